@@ -1,0 +1,18 @@
+/**
+ * What a host gives the hub for each client: the seam between runtimes and everything else.
+ * Neither method may throw or call back into the hub; a socket that is already gone ignores both.
+ */
+export interface ClientSocket {
+  /** Sends one binary WebSocket message. The bytes may be shared with other sockets: don't change them. */
+  send(bytes: Uint8Array): void
+  /** Starts the closing handshake. */
+  close(code: number, reason: string): void
+}
+
+/** What the hub gives the host in return. */
+export interface ClientConnection {
+  /** Bytes of one WebSocket message from the client. Never throws. */
+  receive(bytes: Uint8Array): void
+  /** The socket is gone, for whatever reason. Idempotent. */
+  closed(): void
+}

@@ -1,0 +1,50 @@
+/** A message from the broker to the hub, as bytes: the hub never looks inside. */
+export interface UpstreamMessage {
+  readonly subject: string
+  readonly reply?: string
+  /** The raw `NATS/1.0` header block. */
+  readonly headers?: Uint8Array
+  readonly payload: Uint8Array
+}
+
+/** Where the connection to the broker is. */
+export type UpstreamState = 'connecting' | 'open' | 'reconnecting' | 'closed'
+
+/** What the broker said of itself. Known once the upstream was open. */
+export interface UpstreamInfo {
+  /** For people and logs, such as `nats-server 2.15.1` or `embedded`. */
+  readonly name: string
+  /** Largest header block and payload together, in bytes. */
+  readonly maxPayload: number
+}
+
+/**
+ * How the bridge reaches a broker: the port at the far end.
+ *
+ * Semantics that every implementation keeps (test/conformance/upstream.ts holds them to it):
+ * - It dials by itself, reconnects for ever, and restores subscriptions before it says `open` again.
+ * - `subscribe` and `publish` are carried out in the order of the calls: a message published after a subscribe
+ *   is seen by it.
+ * - A publish with a reply subject that nobody listens to is answered with a 503 status message on that subject.
+ */
+export interface Upstream {
+  readonly state: UpstreamState
+  readonly info: UpstreamInfo
+  /** Calls `listener` on every change of state. Returns a function that ends it. */
+  onState(listener: (state: UpstreamState) => void): () => void
+  /** One more subscription; with `queue` as a member of that queue group. `deliver` must not throw. Returns its end. */
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void
+  /**
+   * Hands one message to the broker.
+   * @throws SpanwireError `upstream-unavailable` when the broker is out of reach and the bounded buffer for that
+   * time is full
+   */
+  publish(message: UpstreamMessage): void
+  /**
+   * Resolves when the broker has processed all that was asked before: interest is then known.
+   * @throws SpanwireError (as rejection) `upstream-unavailable` when the connection is lost first
+   */
+  flush(): Promise<void>
+  /** Closes for good. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,134 @@
+/** What a client sends: written by the SDK, read by the bridge. */
+import { SpanwireError } from '../errors.ts'
+import { encodeFrame } from './bytes.ts'
+
+/** The JSON of a CONNECT line, as far as either side uses it. */
+export interface ConnectOptions {
+  readonly verbose?: boolean
+  readonly pedantic?: boolean
+  readonly echo?: boolean
+  readonly headers?: boolean
+  readonly no_responders?: boolean
+  readonly protocol?: number
+  readonly auth_token?: string
+  readonly user?: string
+  readonly pass?: string
+  readonly jwt?: string
+  readonly nkey?: string
+  readonly sig?: string
+  readonly name?: string
+  readonly lang?: string
+  readonly version?: string
+}
+
+/** One operation of a client. `PUB` stands for HPUB too, which has a `headerSize`; `size` counts header and payload. */
+export type ClientOp =
+  | { readonly verb: 'CONNECT'; readonly options: ConnectOptions }
+  | {
+      readonly verb: 'PUB'
+      readonly subject: string
+      readonly reply?: string
+      readonly headerSize: number
+      readonly size: number
+    }
+  | { readonly verb: 'SUB'; readonly filter: string; readonly queue?: string; readonly sid: string }
+  | { readonly verb: 'UNSUB'; readonly sid: string; readonly max: number }
+  | { readonly verb: 'PING' | 'PONG' | 'OTHER' }
+
+/** CONNECT. */
+export function encodeConnect(options: ConnectOptions): Uint8Array {
+  return encodeFrame(`CONNECT ${JSON.stringify(options)}`)
+}
+
+/** PUB, or HPUB if there are headers. */
+export function encodePublish(subject: string, payload: Uint8Array, reply?: string, headers?: Uint8Array): Uint8Array {
+  const target = reply ? `${subject} ${reply}` : subject
+  return headers
+    ? encodeFrame(`HPUB ${target} ${headers.length} ${headers.length + payload.length}`, headers, payload)
+    : encodeFrame(`PUB ${target} ${payload.length}`, undefined, payload)
+}
+
+/** SUB. */
+export function encodeSubscribe(filter: string, sid: string | number, queue?: string): Uint8Array {
+  return encodeFrame(queue ? `SUB ${filter} ${queue} ${sid}` : `SUB ${filter} ${sid}`)
+}
+
+/** UNSUB; with `max`, the subscription ends once that many messages in all were delivered. */
+export function encodeUnsubscribe(sid: string | number, max?: number): Uint8Array {
+  return encodeFrame(max ? `UNSUB ${sid} ${max}` : `UNSUB ${sid}`)
+}
+
+function violation(): never {
+  throw new SpanwireError('protocol-violation', 'Unknown Protocol Operation')
+}
+
+function byteCount(text: string | undefined): number {
+  // nats-server's parseSize: digits only, and few enough of them not to overflow.
+  if (text === undefined || !/^\d{1,9}$/.test(text)) violation()
+  return Number(text)
+}
+
+function parseConnect(text: string): ConnectOptions {
+  try {
+    const options: unknown = JSON.parse(text)
+    if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
+  } catch {}
+  return violation()
+}
+
+/**
+ * Reads one control line of a client. Verbs are matched without regard to case, arguments are parted by blanks or
+ * tabs, as in nats-server's parser.
+ * @throws SpanwireError `protocol-violation` with nats-server's own text
+ */
+export function parseClientOp(line: string): ClientOp {
+  const blank = line.search(/[ \t]/)
+  const verb = (blank < 0 ? line : line.slice(0, blank)).toUpperCase()
+  const rest = blank < 0 ? '' : line.slice(blank + 1).trim()
+  if (verb === 'PING' || verb === 'PONG') return { verb }
+  // Clients may echo these; nats-server accepts and ignores them.
+  if (verb === '+OK') return { verb: 'OTHER' }
+  if (verb === 'CONNECT') return { verb, options: parseConnect(rest) }
+  const args = rest === '' ? [] : rest.split(/[ \t]+/)
+  switch (verb) {
+    case 'PUB': {
+      if (args.length !== 2 && args.length !== 3) violation()
+      const size = byteCount(args.at(-1))
+      return {
+        verb,
+        subject: args[0] as string,
+        ...(args.length === 3 && { reply: args[1] as string }),
+        headerSize: 0,
+        size,
+      }
+    }
+    case 'HPUB': {
+      if (args.length !== 3 && args.length !== 4) violation()
+      const size = byteCount(args.at(-1))
+      const headerSize = byteCount(args.at(-2))
+      if (headerSize > size) violation()
+      return {
+        verb: 'PUB',
+        subject: args[0] as string,
+        ...(args.length === 4 && { reply: args[1] as string }),
+        headerSize,
+        size,
+      }
+    }
+    case 'SUB': {
+      if (args.length !== 2 && args.length !== 3) violation()
+      return {
+        verb,
+        filter: args[0] as string,
+        ...(args.length === 3 && { queue: args[1] as string }),
+        sid: args.at(-1) as string,
+      }
+    }
+    case 'UNSUB': {
+      if (args.length !== 1 && args.length !== 2) violation()
+      return { verb, sid: args[0] as string, max: args.length === 2 ? byteCount(args[1]) : 0 }
+    }
+    default:
+      return violation()
+  }
+}
