@@ -1,0 +1,51 @@
+import { filtersOverlap, isSubsetFilter, matchesFilter } from '../../sdk/subject.ts'
+
+/** Subject filters that are allowed, and those that are not; deny wins. What neither names is denied. */
+export interface SubjectRules {
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+}
+
+/** What a client may do. The shape follows a NATS user JWT's `nats.pub` and `nats.sub`. */
+export interface Permissions {
+  readonly publish: SubjectRules
+  readonly subscribe: SubjectRules
+}
+
+/**
+ * - `refused`: no
+ * - `allowed`: yes, and every message of the filter may be delivered
+ * - `withheld`: yes, but messages that {@link mayReceive} refuses must be held back
+ */
+export type SubscriptionVerdict = 'refused' | 'allowed' | 'withheld'
+
+const INBOXES = '_INBOX.>'
+
+/**
+ * Whether `filter` lies under a literal inbox token, such as `_INBOX.k3f9.*`. That token is a client's own secret,
+ * so these need no permission, and nothing else reaches into inboxes: one client can't read another's replies.
+ */
+function isOwnInbox(filter: string): boolean {
+  const [prefix, token] = filter.split('.', 2)
+  return prefix === '_INBOX' && token !== undefined && token !== '*' && token !== '>'
+}
+
+/** Whether a client may publish to `subject`. */
+export function mayPublish(permissions: Permissions, subject: string): boolean {
+  const { allow, deny } = permissions.publish
+  return allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
+}
+
+/** Whether a client may subscribe to `filter`. As in nats-server, the whole filter must lie inside one allow. */
+export function maySubscribe(permissions: Permissions, filter: string): SubscriptionVerdict {
+  if (isOwnInbox(filter)) return 'allowed'
+  const { allow, deny } = permissions.subscribe
+  if (!allow.some((rule) => isSubsetFilter(filter, rule))) return 'refused'
+  if (isSubsetFilter(filter, INBOXES) || deny.some((rule) => isSubsetFilter(filter, rule))) return 'refused'
+  return filtersOverlap(filter, INBOXES) || deny.some((rule) => filtersOverlap(filter, rule)) ? 'withheld' : 'allowed'
+}
+
+/** Whether a message on `subject` may be delivered to a subscription whose verdict was `withheld`. */
+export function mayReceive(permissions: Permissions, subject: string): boolean {
+  return !matchesFilter(INBOXES, subject) && !permissions.subscribe.deny.some((rule) => matchesFilter(rule, subject))
+}

@@ -1,0 +1,97 @@
+import type { Batch } from './batch.ts'
+import type { ClientSocket } from './client-socket.ts'
+import { Flow } from './flow.ts'
+import type { Turn } from './turn.ts'
+
+const PING = new TextEncoder().encode('PING\r\n')
+
+/** The way out to one client: gathers frames for a turn, sends them at once, and counts what the client has not read. */
+export class Outlet {
+  readonly #socket: ClientSocket
+  readonly #turn: Turn
+  readonly #maxPending: number
+  readonly #overrun: () => void
+  readonly #flow = new Flow()
+  #batch: Batch | undefined
+  #joined = false
+  #closed = false
+  #beforeFlush: (() => void) | undefined
+
+  /** @param overrun called when the client has left more than `maxPending` bytes unread */
+  constructor(socket: ClientSocket, turn: Turn, maxPending: number, overrun: () => void) {
+    this.#socket = socket
+    this.#turn = turn
+    this.#maxPending = maxPending
+    this.#overrun = overrun
+  }
+
+  /** Adds a frame to what this turn sends. */
+  write(frame: Uint8Array): void {
+    if (this.#closed) return
+    this.#batch = (this.#batch ?? this.#turn.emptyBatch).with(frame)
+    this.#join()
+  }
+
+  /** Calls `run` once, at the end of this turn, before what was written is sent. */
+  beforeFlush(run: () => void): void {
+    this.#beforeFlush = run
+    this.#join()
+  }
+
+  /** Sends a PING and counts its answer. */
+  ping(): void {
+    this.write(PING)
+    this.#flow.pinged()
+  }
+
+  /** A PONG came in. */
+  ponged(): void {
+    this.#flow.ponged()
+  }
+
+  get unansweredPings(): number {
+    return this.#flow.unansweredPings
+  }
+
+  /** Sends what was gathered. */
+  flush(): void {
+    this.#joined = false
+    this.#beforeFlush?.()
+    this.#beforeFlush = undefined
+    const batch = this.#batch
+    if (!batch || this.#closed) return
+    this.#batch = undefined
+    this.#flow.sent(batch.length)
+    if (this.#flow.unconfirmed > this.#maxPending) return this.#overrun()
+    this.#socket.send(batch.join())
+    // Ask for a sign of life often enough that a client which reads is never near the limit.
+    if (this.#flow.sincePing > this.#maxPending / 8) {
+      this.#socket.send(PING)
+      this.#flow.pinged()
+    }
+  }
+
+  /** Sends `last` after what was gathered, and closes. A client that doesn't read gets no more than `last`. */
+  close(code: number, reason: string, last?: Uint8Array): void {
+    if (this.#closed) return
+    const batch = this.#batch
+    this.#closed = true
+    this.#batch = undefined
+    const overrun = this.#flow.unconfirmed > this.#maxPending
+    if (batch && !overrun) this.#socket.send(batch.join())
+    if (last) this.#socket.send(last)
+    this.#socket.close(code, reason)
+  }
+
+  /** The socket is gone: nothing is sent any more. */
+  abandon(): void {
+    this.#closed = true
+    this.#batch = undefined
+  }
+
+  #join(): void {
+    if (this.#joined) return
+    this.#joined = true
+    this.#turn.join(this)
+  }
+}

@@ -1,0 +1,41 @@
+import { Batch } from './batch.ts'
+
+/** Runs a function once, soon: after what the event loop has in hand, but without waiting for a clock. */
+export type Schedule = (run: () => void) => void
+
+/** What takes part in a turn: it is flushed once, however much was written. */
+export interface TurnMember {
+  flush(): void
+}
+
+/**
+ * One turn of the event loop. Frames that are written during it are gathered and go out together at its end: one send
+ * per client and turn. An idle hub adds no delay.
+ */
+export class Turn {
+  readonly #schedule: Schedule
+  #members: TurnMember[] = []
+  #empty: Batch = Batch.empty()
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule
+  }
+
+  /** Takes part in the flush at the end of this turn. Call it once per turn and member. */
+  join(member: TurnMember): void {
+    if (this.#members.push(member) === 1) this.#schedule(() => this.flush())
+  }
+
+  /** What a client's batch of this turn grows from. */
+  get emptyBatch(): Batch {
+    return this.#empty
+  }
+
+  /** Ends the turn now. */
+  flush(): void {
+    const members = this.#members
+    this.#members = []
+    this.#empty = Batch.empty()
+    for (const member of members) member.flush()
+  }
+}

@@ -1,0 +1,47 @@
+/** What one client may cost. Every limit states the attack it stops, the cost it bounds, and why the default. */
+export interface Limits {
+  /**
+   * Largest header block and payload together, in bytes. Default 1 MiB, nats-server's own.
+   * Without it one message could take all memory. The broker's limit counts too if it is lower.
+   */
+  readonly maxPayload: number
+  /**
+   * Longest control line, in bytes. Default 4,096, nats-server's own.
+   * Without it a line that never ends grows until memory is gone.
+   */
+  readonly maxControlLine: number
+  /**
+   * Subscriptions of one connection. Default 1,024.
+   * Each costs about 0.5 kB here and, if its filter is new, one subscription at the broker.
+   */
+  readonly maxSubscriptions: number
+  /**
+   * Bytes sent to a client that it has not confirmed by a PONG. Default 8 MiB.
+   * A client that stops reading would otherwise fill the socket's buffer without limit; past this it is a slow
+   * consumer, is told so, and is closed. 8 MiB is 8 s of a 1 MB/s stream.
+   */
+  readonly maxPending: number
+  /** Connections of one hub. Default 10,000: about 150 MB on Node; on a Durable Object see worker/. */
+  readonly maxConnections: number
+  /**
+   * How long a client may take from the upgrade to a valid CONNECT, in ms. Default 5,000.
+   * Sockets that never authenticate (slow loris) hold a place otherwise.
+   */
+  readonly connectTimeout: number
+  /**
+   * Time between PINGs to a client, in ms. Default 25,000: Cloudflare and other middleboxes cut what is silent for
+   * about 100 s. Two unanswered PINGs end the connection.
+   */
+  readonly pingInterval: number
+}
+
+/** The defaults of {@link Limits}. */
+export const defaultLimits: Limits = {
+  maxPayload: 1024 * 1024,
+  maxControlLine: 4096,
+  maxSubscriptions: 1024,
+  maxPending: 8 * 1024 * 1024,
+  maxConnections: 10_000,
+  connectTimeout: 5_000,
+  pingInterval: 25_000,
+}

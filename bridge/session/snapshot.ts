@@ -1,0 +1,38 @@
+import type { Identity } from '../auth/token.ts'
+
+/** What CONNECT settles about a connection, beside who it is. */
+export interface ClientFlags {
+  readonly verbose: boolean
+  /** Whether the client wants to hear what it published itself. */
+  readonly echo: boolean
+  /** Whether the client understands HMSG. */
+  readonly headers: boolean
+  /** Whether the client wants a 503 status for a request that nobody listens to. */
+  readonly noResponders: boolean
+}
+
+/** One subscription of a client, as data. */
+export interface SubscriptionSnapshot {
+  readonly sid: string
+  readonly filter: string
+  readonly queue?: string
+  /** Ends after this many messages in all; 0 for never. */
+  readonly max: number
+  readonly delivered: number
+}
+
+/**
+ * All that a session needs to go on after its hub lost its memory while the socket stayed, as on a Durable Object.
+ * Plain data: it survives structured cloning and JSON.
+ */
+export interface SessionSnapshot {
+  readonly id: string
+  readonly flags: ClientFlags
+  /** Undefined before CONNECT was accepted. */
+  readonly identity?: Identity
+  readonly subscriptions: readonly SubscriptionSnapshot[]
+  /** PINGs that are not answered yet. */
+  readonly unansweredPings: number
+  /** Whether the client's stream stands in the middle of an operation: such a session can't be continued. */
+  readonly midOperation: boolean
+}

@@ -1,0 +1,66 @@
+import { mayReceive, type Permissions } from '../auth/permissions.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+
+/** Where a subscription's frames go. */
+export interface SubscriptionOwner {
+  readonly id: string
+  readonly headers: boolean
+  readonly noResponders: boolean
+  readonly echo: boolean
+  readonly permissions: Permissions
+  write(frame: Uint8Array): void
+  /** The subscription reached its maximum. */
+  exhausted(subscription: Subscription): void
+  /** The count of a subscription with a maximum changed. */
+  counted(): void
+}
+
+/** One SUB of one client. */
+export class Subscription {
+  readonly owner: SubscriptionOwner
+  readonly sid: string
+  readonly filter: string
+  readonly queue: string | undefined
+  /** Ends after this many messages in all; 0 for never. */
+  max = 0
+  delivered = 0
+  /** Whether some of the filter's messages may not be delivered to this client. */
+  withheld: boolean
+
+  constructor(owner: SubscriptionOwner, sid: string, filter: string, queue: string | undefined, withheld: boolean) {
+    this.owner = owner
+    this.sid = sid
+    this.filter = filter
+    this.queue = queue
+    this.withheld = withheld
+  }
+
+  /** Whether each message needs a look before it is delivered here: most subscriptions need none. */
+  get needsCare(): boolean {
+    return this.max > 0 || this.withheld || !this.owner.noResponders || !this.owner.echo
+  }
+
+  /**
+   * Whether `message` may go to this subscription.
+   * @param origin the client that published it and asked for no echo, if there is one
+   */
+  accepts(message: UpstreamMessage, origin: string | undefined): boolean {
+    if (this.withheld && !mayReceive(this.owner.permissions, message.subject)) return false
+    if (!this.owner.noResponders && isNoResponders(message)) return false
+    return origin === undefined || origin !== this.owner.id
+  }
+
+  /** Counts one delivery towards the maximum. */
+  count(): void {
+    this.delivered++
+    if (this.max === 0) return
+    if (this.delivered >= this.max) this.owner.exhausted(this)
+    else this.owner.counted()
+  }
+}
+
+const NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503')
+
+function isNoResponders({ payload, headers }: UpstreamMessage): boolean {
+  return payload.length === 0 && headers !== undefined && NO_RESPONDERS.every((byte, index) => headers[index] === byte)
+}
