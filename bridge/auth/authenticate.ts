@@ -16,16 +16,26 @@ export type Authenticate = (token: string | undefined) => Promise<Identity>
 export function createAuthenticator(options: AuthOptions): Authenticate {
   const { anonymous, secret } = options
   if (secret === undefined && anonymous === undefined) {
-    throw new SpanwireError('invalid-argument', 'The bridge would refuse everybody: give auth.secret (or auth.anonymous permissions).')
+    throw new SpanwireError(
+      'invalid-argument',
+      'The bridge would refuse everybody: give auth.secret (or auth.anonymous permissions).',
+    )
   }
   for (const rules of anonymous ? [anonymous.publish, anonymous.subscribe] : []) {
     const bad = [...rules.allow, ...rules.deny].find((filter) => !isSubjectFilter(filter))
-    if (bad !== undefined) throw new SpanwireError('invalid-argument', `auth.anonymous holds ${JSON.stringify(bad)}, which is no subject filter.`)
+    if (bad !== undefined)
+      throw new SpanwireError(
+        'invalid-argument',
+        `auth.anonymous holds ${JSON.stringify(bad)}, which is no subject filter.`,
+      )
   }
   const verify = secret === undefined ? undefined : createTokenVerifier({ ...options, secret })
   return async (token) => {
     if (token !== undefined && verify) return verify(token)
     if (token === undefined && anonymous) return { user: '', permissions: anonymous }
-    throw new SpanwireError('authentication-failed', token === undefined ? 'A token is required.' : 'Tokens are not accepted here.')
+    throw new SpanwireError(
+      'authentication-failed',
+      token === undefined ? 'A token is required.' : 'Tokens are not accepted here.',
+    )
   }
 }

@@ -33,7 +33,9 @@ function isOwnInbox(filter: string): boolean {
 /** Whether a client may publish to `subject`. */
 export function mayPublish(permissions: Permissions, subject: string): boolean {
   const { allow, deny } = permissions.publish
-  return allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
+  return (
+    allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
+  )
 }
 
 /** Whether a client may subscribe to `filter`. As in nats-server, the whole filter must lie inside one allow. */

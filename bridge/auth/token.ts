@@ -35,7 +35,10 @@ export type VerifyToken = (token: string) => Promise<Identity>
 export function createTokenVerifier(options: TokenOptions): VerifyToken {
   const key = typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : options.secret
   if (key.length < 32) {
-    throw new SpanwireError('invalid-argument', `auth.secret has ${key.length} bytes; HS256 needs at least 32 (try: openssl rand -base64 32).`)
+    throw new SpanwireError(
+      'invalid-argument',
+      `auth.secret has ${key.length} bytes; HS256 needs at least 32 (try: openssl rand -base64 32).`,
+    )
   }
   const checks = {
     // Pinned: a token doesn't get to choose how it is checked.
@@ -54,17 +57,17 @@ export function createTokenVerifier(options: TokenOptions): VerifyToken {
 }
 
 function toIdentity(claims: JWTPayload): Identity {
-  const nats = asRecord(claims['nats'])
+  const nats = asRecord(claims.nats)
   return {
     user: claims.sub ?? '',
-    permissions: { publish: toRules(nats['pub'], 'pub'), subscribe: toRules(nats['sub'], 'sub') },
+    permissions: { publish: toRules(nats.pub, 'pub'), subscribe: toRules(nats.sub, 'sub') },
     ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
   }
 }
 
 function toRules(value: unknown, name: string): SubjectRules {
   const rules = asRecord(value)
-  return { allow: toFilters(rules['allow'], `${name}.allow`), deny: toFilters(rules['deny'], `${name}.deny`) }
+  return { allow: toFilters(rules.allow, `${name}.allow`), deny: toFilters(rules.deny, `${name}.deny`) }
 }
 
 function toFilters(value: unknown, name: string): string[] {
@@ -78,6 +81,7 @@ function toFilters(value: unknown, name: string): string[] {
 
 function asRecord(value: unknown): Record<string, unknown> {
   if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('The claim nats must be an object.')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError('The claim nats must be an object.')
   return value as Record<string, unknown>
 }

@@ -1,3 +1,5 @@
+import type { SessionSnapshot } from '../session/snapshot.ts'
+
 /**
  * What a host gives the hub for each client: the seam between runtimes and everything else.
  * Neither method may throw or call back into the hub; a socket that is already gone ignores both.
@@ -7,6 +9,11 @@ export interface ClientSocket {
   send(bytes: Uint8Array): void
   /** Starts the closing handshake. */
   close(code: number, reason: string): void
+  /**
+   * Keeps what the session needs to go on if the hub loses its memory while the socket stays. Called at most once per
+   * turn, before what that turn sends. Only hosts where that can happen have it.
+   */
+  persist?(snapshot: SessionSnapshot): void
 }
 
 /** What the hub gives the host in return. */

@@ -78,6 +78,11 @@ export class Framer {
     if (at < bytes.length) this.#hold(bytes.subarray(at))
   }
 
+  /** Whether the stream stands in the middle of a line or payload. */
+  get midway(): boolean {
+    return this.#heldLength > 0 || this.#expected >= 0
+  }
+
   #hold(bytes: Uint8Array): void {
     this.#held.push(bytes)
     this.#heldLength += bytes.length

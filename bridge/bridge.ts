@@ -1,0 +1,70 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { SpanwireError } from '../sdk/errors.ts'
+import { type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
+import { Hub, type HubOptions } from './hub/hub.ts'
+import { connectRoute, type HostBindings } from './routes/connect.ts'
+import { identify } from './routes/identify.ts'
+import { allowOrigins, type Origins } from './routes/origins.ts'
+import { problem, toProblem } from './routes/problem.ts'
+import { publishRoutes } from './routes/publish.ts'
+import { requestRoutes } from './routes/request.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** What a bridge is made of. */
+export interface BridgeOptions extends Omit<HubOptions, 'authenticate'> {
+  /** The broker behind the bridge; see `createNatsUpstream` and `createEmbeddedUpstream`. The caller closes it. */
+  readonly upstream: Upstream
+  /** Who may come in, and to what. */
+  readonly auth: AuthOptions
+  /** Web pages that may use the bridge, beside those of its own host. Default: none. */
+  readonly origins?: Origins
+}
+
+/** A bridge without a host: give `app.fetch` to one. */
+export interface Bridge {
+  /**
+   * The Hono application: `GET /nats`, `POST /publish`, `POST /publish/:subject`, `POST /request/:subject`,
+   * `GET /healthz`. Mount it anywhere; WebSockets need the host's `upgrade` as Hono's `env`.
+   */
+  readonly app: Hono<{ Bindings: HostBindings }>
+  readonly hub: Hub
+  /** Ends all connections. Idempotent. */
+  close(): void
+}
+
+/** A batch may hold several of the largest messages. */
+const MAX_BODY = 8 * 1024 * 1024
+
+/**
+ * Makes a bridge: the hub and the HTTP application in front of it.
+ * @throws SpanwireError `invalid-argument`
+ */
+export function createBridge(options: BridgeOptions): Bridge {
+  const authenticate = createAuthenticator(options.auth)
+  const hub = new Hub({ ...options, authenticate })
+  const app = new Hono<{ Bindings: HostBindings }>()
+
+  app.use(allowOrigins(options.origins ?? []))
+  app.use(
+    bodyLimit({
+      maxSize: Math.max(MAX_BODY, hub.limits.maxPayload),
+      onError: (c) => problem(c, new SpanwireError('payload-too-large', 'The request body is too large.')),
+    }),
+  )
+  app.route('/nats', connectRoute(hub))
+  app.use('/publish/*', identify(authenticate))
+  app.route('/publish', publishRoutes(hub))
+  app.use('/request/*', identify(authenticate))
+  app.route('/request', requestRoutes(hub))
+  app.get('/healthz', (c) => {
+    const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
+    return c.json(
+      { status: hub.upstreamOpen ? 'ok' : 'unavailable', upstream, broker: hub.upstreamName },
+      hub.upstreamOpen ? 200 : 503,
+    )
+  })
+  app.onError((error, c) => toProblem(c, error))
+
+  return { app, hub, close: () => hub.close() }
+}

@@ -1,0 +1,206 @@
+import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
+import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
+import type { Authenticate } from '../auth/authenticate.ts'
+import type { Identity } from '../auth/token.ts'
+import { defaultLimits, type Limits } from '../limits.ts'
+import { closings } from '../session/closing.ts'
+import { Session, type SessionHub } from '../session/session.ts'
+import type { SessionSnapshot } from '../session/snapshot.ts'
+import type { Subscription } from '../session/subscription.ts'
+import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
+import { Barrier } from './barrier.ts'
+import type { ClientConnection, ClientSocket } from './client-socket.ts'
+import { Interest } from './interest.ts'
+import { Requests } from './requests.ts'
+import { type Schedule, Turn } from './turn.ts'
+
+/** What a hub is made of. */
+export interface HubOptions {
+  readonly upstream: Upstream
+  readonly authenticate: Authenticate
+  readonly limits?: Partial<Limits>
+  /** How a host ends a turn. Default: `setTimeout(run, 0)`. */
+  readonly schedule?: Schedule
+  /** Default: `Date.now`. */
+  readonly clock?: () => number
+  /** Default: `Math.random`. */
+  readonly random?: () => number
+}
+
+/** Figures of a hub, as of now. */
+export interface HubStats {
+  readonly connections: number
+  /** Subscriptions of clients. */
+  readonly subscriptions: number
+  /** Subscriptions at the broker: one per distinct filter and queue group. */
+  readonly upstreamSubscriptions: number
+}
+
+/** The version of the protocol that INFO claims: stock clients decide by it what they may use. */
+const PROTOCOL_VERSION = '2.10.0'
+const TICK = 1_000
+
+/** The middle of the bridge: many clients in front, one connection to the broker behind. */
+export class Hub implements SessionHub {
+  readonly id: string = crypto.randomUUID()
+  readonly limits: Limits
+  readonly turn: Turn
+  readonly requests: Requests
+  readonly #upstream: Upstream
+  readonly #authenticate: Authenticate
+  readonly #clock: () => number
+  readonly #random: () => number
+  readonly #barrier: Barrier
+  readonly #sessions = new Set<Session>()
+  readonly #interests = new Map<
+    string,
+    { readonly interest: Interest; readonly unsubscribe: () => void; readonly mark: number }
+  >()
+  readonly #forgetUpstream: () => void
+  #upstreamOpen: boolean
+  #connections = 0
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  constructor(options: HubOptions) {
+    this.#upstream = options.upstream
+    this.#authenticate = options.authenticate
+    this.limits = { ...defaultLimits, ...options.limits }
+    this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
+    this.requests = new Requests(options.upstream)
+    this.#clock = options.clock ?? Date.now
+    this.#random = options.random ?? Math.random
+    this.#barrier = new Barrier(() => this.#upstream.flush())
+    this.#upstreamOpen = options.upstream.state === 'open'
+    this.#forgetUpstream = options.upstream.onState((state) => this.#upstreamChanged(state === 'open'))
+  }
+
+  /** Takes in a new client. */
+  open(socket: ClientSocket): ClientConnection {
+    const session = this.#admit(socket, `${this.id}.${++this.#connections}`)
+    session.open()
+    if (this.#sessions.size > this.limits.maxConnections) session.end(closings.maxConnections)
+    return session
+  }
+
+  /** Takes a client in again whose socket outlived a former hub. */
+  restore(socket: ClientSocket, snapshot: SessionSnapshot): ClientConnection {
+    const session = this.#admit(socket, snapshot.id)
+    session.restore(snapshot)
+    return session
+  }
+
+  get stats(): HubStats {
+    let subscriptions = 0
+    for (const { interest } of this.#interests.values()) subscriptions += interest.size
+    return { connections: this.#sessions.size, subscriptions, upstreamSubscriptions: this.#interests.size }
+  }
+
+  /** Whether the broker is within reach and has all subscriptions. */
+  get upstreamOpen(): boolean {
+    return this.#upstreamOpen
+  }
+
+  get upstreamName(): string {
+    return this.#upstream.info.name
+  }
+
+  get maxPayload(): number {
+    return Math.min(this.limits.maxPayload, this.#upstream.info.maxPayload)
+  }
+
+  info(sessionId: string): ServerInfo {
+    return {
+      server_id: this.id,
+      server_name: 'spanwire',
+      version: PROTOCOL_VERSION,
+      proto: 1,
+      headers: true,
+      max_payload: this.maxPayload,
+      client_id: Number(sessionId.slice(sessionId.lastIndexOf('.') + 1)),
+      auth_required: true,
+      edge: { upstream: this.#upstreamOpen ? 'open' : 'reconnecting' },
+    }
+  }
+
+  authenticate(options: ConnectOptions): Promise<Identity> {
+    return this.#authenticate(options.auth_token ?? (options.jwt || undefined) ?? options.pass)
+  }
+
+  subscribe(subscription: Subscription): number {
+    const { filter, queue } = subscription
+    const key = interestKey(subscription)
+    let entry = this.#interests.get(key)
+    if (!entry) {
+      const interest = new Interest(filter, queue, this.#random)
+      const unsubscribe = this.#upstream.subscribe(filter, queue, (message) => interest.deliver(message))
+      entry = { interest, unsubscribe, mark: this.#barrier.mark() }
+      this.#interests.set(key, entry)
+    }
+    entry.interest.add(subscription)
+    return entry.mark
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    const key = interestKey(subscription)
+    const entry = this.#interests.get(key)
+    if (!entry) return
+    entry.interest.remove(subscription)
+    if (entry.interest.size > 0) return
+    this.#interests.delete(key)
+    entry.unsubscribe()
+  }
+
+  publish(message: UpstreamMessage): number {
+    this.#upstream.publish(message)
+    return this.#barrier.mark()
+  }
+
+  confirm(mark: number): Promise<void> | undefined {
+    return this.#upstreamOpen ? this.#barrier.confirm(mark) : undefined
+  }
+
+  ended(session: Session): void {
+    this.#sessions.delete(session)
+    if (this.#sessions.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */
+  close(): void {
+    this.#forgetUpstream()
+    for (const session of [...this.#sessions]) session.end(closings.shutdown)
+    this.requests.close()
+    this.turn.flush()
+  }
+
+  #admit(socket: ClientSocket, id: string): Session {
+    const session = new Session(this, socket, id, this.#clock())
+    this.#sessions.add(session)
+    // One timer for all clients, and only while there are any.
+    this.#timer ??= setInterval(() => this.#tick(), TICK)
+    return session
+  }
+
+  #tick(): void {
+    const now = this.#clock()
+    for (const session of [...this.#sessions]) session.tick(now)
+  }
+
+  /** Clients hear `open` only once the broker has confirmed all that they subscribed to. */
+  async #upstreamChanged(open: boolean): Promise<void> {
+    if (open) {
+      const confirmed = await this.#upstream.flush().then(
+        () => true,
+        () => false,
+      )
+      if (!confirmed || this.#upstream.state !== 'open') return
+    }
+    this.#upstreamOpen = open
+    for (const session of this.#sessions) if (session.ready) session.inform()
+  }
+}
+
+function interestKey({ filter, queue }: Subscription): string {
+  return queue === undefined ? filter : `${filter} ${queue}`
+}

@@ -1,0 +1,50 @@
+import { SpanwireError } from '../../sdk/errors.ts'
+import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
+
+/** Requests of the bridge itself, for clients that come by HTTP: one inbox, one upstream subscription for all. */
+export class Requests {
+  readonly #upstream: Upstream
+  readonly #inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
+  readonly #waiting = new Map<string, (message: UpstreamMessage) => void>()
+  #unsubscribe: (() => void) | undefined
+  #count = 0
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream
+  }
+
+  /**
+   * Publishes a message with a reply subject and waits for the first answer.
+   * @param timeout in ms
+   * @throws SpanwireError (as rejection) `timeout`, `aborted`, `upstream-unavailable`
+   */
+  async request(
+    message: Omit<UpstreamMessage, 'reply'>,
+    timeout: number,
+    signal?: AbortSignal,
+  ): Promise<UpstreamMessage> {
+    if (this.#upstream.state !== 'open')
+      throw new SpanwireError('upstream-unavailable', 'NATS is out of reach for the moment: try again.')
+    this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (answer) =>
+      this.#waiting.get(answer.subject)?.(answer),
+    )
+    const reply = `${this.#inbox}.${++this.#count}`
+    const { promise, resolve, reject } = Promise.withResolvers<UpstreamMessage>()
+    const late = setTimeout(() => reject(new SpanwireError('timeout', `No answer within ${timeout} ms.`)), timeout)
+    const abort = () => reject(new SpanwireError('aborted', 'The client went away.'))
+    signal?.addEventListener('abort', abort)
+    this.#waiting.set(reply, resolve)
+    try {
+      this.#upstream.publish({ ...message, reply })
+      return await promise
+    } finally {
+      this.#waiting.delete(reply)
+      clearTimeout(late)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  close(): void {
+    this.#unsubscribe?.()
+  }
+}

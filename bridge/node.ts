@@ -1,0 +1,123 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { WebSocketServer } from 'ws'
+import { SpanwireError } from '../sdk/errors.ts'
+import { type Bridge, type BridgeOptions, createBridge } from './bridge.ts'
+import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
+import { createUpstream } from './upstream/connect.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** How to run a bridge on Node. */
+export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
+  /** A NATS URL (`nats://`, `tls://`, `ws://`, `wss://`), `embedded`, or an {@link Upstream} of your own. */
+  readonly upstream: string | Upstream
+  /** Default 0: any free port. */
+  readonly port?: number
+  /** Address to listen on. Default `127.0.0.1`; give `0.0.0.0` to be reached from elsewhere. */
+  readonly host?: string
+}
+
+/** A running bridge. */
+export interface BridgeServer {
+  readonly bridge: Bridge
+  /** Such as `http://127.0.0.1:8222`. */
+  readonly url: string
+  readonly port: number
+  /** Ends all connections, and the upstream unless it was given. Idempotent. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts a bridge on Node's HTTP server. Resolves when it listens; the upstream is dialled in the background.
+ * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Node's own error, such as EADDRINUSE
+ */
+export async function serve(options: ServeOptions): Promise<BridgeServer> {
+  const { port = 0, host = '127.0.0.1' } = options
+  const given = typeof options.upstream !== 'string'
+  const upstream = typeof options.upstream === 'string' ? createUpstream(options.upstream) : options.upstream
+  const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
+  const server = createServer(getRequestListener((request) => bridge.app.fetch(request)))
+  // Browsers offer compression; it doubles memory and multiplies CPU, so it is off.
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 2 * bridge.hub.limits.maxPayload,
+  })
+  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
+  try {
+    await listen(server, port, host)
+  } catch (cause) {
+    if (!given) await upstream.close()
+    throw new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  const close = async () => {
+    bridge.close()
+    for (const socket of sockets.clients) socket.terminate()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeAllConnections()
+    await closed
+    if (!given) await upstream.close()
+  }
+  const bound = (server.address() as AddressInfo).port
+  return { bridge, url: `http://${host}:${bound}`, port: bound, close, [Symbol.asyncDispose]: close }
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Asks the application; it upgrades the socket, or answers with a refusal. */
+async function upgrade(
+  bridge: Bridge,
+  sockets: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  socket.on('error', () => socket.destroy())
+  let upgraded = false
+  const accept = (open: (socket: ClientSocket) => ClientConnection) => {
+    upgraded = true
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      ws.binaryType = 'nodebuffer'
+      const connection = open({
+        send: (bytes) => ws.send(bytes),
+        close: (code, reason) => ws.close(code, reason),
+      })
+      ws.on('message', (data) => connection.receive(data as Buffer))
+      ws.on('close', () => connection.closed())
+      // `ws` reports protocol errors and closes; there is nothing to add.
+      ws.on('error', () => {})
+    })
+    return new Response(null)
+  }
+  try {
+    const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`)
+    const headers = Object.entries(request.headers).flatMap(([name, value]) =>
+      typeof value === 'string' ? [[name, value] as [string, string]] : [],
+    )
+    const response = await bridge.app.fetch(new Request(url, { headers }), { upgrade: accept })
+    if (!upgraded) socket.end(await refusal(response))
+  } catch {
+    socket.destroy()
+  }
+}
+
+async function refusal(response: Response): Promise<string> {
+  const body = await response.text()
+  const headers = [...response.headers]
+    .filter(([name]) => name !== 'connection' && name !== 'upgrade')
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${response.status} Refused\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+}

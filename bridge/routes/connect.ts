@@ -1,0 +1,32 @@
+import { Hono } from 'hono'
+import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
+import type { Hub } from '../hub/hub.ts'
+
+/**
+ * Given by the host with each request, as Hono's `env`: upgrades the request to a WebSocket, calls `open` with its
+ * sending half, and feeds what comes in to what `open` returns.
+ */
+export type Upgrade = (open: (socket: ClientSocket) => ClientConnection) => Response | Promise<Response>
+
+/** What a host passes as second argument of `app.fetch`. Without `upgrade` the host has no WebSockets. */
+export interface HostBindings {
+  readonly upgrade?: Upgrade
+}
+
+/** `GET /nats`: the NATS client protocol over WebSocket; see ../PROTOCOL.md. */
+export function connectRoute(hub: Hub): Hono<{ Bindings: HostBindings }> {
+  const app = new Hono<{ Bindings: HostBindings }>()
+
+  app.get('/', (c) => {
+    const { upgrade } = c.env ?? {}
+    if (c.req.header('Upgrade')?.toLowerCase() !== 'websocket' || !upgrade) {
+      return c.text('This is a NATS endpoint: connect with a WebSocket.\n', 426, {
+        Connection: 'Upgrade',
+        Upgrade: 'websocket',
+      })
+    }
+    return upgrade((socket) => hub.open(socket))
+  })
+
+  return app
+}

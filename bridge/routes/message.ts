@@ -1,0 +1,79 @@
+import type { Context } from 'hono'
+import { SpanwireError } from '../../sdk/errors.ts'
+import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
+import { isSubject } from '../../sdk/subject.ts'
+import { mayPublish } from '../auth/permissions.ts'
+import type { Identity } from '../auth/token.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+
+/** The HTTP header that carries NATS headers: a JSON array of [name, value], percent-encoded. */
+export const NATS_HEADERS = 'Nats-Headers'
+
+const MSG_ID = 'Nats-Msg-Id'
+const TIME = 'Spanwire-Time'
+
+/** What somebody wants to publish by HTTP. */
+export interface Submission {
+  readonly subject: string
+  readonly payload: Uint8Array
+  readonly headers: HeaderFields
+  /** Becomes `Nats-Msg-Id`. */
+  readonly id?: string | undefined
+}
+
+/**
+ * Checks a submission and makes it a message; an id and a time are added if it has none.
+ * @throws SpanwireError `invalid-subject`, `permission-denied`, `payload-too-large`, `invalid-header`
+ */
+export function toMessage(submission: Submission, identity: Identity, maxPayload: number): UpstreamMessage {
+  const { subject, payload } = submission
+  if (!isSubject(subject))
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
+  if (!mayPublish(identity.permissions, subject))
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
+  const fields = submission.headers.filter(([name]) => submission.id === undefined || name !== MSG_ID)
+  const names = new Set(fields.map(([name]) => name))
+  const headers = encodeHeaders([
+    ...(names.has(MSG_ID) ? [] : [[MSG_ID, submission.id ?? crypto.randomUUID()] as const]),
+    ...(names.has(TIME) ? [] : [[TIME, String(Date.now())] as const]),
+    ...fields,
+  ])
+  if (headers.length + payload.length > maxPayload) {
+    throw new SpanwireError(
+      'payload-too-large',
+      `Headers and payload are ${headers.length + payload.length} bytes; at most ${maxPayload} are allowed.`,
+    )
+  }
+  return { subject, headers, payload }
+}
+
+/** @throws SpanwireError `invalid-header` */
+export function readNatsHeaders(c: Context): HeaderFields {
+  const text = c.req.header(NATS_HEADERS)
+  if (text === undefined) return []
+  try {
+    return checkHeaders(JSON.parse(decodeURIComponent(text)))
+  } catch (cause) {
+    throw new SpanwireError(
+      'invalid-header',
+      `${NATS_HEADERS} must be a percent-encoded JSON array of [name, value].`,
+      { cause },
+    )
+  }
+}
+
+/** The reply's headers for the HTTP answer, or undefined if it has none. */
+export function writeNatsHeaders(block: Uint8Array | undefined): string | undefined {
+  const fields = block ? parseHeaders(block).fields : []
+  return fields.length > 0 ? encodeURIComponent(JSON.stringify(fields)) : undefined
+}
+
+/** @throws SpanwireError `invalid-header` */
+export function checkHeaders(value: unknown): HeaderFields {
+  const isField = (field: unknown) =>
+    Array.isArray(field) && field.length === 2 && field.every((part) => typeof part === 'string')
+  if (!Array.isArray(value) || !value.every(isField)) {
+    throw new SpanwireError('invalid-header', 'headers must be an array of [name, value].')
+  }
+  return value
+}

@@ -1,0 +1,32 @@
+import { cors } from 'hono/cors'
+import { createMiddleware } from 'hono/factory'
+import { SpanwireError } from '../../sdk/errors.ts'
+
+/** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
+export type Origins = '*' | readonly string[]
+
+/**
+ * Refuses browsers whose page comes from elsewhere, on every route and at the WebSocket upgrade, and answers CORS
+ * preflights. Programs that aren't browsers send no Origin and aren't concerned. The page's own host is always allowed.
+ */
+export function allowOrigins(origins: Origins) {
+  const allowed = (origin: string, url: string) =>
+    origins === '*' || origins.includes(origin) || URL.parse(origin)?.host === new URL(url).host
+  const answer = cors({
+    origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Nats-Headers'],
+    exposeHeaders: ['Nats-Headers', 'Retry-After'],
+    maxAge: 600,
+  })
+  return createMiddleware((c, next) => {
+    const origin = c.req.header('Origin')
+    if (origin !== undefined && !allowed(origin, c.req.url)) {
+      throw new SpanwireError(
+        'permission-denied',
+        `Pages of ${origin} may not use this bridge: its option "origins" doesn't name them.`,
+      )
+    }
+    // A WebSocket answer can't take headers on every host, and needs none of these.
+    return c.req.header('Upgrade') ? next() : answer(c, next)
+  })
+}

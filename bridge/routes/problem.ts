@@ -1,0 +1,40 @@
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { SpanwireError, type SpanwireErrorCode } from '../../sdk/errors.ts'
+
+const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
+  'authentication-failed': 401,
+  'permission-denied': 403,
+  'payload-too-large': 413,
+  'upstream-unavailable': 503,
+  'no-responders': 503,
+  timeout: 504,
+}
+
+/** Answers with `application/problem+json` (RFC 9457); `code` is the error's stable code. */
+export function problem(c: Context, error: SpanwireError): Response {
+  const status = statuses[error.code] ?? 400
+  if (status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (error.code === 'upstream-unavailable') c.header('Retry-After', '1')
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: error.code,
+    status,
+    code: error.code,
+    detail: error.message,
+  })
+  return c.body(body, status, { 'Content-Type': 'application/problem+json' })
+}
+
+/** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
+export function toProblem(c: Context, error: unknown): Response {
+  if (error instanceof SpanwireError) return problem(c, error)
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: 'Internal error',
+    status: 500,
+    code: 'request-refused',
+    detail: 'The bridge failed.',
+  })
+  return c.body(body, 500, { 'Content-Type': 'application/problem+json' })
+}
