@@ -1,0 +1,55 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { readAirports, readFlights } from './data/recorded.ts'
+import { drawMap, MAP_HEIGHT, MAP_WIDTH, placeAirport } from './data/us-map.ts'
+
+const page = fileURLToPath(new URL('page/', import.meta.url))
+const dist = fileURLToPath(new URL('dist/', import.meta.url))
+
+/**
+ * Builds the demo page into `demo/dist/`: index.html with the map and the airports in it, one script and one
+ * stylesheet with hashed names.
+ */
+export async function buildDemo(): Promise<void> {
+  await rm(dist, { recursive: true, force: true })
+  await mkdir(dist, { recursive: true })
+  const [{ metafile }, map, airports] = await Promise.all([
+    build({
+      entryPoints: [`${page}main.ts`, `${page}style.css`],
+      outdir: dist,
+      entryNames: '[name]-[hash]',
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      target: 'es2022',
+      metafile: true,
+      logLevel: 'warning',
+    }),
+    drawMap(),
+    readFlights().then(readAirports),
+  ])
+  const outputs = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf('/') + 1))
+  const values: Record<string, string> = {
+    script: outputs.find((name) => name.endsWith('.js')) ?? '',
+    style: outputs.find((name) => name.endsWith('.css')) ?? '',
+    width: String(MAP_WIDTH),
+    height: String(MAP_HEIGHT),
+    land: map.land,
+    borders: map.borders,
+    // `<` can't be in the text of a script element; JSON has another way to write it.
+    airports: JSON.stringify(
+      airports.map(placeAirport).map(({ code, city, state, x, y }) => [code, city, state, x, y]),
+    ).replaceAll('<', '\\u003c'),
+  }
+  const template = await readFile(`${page}index.html`, 'utf8')
+  const html = template.replace(/"@@(airports)@@"|@@(\w+)@@/g, (_, json?: string, text = '') => {
+    const name = json ?? text
+    const value = values[name]
+    if (!value) throw new Error(`index.html asks for @@${name}@@, which the build doesn't have`)
+    return value
+  })
+  await writeFile(`${dist}index.html`, html)
+}
+
+if (import.meta.main) await buildDemo()

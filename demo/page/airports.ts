@@ -1,0 +1,15 @@
+import type { MapAirport } from '../data/us-map.ts'
+import { element } from './element.ts'
+
+/** The airports that the build wrote into the page, by code. */
+export const airports: ReadonlyMap<string, MapAirport> = new Map(
+  (JSON.parse(element('airports').textContent ?? '[]') as [string, string, string, number, number][]).map(
+    ([code, city, state, x, y]) => [code, { code, city, state, x, y }],
+  ),
+)
+
+/** `Nashville, TN`, or the code if it is an airport that the page doesn't know. */
+export function placeName(code: string): string {
+  const airport = airports.get(code)
+  return airport ? `${airport.city}, ${airport.state}` : code
+}

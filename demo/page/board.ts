@@ -1,0 +1,75 @@
+import { airports } from './airports.ts'
+import { element, make } from './element.ts'
+
+const ROWS = 24
+const COLUMNS = 5
+/** A row must stay long enough to be read. */
+const INTERVAL = 700
+
+/** What the board says of a flight. */
+export interface Departure {
+  readonly origin: string
+  readonly destination: string
+  readonly departedAt: string
+  readonly delay: number
+  readonly late: boolean
+  readonly via: string
+}
+
+/** The latest departures, newest first; a sample of them when they come faster than one can read. */
+export class Board {
+  readonly #rows = Array.from({ length: ROWS }, makeRow)
+  readonly #empty = element('board-empty')
+  #departures: Departure[] = []
+  #shown = 0
+
+  constructor() {
+    element('board').append(...this.#rows.map(({ row }) => row))
+  }
+
+  add(departure: Departure, now: number): void {
+    if (now - this.#shown < INTERVAL) return
+    this.#shown = now
+    this.#departures = [departure, ...this.#departures.slice(0, ROWS - 1)]
+    this.#show()
+  }
+
+  clear(): void {
+    this.#departures = []
+    this.#shown = 0
+    this.#show()
+  }
+
+  /** The rows stay where they are, and their words move on: nothing on the page jumps. */
+  #show(): void {
+    this.#empty.hidden = this.#departures.length > 0
+    for (const [i, { row, cells }] of this.#rows.entries()) {
+      const departure = this.#departures[i]
+      row.className = departure ? (departure.late ? 'late' : '') : 'blank'
+      const words = departure ? describe(departure) : []
+      for (const [column, cell] of cells.entries()) cell.textContent = words[column] ?? ''
+    }
+  }
+}
+
+function makeRow(): { row: HTMLElement; cells: HTMLElement[] } {
+  const row = make('tr', 'blank')
+  const cells = Array.from({ length: COLUMNS }, () => make('td'))
+  row.append(...cells)
+  return { row, cells }
+}
+
+function describe({ departedAt, origin, destination, delay, via }: Departure): string[] {
+  return [
+    departedAt.slice(11),
+    `${origin} → ${destination}`,
+    airports.get(destination)?.city ?? '',
+    signed(delay),
+    via.toUpperCase(),
+  ]
+}
+
+function signed(minutes: number): string {
+  if (minutes === 0) return '0'
+  return minutes < 0 ? `−${-minutes}` : `+${minutes}`
+}

@@ -1,0 +1,66 @@
+const WINDOW_SECONDS = 60
+const RATE_SECONDS = 5
+const SAMPLES = 500
+
+/** Counts events and keeps the latest latencies. Time is given, in ms. */
+export class Figures {
+  received = 0
+  /** Since the filter was chosen. */
+  matched = 0
+  /** Events of each of the last seconds, the current one last. */
+  readonly perSecond: number[] = new Array<number>(WINDOW_SECONDS + 1).fill(0)
+  readonly #latencies: number[] = []
+  readonly #since: number
+  #second: number
+  #next = 0
+
+  constructor(now: number) {
+    this.#since = now
+    this.#second = Math.floor(now / 1000)
+  }
+
+  add(latency: number, now: number): void {
+    this.tick(now)
+    this.received++
+    this.matched++
+    this.perSecond[WINDOW_SECONDS] = (this.perSecond[WINDOW_SECONDS] ?? 0) + 1
+    // Two clocks may differ by more than the way takes.
+    this.#latencies[this.#next] = Math.max(0, latency)
+    this.#next = (this.#next + 1) % SAMPLES
+  }
+
+  /** Another filter: its rate and latency are its own. */
+  restart(): void {
+    this.matched = 0
+    this.#latencies.length = 0
+    this.#next = 0
+  }
+
+  /** Moves the window of seconds on. */
+  tick(now: number): void {
+    const second = Math.floor(now / 1000)
+    for (let i = Math.min(second - this.#second, WINDOW_SECONDS + 1); i > 0; i--) {
+      this.perSecond.shift()
+      this.perSecond.push(0)
+    }
+    this.#second = second
+  }
+
+  /** Events per second, over the last whole seconds that there were. */
+  rate(now: number): number {
+    const seconds = Math.min(RATE_SECONDS, Math.floor(now / 1000) - Math.floor(this.#since / 1000))
+    if (seconds < 1) return this.perSecond[WINDOW_SECONDS] ?? 0
+    const whole = this.perSecond.slice(WINDOW_SECONDS - seconds, WINDOW_SECONDS)
+    return whole.reduce((sum, count) => sum + count, 0) / seconds
+  }
+
+  get samples(): number {
+    return this.#latencies.length
+  }
+
+  /** The latency in ms that the part `p` of the events stayed within; undefined before the first. */
+  percentile(p: number): number | undefined {
+    const sorted = [...this.#latencies].sort((a, b) => a - b)
+    return sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)]
+  }
+}

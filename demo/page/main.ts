@@ -1,0 +1,82 @@
+import { placeName } from './airports.ts'
+import { Board } from './board.ts'
+import { Chat } from './chat.ts'
+import { CodePanel } from './code-panel.ts'
+import { element } from './element.ts'
+import { Figures } from './figures.ts'
+import { FiguresPanel } from './figures-panel.ts'
+import { ANY, type Filter, FilterBar } from './filter.ts'
+import { FlightMap } from './flight-map.ts'
+import { Live } from './live.ts'
+import { startPointer } from './map-pointer.ts'
+import { Ranking } from './ranking.ts'
+import { StatusBadge } from './status.ts'
+import { startTheme } from './theme.ts'
+
+/** Over this many minutes a flight counts as late, as the Bureau of Transportation Statistics has it. */
+const LATE = 15
+const FIGURES_INTERVAL = 500
+const RANKING_INTERVAL = 1_000
+
+const clock = element<HTMLTimeElement>('clock')
+const date = new Intl.DateTimeFormat('en-GB', {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  timeZone: 'UTC',
+})
+
+const map = new FlightMap()
+const figures = new Figures(Date.now())
+const panel = new FiguresPanel()
+const board = new Board()
+const badge = new StatusBadge()
+const filterBar = new FilterBar(filtered)
+const ranking = new Ranking((filter) => filterBar.set(filter))
+const code = new CodePanel(location.origin)
+const chat = new Chat(
+  (name, text) => live.say(name, text),
+  (name, text) => code.typed(name, text),
+)
+const live = new Live(location.origin, {
+  status: (status) => badge.show(status),
+  message: (message) => chat.add(message),
+  departure({ origin, destination, departedAt, delay, via, time }) {
+    const now = Date.now()
+    const late = delay > LATE
+    figures.add(now - time, now)
+    ranking.add(origin, destination)
+    map.depart(origin, destination, late)
+    board.add({ origin, destination, departedAt, delay, late, via }, now)
+    clock.dateTime = departedAt
+    clock.textContent = date.format(Date.parse(`${departedAt}Z`))
+  },
+})
+live.watch(filterBar.filter)
+
+startTheme(() => map.recolour())
+startPointer(map, (airport) => {
+  const chosen = filterBar.filter.origin === airport.code
+  filterBar.set({ ...filterBar.filter, origin: chosen ? ANY : airport.code })
+})
+setInterval(() => panel.show(figures, Date.now()), FIGURES_INTERVAL)
+setInterval(() => ranking.show(), RANKING_INTERVAL)
+
+function filtered(filter: Filter): void {
+  figures.restart()
+  board.clear()
+  map.filtered(filter)
+  ranking.filtered(filter)
+  code.filtered(filter)
+  live.watch(filter)
+  element('flights').setAttribute('aria-label', describe(filter))
+}
+
+function describe({ origin, destination }: Filter): string {
+  const from = origin === ANY ? '' : ` from ${placeName(origin)}`
+  const to = destination === ANY ? '' : ` to ${placeName(destination)}`
+  return `Map of the United States with flights${from}${to} as they depart`
+}

@@ -1,0 +1,25 @@
+import type { ConnectionState, ConnectionStatus } from '../../sdk/index.ts'
+import { element } from './element.ts'
+
+const WORDS: Record<ConnectionState, string> = {
+  connecting: 'Connecting',
+  open: 'Live',
+  reconnecting: 'Reconnecting',
+  closed: 'Closed',
+}
+
+/** The badge in the header, and a banner over the map that says why nothing moves. */
+export class StatusBadge {
+  readonly #badge = element('status')
+  readonly #text = element('status-text')
+  readonly #banner = element('banner')
+
+  show({ state, reason }: ConnectionStatus): void {
+    this.#badge.dataset.state = state
+    this.#badge.title = reason ? `${reason.code}: ${reason.message}` : ''
+    this.#text.textContent = WORDS[state]
+    this.#banner.hidden = state === 'open' || (state === 'connecting' && !reason)
+    const promise = state === 'closed' ? 'Reload the page to try again.' : 'Flights go on by themselves.'
+    this.#banner.textContent = `${reason?.message ?? WORDS[state]} ${promise}`
+  }
+}

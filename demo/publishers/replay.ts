@@ -1,0 +1,56 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { RecordedFlight } from '../data/recorded.ts'
+import { nextDeparture, type Timetable } from './timetable.ts'
+
+/** A flight that is more than this late is left out: nobody wants a live map that catches up. */
+const TOO_LATE = 2_000
+const LONGEST_RETRY = 5_000
+
+/** Which of the flights a publisher takes. */
+export type Share = (flight: RecordedFlight) => boolean
+
+export interface ReplayOptions {
+  readonly timetable: Timetable
+  readonly share: Share
+  /** Publishes one departure; a rejection means that the server is away. */
+  readonly publish: (flight: RecordedFlight) => Promise<void>
+  /** Ends the replay. */
+  readonly signal: AbortSignal
+  /** Hears when publishing begins to fail, and when it works again. */
+  readonly report: (problem: Error | undefined) => void
+}
+
+/** Publishes recorded departures at the times of `timetable`, in a loop, until `signal`. */
+export async function replay({ timetable, share, publish, signal, report }: ReplayOptions): Promise<void> {
+  let failures = 0
+  let next = nextDeparture(timetable, Date.now())
+  while (!signal.aborted) {
+    await pause(next.at - Date.now(), signal)
+    const flight = timetable.flights[next.index]
+    if (flight && !signal.aborted && share(flight)) {
+      try {
+        await publish(flight)
+        if (failures > 0) report(undefined)
+        failures = 0
+      } catch (error) {
+        if (signal.aborted) return
+        if (failures++ === 0) report(error as Error)
+        await pause(Math.min(250 * 2 ** failures, LONGEST_RETRY), signal)
+      }
+    }
+    next = after(timetable, next)
+  }
+}
+
+function after(timetable: Timetable, { index, at }: { index: number; at: number }): { index: number; at: number } {
+  const now = Date.now()
+  if (at < now - TOO_LATE) return nextDeparture(timetable, now)
+  const following = timetable.times[index + 1]
+  if (following !== undefined) return { index: index + 1, at: at + following - (timetable.times[index] ?? 0) }
+  return { index: 0, at: at + timetable.length - (timetable.times[index] ?? 0) }
+}
+
+/** Flights of one minute leave together: no timer then. Ends early, without an error, by `signal`. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) await wait(ms, undefined, { signal }).catch(() => {})
+}

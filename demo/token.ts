@@ -1,0 +1,34 @@
+import { SignJWT } from 'jose'
+
+interface Permissions {
+  pub?: { allow: string[] }
+  sub?: { allow: string[] }
+}
+
+/** How long a token of the demo is good for; the page asks for another when it connects again. */
+const LIFETIME = '1h'
+
+/**
+ * A token for a visitor of the demo page: may read the flights, and read and write the chat.
+ * Served as `{ token }` at `GET /demo/token`.
+ */
+export function demoToken(secret: string): Promise<string> {
+  return sign(secret, `visitor-${crypto.randomUUID()}`, {
+    sub: { allow: ['flights.>', 'chat.>'] },
+    pub: { allow: ['chat.>'] },
+  })
+}
+
+/** A token for a publisher of the demo: may publish flights, and read nothing. */
+export function publisherToken(secret: string): Promise<string> {
+  return sign(secret, 'publisher', { pub: { allow: ['flights.>'] } })
+}
+
+function sign(secret: string, subject: string, nats: Permissions): Promise<string> {
+  return new SignJWT({ nats })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(subject)
+    .setIssuedAt()
+    .setExpirationTime(LIFETIME)
+    .sign(new TextEncoder().encode(secret))
+}
