@@ -12,7 +12,7 @@ import { requestRoutes } from './routes/request.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What a bridge is made of. */
-export interface BridgeOptions extends Omit<HubOptions, 'authenticate'> {
+export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces'> {
   /** The broker behind the bridge; see `createNatsUpstream` and `createEmbeddedUpstream`. The caller closes it. */
   readonly upstream: Upstream
   /** Who may come in, and to what. */
@@ -41,8 +41,8 @@ const MAX_BODY = 8 * 1024 * 1024
  * @throws SpanwireError `invalid-argument`
  */
 export function createBridge(options: BridgeOptions): Bridge {
-  const authenticate = createAuthenticator(options.auth)
-  const hub = new Hub({ ...options, authenticate })
+  const authenticate = createAuthenticator(options.auth, options.clock)
+  const hub = new Hub({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
 
   app.use(allowOrigins(options.origins ?? []))

@@ -1,7 +1,7 @@
 /** The bridge: NATS for clients that have only a WebSocket or `fetch`. Runtime-neutral; hosts are beside it. */
 export type { AuthOptions } from './auth/authenticate.ts'
+export type { Identity } from './auth/identity.ts'
 export type { Permissions, SubjectRules } from './auth/permissions.ts'
-export type { Identity } from './auth/token.ts'
 export { type Bridge, type BridgeOptions, createBridge } from './bridge.ts'
 export type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 export type { Hub, HubOptions, HubStats } from './hub/hub.ts'

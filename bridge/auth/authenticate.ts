@@ -1,41 +1,62 @@
 import { SpanwireError } from '../../sdk/errors.ts'
 import { isSubjectFilter } from '../../sdk/subject.ts'
+import type { Credentials, Identity } from './identity.ts'
+import { createNatsUserVerifier } from './nats-user.ts'
 import type { Permissions } from './permissions.ts'
-import { createTokenVerifier, type Identity, type TokenOptions } from './token.ts'
+import { createTokenVerifier, type TokenOptions } from './token.ts'
 
-/** Who may use the bridge. Nobody, unless a secret or anonymous permissions are given. */
-export interface AuthOptions extends Partial<TokenOptions> {
-  /** What a client without a token may do. Default: it is refused. */
+/** Who may use the bridge. Nobody, unless it says so. */
+export interface AuthOptions extends TokenOptions {
+  /** Public keys of NATS accounts, and of their signing keys, whose users may connect with their own credentials. */
+  readonly accounts?: readonly string[]
+  /** What a client without any credentials may do. Default: it is refused. */
   readonly anonymous?: Permissions
 }
 
 /** Finds out who presents these credentials. Rejects with `authentication-failed`. */
-export type Authenticate = (token: string | undefined) => Promise<Identity>
+export type Authenticate = (credentials: Credentials) => Promise<Identity>
 
 /** @throws SpanwireError `invalid-argument` if nobody could ever get in, or an option is malformed */
-export function createAuthenticator(options: AuthOptions): Authenticate {
-  const { anonymous, secret } = options
-  if (secret === undefined && anonymous === undefined) {
+export function createAuthenticator(options: AuthOptions, clock: () => number = Date.now): Authenticate {
+  const { accounts, anonymous } = options
+  const tokens = [options.secret, options.publicKey, options.jwksUrl].some((source) => source !== undefined)
+  if (!tokens && !accounts?.length && !anonymous) {
     throw new SpanwireError(
       'invalid-argument',
-      'The bridge would refuse everybody: give auth.secret (or auth.anonymous permissions).',
+      'The bridge would refuse everybody: give auth.secret, auth.publicKey, auth.jwksUrl, auth.accounts or auth.anonymous.',
     )
   }
   for (const rules of anonymous ? [anonymous.publish, anonymous.subscribe] : []) {
     const bad = [...rules.allow, ...rules.deny].find((filter) => !isSubjectFilter(filter))
-    if (bad !== undefined)
+    if (bad !== undefined) {
       throw new SpanwireError(
         'invalid-argument',
         `auth.anonymous holds ${JSON.stringify(bad)}, which is no subject filter.`,
       )
+    }
   }
-  const verify = secret === undefined ? undefined : createTokenVerifier({ ...options, secret })
-  return async (token) => {
-    if (token !== undefined && verify) return verify(token)
-    if (token === undefined && anonymous) return { user: '', permissions: anonymous }
+  const verifyToken = tokens ? createTokenVerifier(options) : undefined
+  const verifyNatsUser = accounts?.length ? createNatsUserVerifier(accounts, clock) : undefined
+
+  return async (credentials) => {
+    const { token, jwt } = credentials
+    // A user JWT names its algorithm ed25519-nkey; everything else in that place is a token of ours.
+    if (jwt && verifyNatsUser && isNatsUser(jwt)) return verifyNatsUser(credentials)
+    const presented = token || jwt
+    if (presented && verifyToken) return verifyToken(presented)
+    if (!presented && anonymous) return { user: '', permissions: anonymous }
     throw new SpanwireError(
       'authentication-failed',
-      token === undefined ? 'A token is required.' : 'Tokens are not accepted here.',
+      presented ? 'Such credentials are not accepted here.' : 'Credentials are required.',
     )
+  }
+}
+
+function isNatsUser(jwt: string): boolean {
+  try {
+    const header = jwt.slice(0, jwt.indexOf('.')).replaceAll('-', '+').replaceAll('_', '/')
+    return JSON.parse(atob(header)).alg === 'ed25519-nkey'
+  } catch {
+    return false
   }
 }

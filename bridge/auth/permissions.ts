@@ -10,6 +10,15 @@ export interface SubjectRules {
 export interface Permissions {
   readonly publish: SubjectRules
   readonly subscribe: SubjectRules
+  /** If given, the client may publish to the reply subject of what it receives, whatever `publish` says. */
+  readonly reply?: ReplyPermission
+}
+
+/** How often and how long a client may answer one message. A negative number stands for no limit. */
+export interface ReplyPermission {
+  readonly max: number
+  /** In ms. */
+  readonly ttl: number
 }
 
 /**

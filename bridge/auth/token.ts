@@ -1,87 +1,74 @@
-import { type JWTPayload, jwtVerify } from 'jose'
+import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { SpanwireError } from '../../sdk/errors.ts'
-import { isSubjectFilter } from '../../sdk/subject.ts'
-import type { Permissions, SubjectRules } from './permissions.ts'
+import { isSubject } from '../../sdk/subject.ts'
+import { fillTemplate, toPermissions } from './claims.ts'
+import type { Identity } from './identity.ts'
+import { createKeys, type KeyOptions } from './keys.ts'
+import type { Permissions } from './permissions.ts'
 
-/** Who a client is and what it may do, for as long as its token says. */
-export interface Identity {
-  /** The token's `sub`. */
-  readonly user: string
-  readonly permissions: Permissions
-  /** When the token expires, in ms since 1970; undefined if it doesn't. */
-  readonly expiresAt?: number
-}
-
-/** How tokens are checked. */
-export interface TokenOptions {
-  /** The shared secret of HS256 tokens: at least 32 bytes (RFC 7518, section 3.2). */
-  readonly secret: string | Uint8Array
+/** How tokens are checked and what they allow. */
+export interface TokenOptions extends KeyOptions {
   /** If given, a token's `iss` must equal it. */
   readonly issuer?: string
   /** If given, a token's `aud` must hold it. */
   readonly audience?: string
   /** How far clocks may differ, in s. Default 5. */
   readonly clockTolerance?: number
+  /**
+   * What a verified token allows. Default: its claim `nats`, in the shape of a NATS user JWT (`pub`, `sub`, `resp`),
+   * with `{{claim}}` filled from its claims. Throwing refuses the client.
+   */
+  readonly authorize?: (claims: JWTPayload) => Permissions | Promise<Permissions>
+  /**
+   * Keeps tenants apart: stands before every subject of the client, with `{{claim}}` filled, such as
+   * `tenants.{{org}}`. See {@link Identity.subjectPrefix}.
+   */
+  readonly subjectPrefix?: string
 }
 
-/** Checks a token. Rejects with `authentication-failed` for every reason there is; the cause says which. */
-export type VerifyToken = (token: string) => Promise<Identity>
-
 /**
- * Verifies HS256 JWTs. Permissions come from the claim `nats`, in the shape of a NATS user JWT:
- * `{ pub: { allow, deny }, sub: { allow, deny } }`; what is not there is denied.
- * @throws SpanwireError `invalid-argument` for a secret that is too short
+ * Verifies JWTs.
+ * @returns a function that finds out who a token stands for; it rejects with `authentication-failed` whatever the
+ * reason is, which only the cause says
+ * @throws SpanwireError `invalid-argument`
  */
-export function createTokenVerifier(options: TokenOptions): VerifyToken {
-  const key = typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : options.secret
-  if (key.length < 32) {
-    throw new SpanwireError(
-      'invalid-argument',
-      `auth.secret has ${key.length} bytes; HS256 needs at least 32 (try: openssl rand -base64 32).`,
-    )
-  }
+export function createTokenVerifier(options: TokenOptions): (token: string) => Promise<Identity> {
+  const keys = createKeys(options)
+  const authorize = options.authorize ?? toPermissions
   const checks = {
-    // Pinned: a token doesn't get to choose how it is checked.
-    algorithms: ['HS256'],
     clockTolerance: options.clockTolerance ?? 5,
     ...(options.issuer !== undefined && { issuer: options.issuer }),
     ...(options.audience !== undefined && { audience: options.audience }),
   }
+
+  async function verify(token: string): Promise<JWTPayload> {
+    let refusal: unknown
+    for (const { key, algorithms } of await keys()) {
+      try {
+        // jose has one signature for keys and one for key finders; both are told the same.
+        return (await jwtVerify(token, key as JWTVerifyGetKey, { ...checks, algorithms })).payload
+      } catch (cause) {
+        refusal = cause
+      }
+    }
+    throw refusal
+  }
+
   return async (token) => {
     try {
-      return toIdentity((await jwtVerify(token, key, checks)).payload)
+      const claims = await verify(token)
+      const prefix = options.subjectPrefix && fillTemplate(options.subjectPrefix, claims)
+      if (prefix !== undefined && !isSubject(prefix)) {
+        throw new SpanwireError('invalid-subject', 'auth.subjectPrefix must be a subject.')
+      }
+      return {
+        user: claims.sub ?? '',
+        permissions: await authorize(claims),
+        ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
+        ...(prefix !== undefined && { subjectPrefix: prefix }),
+      }
     } catch (cause) {
       throw new SpanwireError('authentication-failed', 'The token is not valid here.', { cause })
     }
   }
-}
-
-function toIdentity(claims: JWTPayload): Identity {
-  const nats = asRecord(claims.nats)
-  return {
-    user: claims.sub ?? '',
-    permissions: { publish: toRules(nats.pub, 'pub'), subscribe: toRules(nats.sub, 'sub') },
-    ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
-  }
-}
-
-function toRules(value: unknown, name: string): SubjectRules {
-  const rules = asRecord(value)
-  return { allow: toFilters(rules.allow, `${name}.allow`), deny: toFilters(rules.deny, `${name}.deny`) }
-}
-
-function toFilters(value: unknown, name: string): string[] {
-  if (value === undefined) return []
-  // A deny that can't be read must not be skipped, so a malformed list refuses the whole token.
-  if (!Array.isArray(value) || !value.every((filter) => typeof filter === 'string' && isSubjectFilter(filter))) {
-    throw new SpanwireError('invalid-subject', `The claim nats.${name} must be an array of subject filters.`)
-  }
-  return value
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new TypeError('The claim nats must be an object.')
-  return value as Record<string, unknown>
 }

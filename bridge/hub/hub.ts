@@ -1,7 +1,7 @@
 import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
-import type { Identity } from '../auth/token.ts'
+import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
 import { closings } from '../session/closing.ts'
 import { Session, type SessionHub } from '../session/session.ts'
@@ -18,6 +18,8 @@ import { type Schedule, Turn } from './turn.ts'
 export interface HubOptions {
   readonly upstream: Upstream
   readonly authenticate: Authenticate
+  /** Whether INFO carries a nonce to be signed, as NATS's own credentials need. Default false. */
+  readonly nonces?: boolean
   readonly limits?: Partial<Limits>
   /** How a host ends a turn. Default: `setTimeout(run, 0)`. */
   readonly schedule?: Schedule
@@ -48,7 +50,8 @@ export class Hub implements SessionHub {
   readonly requests: Requests
   readonly #upstream: Upstream
   readonly #authenticate: Authenticate
-  readonly #clock: () => number
+  readonly clock: () => number
+  readonly nonces: boolean
   readonly #random: () => number
   readonly #barrier: Barrier
   readonly #sessions = new Set<Session>()
@@ -67,7 +70,8 @@ export class Hub implements SessionHub {
     this.limits = { ...defaultLimits, ...options.limits }
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
-    this.#clock = options.clock ?? Date.now
+    this.clock = options.clock ?? Date.now
+    this.nonces = options.nonces ?? false
     this.#random = options.random ?? Math.random
     this.#barrier = new Barrier(() => this.#upstream.flush())
     this.#upstreamOpen = options.upstream.state === 'open'
@@ -108,7 +112,7 @@ export class Hub implements SessionHub {
     return Math.min(this.limits.maxPayload, this.#upstream.info.maxPayload)
   }
 
-  info(sessionId: string): ServerInfo {
+  info(sessionId: string, nonce: string | undefined): ServerInfo {
     return {
       server_id: this.id,
       server_name: 'spanwire',
@@ -118,21 +122,22 @@ export class Hub implements SessionHub {
       max_payload: this.maxPayload,
       client_id: Number(sessionId.slice(sessionId.lastIndexOf('.') + 1)),
       auth_required: true,
+      ...(nonce !== undefined && { nonce }),
       edge: { upstream: this.#upstreamOpen ? 'open' : 'reconnecting' },
     }
   }
 
-  authenticate(options: ConnectOptions): Promise<Identity> {
-    return this.#authenticate(options.auth_token ?? (options.jwt || undefined) ?? options.pass)
+  authenticate({ auth_token, pass, jwt, sig }: ConnectOptions, nonce: string | undefined): Promise<Identity> {
+    return this.#authenticate({ token: auth_token || pass, jwt, sig, nonce })
   }
 
   subscribe(subscription: Subscription): number {
-    const { filter, queue } = subscription
+    const { brokerFilter, queue } = subscription
     const key = interestKey(subscription)
     let entry = this.#interests.get(key)
     if (!entry) {
-      const interest = new Interest(filter, queue, this.#random)
-      const unsubscribe = this.#upstream.subscribe(filter, queue, (message) => interest.deliver(message))
+      const interest = new Interest(queue, this.#random)
+      const unsubscribe = this.#upstream.subscribe(brokerFilter, queue, (message) => interest.deliver(message))
       entry = { interest, unsubscribe, mark: this.#barrier.mark() }
       this.#interests.set(key, entry)
     }
@@ -175,15 +180,16 @@ export class Hub implements SessionHub {
   }
 
   #admit(socket: ClientSocket, id: string): Session {
-    const session = new Session(this, socket, id, this.#clock())
+    const session = new Session(this, socket, id)
     this.#sessions.add(session)
     // One timer for all clients, and only while there are any.
-    this.#timer ??= setInterval(() => this.#tick(), TICK)
+    this.#timer ??= setInterval(() => this.tick(), TICK)
     return session
   }
 
-  #tick(): void {
-    const now = this.#clock()
+  /** Looks at the clock for all sessions; the hub calls it once a second. */
+  tick(): void {
+    const now = this.clock()
     for (const session of [...this.#sessions]) session.tick(now)
   }
 
@@ -201,6 +207,6 @@ export class Hub implements SessionHub {
   }
 }
 
-function interestKey({ filter, queue }: Subscription): string {
-  return queue === undefined ? filter : `${filter} ${queue}`
+function interestKey({ brokerFilter, queue }: Subscription): string {
+  return queue === undefined ? brokerFilter : `${brokerFilter} ${queue}`
 }

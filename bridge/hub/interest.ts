@@ -3,20 +3,26 @@ import type { Subscription } from '../session/subscription.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
 
-/** Subscriptions that get the same bytes: same sid, same understanding of headers. */
+/** Subscriptions that get the same bytes: same sid, same understanding of headers, same subject prefix. */
 class Group {
   readonly members = new Set<Subscription>()
-  readonly sid: string
-  readonly headers: boolean
+  readonly #sid: string
+  readonly #headers: boolean
+  readonly #prefixLength: number
 
-  constructor(sid: string, headers: boolean) {
-    this.sid = sid
-    this.headers = headers
+  constructor({ sid, owner }: Subscription) {
+    this.#sid = sid
+    this.#headers = owner.headers
+    this.#prefixLength = owner.scope.prefix.length
   }
 
-  encode(message: UpstreamMessage): Uint8Array {
-    const headers = this.headers ? message.headers : undefined
-    return encodeMessage(message.subject, this.sid, message.payload, message.reply, headers)
+  static keyOf({ sid, owner }: Subscription): string {
+    return owner.headers && owner.scope.prefix === '' ? sid : `${sid} ${owner.headers} ${owner.scope.prefix}`
+  }
+
+  encode({ subject, payload, headers }: UpstreamMessage, reply: string | undefined): Uint8Array {
+    const name = this.#prefixLength === 0 ? subject : subject.slice(this.#prefixLength)
+    return encodeMessage(name, this.#sid, payload, reply, this.#headers ? headers : undefined)
   }
 }
 
@@ -25,15 +31,13 @@ class Group {
  * A message is encoded once per group, and the same bytes go to all of its members.
  */
 export class Interest {
-  readonly filter: string
-  readonly queue: string | undefined
+  readonly #queued: boolean
   readonly #groups = new Map<string, Group>()
   readonly #random: () => number
   #size = 0
 
-  constructor(filter: string, queue: string | undefined, random: () => number) {
-    this.filter = filter
-    this.queue = queue
+  constructor(queue: string | undefined, random: () => number) {
+    this.#queued = queue !== undefined
     this.#random = random
   }
 
@@ -43,10 +47,10 @@ export class Interest {
   }
 
   add(subscription: Subscription): void {
-    const key = groupKey(subscription)
+    const key = Group.keyOf(subscription)
     let group = this.#groups.get(key)
     if (!group) {
-      group = new Group(subscription.sid, subscription.owner.headers)
+      group = new Group(subscription)
       this.#groups.set(key, group)
     }
     group.members.add(subscription)
@@ -54,7 +58,7 @@ export class Interest {
   }
 
   remove(subscription: Subscription): void {
-    const key = groupKey(subscription)
+    const key = Group.keyOf(subscription)
     const group = this.#groups.get(key)
     if (!group?.members.delete(subscription)) return
     this.#size--
@@ -64,14 +68,18 @@ export class Interest {
   /** Hands a message to all members, or to one if this is a queue group. */
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
-    if (this.queue !== undefined) return this.#deliverToOne(message, origin)
+    if (this.#queued) return this.#deliverToOne(message, origin)
     for (const group of this.#groups.values()) {
-      let frame: Uint8Array | undefined
+      let shared: Uint8Array | undefined
       for (const subscription of group.members) {
         const care = subscription.needsCare
         if (care && !subscription.accepts(message, origin)) continue
-        frame ??= group.encode(message)
-        subscription.owner.write(frame)
+        if (message.reply !== undefined && subscription.owner.replies.needed) {
+          subscription.owner.write(encodeOwn(group, subscription, message))
+        } else {
+          shared ??= group.encode(message, message.reply)
+          subscription.owner.write(shared)
+        }
         if (care) subscription.count()
       }
     }
@@ -87,11 +95,13 @@ export class Interest {
     const chosen = willing[Math.floor(this.#random() * willing.length)]
     if (!chosen) return
     const [group, subscription] = chosen
-    subscription.owner.write(group.encode(message))
+    subscription.owner.write(encodeOwn(group, subscription, message))
     subscription.count()
   }
 }
 
-function groupKey(subscription: Subscription): string {
-  return subscription.owner.headers ? subscription.sid : `${subscription.sid} plain`
+/** For one subscription alone, whose owner may see another reply subject. */
+function encodeOwn(group: Group, { owner }: Subscription, message: UpstreamMessage): Uint8Array {
+  const { reply } = message
+  return group.encode(message, reply !== undefined && owner.replies.needed ? owner.replies.grant(reply) : reply)
 }

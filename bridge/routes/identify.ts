@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { Authenticate } from '../auth/authenticate.ts'
-import type { Identity } from '../auth/token.ts'
+import type { Identity } from '../auth/identity.ts'
 
 /** What the routes know of a request. */
 export interface BridgeEnv {
@@ -11,7 +11,7 @@ export interface BridgeEnv {
 /** Finds out who asks, by `Authorization: Bearer`; refuses with 401. */
 export function identify(authenticate: Authenticate) {
   return createMiddleware<BridgeEnv>(async (c, next) => {
-    c.set('identity', await authenticate(bearerToken(c)))
+    c.set('identity', await authenticate({ token: bearerToken(c) }))
     await next()
   })
 }

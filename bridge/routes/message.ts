@@ -2,8 +2,9 @@ import type { Context } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject } from '../../sdk/subject.ts'
+import type { Identity } from '../auth/identity.ts'
 import { mayPublish } from '../auth/permissions.ts'
-import type { Identity } from '../auth/token.ts'
+import { SubjectScope } from '../session/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 
 /** The HTTP header that carries NATS headers: a JSON array of [name, value], percent-encoded. */
@@ -44,7 +45,7 @@ export function toMessage(submission: Submission, identity: Identity, maxPayload
       `Headers and payload are ${headers.length + payload.length} bytes; at most ${maxPayload} are allowed.`,
     )
   }
-  return { subject, headers, payload }
+  return { subject: new SubjectScope(identity.subjectPrefix).toBroker(subject), headers, payload }
 }
 
 /** @throws SpanwireError `invalid-header` */

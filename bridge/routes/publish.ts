@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
-import type { Identity } from '../auth/token.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { BridgeEnv } from './identify.ts'
 import { checkHeaders, readNatsHeaders, type Submission, toMessage } from './message.ts'

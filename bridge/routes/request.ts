@@ -26,7 +26,7 @@ export function requestRoutes(hub: Hub): Hono<BridgeEnv> {
     )
     const answer = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     if (answer.headers && parseHeaders(answer.headers).status === 503) {
-      throw new SpanwireError('no-responders', `Nobody answers requests to ${message.subject} right now.`)
+      throw new SpanwireError('no-responders', `Nobody answers requests to ${c.req.param('subject')} right now.`)
     }
     const natsHeaders = writeNatsHeaders(answer.headers)
     if (natsHeaders) c.header(NATS_HEADERS, natsHeaders)

@@ -3,8 +3,8 @@ import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/pro
 import { Framer } from '../../sdk/protocol/framer.ts'
 import { encodeError, encodeInfo, type ServerInfo } from '../../sdk/protocol/server-op.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import type { Identity } from '../auth/identity.ts'
 import { mayPublish, maySubscribe, type Permissions } from '../auth/permissions.ts'
-import type { Identity } from '../auth/token.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import { withOrigin } from '../hub/echo.ts'
 import { Outlet } from '../hub/outlet.ts'
@@ -12,7 +12,9 @@ import type { Turn } from '../hub/turn.ts'
 import type { Limits } from '../limits.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { type Closing, closings } from './closing.ts'
+import { ReplyGrants } from './reply-grants.ts'
 import type { ClientFlags, SessionSnapshot } from './snapshot.ts'
+import { SubjectScope } from './subject-scope.ts'
 import { Subscription, type SubscriptionOwner } from './subscription.ts'
 
 /** What a session needs of its hub. */
@@ -22,8 +24,10 @@ export interface SessionHub {
   /** Largest header block and payload together that the broker takes too, in bytes. */
   readonly maxPayload: number
   /** INFO as of now, for this client. */
-  info(sessionId: string): ServerInfo
-  authenticate(options: ConnectOptions): Promise<Identity>
+  info(sessionId: string, nonce: string | undefined): ServerInfo
+  readonly nonces: boolean
+  readonly clock: () => number
+  authenticate(options: ConnectOptions, nonce: string | undefined): Promise<Identity>
   subscribe(subscription: Subscription): number
   unsubscribe(subscription: Subscription): void
   /** @throws SpanwireError `upstream-unavailable` */
@@ -53,6 +57,9 @@ export class Session implements ClientConnection, SubscriptionOwner {
   readonly #framer: Framer
   readonly #subscriptions = new Map<string, Subscription>()
   #phase: Phase = 'connecting'
+  #nonce: string | undefined
+  #scope = new SubjectScope(undefined)
+  #replies: ReplyGrants
   #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
   #identity: Identity | undefined
   /** The PUB whose payload comes next. */
@@ -70,12 +77,13 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #heardAt: number
   #midOperation = false
 
-  constructor(hub: SessionHub, socket: ClientSocket, id: string, now: number) {
+  constructor(hub: SessionHub, socket: ClientSocket, id: string) {
     this.id = id
     this.#hub = hub
     this.#socket = socket
-    this.#since = now
-    this.#heardAt = now
+    this.#since = hub.clock()
+    this.#heardAt = this.#since
+    this.#replies = new ReplyGrants(this.#scope, undefined, hub.clock)
     this.#outlet = new Outlet(socket, hub.turn, hub.limits.maxPending, () => this.end(closings.slowConsumer))
     this.#framer = new Framer(
       { line: (line) => this.#line(line), payload: (bytes) => this.#payload(bytes) },
@@ -85,6 +93,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** Greets a new client. */
   open(): void {
+    if (this.#hub.nonces) this.#nonce = crypto.randomUUID().replaceAll('-', '')
     this.inform()
   }
 
@@ -93,8 +102,9 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (snapshot.midOperation) return this.end(closings.restart)
     if (!snapshot.identity) return
     this.#phase = 'ready'
+    this.#nonce = snapshot.nonce
     this.#flags = snapshot.flags
-    this.#identity = snapshot.identity
+    this.#become(snapshot.identity)
     for (const { sid, filter, queue, max, delivered } of snapshot.subscriptions) {
       const verdict = maySubscribe(this.permissions, filter)
       const subscription = new Subscription(this, sid, filter, queue, verdict === 'withheld')
@@ -111,6 +121,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     return {
       id: this.id,
       flags: this.#flags,
+      ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
       subscriptions: [...this.#subscriptions.values()].map(({ sid, filter, queue, max, delivered }) => ({
         sid,
@@ -146,6 +157,14 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   get permissions(): Permissions {
     return this.#identity?.permissions ?? NOTHING
+  }
+
+  get scope(): SubjectScope {
+    return this.#scope
+  }
+
+  get replies(): ReplyGrants {
+    return this.#replies
   }
 
   write(frame: Uint8Array): void {
@@ -184,7 +203,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** Sends INFO: at the start, and whenever the way to the broker is lost or found. */
   inform(): void {
-    const info = this.#hub.info(this.id)
+    const info = this.#hub.info(this.id, this.#nonce)
     if (info.edge?.upstream === this.#upstreamTold) return
     this.#upstreamTold = info.edge?.upstream
     this.write(encodeInfo(info))
@@ -222,7 +241,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (this.#phase === 'connecting' && op.verb !== 'CONNECT') this.#stop(closings.authorization)
     if (op.verb === 'PUB') {
       if (op.headerSize > 0 && this.#phase === 'ready' && !this.#flags.headers) this.#stop(closings.headersUnsupported)
-      if (op.size > this.#hub.maxPayload) this.#stop(closings.maxPayload)
+      if (op.size > Math.min(this.#hub.maxPayload, this.#identity?.limits?.payload ?? op.size))
+        this.#stop(closings.maxPayload)
       this.#publishing = op
       return op.size
     }
@@ -267,7 +287,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   /** The first CONNECT says who the client is; a later one brings a new token to the live connection. */
   #connect(options: ConnectOptions): void {
     this.#phase = 'authenticating'
-    this.#hub.authenticate(options).then(
+    this.#hub.authenticate(options, this.#nonce).then(
       (identity) => this.#accept(identity, options),
       () => this.end(closings.authorization),
     )
@@ -275,14 +295,20 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   #accept(identity: Identity, options: ConnectOptions): void {
     if (this.#phase !== 'authenticating') return
+    // Subscriptions stand at the broker under the prefix, so a live connection can't move to another tenant.
+    if (this.#identity && this.#identity.subjectPrefix !== identity.subjectPrefix)
+      return this.end(closings.authorization)
     this.#phase = 'ready'
-    this.#identity = identity
-    this.#flags = {
-      verbose: options.verbose === true,
-      echo: options.echo !== false,
-      headers: options.headers === true,
-      noResponders: options.headers === true && options.no_responders === true,
+    // A later CONNECT brings credentials only: bytes on their way were promised under the first one's flags.
+    if (!this.#identity) {
+      this.#flags = {
+        verbose: options.verbose === true,
+        echo: options.echo !== false,
+        headers: options.headers === true,
+        noResponders: options.headers === true && options.no_responders === true,
+      }
     }
+    this.#become(identity)
     for (const subscription of [...this.#subscriptions.values()]) {
       const verdict = maySubscribe(identity.permissions, subscription.filter)
       subscription.withheld = verdict === 'withheld'
@@ -305,15 +331,24 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (waiting.length > 0) this.#waiting.unshift(...waiting)
   }
 
+  #become(identity: Identity): void {
+    this.#identity = identity
+    this.#scope = new SubjectScope(identity.subjectPrefix)
+    this.#replies = new ReplyGrants(this.#scope, identity.permissions.reply, this.#hub.clock)
+  }
+
   #publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): void {
     if (!isSubject(subject) || (reply !== undefined && !isSubject(reply))) return this.#error('Invalid Publish Subject')
-    if (!mayPublish(this.permissions, subject)) return this.#error(`Permissions Violation for Publish to "${subject}"`)
+    const grant = this.#replies.use(subject)
+    if (!grant?.permitted && !mayPublish(this.permissions, subject)) {
+      return this.#error(`Permissions Violation for Publish to "${subject}"`)
+    }
     const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
     try {
       const headers = this.#flags.echo ? block : withOrigin(block, this.id)
       this.#mark = this.#hub.publish({
-        subject,
-        ...(reply !== undefined && { reply }),
+        subject: grant?.reply ?? this.#scope.toBroker(subject),
+        ...(reply !== undefined && { reply: this.#scope.toBroker(reply) }),
         ...(headers && { headers }),
         payload: bytes.subarray(headerSize),
       })
@@ -328,7 +363,11 @@ export class Session implements ClientConnection, SubscriptionOwner {
     const verdict = maySubscribe(this.permissions, filter)
     if (verdict === 'refused') return this.#refuseSubscription(filter, queue)
     if (!this.#subscriptions.has(sid)) {
-      if (this.#subscriptions.size >= this.#hub.limits.maxSubscriptions)
+      const { maxSubscriptions } = this.#hub.limits
+      if (
+        this.#subscriptions.size >=
+        Math.min(maxSubscriptions, this.#identity?.limits?.subscriptions ?? maxSubscriptions)
+      )
         return this.#error('maximum subscriptions exceeded')
       const subscription = new Subscription(this, sid, filter, queue, verdict === 'withheld')
       this.#subscriptions.set(sid, subscription)

@@ -1,4 +1,4 @@
-import type { Identity } from '../auth/token.ts'
+import type { Identity } from '../auth/identity.ts'
 
 /** What CONNECT settles about a connection, beside who it is. */
 export interface ClientFlags {
@@ -28,6 +28,8 @@ export interface SubscriptionSnapshot {
 export interface SessionSnapshot {
   readonly id: string
   readonly flags: ClientFlags
+  /** What INFO asked this client to sign. */
+  readonly nonce?: string
   /** Undefined before CONNECT was accepted. */
   readonly identity?: Identity
   readonly subscriptions: readonly SubscriptionSnapshot[]

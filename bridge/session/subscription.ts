@@ -1,5 +1,7 @@
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import type { ReplyGrants } from './reply-grants.ts'
+import type { SubjectScope } from './subject-scope.ts'
 
 /** Where a subscription's frames go. */
 export interface SubscriptionOwner {
@@ -8,6 +10,8 @@ export interface SubscriptionOwner {
   readonly noResponders: boolean
   readonly echo: boolean
   readonly permissions: Permissions
+  readonly scope: SubjectScope
+  readonly replies: ReplyGrants
   write(frame: Uint8Array): void
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void
@@ -19,6 +23,7 @@ export interface SubscriptionOwner {
 export class Subscription {
   readonly owner: SubscriptionOwner
   readonly sid: string
+  /** In the client's own words; see {@link SubjectScope}. */
   readonly filter: string
   readonly queue: string | undefined
   /** Ends after this many messages in all; 0 for never. */
@@ -35,6 +40,11 @@ export class Subscription {
     this.withheld = withheld
   }
 
+  /** The filter at the broker. */
+  get brokerFilter(): string {
+    return this.owner.scope.toBroker(this.filter)
+  }
+
   /** Whether each message needs a look before it is delivered here: most subscriptions need none. */
   get needsCare(): boolean {
     return this.max > 0 || this.withheld || !this.owner.noResponders || !this.owner.echo
@@ -45,9 +55,10 @@ export class Subscription {
    * @param origin the client that published it and asked for no echo, if there is one
    */
   accepts(message: UpstreamMessage, origin: string | undefined): boolean {
-    if (this.withheld && !mayReceive(this.owner.permissions, message.subject)) return false
-    if (!this.owner.noResponders && isNoResponders(message)) return false
-    return origin === undefined || origin !== this.owner.id
+    const { owner } = this
+    if (this.withheld && !mayReceive(owner.permissions, owner.scope.toClient(message.subject) ?? '')) return false
+    if (!owner.noResponders && isNoResponders(message)) return false
+    return origin === undefined || origin !== owner.id
   }
 
   /** Counts one delivery towards the maximum. */

@@ -1,0 +1,81 @@
+import type { JWTPayload } from 'jose'
+import { SpanwireError } from '../../sdk/errors.ts'
+import { isSubjectFilter } from '../../sdk/subject.ts'
+import type { Permissions, ReplyPermission, SubjectRules } from './permissions.ts'
+
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/g
+/** One subject token that can be no wildcard and hold no separator: nothing a claim says widens a permission. */
+const SAFE_TOKEN = /^[^.*>\s{}\p{Cc}]+$/u
+
+/**
+ * Fills `{{claim}}` from a token's claims, as in `chat.{{sub}}.>`.
+ * @throws SpanwireError `invalid-subject` if a claim is missing or is not one plain subject token
+ */
+export function fillTemplate(template: string, claims: JWTPayload): string {
+  return template.replace(PLACEHOLDER, (_, name: string) => {
+    const value = claims[name.trim()]
+    const token = typeof value === 'number' ? String(value) : value
+    if (typeof token !== 'string' || !SAFE_TOKEN.test(token)) {
+      throw new SpanwireError(
+        'invalid-subject',
+        `The claim ${name.trim()} is not one subject token, so ${template} can't be filled.`,
+      )
+    }
+    return token
+  })
+}
+
+/**
+ * Permissions from the claim `nats`, in the shape of a NATS user JWT: `{ pub, sub, resp }`. What it doesn't name is
+ * denied.
+ * @throws SpanwireError `invalid-subject` if any of it can't be read: a deny must never be skipped
+ */
+export function toPermissions(claims: JWTPayload): Permissions {
+  const nats = asRecord(claims.nats, 'nats')
+  const reply = toReplyPermission(nats.resp)
+  return {
+    publish: toRules(nats.pub, 'pub', claims),
+    subscribe: toRules(nats.sub, 'sub', claims),
+    ...(reply && { reply }),
+  }
+}
+
+function toRules(value: unknown, name: string, claims: JWTPayload): SubjectRules {
+  const rules = asRecord(value, `nats.${name}`)
+  return { allow: toFilters(rules.allow, `${name}.allow`, claims), deny: toFilters(rules.deny, `${name}.deny`, claims) }
+}
+
+function toFilters(value: unknown, name: string, claims: JWTPayload): string[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw malformed(`nats.${name} must be an array of subject filters`)
+  return value.map((item) => {
+    const filter = typeof item === 'string' ? fillTemplate(item, claims) : ''
+    if (!isSubjectFilter(filter)) throw malformed(`nats.${name} must be an array of subject filters`)
+    return filter
+  })
+}
+
+/** nats-server's defaults: one reply, within two minutes. */
+const REPLY_MAX = 1
+const REPLY_TTL = 120_000
+
+/**
+ * `resp: { max, ttl }`; `ttl` is in ns, as in a NATS user JWT. 0 stands for nats-server's default, a negative number
+ * for no limit of that kind.
+ */
+export function toReplyPermission(value: unknown): ReplyPermission | undefined {
+  if (value === undefined || value === null) return undefined
+  const { max = 0, ttl = 0 } = asRecord(value, 'nats.resp')
+  if (typeof max !== 'number' || typeof ttl !== 'number') throw malformed('nats.resp must be { max, ttl }')
+  return { max: max || REPLY_MAX, ttl: ttl > 0 ? ttl / 1e6 : ttl || REPLY_TTL }
+}
+
+function asRecord(value: unknown, name: string): Record<string, unknown> {
+  if (value === undefined) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${name} must be an object`)
+  return value as Record<string, unknown>
+}
+
+function malformed(what: string): SpanwireError {
+  return new SpanwireError('invalid-subject', `The claim ${what}.`)
+}

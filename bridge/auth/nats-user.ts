@@ -1,0 +1,95 @@
+import { decode, type User } from '@nats-io/jwt'
+import { fromPublic } from '@nats-io/nkeys'
+import { SpanwireError } from '../../sdk/errors.ts'
+import { isSubjectFilter } from '../../sdk/subject.ts'
+import { toReplyPermission } from './claims.ts'
+import type { Credentials, Identity } from './identity.ts'
+import type { SubjectRules } from './permissions.ts'
+
+/**
+ * Verifies NATS's own credentials (`.creds` files): a user JWT that a trusted account signed, and the connection's
+ * nonce signed by the user's key. Stock clients use them unchanged.
+ * Source: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt and ADR-14
+ * @param accounts public keys (`A…`) of accounts whose users may come in, and of their signing keys
+ * @throws SpanwireError `invalid-argument`
+ */
+export function createNatsUserVerifier(
+  accounts: readonly string[],
+  clock: () => number,
+): (credentials: Credentials) => Identity {
+  for (const account of accounts) {
+    if (!isAccountKey(account))
+      throw new SpanwireError(
+        'invalid-argument',
+        `auth.accounts holds ${account}, which is no account's public key (A…).`,
+      )
+  }
+  const trusted = new Set(accounts)
+
+  return (credentials) => {
+    try {
+      return verify(credentials, trusted, clock())
+    } catch (cause) {
+      throw new SpanwireError('authentication-failed', 'The NATS credentials are not valid here.', { cause })
+    }
+  }
+}
+
+function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<string>, now: number): Identity {
+  // decode() checks the signature against the key in the token's own `iss`: whether that key is trusted is up to us.
+  const claims = decode<User>(jwt)
+  const { nats } = claims
+  if (nats.type !== 'user') throw new Error('not a user JWT')
+  if (!trusted.has(claims.iss)) throw new Error('the issuer is not trusted')
+  if (nats.issuer_account && !trusted.has(nats.issuer_account)) throw new Error('the issuer account is not trusted')
+  if (claims.exp && claims.exp * 1000 <= now) throw new Error('expired')
+  if (claims.nbf && claims.nbf * 1000 > now) throw new Error('not valid yet')
+  const types = nats.allowed_connection_types ?? []
+  if (types.length > 0 && !types.includes('WEBSOCKET')) throw new Error('not allowed over WebSocket')
+  // What can't be checked at the edge must not be ignored.
+  if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
+  if (!nats.bearer_token && !signed(claims.sub, nonce, sig)) throw new Error('the nonce is not signed by the user')
+  const reply = toReplyPermission(nats.resp)
+  const publish = toRules(nats.pub)
+  return {
+    user: claims.sub,
+    permissions: {
+      // As in nats-server: who may answer and has no rule of what to publish may do nothing else.
+      publish: reply && publish.allow.length === 0 && publish.deny.length === 0 ? publish : openUnlessNamed(publish),
+      subscribe: openUnlessNamed(toRules(nats.sub)),
+      ...(reply && { reply }),
+    },
+    ...(claims.exp && { expiresAt: claims.exp * 1000 }),
+    limits: {
+      ...((nats.subs ?? -1) >= 0 && { subscriptions: nats.subs as number }),
+      ...((nats.payload ?? -1) >= 0 && { payload: nats.payload as number }),
+    },
+  }
+}
+
+function signed(user: string, nonce: string | undefined, sig: string | undefined): boolean {
+  if (!nonce || !sig) return false
+  const signature = Uint8Array.from(atob(sig.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
+  return fromPublic(user).verify(new TextEncoder().encode(nonce), signature)
+}
+
+function toRules(rules: { allow?: string[]; deny?: string[] } | undefined): SubjectRules {
+  const { allow = [], deny = [] } = rules ?? {}
+  const bad = [...allow, ...deny].find((filter) => !isSubjectFilter(filter))
+  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no subject filter`)
+  return { allow, deny }
+}
+
+/** In NATS's own credentials no allow list means everything. */
+function openUnlessNamed({ allow, deny }: SubjectRules): SubjectRules {
+  return { allow: allow.length > 0 ? allow : ['>'], deny }
+}
+
+function isAccountKey(key: string): boolean {
+  try {
+    fromPublic(key)
+    return key.startsWith('A')
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,65 @@
+import type { ReplyPermission } from '../auth/permissions.ts'
+import type { SubjectScope } from './subject-scope.ts'
+
+/** As many as nats-server keeps (`replyPermLimit`): a client that never answers must not grow without limit. */
+const MAX_GRANTS = 4096
+
+interface Grant {
+  readonly reply: string
+  left: number
+  readonly expires: number
+}
+
+/**
+ * The reply subjects of what a client received, for the two cases in which they need more than the client's
+ * permissions: it may publish only to these (`resp`), or they lie outside its subject prefix and need a name inside.
+ */
+export class ReplyGrants {
+  readonly #scope: SubjectScope
+  readonly #permission: ReplyPermission | undefined
+  readonly #clock: () => number
+  readonly #alias = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
+  readonly #grants = new Map<string, Grant>()
+  #aliases = 0
+
+  constructor(scope: SubjectScope, permission: ReplyPermission | undefined, clock: () => number) {
+    this.#scope = scope
+    this.#permission = permission
+    this.#clock = clock
+  }
+
+  /** Whether there is anything to do for a message with a reply subject. */
+  get needed(): boolean {
+    return this.#permission !== undefined || this.#scope.prefix !== ''
+  }
+
+  /** Notes that the client received a message with this reply subject. Returns the name that the client sees. */
+  grant(reply: string): string {
+    const inside = this.#scope.toClient(reply)
+    const name = inside ?? `${this.#alias}.${++this.#aliases}`
+    if (inside === undefined || this.#permission) {
+      const { max = 1, ttl = 120_000 } = this.#permission ?? {}
+      this.#grants.delete(name)
+      this.#grants.set(name, {
+        reply,
+        left: max < 0 ? Number.POSITIVE_INFINITY : max,
+        expires: ttl < 0 ? Number.POSITIVE_INFINITY : this.#clock() + ttl,
+      })
+      const [oldest] = this.#grants.keys()
+      if (this.#grants.size > MAX_GRANTS && oldest !== undefined) this.#grants.delete(oldest)
+    }
+    return name
+  }
+
+  /** Uses up one answer to `name`. Returns the broker's reply subject and whether publishing there needs no further permission. */
+  use(name: string): { readonly reply: string; readonly permitted: boolean } | undefined {
+    const grant = this.#grants.get(name)
+    if (!grant) return undefined
+    if (--grant.left <= 0) this.#grants.delete(name)
+    if (grant.expires < this.#clock()) {
+      this.#grants.delete(name)
+      return undefined
+    }
+    return { reply: grant.reply, permitted: this.#permission !== undefined }
+  }
+}
