@@ -1,0 +1,54 @@
+/**
+ * The few parts of the Workers runtime that are used here, by their shape: neither we nor our users need its ambient
+ * types for that. test/types holds them against `@cloudflare/workers-types`.
+ */
+
+/** A WebSocket that stays when its object's memory goes. */
+export interface HibernatableSocket {
+  readonly readyState: number
+  send(bytes: Uint8Array): void
+  close(code?: number, reason?: string): void
+  /** @throws if the serialized value has more than 16 KiB */
+  serializeAttachment(value: unknown): void
+  deserializeAttachment(): unknown
+}
+
+/** An object's synchronous key-value store (SQLite underneath). */
+export interface SyncStore {
+  get(key: string): unknown
+  /** @throws if key and value have more than 2 MB */
+  put(key: string, value: unknown): void
+  delete(key: string): boolean
+  list(options: { prefix: string }): Iterable<[string, unknown]>
+}
+
+/** What a Durable Object is given at its construction. */
+export interface ObjectState {
+  readonly storage: { readonly kv: SyncStore }
+  acceptWebSocket(socket: HibernatableSocket): void
+  getWebSockets(): HibernatableSocket[]
+}
+
+/** Durable Objects of one class. */
+export interface ObjectNamespace {
+  getByName(name: string, options?: { locationHint?: LocationHint }): { fetch(request: Request): Promise<Response> }
+}
+
+/** Where Cloudflare is asked to create an object. */
+export type LocationHint = 'wnam' | 'enam' | 'sam' | 'weur' | 'eeur' | 'apac' | 'oc' | 'afr' | 'me'
+
+/** What Cloudflare knows of a request's origin. */
+export interface RequestOrigin {
+  readonly continent?: string
+  readonly latitude?: string
+  readonly longitude?: string
+}
+
+export const OPEN = 1
+
+/** Makes the answer that upgrades a request, and the server's half of the socket. */
+export function upgradeResponse(): { readonly response: Response; readonly socket: HibernatableSocket } {
+  const { WebSocketPair } = globalThis as unknown as { WebSocketPair: new () => Record<0 | 1, HibernatableSocket> }
+  const { 0: client, 1: socket } = new WebSocketPair()
+  return { response: new Response(null, { status: 101, webSocket: client } as ResponseInit), socket }
+}

@@ -1,0 +1,60 @@
+import { readSettings, type WorkerEnv } from './env.ts'
+import { HubObject, type HubObjectOptions } from './hub-object.ts'
+import { addressKey, placeClient } from './placement.ts'
+import { problem, toUnavailable } from './problem.ts'
+import type { ObjectState, RequestOrigin } from './runtime.ts'
+
+/** What a Worker can be told beside its variables ({@link WorkerEnv}). */
+export interface WorkerOptions extends HubObjectOptions {
+  /**
+   * What tells clients apart when they are spread over hubs; all that one client does should give the same key.
+   * Default: the query parameter `client` if there is one, else the network that the request comes from.
+   */
+  readonly clientKey?: (request: Request) => string
+}
+
+/** The two halves of a Worker: export `worker` as default and the class by its name. */
+export interface SpanwireWorker {
+  readonly worker: { fetch(request: Request, env: WorkerEnv): Promise<Response> }
+  readonly SpanwireHub: new (state: ObjectState, env: WorkerEnv) => HubObject
+}
+
+/** What belongs to the hub; everything else is the host's own. */
+const HUB_PATHS = /^\/(nats|publish|request|events|healthz|varz|connz|subsz|metrics)(\/|$)/
+
+/**
+ * Makes the Worker: stateless, it finds a client's hub and forwards to it.
+ *
+ *     const { worker, SpanwireHub } = createWorker({ limits: { maxPayload: 65_536 } })
+ *     export { SpanwireHub }
+ *     export default worker
+ */
+export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
+  const { clientKey = defaultClientKey } = options
+  return {
+    worker: {
+      async fetch(request, env) {
+        if (!HUB_PATHS.test(new URL(request.url).pathname)) {
+          return problem(404, 'request-refused', 'There is nothing here. The NATS endpoint is /nats.')
+        }
+        try {
+          const { cf } = request as { cf?: RequestOrigin }
+          const { name, region } = placeClient(readSettings(env).plan, clientKey(request), cf)
+          const hub = env.HUB.getByName(name, region && { locationHint: region })
+          return await hub.fetch(request)
+        } catch (error) {
+          return toUnavailable(error)
+        }
+      },
+    },
+    SpanwireHub: class SpanwireHub extends HubObject {
+      constructor(state: ObjectState, env: WorkerEnv) {
+        super(state, env, options)
+      }
+    },
+  }
+}
+
+function defaultClientKey(request: Request): string {
+  return new URL(request.url).searchParams.get('client') ?? addressKey(request.headers.get('CF-Connecting-IP') ?? '')
+}
