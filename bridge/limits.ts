@@ -1,3 +1,5 @@
+import type { PublishRate } from './session/rate.ts'
+
 /** What one client may cost. Every limit states the attack it stops, the cost it bounds, and why the default. */
 export interface Limits {
   /**
@@ -24,6 +26,31 @@ export interface Limits {
   /** Connections of one hub. Default 10,000: about 150 MB on Node; on a Durable Object see worker/. */
   readonly maxConnections: number
   /**
+   * Connections of one user of one hub. Default 1,000. One stolen or shared token must not take all places.
+   * Anonymous clients are not counted.
+   */
+  readonly maxConnectionsPerUser: number
+  /**
+   * Different subject filters of one hub. Default 100,000. Each is a subscription at the broker, about 0.5 kB there and
+   * here; clients that invent filters would fill both.
+   */
+  readonly maxFilters: number
+  /** Longest subject, subject filter or queue group, in characters. Default 512. The broker matches every token of it. */
+  readonly maxSubjectLength: number
+  /** Largest header block, in bytes. Default 16 KiB: nobody needs more, and every receiver parses it. */
+  readonly maxHeaders: number
+  /**
+   * What one connection may publish; by HTTP, one user. Default 5,000 messages and 8 MiB a second, and for two seconds'
+   * worth at once. A flood would take the hub's time from everybody else: what is over is refused, and a client that
+   * goes on is closed. HTTP answers 429.
+   */
+  readonly publishRate: PublishRate
+  /**
+   * How long a connection may do nothing but answer PINGs and have no subscription, in ms. Default 30 min; 0 for ever.
+   * It holds a place for nothing.
+   */
+  readonly idleTimeout: number
+  /**
    * How long a client may take from the upgrade to a valid CONNECT, in ms. Default 5,000.
    * Sockets that never authenticate (slow loris) hold a place otherwise.
    */
@@ -42,6 +69,12 @@ export const defaultLimits: Limits = {
   maxSubscriptions: 1024,
   maxPending: 8 * 1024 * 1024,
   maxConnections: 10_000,
+  maxConnectionsPerUser: 1_000,
+  maxFilters: 100_000,
+  maxSubjectLength: 512,
+  maxHeaders: 16 * 1024,
+  publishRate: { messages: 5_000, bytes: 8 * 1024 * 1024 },
+  idleTimeout: 30 * 60_000,
   connectTimeout: 5_000,
   pingInterval: 25_000,
 }

@@ -23,6 +23,7 @@
  * | `offline-queue-full` | too much was published while offline |
  * | `slow-consumer` | events came faster than they were read |
  * | `upstream-unavailable` | the bridge has lost NATS for the moment |
+ * | `rate-limited` | more was published than the bridge allows; slow down |
  * | `unsupported` | this server, runtime or transport can't do that |
  * | `request-refused` | an HTTP request was refused for another reason |
  */
@@ -47,6 +48,7 @@ export type SpanwireErrorCode =
   | 'offline-queue-full'
   | 'slow-consumer'
   | 'upstream-unavailable'
+  | 'rate-limited'
   | 'unsupported'
   | 'request-refused'
 

@@ -1,9 +1,11 @@
+import { SpanwireError } from '../../sdk/errors.ts'
 import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
 import { closings } from '../session/closing.ts'
+import { RateMeter } from '../session/rate.ts'
 import { Session, type SessionHub } from '../session/session.ts'
 import type { SessionSnapshot } from '../session/snapshot.ts'
 import type { Subscription } from '../session/subscription.ts'
@@ -41,6 +43,7 @@ export interface HubStats {
 /** The version of the protocol that INFO claims: stock clients decide by it what they may use. */
 const PROTOCOL_VERSION = '2.10.0'
 const TICK = 1_000
+const MAX_METERS = 10_000
 
 /** The middle of the bridge: many clients in front, one connection to the broker behind. */
 export class Hub implements SessionHub {
@@ -55,6 +58,8 @@ export class Hub implements SessionHub {
   readonly #random: () => number
   readonly #barrier: Barrier
   readonly #sessions = new Set<Session>()
+  readonly #meters = new Map<string, RateMeter>()
+  readonly #connectionsOf = new Map<string, number>()
   readonly #interests = new Map<
     string,
     { readonly interest: Interest; readonly unsubscribe: () => void; readonly mark: number }
@@ -164,8 +169,40 @@ export class Hub implements SessionHub {
     return this.#upstreamOpen ? this.#barrier.confirm(mark) : undefined
   }
 
+  hasRoomFor(subscription: Subscription): boolean {
+    return this.#interests.size < this.limits.maxFilters || this.#interests.has(interestKey(subscription))
+  }
+
+  identified({ user }: Session): boolean {
+    if (user === '') return true
+    const count = (this.#connectionsOf.get(user) ?? 0) + 1
+    this.#connectionsOf.set(user, count)
+    return count <= this.limits.maxConnectionsPerUser
+  }
+
+  /**
+   * Counts one publish by HTTP towards its user's rate.
+   * @throws SpanwireError `rate-limited`
+   */
+  meter(user: string, bytes: number): void {
+    const now = this.clock()
+    let meter = this.#meters.get(user)
+    if (!meter) {
+      // Forgetting all of them now and then bounds the memory; it costs at most one more burst each.
+      if (this.#meters.size >= MAX_METERS) this.#meters.clear()
+      meter = new RateMeter(this.limits.publishRate, now)
+      this.#meters.set(user, meter)
+    }
+    if (!meter.take(bytes, now)) {
+      throw new SpanwireError('rate-limited', 'You publish more than the bridge allows: try again in a second.')
+    }
+  }
+
   ended(session: Session): void {
-    this.#sessions.delete(session)
+    if (!this.#sessions.delete(session)) return
+    const count = (this.#connectionsOf.get(session.user) ?? 0) - 1
+    if (count > 0) this.#connectionsOf.set(session.user, count)
+    else this.#connectionsOf.delete(session.user)
     if (this.#sessions.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

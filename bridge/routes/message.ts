@@ -4,6 +4,7 @@ import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protoc
 import { isSubject } from '../../sdk/subject.ts'
 import type { Identity } from '../auth/identity.ts'
 import { mayPublish } from '../auth/permissions.ts'
+import type { Hub } from '../hub/hub.ts'
 import { SubjectScope } from '../session/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 
@@ -24,11 +25,13 @@ export interface Submission {
 
 /**
  * Checks a submission and makes it a message; an id and a time are added if it has none.
- * @throws SpanwireError `invalid-subject`, `permission-denied`, `payload-too-large`, `invalid-header`
+ * @throws SpanwireError `invalid-subject`, `permission-denied`, `payload-too-large`, `invalid-header`, `rate-limited`
  */
-export function toMessage(submission: Submission, identity: Identity, maxPayload: number): UpstreamMessage {
+export function toMessage(submission: Submission, identity: Identity, hub: Hub): UpstreamMessage {
   const { subject, payload } = submission
-  if (!isSubject(subject))
+  const { maxPayload } = hub
+  const { maxHeaders, maxSubjectLength } = hub.limits
+  if (!isSubject(subject) || subject.length > maxSubjectLength)
     throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
   if (!mayPublish(identity.permissions, subject))
     throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
@@ -39,6 +42,13 @@ export function toMessage(submission: Submission, identity: Identity, maxPayload
     ...(names.has(TIME) ? [] : [[TIME, String(Date.now())] as const]),
     ...fields,
   ])
+  if (headers.length > maxHeaders) {
+    throw new SpanwireError(
+      'payload-too-large',
+      `The headers are ${headers.length} bytes; at most ${maxHeaders} are allowed.`,
+    )
+  }
+  hub.meter(identity.user, headers.length + payload.length)
   if (headers.length + payload.length > maxPayload) {
     throw new SpanwireError(
       'payload-too-large',

@@ -6,6 +6,7 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'authentication-failed': 401,
   'permission-denied': 403,
   'payload-too-large': 413,
+  'rate-limited': 429,
   'upstream-unavailable': 503,
   'no-responders': 503,
   timeout: 504,
@@ -15,7 +16,7 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
 export function problem(c: Context, error: SpanwireError): Response {
   const status = statuses[error.code] ?? 400
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
-  if (error.code === 'upstream-unavailable') c.header('Retry-After', '1')
+  if (status === 429 || error.code === 'upstream-unavailable') c.header('Retry-After', '1')
   const body = JSON.stringify({
     type: 'about:blank',
     title: error.code,

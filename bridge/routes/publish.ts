@@ -25,7 +25,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
       headers: readNatsHeaders(c),
       id: c.req.header('Idempotency-Key'),
     }
-    const message = toMessage(submission, c.get('identity'), hub.maxPayload)
+    const message = toMessage(submission, c.get('identity'), hub)
     await confirmed(hub, () => hub.publish(message))
     return c.json({}, 202)
   })
@@ -39,7 +39,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
       let mark = 0
       results = lines.map((line) => {
         try {
-          mark = hub.publish(toMessage(parseLine(line), c.get('identity') as Identity, hub.maxPayload))
+          mark = hub.publish(toMessage(parseLine(line), c.get('identity') as Identity, hub))
           return { ok: true }
         } catch (error) {
           if (!(error instanceof SpanwireError)) throw error

@@ -22,7 +22,7 @@ export function requestRoutes(hub: Hub): Hono<BridgeEnv> {
         id: c.req.header('Idempotency-Key'),
       },
       c.get('identity'),
-      hub.maxPayload,
+      hub,
     )
     const answer = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     if (answer.headers && parseHeaders(answer.headers).status === 503) {

@@ -8,11 +8,15 @@ export const closings = {
   authenticationExpired: { error: 'User Authentication Expired', code: 1008 },
   slowConsumer: { error: 'Slow Consumer', code: 1008 },
   maxConnections: { error: 'maximum connections exceeded', code: 1008 },
+  maxUserConnections: { error: 'maximum account active connections exceeded', code: 1008 },
   maxControlLine: { error: 'maximum control line exceeded', code: 1008 },
   maxPayload: { error: 'Maximum Payload Violation', code: 1009 },
   protocol: { error: 'Unknown Protocol Operation', code: 1002 },
   headersUnsupported: { error: 'message headers not supported', code: 1002 },
   stale: { error: 'Stale Connection', code: 1001 },
+  /** Spanwire's own: nats-server has no such limits. */
+  publishRate: { error: 'Publish Rate Exceeded', code: 1008 },
+  idle: { error: 'Idle Connection', code: 1001 },
   /** Spanwire's own: nats-server has no upstream. */
   upstream: { error: 'Upstream Unavailable', code: 1013 },
   shutdown: { error: 'Server Shutdown', code: 1001 },

@@ -12,6 +12,7 @@ import type { Turn } from '../hub/turn.ts'
 import type { Limits } from '../limits.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { type Closing, closings } from './closing.ts'
+import { RateMeter } from './rate.ts'
 import { ReplyGrants } from './reply-grants.ts'
 import type { ClientFlags, SessionSnapshot } from './snapshot.ts'
 import { SubjectScope } from './subject-scope.ts'
@@ -34,6 +35,10 @@ export interface SessionHub {
   publish(message: UpstreamMessage): number
   /** Resolves once the broker has processed everything up to `mark`; undefined if it already has, or is away. */
   confirm(mark: number): Promise<void> | undefined
+  /** Whether one more subject filter is within the limit. */
+  hasRoomFor(subscription: Subscription): boolean
+  /** The session has a user now. Returns whether that user may have one more connection. */
+  identified(session: Session): boolean
   ended(session: Session): void
 }
 
@@ -45,6 +50,8 @@ const OK = new TextEncoder().encode('+OK\r\n')
 const NOTHING: Permissions = { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } }
 /** Thrown to leave the framer once the connection is closed: what follows in the chunk is not read. */
 const ENDED = Symbol('ended')
+/** Refusals in a row after which a client that publishes too fast is closed. */
+const MAX_REFUSALS = 100
 /** What a client may send while its token is checked, beside one largest message. */
 const WAITING_BYTES = 64 * 1024
 
@@ -73,7 +80,11 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #lastPong: Promise<void> | undefined
   #upstreamTold: string | undefined
   #since: number
+  #meter: RateMeter
+  #refusals = 0
   #heard = false
+  #active = false
+  #activeAt: number
   #heardAt: number
   #midOperation = false
 
@@ -83,6 +94,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#socket = socket
     this.#since = hub.clock()
     this.#heardAt = this.#since
+    this.#activeAt = this.#since
+    this.#meter = new RateMeter(hub.limits.publishRate, this.#since)
     this.#replies = new ReplyGrants(this.#scope, undefined, hub.clock)
     this.#outlet = new Outlet(socket, hub.turn, hub.limits.maxPending, () => this.end(closings.slowConsumer))
     this.#framer = new Framer(
@@ -105,6 +118,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#nonce = snapshot.nonce
     this.#flags = snapshot.flags
     this.#become(snapshot.identity)
+    this.#hub.identified(this)
     for (const { sid, filter, queue, max, delivered } of snapshot.subscriptions) {
       const verdict = maySubscribe(this.permissions, filter)
       const subscription = new Subscription(this, sid, filter, queue, verdict === 'withheld')
@@ -211,13 +225,16 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** Looks at the clock: deadlines and keep-alive. */
   tick(now: number): void {
-    const { connectTimeout, pingInterval } = this.#hub.limits
+    const { connectTimeout, idleTimeout, pingInterval } = this.#hub.limits
     if (this.#phase === 'connecting' || (this.#phase === 'authenticating' && !this.#identity)) {
       if (now - this.#since >= connectTimeout) this.end(closings.authenticationTimeout)
       return
     }
     if (this.#identity?.expiresAt !== undefined && now >= this.#identity.expiresAt)
       return this.end(closings.authenticationExpired)
+    if (this.#active || this.#subscriptions.size > 0) this.#activeAt = now
+    this.#active = false
+    if (idleTimeout > 0 && now - this.#activeAt >= idleTimeout) return this.end(closings.idle)
     if (this.#heard) this.#heardAt = now
     this.#heard = false
     if (now - this.#heardAt < pingInterval) return
@@ -300,7 +317,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       return this.end(closings.authorization)
     this.#phase = 'ready'
     // A later CONNECT brings credentials only: bytes on their way were promised under the first one's flags.
-    if (!this.#identity) {
+    if (!before) {
       this.#flags = {
         verbose: options.verbose === true,
         echo: options.echo !== false,
@@ -309,6 +326,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       }
     }
     this.#become(identity)
+    if (!before && !this.#hub.identified(this)) return this.end(closings.maxUserConnections)
     for (const subscription of [...this.#subscriptions.values()]) {
       const verdict = maySubscribe(identity.permissions, subscription.filter)
       subscription.withheld = verdict === 'withheld'
@@ -338,7 +356,16 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   #publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): void {
+    const { maxHeaders, maxSubjectLength } = this.#hub.limits
     if (!isSubject(subject) || (reply !== undefined && !isSubject(reply))) return this.#error('Invalid Publish Subject')
+    if (Math.max(subject.length, reply?.length ?? 0) > maxSubjectLength) return this.#error('Invalid Publish Subject')
+    if (headerSize > maxHeaders) return this.#error(`Maximum Headers Violation for Publish to "${subject}"`)
+    if (!this.#meter.take(bytes.length, this.#hub.clock())) {
+      if (++this.#refusals > MAX_REFUSALS) return this.end(closings.publishRate)
+      return this.#error(`Rate Violation for Publish to "${subject}"`)
+    }
+    this.#refusals = 0
+    this.#active = true
     const grant = this.#replies.use(subject)
     if (!grant?.permitted && !mayPublish(this.permissions, subject)) {
       return this.#error(`Permissions Violation for Publish to "${subject}"`)
@@ -360,6 +387,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   #subscribe(filter: string, sid: string, queue: string | undefined): void {
     if (!isSubjectFilter(filter) || (queue !== undefined && !isSubject(queue))) return this.#error('Invalid Subject')
+    if (Math.max(filter.length, queue?.length ?? 0) > this.#hub.limits.maxSubjectLength)
+      return this.#error('Invalid Subject')
     const verdict = maySubscribe(this.permissions, filter)
     if (verdict === 'refused') return this.#refuseSubscription(filter, queue)
     if (!this.#subscriptions.has(sid)) {
@@ -370,6 +399,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       )
         return this.#error('maximum subscriptions exceeded')
       const subscription = new Subscription(this, sid, filter, queue, verdict === 'withheld')
+      if (!this.#hub.hasRoomFor(subscription)) return this.#error('maximum subscriptions exceeded')
       this.#subscriptions.set(sid, subscription)
       this.#mark = Math.max(this.#mark, this.#hub.subscribe(subscription))
       this.#changed()

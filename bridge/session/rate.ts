@@ -1,0 +1,37 @@
+/** How much may be published, on average and at once. */
+export interface PublishRate {
+  /** Per second. */
+  readonly messages: number
+  /** Headers and payload, per second. */
+  readonly bytes: number
+}
+
+/** What a client that was quiet may publish at once: this many seconds' worth. */
+const BURST = 2
+
+/** A token bucket for messages and one for bytes (RFC 2697's way of counting, without its colours). */
+export class RateMeter {
+  readonly #rate: PublishRate
+  #messages: number
+  #bytes: number
+  #at: number
+
+  constructor(rate: PublishRate, now: number) {
+    this.#rate = rate
+    this.#messages = rate.messages * BURST
+    this.#bytes = rate.bytes * BURST
+    this.#at = now
+  }
+
+  /** Takes one message of `bytes` if there is room for it. */
+  take(bytes: number, now: number): boolean {
+    const seconds = Math.max(0, now - this.#at) / 1_000
+    this.#at = now
+    this.#messages = Math.min(this.#rate.messages * BURST, this.#messages + seconds * this.#rate.messages)
+    this.#bytes = Math.min(this.#rate.bytes * BURST, this.#bytes + seconds * this.#rate.bytes)
+    if (this.#messages < 1 || this.#bytes < bytes) return false
+    this.#messages -= 1
+    this.#bytes -= bytes
+    return true
+  }
+}
