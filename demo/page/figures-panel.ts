@@ -15,7 +15,6 @@ export class FiguresPanel {
   readonly #samples = element('samples')
 
   show(figures: Figures, now: number): void {
-    figures.tick(now)
     this.#received.textContent = whole.format(figures.received)
     this.#matched.textContent = `${whole.format(figures.matched)} on this filter`
     this.#rate.textContent = figures.rate(now).toFixed(1)

@@ -48,6 +48,7 @@ export class Figures {
 
   /** Events per second, over the last whole seconds that there were. */
   rate(now: number): number {
+    this.tick(now)
     const seconds = Math.min(RATE_SECONDS, Math.floor(now / 1000) - Math.floor(this.#since / 1000))
     if (seconds < 1) return this.perSecond[WINDOW_SECONDS] ?? 0
     const whole = this.perSecond.slice(WINDOW_SECONDS - seconds, WINDOW_SECONDS)

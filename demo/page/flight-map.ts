@@ -4,6 +4,7 @@ import { type Arc, arcBetween } from './arc.ts'
 import { element } from './element.ts'
 import { EVERYTHING, type Filter } from './filter.ts'
 import { drawAirports, drawFlight, drawLanding, drawRoutes, type Ink } from './map-ink.ts'
+import { isDark } from './theme.ts'
 
 /** A flight on the map. */
 export interface Flight {
@@ -44,7 +45,6 @@ export class FlightMap {
     this.#context = context
     this.#routesContext = routesContext
     new ResizeObserver(() => this.#resize()).observe(this.#canvas)
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.recolour())
     this.#still.addEventListener('change', () => this.#wake())
   }
 
@@ -159,6 +159,7 @@ function readInk(canvas: HTMLCanvasElement): Ink {
     text: page.color,
     paper: getComputedStyle(canvas.closest('.card') ?? document.body).backgroundColor,
     font: page.fontFamily,
+    glow: isDark(),
     unit: 1,
   }
 }

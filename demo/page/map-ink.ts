@@ -10,6 +10,8 @@ export interface Ink {
   readonly text: string
   readonly paper: string
   readonly font: string
+  /** Lights glow in the dark, and look like smudges on paper. */
+  readonly glow: boolean
   /** CSS pixels in one pixel of the map: what must stay readable on a phone is divided by it. */
   readonly unit: number
 }
@@ -106,8 +108,11 @@ export function drawFlight(context: Context, ink: Ink, { arc, late }: Flight, t:
   }
   const x = arcX(arc, head)
   const y = arcY(arc, head)
-  context.globalAlpha = 0.5
-  context.drawImage(glowOf(colour), x - GLOW * grow, y - GLOW * grow, 2 * GLOW * grow, 2 * GLOW * grow)
+  if (ink.glow) {
+    const size = 2 * GLOW * grow
+    context.globalAlpha = 0.6
+    context.drawImage(glowOf(colour), x - size / 2, y - size / 2, size, size)
+  }
   context.globalAlpha = 1
   plane(context, x, y, arcHeading(arc, head), grow)
 }
@@ -129,9 +134,12 @@ function glowOf(colour: string): HTMLCanvasElement {
   const context = canvas.getContext('2d')
   if (context) {
     const gradient = context.createRadialGradient(GLOW * 2, GLOW * 2, 0, GLOW * 2, GLOW * 2, GLOW * 2)
-    gradient.addColorStop(0, colour)
-    gradient.addColorStop(1, 'transparent')
+    gradient.addColorStop(0, '#ffff')
+    gradient.addColorStop(1, '#fff0')
     context.fillStyle = gradient
+    context.fillRect(0, 0, GLOW * 4, GLOW * 4)
+    context.globalCompositeOperation = 'source-in'
+    context.fillStyle = colour
     context.fillRect(0, 0, GLOW * 4, GLOW * 4)
   }
   glows.set(colour, canvas)

@@ -1,23 +1,27 @@
 import { element } from './element.ts'
 import { remember } from './memory.ts'
 
+const system = matchMedia('(prefers-color-scheme: dark)')
+
 /** The button that swaps light and dark. Until it is pressed, the system decides. */
 export function startTheme(changed: () => void): void {
   const button = element<HTMLButtonElement>('theme')
-  const system = matchMedia('(prefers-color-scheme: dark)')
-  const show = (): void => button.setAttribute('aria-pressed', String(isDark(system)))
+  const show = (): void => {
+    button.setAttribute('aria-pressed', String(isDark()))
+    changed()
+  }
   button.addEventListener('click', () => {
-    const theme = isDark(system) ? 'light' : 'dark'
+    const theme = isDark() ? 'light' : 'dark'
     document.documentElement.dataset.theme = theme
     remember('theme', theme)
     show()
-    changed()
   })
   system.addEventListener('change', show)
   show()
 }
 
-function isDark(system: MediaQueryList): boolean {
+/** Whether the page is dark now. */
+export function isDark(): boolean {
   const { theme } = document.documentElement.dataset
   return theme ? theme === 'dark' : system.matches
 }

@@ -1,0 +1,34 @@
+/**
+ * Publishes over HTTP, as an edge function would: one short request for each departure, no socket kept.
+ *
+ *     SPANWIRE_URL   the bridge; default http://127.0.0.1:8787
+ *     SPANWIRE_TOKEN a token that may publish flights, or AUTH_SECRET to make one
+ *     NATS_URL       if set, the Node publisher runs too, and this one has the western half of the flights
+ */
+import process from 'node:process'
+import { http } from '../../sdk/http.ts'
+import { connect } from '../../sdk/index.ts'
+import { DEPARTED, events } from '../events.ts'
+import { publisherToken } from '../token.ts'
+import { startPublisher } from './start.ts'
+
+const { SPANWIRE_URL = 'http://127.0.0.1:8787', SPANWIRE_TOKEN, AUTH_SECRET, NATS_URL } = process.env
+
+if (!SPANWIRE_TOKEN && !AUTH_SECRET) {
+  console.error('edge publisher: give SPANWIRE_TOKEN, or AUTH_SECRET to make one')
+  process.exit(1)
+}
+
+const bus = connect({ transport: http({ url: SPANWIRE_URL, token }), events })
+
+await startPublisher({
+  name: 'edge publisher',
+  half: NATS_URL ? 'west' : 'all',
+  publish: ({ origin, destination, departedAt, delay, distance }) =>
+    bus.publish(DEPARTED, { origin, destination }, { departedAt, delay, distance, via: 'http' }),
+})
+await bus.close()
+
+function token(): string | Promise<string> {
+  return SPANWIRE_TOKEN ?? publisherToken(AUTH_SECRET ?? '')
+}

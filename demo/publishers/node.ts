@@ -1,0 +1,29 @@
+/**
+ * Publishes straight to NATS, as a service in a data centre would.
+ *
+ *     NATS_URL   such as nats://127.0.0.1:4222
+ */
+import process from 'node:process'
+import { connect, SpanwireError } from '../../sdk/index.ts'
+import { DEPARTED, events } from '../events.ts'
+import { startPublisher } from './start.ts'
+
+const { NATS_URL } = process.env
+
+if (!NATS_URL) {
+  console.error('node publisher: give NATS_URL, such as nats://127.0.0.1:4222')
+  process.exit(1)
+}
+
+const bus = connect({ url: NATS_URL, events })
+
+await startPublisher({
+  name: 'node publisher',
+  half: 'east',
+  async publish({ origin, destination, departedAt, delay, distance }) {
+    // The client would keep them until NATS is back: right for orders, wrong for a live map.
+    if (bus.status.state !== 'open') throw new SpanwireError('connection-refused', 'NATS is not within reach.')
+    await bus.publish(DEPARTED, { origin, destination }, { departedAt, delay, distance, via: 'nats' })
+  },
+})
+await bus.close()

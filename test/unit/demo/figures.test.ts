@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { Figures } from '../../../demo/page/figures.ts'
+
+describe('the counters', () => {
+  it('count events per second over whole seconds', () => {
+    const figures = new Figures(10_000)
+    for (let ms = 10_000; ms < 14_000; ms += 100) figures.add(1, ms)
+    expect(figures.received).toBe(40)
+    expect(figures.rate(14_000)).toBe(10)
+    figures.tick(19_500)
+    expect(figures.rate(19_500)).toBe(0)
+  })
+
+  it('forget seconds that have left the window, even after a long sleep', () => {
+    const figures = new Figures(0)
+    figures.add(1, 0)
+    figures.tick(3_600_000)
+    expect(figures.perSecond.reduce((sum, count) => sum + count)).toBe(0)
+    expect(figures.perSecond).toHaveLength(61)
+  })
+
+  it('give percentiles of the latest samples, and none before the first', () => {
+    const figures = new Figures(0)
+    expect(figures.percentile(0.5)).toBeUndefined()
+    for (let latency = 1; latency <= 1_000; latency++) figures.add(latency, 1)
+    expect(figures.samples).toBe(500)
+    expect(figures.percentile(0.5)).toBe(750)
+    expect(figures.percentile(0.99)).toBe(995)
+    expect(figures.percentile(1)).toBe(1_000)
+  })
+
+  it('take a publisher whose clock is ahead as no latency', () => {
+    const figures = new Figures(0)
+    figures.add(-40, 1)
+    expect(figures.percentile(0.5)).toBe(0)
+  })
+
+  it('start again with a filter, and keep the total', () => {
+    const figures = new Figures(0)
+    figures.add(5, 1)
+    figures.restart()
+    expect(figures).toMatchObject({ received: 1, matched: 0, samples: 0 })
+  })
+})
