@@ -312,9 +312,11 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   #accept(identity: Identity, options: ConnectOptions): void {
     if (this.#phase !== 'authenticating') return
-    // Subscriptions stand at the broker under the prefix, so a live connection can't move to another tenant.
-    if (this.#identity && this.#identity.subjectPrefix !== identity.subjectPrefix)
+    const before = this.#identity
+    // Subscriptions stand at the broker under the prefix, and limits count by user: a live connection stays who it is.
+    if (before && (before.user !== identity.user || before.subjectPrefix !== identity.subjectPrefix)) {
       return this.end(closings.authorization)
+    }
     this.#phase = 'ready'
     // A later CONNECT brings credentials only: bytes on their way were promised under the first one's flags.
     if (!before) {
