@@ -5,8 +5,9 @@ import type { Authenticate } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
 import { closings } from '../session/closing.ts'
+import type { SessionHub } from '../session/hub.ts'
 import { RateMeter } from '../session/rate.ts'
-import { Session, type SessionHub } from '../session/session.ts'
+import { Session } from '../session/session.ts'
 import type { SessionSnapshot } from '../session/snapshot.ts'
 import type { Subscription } from '../session/subscription.ts'
 import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
@@ -57,7 +58,7 @@ export class Hub implements SessionHub {
   readonly nonces: boolean
   readonly #random: () => number
   readonly #barrier: Barrier
-  readonly #sessions = new Set<Session>()
+  readonly #sessions = new Map<string, Session>()
   readonly #meters = new Map<string, RateMeter>()
   readonly #connectionsOf = new Map<string, number>()
   readonly #interests = new Map<
@@ -173,7 +174,7 @@ export class Hub implements SessionHub {
     return this.#interests.size < this.limits.maxFilters || this.#interests.has(interestKey(subscription))
   }
 
-  identified({ user }: Session): boolean {
+  identified(user: string): boolean {
     if (user === '') return true
     const count = (this.#connectionsOf.get(user) ?? 0) + 1
     this.#connectionsOf.set(user, count)
@@ -198,8 +199,10 @@ export class Hub implements SessionHub {
     }
   }
 
-  ended(session: Session): void {
-    if (!this.#sessions.delete(session)) return
+  ended(sessionId: string): void {
+    const session = this.#sessions.get(sessionId)
+    if (!session) return
+    this.#sessions.delete(sessionId)
     const count = (this.#connectionsOf.get(session.user) ?? 0) - 1
     if (count > 0) this.#connectionsOf.set(session.user, count)
     else this.#connectionsOf.delete(session.user)
@@ -211,14 +214,14 @@ export class Hub implements SessionHub {
   /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */
   close(): void {
     this.#forgetUpstream()
-    for (const session of [...this.#sessions]) session.end(closings.shutdown)
+    for (const session of [...this.#sessions.values()]) session.end(closings.shutdown)
     this.requests.close()
     this.turn.flush()
   }
 
   #admit(socket: ClientSocket, id: string): Session {
     const session = new Session(this, socket, id)
-    this.#sessions.add(session)
+    this.#sessions.set(id, session)
     // One timer for all clients, and only while there are any.
     this.#timer ??= setInterval(() => this.tick(), TICK)
     return session
@@ -227,7 +230,7 @@ export class Hub implements SessionHub {
   /** Looks at the clock for all sessions; the hub calls it once a second. */
   tick(): void {
     const now = this.clock()
-    for (const session of [...this.#sessions]) session.tick(now)
+    for (const session of [...this.#sessions.values()]) session.tick(now)
   }
 
   /** Clients hear `open` only once the broker has confirmed all that they subscribed to. */
@@ -240,7 +243,7 @@ export class Hub implements SessionHub {
       if (!confirmed || this.#upstream.state !== 'open') return
     }
     this.#upstreamOpen = open
-    for (const session of this.#sessions) if (session.ready) session.inform()
+    for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }
 }
 

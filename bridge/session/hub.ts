@@ -1,0 +1,37 @@
+import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
+import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { Turn } from '../hub/turn.ts'
+import type { Limits } from '../limits.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+import type { Subscription } from './subscription.ts'
+
+/** What a session needs of its hub. */
+export interface SessionHub {
+  readonly limits: Limits
+  readonly turn: Turn
+  /** In ms since 1970. */
+  readonly clock: () => number
+  /** Whether INFO carries a nonce to be signed. */
+  readonly nonces: boolean
+  /** Largest header block and payload together that the broker takes too, in bytes. */
+  readonly maxPayload: number
+  /** INFO as of now, for this client. */
+  info(sessionId: string, nonce: string | undefined): ServerInfo
+  authenticate(options: ConnectOptions, nonce: string | undefined): Promise<Identity>
+  /** A session belongs to this user now. Returns whether that user may have one more connection. */
+  identified(user: string): boolean
+  /** Whether one more subject filter is within the limit. */
+  hasRoomFor(subscription: Subscription): boolean
+  /** Returns what stands for it in `confirm`. */
+  subscribe(subscription: Subscription): number
+  unsubscribe(subscription: Subscription): void
+  /**
+   * Returns what stands for it in `confirm`.
+   * @throws SpanwireError `upstream-unavailable`
+   */
+  publish(message: UpstreamMessage): number
+  /** Resolves once the broker has processed everything up to `mark`; undefined if it already has, or is away. */
+  confirm(mark: number): Promise<void> | undefined
+  ended(sessionId: string): void
+}

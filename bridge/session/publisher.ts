@@ -1,0 +1,62 @@
+import { SpanwireError } from '../../sdk/errors.ts'
+import type { ClientOp } from '../../sdk/protocol/client-op.ts'
+import { isSubject } from '../../sdk/subject.ts'
+import { mayPublish } from '../auth/permissions.ts'
+import { withOrigin } from '../hub/echo.ts'
+import { closings } from './closing.ts'
+import type { SessionHub } from './hub.ts'
+import type { Outcome } from './outcome.ts'
+import { RateMeter } from './rate.ts'
+import type { SubscriptionOwner } from './subscription.ts'
+
+export type PublishOp = Extract<ClientOp, { verb: 'PUB' }>
+
+/** Refusals in a row after which a client that publishes too fast is closed. */
+const MAX_REFUSALS = 100
+
+/** Takes a client's PUBs to the broker, if it may. */
+export class Publisher {
+  readonly #hub: SessionHub
+  readonly #client: SubscriptionOwner
+  readonly #meter: RateMeter
+  #refusals = 0
+  /** What the last publish was to the broker; see SessionHub.confirm. */
+  mark = 0
+
+  constructor(hub: SessionHub, client: SubscriptionOwner) {
+    this.#hub = hub
+    this.#client = client
+    this.#meter = new RateMeter(hub.limits.publishRate, hub.clock())
+  }
+
+  /** @param bytes header block and payload */
+  publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): Outcome {
+    const { echo, id, permissions, replies, scope } = this.#client
+    const { maxHeaders, maxSubjectLength } = this.#hub.limits
+    const valid = (name: string) => name.length <= maxSubjectLength && isSubject(name)
+    if (!valid(subject) || (reply !== undefined && !valid(reply))) return 'Invalid Publish Subject'
+    const grant = replies.use(subject)
+    if (!grant?.permitted && !mayPublish(permissions, subject))
+      return `Permissions Violation for Publish to "${subject}"`
+    if (headerSize > maxHeaders) return `Headers Violation for Publish to "${subject}"`
+    if (!this.#meter.take(bytes.length, this.#hub.clock())) {
+      return ++this.#refusals > MAX_REFUSALS ? closings.publishRate : `Rate Violation for Publish to "${subject}"`
+    }
+    this.#refusals = 0
+    try {
+      const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
+      const headers = echo ? block : withOrigin(block, id)
+      this.mark = this.#hub.publish({
+        subject: grant?.reply ?? scope.toBroker(subject),
+        ...(reply !== undefined && { reply: scope.toBroker(reply) }),
+        ...(headers && { headers }),
+        payload: bytes.subarray(headerSize),
+      })
+      return undefined
+    } catch (error) {
+      return error instanceof SpanwireError && error.code === 'upstream-unavailable'
+        ? closings.upstream
+        : closings.protocol
+    }
+  }
+}

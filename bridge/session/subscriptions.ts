@@ -1,0 +1,97 @@
+import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import { maySubscribe } from '../auth/permissions.ts'
+import type { SessionHub } from './hub.ts'
+import type { Outcome } from './outcome.ts'
+import type { SubscriptionSnapshot } from './snapshot.ts'
+import { Subscription, type SubscriptionOwner } from './subscription.ts'
+
+/** A client's subscriptions, by sid. */
+export class Subscriptions {
+  readonly #hub: SessionHub
+  readonly #client: SubscriptionOwner
+  readonly #bySid = new Map<string, Subscription>()
+  /** The newest of them at the broker; see SessionHub.confirm. */
+  mark = 0
+
+  constructor(hub: SessionHub, client: SubscriptionOwner) {
+    this.#hub = hub
+    this.#client = client
+  }
+
+  get size(): number {
+    return this.#bySid.size
+  }
+
+  /** @param max how many subscriptions this client may have */
+  add(filter: string, sid: string, queue: string | undefined, max: number): Outcome {
+    const { maxSubjectLength } = this.#hub.limits
+    if (!isSubjectFilter(filter) || (queue !== undefined && !isSubject(queue))) return 'Invalid Subject'
+    if (Math.max(filter.length, queue?.length ?? 0) > maxSubjectLength) return 'Invalid Subject'
+    const verdict = maySubscribe(this.#client.permissions, filter)
+    if (verdict === 'refused') return refusal(filter, queue)
+    // As in nats-server, a sid that is taken stays with its first subscription.
+    if (this.#bySid.has(sid)) return undefined
+    const subscription = new Subscription(this.#client, sid, filter, queue, verdict === 'withheld')
+    if (this.#bySid.size >= max || !this.#hub.hasRoomFor(subscription)) return 'maximum subscriptions exceeded'
+    this.#start(subscription)
+    return undefined
+  }
+
+  /** Ends a subscription, now or, with `max`, once that many messages in all were delivered. */
+  end(sid: string, max = 0): void {
+    const subscription = this.#bySid.get(sid)
+    if (!subscription) return
+    if (max > subscription.delivered) {
+      subscription.max = max
+      return
+    }
+    this.#bySid.delete(sid)
+    this.#hub.unsubscribe(subscription)
+  }
+
+  endAll(): void {
+    for (const sid of [...this.#bySid.keys()]) this.end(sid)
+  }
+
+  /** The client's permissions changed. Ends what they no longer allow; returns the texts for `-ERR`. */
+  review(): string[] {
+    const refusals: string[] = []
+    for (const subscription of [...this.#bySid.values()]) {
+      const verdict = maySubscribe(this.#client.permissions, subscription.filter)
+      subscription.withheld = verdict === 'withheld'
+      if (verdict !== 'refused') continue
+      this.end(subscription.sid)
+      refusals.push(refusal(subscription.filter, subscription.queue))
+    }
+    return refusals
+  }
+
+  snapshot(): SubscriptionSnapshot[] {
+    return [...this.#bySid.values()].map(({ sid, filter, queue, max, delivered }) => ({
+      sid,
+      filter,
+      ...(queue !== undefined && { queue }),
+      max,
+      delivered,
+    }))
+  }
+
+  restore(snapshots: readonly SubscriptionSnapshot[]): void {
+    for (const { sid, filter, queue, max, delivered } of snapshots) {
+      const withheld = maySubscribe(this.#client.permissions, filter) === 'withheld'
+      const subscription = new Subscription(this.#client, sid, filter, queue, withheld)
+      subscription.max = max
+      subscription.delivered = delivered
+      this.#start(subscription)
+    }
+  }
+
+  #start(subscription: Subscription): void {
+    this.#bySid.set(subscription.sid, subscription)
+    this.mark = Math.max(this.mark, this.#hub.subscribe(subscription))
+  }
+}
+
+function refusal(filter: string, queue: string | undefined): string {
+  return `Permissions Violation for Subscription to "${filter}"${queue === undefined ? '' : ` using queue "${queue}"`}`
+}
