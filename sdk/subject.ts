@@ -3,9 +3,10 @@
  * Source: https://docs.nats.io/nats-concepts/subjects and nats-server's `IsValidSubject`.
  */
 
-// Subjects travel in a space-separated control line, so white space and control characters can't be part of one.
+// Subjects travel in a space-separated control line, so white space and control characters can't be part of one;
+// half a surrogate pair can't be written in UTF-8, and would become another subject.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-const FORBIDDEN = /[\u0000-\u0020\u007f]/
+const FORBIDDEN = /[\u0000-\u0020\u007f\p{Surrogate}]/u
 
 /** Whether `subject` can be published to: no empty token, no white space, no token that is a wildcard. */
 export function isSubject(subject: string): boolean {

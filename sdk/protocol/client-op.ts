@@ -62,34 +62,69 @@ function violation(): never {
   throw new SpanwireError('protocol-violation', 'Unknown Protocol Operation')
 }
 
+// nats-server's parseSize: digits only, and few enough of them not to overflow.
+const COUNT = /^\d{1,9}$/
+const BLANKS = /[ \t\r]+/
+
 function byteCount(text: string | undefined): number {
-  // nats-server's parseSize: digits only, and few enough of them not to overflow.
-  if (text === undefined || !/^\d{1,9}$/.test(text)) violation()
+  if (text === undefined || !COUNT.test(text)) violation()
   return Number(text)
 }
 
+const connectTypes: Record<keyof ConnectOptions, 'boolean' | 'number' | 'string'> = {
+  verbose: 'boolean',
+  pedantic: 'boolean',
+  echo: 'boolean',
+  headers: 'boolean',
+  no_responders: 'boolean',
+  protocol: 'number',
+  auth_token: 'string',
+  user: 'string',
+  pass: 'string',
+  jwt: 'string',
+  nkey: 'string',
+  sig: 'string',
+  name: 'string',
+  lang: 'string',
+  version: 'string',
+}
+
 function parseConnect(text: string): ConnectOptions {
+  let given: unknown
   try {
-    const options: unknown = JSON.parse(text)
-    if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options
-  } catch {}
-  return violation()
+    given = JSON.parse(text)
+  } catch {
+    violation()
+  }
+  if (typeof given !== 'object' || Array.isArray(given)) violation()
+  // As Go reads JSON into a struct: null leaves everything, or one field, as it was; a wrong type is an error.
+  const options: Record<string, unknown> = { ...given }
+  for (const [name, type] of Object.entries(connectTypes)) {
+    if (options[name] === null) delete options[name]
+    else if (name in options && typeof options[name] !== type) violation()
+  }
+  return options
 }
 
 /**
  * Reads one control line of a client. Verbs are matched without regard to case, arguments are parted by blanks or
- * tabs, as in nats-server's parser.
+ * tabs, as in nats-server's parser (measured: test/conformance/edge-protocol).
  * @throws SpanwireError `protocol-violation` with nats-server's own text
  */
 export function parseClientOp(line: string): ClientOp {
-  const blank = line.search(/[ \t]/)
-  const verb = (blank < 0 ? line : line.slice(0, blank)).toUpperCase()
-  const rest = blank < 0 ? '' : line.slice(blank + 1).trim()
-  if (verb === 'PING' || verb === 'PONG') return { verb }
+  // nats-server looks at no more than the verb here. (No `u` flag: it would fold letters such as \u017f into ASCII.)
+  if (/^PING/i.test(line)) return { verb: 'PING' }
+  if (/^PONG/i.test(line)) return { verb: 'PONG' }
   // Clients may echo these; nats-server accepts and ignores them.
-  if (verb === '+OK') return { verb: 'OTHER' }
-  if (verb === 'CONNECT') return { verb, options: parseConnect(rest) }
-  const args = rest === '' ? [] : rest.split(/[ \t]+/)
+  if (/^\+OK/i.test(line)) return { verb: 'OTHER' }
+  if (/^CONNECT/i.test(line)) return { verb: 'CONNECT', options: parseConnect(line.slice(7)) }
+  const match = /^(H?PUB|SUB|UNSUB)[ \t]/i.exec(line)
+  if (!match) violation()
+  const verb = (match[1] as string).toUpperCase()
+  const args = line
+    .slice(match[0].length)
+    .split(BLANKS)
+    .filter((arg) => arg !== '')
   switch (verb) {
     case 'PUB': {
       if (args.length !== 2 && args.length !== 3) violation()
@@ -126,7 +161,8 @@ export function parseClientOp(line: string): ClientOp {
     }
     case 'UNSUB': {
       if (args.length !== 1 && args.length !== 2) violation()
-      return { verb, sid: args[0] as string, max: args.length === 2 ? byteCount(args[1]) : 0 }
+      // A max that is no number counts as none, as in nats-server.
+      return { verb, sid: args[0] as string, max: COUNT.test(args[1] ?? '') ? Number(args[1]) : 0 }
     }
     default:
       return violation()

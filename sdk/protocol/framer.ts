@@ -2,6 +2,7 @@ import { SpanwireError } from '../errors.ts'
 
 const NEWLINE = 10
 const RETURN = 13
+const EMPTY = new Uint8Array(0)
 
 /** What the owner of a {@link Framer} does with what it cuts out of the byte stream. */
 export interface FrameHandler {
@@ -22,9 +23,13 @@ export interface FrameHandler {
 export class Framer {
   readonly #handler: FrameHandler
   readonly #maxLine: number
-  readonly #decoder = new TextDecoder()
-  /** Chunks that end in the middle of a line or payload; joined once they are complete. */
-  #held: Uint8Array[] = []
+  // A byte order mark is part of the text here, not something to drop.
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  /**
+   * The beginning of a line or payload that is not complete. Copied into one growing buffer: a list of chunks would
+   * cost a client that sends single bytes nothing, and us a hundred times what it sent.
+   */
+  #held: Uint8Array = EMPTY
   #heldLength = 0
   /** Payload bytes the current line announced, or -1 between lines. */
   #expected = -1
@@ -45,13 +50,13 @@ export class Framer {
   push(chunk: Uint8Array): void {
     let bytes = chunk
     if (this.#heldLength > 0) {
-      const needed = this.#expected < 0 ? 0 : this.#expected + 2
-      // A long payload is joined once, when it is whole, not once per chunk.
-      if (this.#heldLength + chunk.length < needed) {
-        this.#hold(chunk)
-        return
-      }
-      bytes = this.#join(chunk)
+      this.#hold(chunk)
+      const whole =
+        this.#expected < 0
+          ? this.#heldLength > this.#maxLine || chunk.includes(NEWLINE)
+          : this.#heldLength >= this.#expected + 2
+      if (!whole) return
+      bytes = this.#release()
     }
     let at = 0
     while (at < bytes.length) {
@@ -84,19 +89,20 @@ export class Framer {
   }
 
   #hold(bytes: Uint8Array): void {
-    this.#held.push(bytes)
-    this.#heldLength += bytes.length
+    const length = this.#heldLength + bytes.length
+    if (length > this.#held.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#held.length))
+      grown.set(this.#held.subarray(0, this.#heldLength))
+      this.#held = grown
+    }
+    this.#held.set(bytes, this.#heldLength)
+    this.#heldLength = length
   }
 
-  #join(last: Uint8Array): Uint8Array {
-    const bytes = new Uint8Array(this.#heldLength + last.length)
-    let at = 0
-    for (const chunk of this.#held) {
-      bytes.set(chunk, at)
-      at += chunk.length
-    }
-    bytes.set(last, at)
-    this.#held = []
+  /** What was held, given away: payloads are views of it. */
+  #release(): Uint8Array {
+    const bytes = this.#held.subarray(0, this.#heldLength)
+    this.#held = EMPTY
     this.#heldLength = 0
     return bytes
   }

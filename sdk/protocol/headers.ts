@@ -11,6 +11,8 @@ export interface HeaderBlock {
 }
 
 const VERSION = 'NATS/1.0'
+const FIRST_LINE = /^NATS\/1\.0(?:[ \t]+(\d{3})(?![^ \t])(.*))?$/
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 // Printable ASCII without ':' for names (RFC 9110's token is narrower; NATS allows this much), no line ends in values.
 const NAME = /^[!-9;-~]+$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: line ends and NUL are what is refused
@@ -43,19 +45,34 @@ export function encodeHeaders(fields: HeaderFields, status?: number, description
  * @throws SpanwireError `protocol-violation` if it is not one
  */
 export function parseHeaders(bytes: Uint8Array): HeaderBlock {
-  const lines = new TextDecoder().decode(bytes).split('\r\n')
-  const first = lines[0] as string
-  if (!first.startsWith(VERSION))
-    throw new SpanwireError('protocol-violation', 'A header block must begin with NATS/1.0.')
+  const lines = decoder.decode(bytes).split('\r\n')
   const fields: Array<readonly [string, string]> = []
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] as string
     const colon = line.indexOf(':')
-    if (colon > 0) fields.push([line.slice(0, colon), line.slice(colon + 1).trim()])
+    if (colon > 0) fields.push([line.slice(0, colon), trimBlanks(line.slice(colon + 1))])
   }
-  const status = first.slice(VERSION.length).trim()
-  if (status === '') return { fields }
-  const space = status.indexOf(' ')
-  const code = Number(space < 0 ? status : status.slice(0, space))
-  return { status: code, description: space < 0 ? '' : status.slice(space + 1).trim(), fields }
+  const first = FIRST_LINE.exec(trimBlanks(lines[0] as string))
+  if (!first)
+    throw new SpanwireError(
+      'protocol-violation',
+      'A header block must begin with NATS/1.0 and may go on with a status.',
+    )
+  const [, status, description] = first
+  return status === undefined
+    ? { fields }
+    : { status: Number(status), description: trimBlanks(description as string), fields }
+}
+
+/** Not `trim`, which takes away more than blanks; not a regular expression, which is slow on long runs of blanks. */
+function trimBlanks(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9
 }

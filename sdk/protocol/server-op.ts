@@ -72,8 +72,8 @@ export function parseServerOp(line: string): ServerOp {
     case 'HMSG': {
       const args = rest.split(/[ \t]+/)
       const counts = verb === 'MSG' ? 1 : 2
-      const size = Number(args.at(-1))
-      const headerSize = counts === 2 ? Number(args.at(-2)) : 0
+      const size = toCount(args.at(-1))
+      const headerSize = counts === 2 ? toCount(args.at(-2)) : 0
       const reply = args.length === 3 + counts ? args[2] : undefined
       if ((args.length !== 2 + counts && reply === undefined) || !(size >= headerSize && headerSize >= 0)) break
       return {
@@ -93,11 +93,16 @@ export function parseServerOp(line: string): ServerOp {
       return { verb, message: rest.replace(/^'|'$/g, '') }
     case 'INFO':
       try {
-        return { verb, info: JSON.parse(rest) as ServerInfo }
+        const info: unknown = JSON.parse(rest)
+        if (typeof info === 'object' && info !== null) return { verb, info: info as ServerInfo }
       } catch {}
   }
   throw new SpanwireError(
     'protocol-violation',
     `The server sent something that is not the NATS protocol: ${JSON.stringify(line.slice(0, 32))}`,
   )
+}
+
+function toCount(digits: string | undefined): number {
+  return digits !== undefined && /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN
 }
