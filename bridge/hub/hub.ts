@@ -66,6 +66,7 @@ export class Hub implements SessionHub {
     { readonly interest: Interest; readonly unsubscribe: () => void; readonly mark: number }
   >()
   readonly #forgetUpstream: () => void
+  readonly #opened = Promise.withResolvers<void>()
   #upstreamOpen: boolean
   #connections = 0
   #timer: ReturnType<typeof setInterval> | undefined
@@ -81,6 +82,7 @@ export class Hub implements SessionHub {
     this.#random = options.random ?? Math.random
     this.#barrier = new Barrier(() => this.#upstream.flush())
     this.#upstreamOpen = options.upstream.state === 'open'
+    if (this.#upstreamOpen) this.#opened.resolve()
     this.#forgetUpstream = options.upstream.onState((state) => this.#upstreamChanged(state === 'open'))
   }
 
@@ -108,6 +110,11 @@ export class Hub implements SessionHub {
   /** Whether the broker is within reach and has all subscriptions. */
   get upstreamOpen(): boolean {
     return this.#upstreamOpen
+  }
+
+  /** Resolves when the broker is within reach for the first time. Never rejects. */
+  get opened(): Promise<void> {
+    return this.#opened.promise
   }
 
   get upstreamName(): string {
@@ -243,6 +250,7 @@ export class Hub implements SessionHub {
       if (!confirmed || this.#upstream.state !== 'open') return
     }
     this.#upstreamOpen = open
+    if (open) this.#opened.resolve()
     for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }
 }
