@@ -1,5 +1,6 @@
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket.ts'
+import type { Hub } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
@@ -18,6 +19,11 @@ export interface HubObjectOptions {
    * An open upstream keeps the object in memory, which is billed.
    */
   readonly linger?: number
+  /**
+   * How soon a hub that was taken from memory is back though none of its clients says a word, in ms. Default 20,000.
+   * Until then its clients hear nothing. Costs one alarm per interval and hub that has clients.
+   */
+  readonly watch?: number
 }
 
 /**
@@ -26,8 +32,15 @@ export interface HubObjectOptions {
  */
 export const MAX_CONNECTIONS = 5_000
 const LINGER = 10_000
+const WATCH = 20_000
 /** How long a request waits for an upstream that is only now being dialled, in ms. */
 const DIAL_PATIENCE = 3_000
+
+interface Running {
+  readonly bridge: Bridge
+  readonly upstream: Upstream
+  readonly embedded: boolean
+}
 
 /**
  * One hub: the Durable Object that holds client sockets and the one upstream connection.
@@ -41,8 +54,9 @@ export class HubObject {
   readonly #options: HubObjectOptions
   readonly #snapshots: Snapshots
   readonly #connections = new Map<HibernatableSocket, ClientConnection>()
-  #running: { readonly bridge: Bridge; readonly upstream: Upstream } | undefined
+  #running: Running | undefined
   #requests = 0
+  #watched = false
   #lingering: ReturnType<typeof setTimeout> | undefined
 
   constructor(state: ObjectState, env: WorkerEnv, options: HubObjectOptions = {}) {
@@ -50,14 +64,19 @@ export class HubObject {
     this.#env = env
     this.#options = options
     this.#snapshots = new Snapshots(state.storage.kv)
-    this.#restore()
+    try {
+      this.#restore()
+    } catch {
+      // Its variables are no longer such that a bridge can be made of them: every request says so.
+      for (const socket of state.getWebSockets()) close(socket, 1011, 'Not Configured')
+    }
   }
 
   async fetch(request: Request): Promise<Response> {
     this.#requests++
     try {
-      const { bridge, upstream } = this.#start()
-      await dialled(upstream)
+      const { bridge } = this.#start()
+      await dialled(bridge.hub)
       return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(open) })
     } catch (error) {
       return toUnavailable(error)
@@ -80,6 +99,21 @@ export class HubObject {
 
   webSocketError(socket: HibernatableSocket): void {
     this.#forget(socket)
+  }
+
+  /** Only the alarm's coming counts: it has made the runtime construct the object. */
+  alarm(): void {
+    this.#watched = false
+    this.#watch()
+  }
+
+  /** Sees to it that the object is constructed again if it is taken from memory while it has clients. */
+  #watch(): void {
+    if (this.#watched || this.#connections.size === 0) return
+    this.#watched = true
+    this.#state.storage.setAlarm(Date.now() + (this.#options.watch ?? WATCH)).catch(() => {
+      this.#watched = false
+    })
   }
 
   #restore(): void {
@@ -107,6 +141,7 @@ export class HubObject {
       persist: (session) => this.#snapshots.save(socket, session),
     })
     this.#connections.set(socket, connection)
+    this.#watch()
   }
 
   #forget(socket: HibernatableSocket): void {
@@ -117,20 +152,22 @@ export class HubObject {
   }
 
   /** The bridge, with its upstream: made with the first client or request. */
-  #start(): { readonly bridge: Bridge; readonly upstream: Upstream } {
+  #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
     const { secret, origins, upstream: url } = readSettings(this.#env)
     const upstream = createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
-    this.#running = { upstream, bridge: createBridge({ upstream, origins, limits, auth: { secret } }) }
+    const bridge = createBridge({ upstream, origins, limits, auth: { secret } })
+    this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }
 
   /** Gives the upstream up some time after the last client has left: nobody pays for a hub that has none. */
   #settle(): void {
     clearTimeout(this.#lingering)
-    if (!this.#running || this.#isNeeded || this.#env.UPSTREAM_URL === 'embedded') return
+    // The embedded upstream costs nothing, and would forget what it holds.
+    if (!this.#running || this.#isNeeded || this.#running.embedded) return
     this.#lingering = setTimeout(() => this.#stop(), this.#options.linger ?? LINGER)
   }
 
@@ -148,15 +185,12 @@ export class HubObject {
   }
 }
 
-/** Resolves when a first connection is there, or has taken too long: what comes then knows how to wait. */
-async function dialled(upstream: Upstream): Promise<void> {
-  if (upstream.state !== 'connecting') return
+/** Resolves when NATS was first within reach, or took too long: the bridge says so to whoever comes then. */
+async function dialled(hub: Hub): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const patience = setTimeout(resolve, DIAL_PATIENCE)
-  const forget = upstream.onState(() => resolve())
-  await promise
+  await Promise.race([hub.opened, promise])
   clearTimeout(patience)
-  forget()
 }
 
 /** A socket that is already gone ignores both. */

@@ -24,7 +24,7 @@ export interface SyncStore {
 
 /** What a Durable Object is given at its construction. */
 export interface ObjectState {
-  readonly storage: { readonly kv: SyncStore }
+  readonly storage: { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
   acceptWebSocket(socket: HibernatableSocket): void
   getWebSockets(): HibernatableSocket[]
 }
