@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { type AptSource, readAptSource } from './apt-source.ts'
+import { cacheFolder } from './cache.ts'
+
+const run = promisify(execFile)
+
+/** A nats-server that runs on this machine. */
+export interface FoundNatsServer {
+  readonly path: string
+  /** Such as `2.15.1`. */
+  readonly version: string
+  readonly source: 'NATS_SERVER' | 'PATH' | 'cache' | 'fetched'
+}
+
+/** Which one: the newest that can be had, or the one that the distribution's release ships. */
+export type Edition = 'newest' | 'distribution'
+
+/** What to tell somebody who has none. */
+export const installHint =
+  'Install nats-server 2.9 or later (Debian: apt-get install nats-server; macOS: brew install nats-server; ' +
+  'others: https://docs.nats.io/running-a-nats-service/introduction/installation) or set NATS_SERVER to its path.'
+
+/**
+ * Looks for nats-server in `NATS_SERVER`, PATH and the cache folder; then fetches it into the cache with apt, without
+ * changing the system. Undefined if there is none to be had.
+ * @throws Error if `NATS_SERVER` names something that doesn't run
+ */
+export async function findNatsServer(edition: Edition = 'newest'): Promise<FoundNatsServer | undefined> {
+  const cached = join(cacheFolder, 'nats-server', edition, 'nats-server')
+  if (edition === 'newest') {
+    const named = process.env.NATS_SERVER
+    if (named) {
+      const version = await versionOf(named)
+      if (!version) throw new Error(`NATS_SERVER=${named} is not a nats-server that runs. ${installHint}`)
+      return { path: named, version, source: 'NATS_SERVER' }
+    }
+    for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+      const path = join(folder, 'nats-server')
+      const version = folder && (await versionOf(path))
+      if (version) return { path, version, source: 'PATH' }
+    }
+  }
+  const version = await versionOf(cached)
+  if (version) return { path: cached, version, source: 'cache' }
+  const fetched = await fetchInto(cached, edition)
+  return fetched ? { path: cached, version: fetched, source: 'fetched' } : undefined
+}
+
+/** The version, if `path` is a nats-server that runs here. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    await access(path, constants.X_OK)
+    const { stdout } = await run(path, ['--version'])
+    return /nats-server:? v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+/** Downloads and unpacks the package, and moves it into place at once: another process may be doing the same. */
+async function fetchInto(path: string, edition: Edition): Promise<string | undefined> {
+  const source = await readAptSource()
+  if (!source) return undefined
+  // What the newest suite ships may not run on this release: then the distribution's own is the newest to be had.
+  const suites = edition === 'newest' ? [source.newestSuite, source.suite] : [source.suite]
+  for (const suite of suites) {
+    await mkdir(cacheFolder, { recursive: true })
+    const work = await mkdtemp(join(cacheFolder, 'fetch-'))
+    try {
+      const unpacked = await download(source, suite, work)
+      const version = await versionOf(unpacked)
+      if (!version) continue
+      await mkdir(join(path, '..'), { recursive: true })
+      await rename(unpacked, path)
+      return version
+    } catch {
+      // The next suite may have it.
+    } finally {
+      await rm(work, { recursive: true, force: true })
+    }
+  }
+  return undefined
+}
+
+async function download(source: AptSource, suite: string, work: string): Promise<string> {
+  const options = await source.optionsFor(suite, work)
+  await run('apt-get', [...options, 'update'], { cwd: work })
+  await run('apt-get', [...options, 'download', 'nats-server'], { cwd: work })
+  await run('bash', ['-c', 'dpkg -x ./nats-server_*.deb unpacked'], { cwd: work })
+  for (const folder of ['usr/sbin', 'usr/bin']) {
+    const path = join(work, 'unpacked', folder, 'nats-server')
+    if (await versionOf(path)) return path
+  }
+  throw new Error('The package holds no nats-server that runs here.')
+}

@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
+import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
+
+/** A real nats-server of a test's own, on loopback. */
+export interface NatsServer {
+  /** For TCP clients, such as `nats://127.0.0.1:4222`. */
+  readonly url: string
+  /** For WebSocket clients. */
+  readonly wsUrl: string
+  readonly port: number
+  readonly wsPort: number
+  /** Its HTTP monitoring: `/connz`, `/subsz` and so on. */
+  readonly monitorUrl: string
+  readonly version: string
+  readonly pid: number
+  /** Ends the process; `restart` brings it back. Idempotent. */
+  stop(): Promise<void>
+  /** Ends it if it runs, and starts it again on the same ports with the same store. */
+  restart(): Promise<void>
+  /** Freezes the process: its connections stay, and nothing is answered. */
+  pause(): void
+  resume(): void
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface NatsServerOptions {
+  /** More lines for its configuration file. */
+  readonly config?: string
+  /** With a store in a temporary folder. */
+  readonly jetstream?: boolean
+}
+
+/** Starts the nats-server that this run of the tests is about: `NATS_SERVER`, or the newest that can be had. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const found = await findNatsServer()
+  if (!found) throw new Error(`These tests need nats-server. ${installHint}`)
+  const folder = await mkdtemp(join(tmpdir(), 'spanwire-nats-'))
+  // A free port may be taken before the server has it.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(found.path, found.version, folder, options)
+    } catch (error) {
+      if (attempt === 3) throw error
+    }
+  }
+}
+
+async function start(path: string, version: string, folder: string, options: NatsServerOptions): Promise<NatsServer> {
+  const [port, wsPort, monitorPort] = await Promise.all([freePort(), freePort(), freePort()])
+  const file = join(folder, 'nats.conf')
+  const lines = [
+    `listen: "127.0.0.1:${port}"`,
+    `http: "127.0.0.1:${monitorPort}"`,
+    `websocket { listen: "127.0.0.1:${wsPort}", no_tls: true }`,
+    options.jetstream ? `jetstream { store_dir: "${join(folder, 'store')}" }` : '',
+    options.config ?? '',
+  ]
+  await writeFile(file, lines.join('\n'))
+  let child = await launch(path, file, [port, wsPort, monitorPort])
+
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGCONT')
+    child.kill('SIGKILL')
+    await ended
+  }
+  const dispose = async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    wsUrl: `ws://127.0.0.1:${wsPort}`,
+    port,
+    wsPort,
+    monitorUrl: `http://127.0.0.1:${monitorPort}`,
+    version,
+    get pid() {
+      return child.pid ?? 0
+    },
+    stop,
+    async restart() {
+      await stop()
+      child = await launch(path, file, [port, wsPort, monitorPort])
+    },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+async function launch(path: string, file: string, ports: readonly number[]): Promise<ChildProcess> {
+  const child = spawn(path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const endWithTests = () => child.kill('SIGKILL')
+  process.once('exit', endWithTests)
+  child.once('exit', () => process.off('exit', endWithTests))
+  let log = ''
+  child.stderr.on('data', (chunk) => {
+    log = (log + chunk).slice(-4096)
+  })
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`nats-server ended with ${code}:\n${log}`)))
+  })
+  failed.catch(() => {})
+  await Promise.race([failed, eventually(() => log.includes('Server is ready'), { what: 'nats-server to be ready' })])
+  await Promise.race([failed, ...[Promise.all(ports.map(reachable))]])
+  return child
+}
+
+function reachable(port: number): Promise<void> {
+  return eventually(
+    () =>
+      new Promise<true>((resolve, reject) => {
+        const socket = connect(port, '127.0.0.1', () => {
+          socket.destroy()
+          resolve(true)
+        })
+        socket.once('error', reject)
+      }),
+    { what: `port ${port}` },
+  ).then(() => {})
+}
