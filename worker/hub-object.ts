@@ -118,6 +118,8 @@ export class HubObject {
 
   #restore(): void {
     const sockets = this.#state.getWebSockets().filter((socket) => socket.readyState === OPEN)
+    // The alarm that was set for them is still to come, or is why we are here.
+    this.#watched = sockets.length > 0
     for (const socket of sockets) {
       const session = this.#snapshots.load(socket)
       if (session?.identity) this.#adopt(socket, (client) => this.#start().bridge.hub.restore(client, session))
