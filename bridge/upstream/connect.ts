@@ -1,9 +1,20 @@
-// Placeholder by the worker engineer while the upstream engineer writes the real one: overwrite freely.
 import { SpanwireError } from '../../sdk/errors.ts'
 import { createEmbeddedUpstream } from './embedded.ts'
+import { createNatsUpstream, type NatsUpstreamOptions } from './nats.ts'
 import type { Upstream } from './upstream.ts'
 
-export function createUpstream(url: string): Upstream {
+/**
+ * The upstream for an address: `nats://` and `tls://` by the package `nats`, `ws://` and `wss://` by `nats.ws`,
+ * `embedded` without any server. Several servers of one cluster are parted by commas. Credentials may stand in the URL
+ * (`nats://user:pass@host`, `nats://token@host`) or in the options.
+ * @throws SpanwireError `invalid-argument` for any other address
+ */
+export function createUpstream(url: string, options: Omit<NatsUpstreamOptions, 'url'> = {}): Upstream {
   if (url === 'embedded') return createEmbeddedUpstream()
-  throw new SpanwireError('unsupported', `No upstream for ${url} yet.`)
+  if (!/^\s*(nats|tls|wss?):\/\//.test(url))
+    throw new SpanwireError(
+      'invalid-argument',
+      "Not an upstream: use 'embedded', or the URL of a NATS server: nats://, tls://, ws:// or wss://host:port.",
+    )
+  return createNatsUpstream({ ...options, url: url.split(',') })
 }

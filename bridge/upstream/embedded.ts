@@ -1,34 +1,149 @@
-// Placeholder while the upstream engineer writes the real one: overwrite freely.
-import { encodeHeaders } from '../../sdk/protocol/headers.ts'
-import { matchesFilter } from '../../sdk/subject.ts'
-import type { Upstream, UpstreamMessage } from './upstream.ts'
+import { SpanwireError } from '../../sdk/errors.ts'
+import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
+import { recipients } from './recipients.ts'
+import { StateCell } from './state-cell.ts'
+import { SubjectTree } from './subject-tree.ts'
+import type { Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
 
-export function createEmbeddedUpstream(): Upstream {
-  const subs = new Set<{ filter: string; queue: string | undefined; deliver: (m: UpstreamMessage) => void }>()
-  const out: Upstream = {
-    state: 'open',
-    info: { name: 'embedded', maxPayload: 1048576 },
-    onState: () => () => {},
-    subscribe(filter, queue, deliver) {
-      const s = { filter, queue, deliver }
-      subs.add(s)
-      return () => void subs.delete(s)
-    },
-    publish(message) {
-      queueMicrotask(() => {
-        const hits = [...subs].filter((s) => matchesFilter(s.filter, message.subject))
-        if (hits.length === 0 && message.reply) {
-          out.publish({
-            subject: message.reply,
-            payload: new Uint8Array(0),
-            headers: encodeHeaders([], 503, 'No Responders'),
-          })
-        }
-        for (const s of hits) s.deliver(message)
-      })
-    },
-    flush: async () => {},
-    close: async () => {},
+export interface EmbeddedOptions {
+  /** Largest header block and payload together, in bytes. Default 1 MiB, as nats-server's. */
+  readonly maxPayload?: number
+  /** Chooses the member of a queue group. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** A broker inside this process, shared by the upstreams that `connect` makes. */
+export interface EmbeddedBroker {
+  /** One more connection to the broker. It is `open` from the start. */
+  connect(): Upstream
+}
+
+interface Subscription {
+  readonly owner: EmbeddedUpstream
+  readonly queue: string | undefined
+  readonly deliver: (message: UpstreamMessage) => void
+  ended: boolean
+}
+
+/**
+ * A broker for development and for bridges of a single process: core NATS (wildcards, queue groups, request and reply
+ * with no-responders, headers) without a server. Nothing leaves the process and nothing outlives it.
+ */
+export function createEmbeddedBroker(options: EmbeddedOptions = {}): EmbeddedBroker {
+  return new Broker(options)
+}
+
+/** An upstream with an embedded broker of its own; see {@link createEmbeddedBroker}. */
+export function createEmbeddedUpstream(options?: EmbeddedOptions): Upstream {
+  return createEmbeddedBroker(options).connect()
+}
+
+class Broker implements EmbeddedBroker {
+  readonly info: UpstreamInfo
+  readonly subscriptions = new SubjectTree<Subscription>()
+  readonly #random: () => number
+  /** Deliveries and answers to flushes, in order. */
+  #tasks: Array<() => void> = []
+
+  constructor({ maxPayload = 1_048_576, random = Math.random }: EmbeddedOptions) {
+    this.info = { name: 'embedded', maxPayload }
+    this.#random = random
   }
-  return out
+
+  connect(): Upstream {
+    return new EmbeddedUpstream(this)
+  }
+
+  publish(message: UpstreamMessage, from: EmbeddedUpstream): void {
+    checkMessage(message, this.info.maxPayload)
+    const matching = this.subscriptions.match(message.subject)
+    if (matching.length > 0) return this.#deliver(message, matching)
+    if (message.reply === undefined) return
+    // Like nats-server, which tells only the connection that asked.
+    const asking = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
+    this.#deliver(noRespondersMessage(message.reply), asking)
+  }
+
+  #deliver(message: UpstreamMessage, matching: readonly Subscription[]): void {
+    for (const subscription of recipients(matching, this.#random)) {
+      this.later(() => {
+        if (!subscription.ended) subscription.deliver(message)
+      })
+    }
+  }
+
+  /** Never at once: a deliver that publishes must not find itself called again before it has returned. */
+  later(task: () => void): void {
+    if (this.#tasks.push(task) === 1) queueMicrotask(() => this.#run())
+  }
+
+  #run(): void {
+    const tasks = this.#tasks
+    // Appended to while it runs, so that what a deliver publishes comes after what was there before.
+    for (let i = 0; i < tasks.length; i++) {
+      try {
+        tasks[i]?.()
+      } catch {
+        // A deliver broke its word; the others are not to suffer.
+      }
+    }
+    this.#tasks = []
+  }
+}
+
+class EmbeddedUpstream implements Upstream {
+  readonly #broker: Broker
+  readonly #own = new Map<Subscription, string>()
+  readonly #state = new StateCell('open')
+
+  constructor(broker: Broker) {
+    this.#broker = broker
+  }
+
+  get state(): UpstreamState {
+    return this.#state.state
+  }
+
+  get info(): UpstreamInfo {
+    return this.#broker.info
+  }
+
+  onState(listener: (state: UpstreamState) => void): () => void {
+    return this.#state.listen(listener)
+  }
+
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void {
+    this.#assertOpen()
+    checkFilter(filter, queue)
+    const subscription: Subscription = { owner: this, queue, deliver, ended: false }
+    this.#own.set(subscription, filter)
+    this.#broker.subscriptions.add(filter, subscription)
+    return () => this.#end(subscription, filter)
+  }
+
+  publish(message: UpstreamMessage): void {
+    this.#assertOpen()
+    this.#broker.publish(message, this)
+  }
+
+  async flush(): Promise<void> {
+    this.#assertOpen()
+    await new Promise<void>((resolve) => this.#broker.later(resolve))
+  }
+
+  async close(): Promise<void> {
+    for (const [subscription, filter] of this.#own) this.#end(subscription, filter)
+    this.#state.set('closed')
+  }
+
+  #end(subscription: Subscription, filter: string): void {
+    subscription.ended = true
+    this.#own.delete(subscription)
+    this.#broker.subscriptions.delete(filter, subscription)
+  }
+
+  #assertOpen(): void {
+    if (this.state === 'closed')
+      throw new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
+  }
 }

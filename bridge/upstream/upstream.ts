@@ -26,23 +26,30 @@ export interface UpstreamInfo {
  * - `subscribe` and `publish` are carried out in the order of the calls: a message published after a subscribe
  *   is seen by it.
  * - A publish with a reply subject that nobody listens to is answered with a 503 status message on that subject.
+ * - `deliver` is never called from within `publish` or `subscribe`, nor after the subscription's end. If it throws all
+ *   the same, that reaches nobody else.
  */
 export interface Upstream {
   readonly state: UpstreamState
   readonly info: UpstreamInfo
   /** Calls `listener` on every change of state. Returns a function that ends it. */
   onState(listener: (state: UpstreamState) => void): () => void
-  /** One more subscription; with `queue` as a member of that queue group. `deliver` must not throw. Returns its end. */
+  /**
+   * One more subscription; with `queue` as a member of that queue group. `deliver` must not throw. Returns its end.
+   * @throws SpanwireError `invalid-subject`, `connection-closed`
+   */
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void
   /**
    * Hands one message to the broker.
    * @throws SpanwireError `upstream-unavailable` when the broker is out of reach and the bounded buffer for that
-   * time is full
+   * time is full; `payload-too-large`, `invalid-subject`, `connection-closed`
    */
   publish(message: UpstreamMessage): void
   /**
-   * Resolves when the broker has processed all that was asked before: interest is then known.
-   * @throws SpanwireError (as rejection) `upstream-unavailable` when the connection is lost first
+   * Resolves when the broker has processed all that was asked before: interest is then known, and what was published
+   * before to subscriptions of this upstream has been delivered.
+   * @throws SpanwireError (as rejection) `upstream-unavailable` when the state is not `open`, or the connection is lost
+   * first; `connection-closed`
    */
   flush(): Promise<void>
   /** Closes for good. Idempotent. */

@@ -1,0 +1,174 @@
+/** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
+import type { Authenticator, ConnectionOptions, Msg, MsgHdrs, NatsConnection, TlsOptions } from 'nats'
+import { SpanwireError } from '../../sdk/errors.ts'
+import type { UpstreamMessage } from './upstream.ts'
+
+/** Who the bridge is at the broker. */
+export interface NatsCredentials {
+  readonly user?: string
+  readonly pass?: string
+  readonly token?: string
+  /** The text of a `.creds` file. */
+  readonly creds?: string
+  /** An authenticator of the `nats` or `nats.ws` package, for anything else. */
+  readonly authenticator?: Authenticator | Authenticator[]
+}
+
+export interface NatsDialOptions {
+  readonly credentials?: NatsCredentials
+  readonly tls?: TlsOptions
+  readonly name: string
+  /** How long one attempt may take, in ms. */
+  readonly connectTimeout: number
+}
+
+/** One attempt to connect, to whichever server answers first. Rejects with the client's own error. */
+export type Dial = () => Promise<NatsLink>
+
+/** One connection, from its first byte to its last: it never reconnects. */
+export interface NatsLink {
+  readonly connection: NatsConnection
+  /** Ends it at once, also when the server has stopped answering. */
+  destroy(): void
+}
+
+/**
+ * Reads the servers' addresses and gives the function that dials them.
+ * @throws SpanwireError `invalid-argument`
+ */
+export function createDial(urls: readonly string[], options: NatsDialOptions): Dial {
+  const servers = urls.map(parseServer)
+  const first = servers[0]
+  if (!first) throw new SpanwireError('invalid-argument', 'No URL of a NATS server was given.')
+  if (servers.some(({ websocket }) => websocket !== first.websocket))
+    throw new SpanwireError(
+      'invalid-argument',
+      'The servers of one upstream are reached either by nats:// and tls://, or by ws:// and wss://: not by both.',
+    )
+  const credentials = { ...first.credentials, ...options.credentials }
+  const common: ConnectionOptions = {
+    servers: servers.map(({ address }) => address),
+    name: options.name,
+    timeout: options.connectTimeout,
+    // Reconnecting is done here: the client would give up, drop what is published meanwhile, and say `reconnect`
+    // before the server has the subscriptions.
+    reconnect: false,
+    // Addresses that servers tell of each other often can't be reached from here (containers, NAT, TLS names).
+    ignoreClusterUpdates: true,
+    // Liveness is checked here too: the client's own check hangs when the socket's buffer is full.
+    pingInterval: 2 ** 31 - 1,
+    noAsyncTraces: true,
+  }
+  return first.websocket
+    ? () => dialWebSocket(common, credentials)
+    : () => dialTcp({ ...common, ...tlsOf(servers, options.tls) }, credentials)
+}
+
+interface Server {
+  readonly address: string
+  readonly websocket: boolean
+  readonly secure: boolean
+  readonly credentials: NatsCredentials
+}
+
+function parseServer(text: string): Server {
+  const url = URL.parse(text.trim())
+  const scheme = url?.protocol.slice(0, -1) ?? ''
+  if (!url?.hostname || !['nats', 'tls', 'ws', 'wss'].includes(scheme))
+    // Only the scheme is shown: the rest may hold a password.
+    throw new SpanwireError(
+      'invalid-argument',
+      `Not the URL of a NATS server (scheme ${JSON.stringify(scheme)}): use nats://, tls://, ws:// or wss://host:port.`,
+    )
+  const user = decodeURIComponent(url.username)
+  const pass = decodeURIComponent(url.password)
+  const websocket = scheme === 'ws' || scheme === 'wss'
+  return {
+    address: websocket ? `${url.protocol}//${url.host}${url.pathname}${url.search}` : url.host,
+    websocket,
+    secure: scheme === 'tls' || scheme === 'wss',
+    // As in every NATS client: a user without a password is a token.
+    credentials: pass ? { user, pass } : user ? { token: user } : {},
+  }
+}
+
+function tlsOf(servers: readonly Server[], tls: TlsOptions | undefined): { tls?: TlsOptions } {
+  // An empty object means: refuse a server that doesn't offer TLS.
+  return tls || servers.some(({ secure }) => secure) ? { tls: tls ?? {} } : {}
+}
+
+type Client = Pick<typeof import('nats'), 'connect' | 'credsAuthenticator'>
+
+function withCredentials(options: ConnectionOptions, { creds, ...rest }: NatsCredentials, client: Client) {
+  const authenticator = creds === undefined ? {} : { authenticator: client.credsAuthenticator(encode(creds)) }
+  return { ...options, ...rest, ...authenticator }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
+  const client = await load(() => import('nats'), 'nats')
+  const connection = await client.connect(withCredentials(options, credentials, client))
+  return { connection, destroy: () => void connection.close().catch(() => {}) }
+}
+
+async function dialWebSocket(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
+  const client = (await load(() => import('nats.ws'), 'nats.ws')) as unknown as Client
+  let socket: WebSocket | undefined
+  // The socket is kept because the client, when asked to close, first waits for everything to be sent.
+  const wsFactory = async (address: string) => {
+    socket = new WebSocket(address)
+    return { socket, encrypted: address.startsWith('wss:') }
+  }
+  const connection = await client.connect({ ...withCredentials(options, credentials, client), wsFactory } as never)
+  const destroy = () => {
+    connection.close().catch(() => {})
+    socket?.close()
+  }
+  return { connection, destroy }
+}
+
+async function load<T>(importClient: () => Promise<T>, name: string): Promise<T> {
+  try {
+    return await importClient()
+  } catch (cause) {
+    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, {
+      cause,
+    })
+  }
+}
+
+/** Members of both clients' messages that their class declares but their interface `Msg` leaves out. */
+interface RawMsg extends Msg {
+  /** Header block and payload. */
+  readonly _rdata: Uint8Array
+  /** `hdr` is the length of the header block, or -1. */
+  readonly _msg: { readonly hdr: number }
+}
+
+/**
+ * A message as the client gives it. The header block is cut from the bytes the client holds: its `headers` getter
+ * throws on names that NATS itself lets through, and forgets order and blanks.
+ */
+export function readMessage(message: Msg): UpstreamMessage {
+  const { subject, reply, _msg, _rdata } = message as RawMsg
+  // Not a view of Node's Buffer, whose `slice` and `toString` are other than a Uint8Array's.
+  const bytes = new Uint8Array(_rdata.buffer, _rdata.byteOffset, _rdata.length)
+  const headerSize = _msg.hdr
+  return {
+    subject,
+    ...(reply && { reply }),
+    ...(headerSize > 0 && { headers: bytes.subarray(0, headerSize) }),
+    payload: headerSize > 0 ? bytes.subarray(headerSize) : bytes,
+  }
+}
+
+/** Hands a message to the client, with its header block as it is: all the client does with headers is encode them. */
+export function sendMessage(connection: NatsConnection, { subject, reply, headers, payload }: UpstreamMessage): void {
+  connection.publish(subject, payload, {
+    ...(reply !== undefined && { reply }),
+    ...(headers && { headers: { encode: () => headers } as unknown as MsgHdrs }),
+  })
+}

@@ -1,0 +1,33 @@
+import type { NatsConnection } from 'nats'
+import { isSpanwireError, SpanwireError } from '../../sdk/errors.ts'
+
+/** Tells `report` of what the server complains about on a connection without ending it. */
+export async function reportFaults(connection: NatsConnection, report: (error: SpanwireError) => void): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== 'error') continue
+    const { permissionContext: context, data } = status
+    if (context) {
+      const act = context.operation === 'publish' ? 'publish to' : 'subscribe to'
+      report(
+        new SpanwireError(
+          'permission-denied',
+          `The upstream's NATS user may not ${act} ${context.subject}: grant it, or don't let clients use it.`,
+        ),
+      )
+    } else {
+      report(toSpanwireError(Object.assign(new Error(String(data)), { code: data })))
+    }
+  }
+}
+
+/** The client's error, or any other, in Spanwire's words. */
+export function toSpanwireError(error: unknown): SpanwireError {
+  if (isSpanwireError(error)) return error
+  const { code, message } = error as { readonly code?: string; readonly message?: string }
+  const text = message || code || String(error)
+  if (code && /^(AUTH|ACCOUNT|BAD_AUTH)/.test(code))
+    return new SpanwireError('authentication-failed', `NATS refuses the upstream's credentials: ${text}.`, {
+      cause: error,
+    })
+  return new SpanwireError('connection-refused', `NATS can't be reached (${text}): trying again.`, { cause: error })
+}

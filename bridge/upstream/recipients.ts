@@ -1,0 +1,21 @@
+/** Who of all matching subscriptions gets a message: everyone without a queue group, and one member of each group. */
+export function recipients<T extends { readonly queue: string | undefined }>(
+  matching: readonly T[],
+  random: () => number,
+): T[] {
+  const chosen: T[] = []
+  let groups: Map<string, T[]> | undefined
+  for (const subscription of matching) {
+    if (subscription.queue === undefined) {
+      chosen.push(subscription)
+      continue
+    }
+    groups ??= new Map()
+    const members = groups.get(subscription.queue)
+    if (members) members.push(subscription)
+    else groups.set(subscription.queue, [subscription])
+  }
+  if (!groups) return chosen
+  for (const members of groups.values()) chosen.push(members[Math.floor(random() * members.length)] as T)
+  return chosen
+}
