@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { bridgeFor, ScriptedClient, SECRET, sign } from './scripted-client.ts'
+
+describe('limits', () => {
+  it('refuse what is published too fast, and close who goes on', async () => {
+    const { bridge, now } = bridgeFor({ limits: { publishRate: { messages: 5, bytes: 1_000 } } })
+    const client = await ScriptedClient.connected(bridge)
+    client.send('SUB a 1\r\n')
+    client.send('PUB a 0\r\n\r\n'.repeat(12))
+    const text = await client.turn()
+    expect(text.split('MSG')).toHaveLength(11)
+    expect(text.split(`-ERR 'Rate Violation for Publish to "a"'`)).toHaveLength(3)
+    now.ms += 1_000
+    client.send('PUB a 0\r\n\r\n'.repeat(6))
+    expect((await client.turn()).split('MSG')).toHaveLength(6)
+    now.ms += 60_000
+    client.send(`PUB a 3000\r\n${'x'.repeat(3_000)}\r\n`)
+    expect(await client.turn()).toContain('Rate Violation')
+    client.send('PUB a 0\r\n\r\n'.repeat(200))
+    await client.turn()
+    expect(client.closes).toEqual([{ code: 1008, reason: 'Publish Rate Exceeded' }])
+  })
+
+  it('bound the connections of a hub and of a user', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET }, limits: { maxConnections: 3, maxConnectionsPerUser: 2 } })
+    const connect = async (sub: string) => ScriptedClient.connected(bridge, { auth_token: await sign({ sub }) })
+    const [first, second, third] = [await connect('ada'), await connect('ada'), await connect('ada')]
+    expect(third.closes).toEqual([{ code: 1008, reason: 'maximum account active connections exceeded' }])
+    const bob = await connect('bob')
+    expect((await connect('eve')).closes).toEqual([{ code: 1008, reason: 'maximum connections exceeded' }])
+    second.connection.closed()
+    expect((await connect('ada')).closes).toEqual([])
+    expect([first.closes, bob.closes]).toEqual([[], []])
+  })
+
+  it('bound subscriptions of a client and filters of a hub', async () => {
+    const { bridge } = bridgeFor({ limits: { maxSubscriptions: 3, maxFilters: 4 } })
+    const [a, b] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
+    a.send('SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB d 4\r\n')
+    expect(await a.turn()).toBe(`-ERR 'maximum subscriptions exceeded'\r\n`)
+    b.send('SUB e 1\r\nSUB a 2\r\nSUB f 3\r\n')
+    expect(await b.turn()).toBe(`-ERR 'maximum subscriptions exceeded'\r\n`)
+    expect(bridge.hub.stats).toMatchObject({ subscriptions: 5, upstreamSubscriptions: 4 })
+  })
+
+  it('bound subjects and headers', async () => {
+    const { bridge } = bridgeFor({ limits: { maxSubjectLength: 5, maxHeaders: 20 } })
+    const client = await ScriptedClient.connected(bridge)
+    client.send('PUB abcdef 0\r\n\r\nSUB abcdef 1\r\nHPUB a 24 24\r\nNATS/1.0\r\nA: bcdefgh\r\n\r\n\r\n')
+    expect(await client.turn()).toBe(
+      ['Invalid Publish Subject', 'Invalid Subject', 'Headers Violation for Publish to "a"']
+        .map((text) => `-ERR '${text}'\r\n`)
+        .join(''),
+    )
+  })
+
+  it('end a connection that does nothing, but not one that listens', async () => {
+    const { bridge, now } = bridgeFor({ limits: { idleTimeout: 60_000, pingInterval: 1_000_000 } })
+    const [idle, listener] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
+    listener.send('SUB a 1\r\n')
+    bridge.hub.tick()
+    now.ms += 60_000
+    bridge.hub.tick()
+    expect(idle.closes).toEqual([{ code: 1001, reason: 'Idle Connection' }])
+    expect(listener.closes).toEqual([])
+  })
+})

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { bridgeFor, ScriptedClient, SECRET, sign } from './scripted-client.ts'
+
+const everything = { pub: { allow: ['>'] }, sub: { allow: ['>'] } }
+const auth = { secret: SECRET, subjectPrefix: 'tenants.{{org}}' }
+
+async function tenant(bridge: ReturnType<typeof bridgeFor>['bridge'], org: string, nats: object = everything) {
+  return ScriptedClient.connected(bridge, { auth_token: await sign({ sub: org, org, nats }) })
+}
+
+/** What a service at the broker sees, which knows nothing of tenants. */
+function watch(upstream: ReturnType<typeof bridgeFor>['upstream'], filter: string) {
+  const seen: Array<{ subject: string; reply: string | undefined }> = []
+  upstream.subscribe(filter, undefined, ({ subject, reply }) => void seen.push({ subject, reply }))
+  return seen
+}
+
+describe('a subject prefix', () => {
+  it('puts all of a tenant under it at the broker, and shows nothing of it to the tenant', async () => {
+    const { bridge, upstream } = bridgeFor({ auth })
+    const seen = watch(upstream, '>')
+    const a = await tenant(bridge, 'A')
+    a.send('SUB orders.> 1\r\nPUB orders.1 back 2\r\nhi\r\nPING\r\n')
+    expect(await a.until('PONG')).toBe('MSG orders.1 1 back 2\r\nhi\r\nPONG\r\n')
+    expect(seen).toEqual([{ subject: 'tenants.A.orders.1', reply: 'tenants.A.back' }])
+  })
+
+  it('hides tenants from each other, even behind the widest filter', async () => {
+    const { bridge, upstream } = bridgeFor({ auth })
+    const [a, b] = [await tenant(bridge, 'A'), await tenant(bridge, 'B')]
+    b.send('SUB > 1\r\nSUB *.> 2\r\nSUB tenants.A.> 3\r\n')
+    a.send('PUB orders.1 0\r\n\r\nPUB tenants.B.orders.1 0\r\n\r\n')
+    upstream.publish({ subject: 'orders.1', payload: new Uint8Array(0) })
+    expect(await b.turn()).toBe('')
+  })
+
+  it("names the client's own subjects in errors", async () => {
+    const { bridge } = bridgeFor({ auth })
+    const a = await tenant(bridge, 'A', {})
+    a.send('SUB orders.> 1\r\nPUB orders.1 0\r\n\r\n')
+    const text = await a.turn()
+    expect(text).toContain('"orders.>"')
+    expect(text).not.toContain('tenants')
+  })
+
+  it('carries requests of a tenant to services and back', async () => {
+    const { bridge, upstream } = bridgeFor({ auth })
+    upstream.subscribe('tenants.*.quotes', undefined, ({ reply }) => {
+      if (reply) upstream.publish({ subject: reply, payload: new TextEncoder().encode('12') })
+    })
+    const a = await tenant(bridge, 'A')
+    a.send('SUB _INBOX.secret.* 1\r\nPUB quotes _INBOX.secret.7 0\r\n\r\n')
+    expect(await a.turn()).toBe('MSG _INBOX.secret.7 1 2\r\n12\r\n')
+    a.send('PUB nobody _INBOX.secret.8 0\r\n\r\n')
+    expect(await a.turn()).toMatch(/^HMSG _INBOX\.secret\.8 1 .*\r\nNATS\/1\.0 503/)
+  })
+
+  it('lets a tenant answer requests that come from outside of it', async () => {
+    const { bridge, upstream } = bridgeFor({ auth })
+    const answers: string[] = []
+    upstream.subscribe(
+      '_INBOX.service.*',
+      undefined,
+      ({ payload }) => void answers.push(new TextDecoder().decode(payload)),
+    )
+    const a = await tenant(bridge, 'A', { sub: { allow: ['>'] }, resp: { max: 1 } })
+    a.send('SUB ask 1\r\n')
+    upstream.publish({ subject: 'tenants.A.ask', reply: '_INBOX.service.1', payload: new Uint8Array(0) })
+    const reply = /^MSG ask 1 (\S+) 0/.exec(await a.turn())?.[1]
+    expect(reply).toMatch(/^_INBOX\./)
+    a.send(`PUB ${reply} 2\r\nhi\r\nPUB ${reply} 5\r\nagain\r\n`)
+    expect(await a.turn()).toMatch(/^-ERR 'Permissions Violation for Publish to "_INBOX/)
+    expect(answers).toEqual(['hi'])
+  })
+
+  it.each(['A.B', '*', '>', '', ' ', 'A{', undefined, ['A']])('refuses a tenant whose claim is %j', async (org) => {
+    const { bridge } = bridgeFor({ auth })
+    const client = await ScriptedClient.connected(bridge, { auth_token: await sign({ org, nats: everything }) })
+    expect(client.closes).toHaveLength(1)
+  })
+
+  it('can not be changed by a new token on a live connection', async () => {
+    const { bridge } = bridgeFor({ auth })
+    const a = await tenant(bridge, 'A')
+    a.send(`CONNECT {"auth_token":"${await sign({ sub: 'A', org: 'B', nats: everything })}"}\r\n`)
+    await a.until('-ERR')
+    expect(a.closes).toEqual([{ code: 1008, reason: 'Authorization Violation' }])
+  })
+})
+
+describe('reply permissions', () => {
+  it('allow as many answers as they say, as long as they say', async () => {
+    const { bridge, upstream, now } = bridgeFor({ auth: { secret: SECRET } })
+    const answers = watch(upstream, 'reply.>')
+    const nats = { sub: { allow: ['ask'] }, resp: { max: 2, ttl: 5e9 } }
+    const client = await ScriptedClient.connected(bridge, { auth_token: await sign({ nats }) })
+    client.send('SUB ask 1\r\nPUB reply.0 0\r\n\r\n')
+    upstream.publish({ subject: 'ask', reply: 'reply.1', payload: new Uint8Array(0) })
+    upstream.publish({ subject: 'ask', reply: 'reply.2', payload: new Uint8Array(0) })
+    await client.turn()
+    client.send('PUB reply.1 0\r\n\r\n'.repeat(3))
+    now.ms += 5_001
+    client.send('PUB reply.2 0\r\n\r\n')
+    expect((await client.turn()).split('-ERR')).toHaveLength(3)
+    expect(answers.map(({ subject }) => subject)).toEqual(['reply.1', 'reply.1'])
+  })
+})
+
+describe('claim templates', () => {
+  const nats = { sub: { allow: ['chat.{{sub}}.>'] } }
+
+  it('give each user its own subjects', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const ada = await ScriptedClient.connected(bridge, { auth_token: await sign({ sub: 'ada', nats }) })
+    ada.send('SUB chat.ada.> 1\r\nSUB chat.bob.> 2\r\n')
+    expect(await ada.turn()).toBe(`-ERR 'Permissions Violation for Subscription to "chat.bob.>"'\r\n`)
+  })
+
+  it.each(['*', '>', 'a.b', ''])('refuse a user who calls himself %j', async (sub) => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const mallory = await ScriptedClient.connected(bridge, { auth_token: await sign({ sub, nats }) })
+    expect(mallory.closes).toHaveLength(1)
+  })
+})
