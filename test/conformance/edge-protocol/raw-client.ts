@@ -115,8 +115,8 @@ export class RawClient {
     return this.ending as Ending
   }
 
-  close(): void {
-    this.#socket.close()
+  close(code?: number): void {
+    this.#socket.close(code)
   }
 
   /** Cuts the connection without a closing handshake. */
