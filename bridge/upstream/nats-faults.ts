@@ -15,7 +15,11 @@ export async function reportFaults(connection: NatsConnection, report: (error: S
         ),
       )
     } else {
-      report(toSpanwireError(Object.assign(new Error(String(data)), { code: data })))
+      report(
+        isAuthCode(String(data))
+          ? new SpanwireError('authentication-failed', `NATS no longer accepts the upstream's credentials: ${data}.`)
+          : new SpanwireError('connection-lost', `NATS complained, and may end the connection: ${data}.`),
+      )
     }
   }
 }
@@ -25,9 +29,13 @@ export function toSpanwireError(error: unknown): SpanwireError {
   if (isSpanwireError(error)) return error
   const { code, message } = error as { readonly code?: string; readonly message?: string }
   const text = message || code || String(error)
-  if (code && /^(AUTH|ACCOUNT|BAD_AUTH)/.test(code))
+  if (code && isAuthCode(code))
     return new SpanwireError('authentication-failed', `NATS refuses the upstream's credentials: ${text}.`, {
       cause: error,
     })
   return new SpanwireError('connection-refused', `NATS can't be reached (${text}): trying again.`, { cause: error })
+}
+
+function isAuthCode(code: string): boolean {
+  return /^(AUTH|ACCOUNT|BAD_AUTH|BAD_CREDS)/.test(code)
 }

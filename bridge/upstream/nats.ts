@@ -200,13 +200,15 @@ class NatsUpstream implements Upstream {
     const { promise: lost, resolve: lose } = Promise.withResolvers<SpanwireError>()
     const roundTrips = new RoundTrips(connection, lost, stallTimeout, lose)
     const current: Current = { link, connection, roundTrips, lose }
-    connection
-      .closed()
-      .then((error) =>
-        lose(new SpanwireError('connection-lost', 'The connection to NATS was lost.', { cause: error ?? undefined })),
-      )
+    connection.closed().then((error) =>
+      lose(
+        new SpanwireError('connection-lost', `The connection to NATS was lost${error ? ` (${error.message})` : ''}.`, {
+          cause: error ?? undefined,
+        }),
+      ),
+    )
     reportFaults(connection, (error) => this.#report(error))
-    const { server_name: _, version, max_payload } = connection.info ?? {}
+    const { version, max_payload } = connection.info ?? {}
     this.#info = { name: `nats-server ${version ?? ''}`.trim(), maxPayload: max_payload ?? MIB }
     this.#current = current
     let opened = false
