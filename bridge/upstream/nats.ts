@@ -145,7 +145,12 @@ class NatsUpstream implements Upstream {
     this.#assertNotClosed()
     if (this.state !== 'open' || !this.#current)
       throw new SpanwireError('upstream-unavailable', 'NATS is out of reach for the moment: try again.')
-    await this.#current.roundTrips.make()
+    try {
+      await this.#current.roundTrips.make()
+    } catch (error) {
+      this.#assertNotClosed()
+      throw error
+    }
   }
 
   async close(): Promise<void> {
