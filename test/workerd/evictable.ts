@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { createWorker, type ObjectState, type WorkerEnv } from '../../worker/index.ts'
 
 /**
@@ -7,6 +8,7 @@ import { createWorker, type ObjectState, type WorkerEnv } from '../../worker/ind
  */
 const { worker, SpanwireHub: Hub } = createWorker({ watch: 1_000, linger: 200 })
 const timers = new Set<ReturnType<typeof setTimeout>>()
+const upstreams = new Set<Socket>()
 let released = false
 
 for (const name of ['setTimeout', 'setInterval'] as const) {
@@ -23,6 +25,12 @@ for (const name of ['setTimeout', 'setInterval'] as const) {
   }
   Object.assign(globalThis, { [name]: tracked })
 }
+
+const { connect } = Socket.prototype
+Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
+  upstreams.add(this)
+  return Reflect.apply(connect, this, args)
+} as typeof connect
 
 export class SpanwireHub extends Hub {
   readonly state: ObjectState
@@ -42,6 +50,8 @@ export class SpanwireHub extends Hub {
     released = true
     for (const timer of timers) clearTimeout(timer)
     timers.clear()
+    for (const socket of upstreams) socket.removeAllListeners().on('error', () => {}).destroy()
+    upstreams.clear()
     return new Response(null, { status: 204 })
   }
 }
