@@ -1,0 +1,156 @@
+import { expect } from 'vitest'
+import type { Audit } from '../audit.ts'
+import { expectClosed, expectMessages, lines, messages } from '../expectations.ts'
+
+const BLOCK = 'NATS/1.0\r\nA: b\r\nA:  c \r\nlower: ü\r\n\r\n'
+
+export const publishing: readonly Audit[] = [
+  {
+    id: 'P-1',
+    title: 'delivers payloads byte for byte',
+    async run({ connect, token }) {
+      const client = await connect()
+      const receiver = await connect()
+      await receiver.exchange(`SUB ${token} 1\r\n`)
+      for (const payload of ['', '\r\n', 'x\r\nPUB a 1\r\n', '日本', '\0', 'MSG a 1 1\r\nx\r\n']) {
+        client.send(`PUB ${token} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`)
+        expect(await receiver.next()).toEqual({ line: `MSG ${token} 1 ${Buffer.byteLength(payload)}`, payload })
+      }
+    },
+  },
+  {
+    id: 'P-2',
+    title: 'delivers header blocks and reply subjects unchanged, whatever is in them',
+    async run({ connect, token }) {
+      const client = await connect()
+      const receiver = await connect()
+      await receiver.exchange(`SUB ${token} 1\r\n`)
+      for (const block of [
+        BLOCK,
+        'NATS/1.0 404 No Messages\r\n\r\n',
+        'NATS/1.0\r\n\r\n',
+        'NATS/1.0\r\na b: c\r\n\r\n',
+        'abcd',
+      ]) {
+        const size = Buffer.byteLength(block)
+        client.send(`HPUB ${token} some.reply ${size} ${size + 2}\r\n${block}hi\r\n`)
+        expect(await receiver.next()).toEqual({
+          line: `HMSG ${token} 1 some.reply ${size} ${size + 2}`,
+          headers: block,
+          payload: 'hi',
+        })
+      }
+    },
+  },
+  {
+    id: 'P-3',
+    title: 'takes max_payload, and closes at the line that announces more',
+    async run(context) {
+      const { connect, token } = context
+      const client = await connect()
+      const max = Number((await client.info()).max_payload)
+      const answer = await client.exchange(`SUB ${token} 1\r\nPUB ${token} ${max}\r\n${'x'.repeat(max)}\r\n`)
+      expect(lines(answer)).toEqual([`MSG ${token} 1 ${max}`])
+      for (const line of [`PUB ${token} ${max + 1}`, `HPUB ${token} 12 ${max + 1}`, `PUB ${token} 999999999`]) {
+        const other = await connect()
+        other.send(`${line}\r\n`)
+        expectClosed(context, await other.collect('PONG'), 1009, 'Maximum Payload Violation')
+      }
+    },
+  },
+  {
+    id: 'P-4',
+    title: 'closes on HPUB of a client without headers',
+    async run(context) {
+      const client = await context.connect({ headers: false, no_responders: false })
+      expectClosed(context, await client.exchange('HPUB a 12 12\r\nNATS/1.0\r\n\r\n\r\n'), 1002)
+    },
+  },
+  {
+    id: 'P-5',
+    title: 'drops a publish with an empty token, and tells the pedantic',
+    async run({ connect, token }) {
+      const client = await connect({ pedantic: true })
+      for (const subject of [`${token}..a`, `.${token}`, `${token}.`]) {
+        const answer = await client.exchange(`SUB > 1\r\nPUB ${subject} 1\r\nx\r\nUNSUB 1\r\n`)
+        expect(lines(answer).filter((line) => line.includes('Subject'))).toEqual(["-ERR 'Invalid Publish Subject'"])
+        expect(messages(answer).filter((message) => message.includes(token))).toEqual([])
+      }
+    },
+  },
+  {
+    id: 'P-6',
+    title: 'drops a publish to no subject, and tells everybody',
+    bridgeOnly: true,
+    async run({ connect, token }) {
+      const client = await connect({ verbose: true })
+      const publishes = [
+        `${token}.*`,
+        `${token}.>`,
+        '*',
+        '>',
+        `${token}..a`,
+        `${token}\x01`,
+        `a ${token}.*`,
+        `a ${token}..b`,
+      ]
+      for (const arguments_ of publishes) {
+        const answer = await client.exchange(`PUB ${arguments_} 1\r\nx\r\n`)
+        expect(lines(answer), arguments_).toEqual(["-ERR 'Invalid Publish Subject'"])
+      }
+    },
+  },
+  {
+    id: 'P-7',
+    title: 'refuses a publish that is not allowed',
+    async run({ connect, target, token }) {
+      const witness = await connect()
+      await witness.exchange('SUB no 1\r\nSUB ok.> 2\r\n')
+      const client = await connect({}, target.credentials.limited)
+      const quoted = 'a"b\\c'
+      const answer = await client.exchange(
+        `PUB no 1\r\nx\r\nPUB ok.no ${token}.r 1\r\nx\r\nPUB ok 0\r\n\r\nPUB ${quoted} 0\r\n\r\nHPUB no 12 12\r\nNATS/1.0\r\n\r\n\r\nPUB ok.${token} 0\r\n\r\n`,
+      )
+      expect(lines(answer)).toEqual(
+        ['no', 'ok.no', 'ok', 'a\\"b\\\\c', 'no'].map(
+          (name) => `-ERR 'Permissions Violation for Publish to "${name}"'`,
+        ),
+      )
+      expect((await witness.next())?.line).toBe(`MSG ok.${token} 2 0`)
+      await expectMessages(witness, '', [])
+    },
+  },
+  {
+    id: 'P-8',
+    title: 'echo: false keeps own messages away, and only those',
+    async run({ connect, token }) {
+      const client = await connect({ echo: false })
+      const other = await connect()
+      await other.exchange(`SUB ${token} 7\r\n`)
+      const block = 'NATS/1.0 404 No Messages\r\na b:  c \r\n\r\n'
+      const publishes = `PUB ${token} 1\r\n1\r\nHPUB ${token} ${block.length} ${block.length + 1}\r\n${block}2\r\n`
+      await expectMessages(client, `SUB ${token} 1\r\nSUB ${token} q 2\r\n${publishes}`, [])
+      expect((await other.next())?.payload).toBe('1')
+      const second = await other.next()
+      expect(second?.payload).toBe('2')
+      // A bridge may add a field of its own; what the client wrote is still there as it was.
+      expect(second?.headers?.startsWith(block.slice(0, -2))).toBe(true)
+      await other.exchange(`PUB ${token} 1\r\n3\r\n`)
+      const heard = messages(await client.exchange())
+      expect(heard).toContain(`${token} 1 3`)
+      expect(heard).toHaveLength(2)
+    },
+  },
+  {
+    id: 'P-9',
+    title: 'keeps the order of one publisher',
+    async run({ connect, elsewhere, token }) {
+      const receiver = await connect()
+      await receiver.exchange(`SUB ${token}.> 1\r\n`)
+      const publisher = await elsewhere()
+      const numbers = Array.from({ length: 500 }, (_, i) => i)
+      publisher.send(numbers.map((i) => `PUB ${token}.${i % 3} ${String(i).length}\r\n${i}\r\n`).join(''))
+      for (const i of numbers) expect((await receiver.next())?.payload).toBe(String(i))
+    },
+  },
+]

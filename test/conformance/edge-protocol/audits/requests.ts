@@ -1,0 +1,62 @@
+import { expect } from 'vitest'
+import type { Audit } from '../audit.ts'
+import { expectMessages, lines, messages } from '../expectations.ts'
+
+export const requests: readonly Audit[] = [
+  {
+    id: 'R-1',
+    title: 'replies reach the inbox, all of them',
+    async run({ connect, elsewhere, token }) {
+      const client = await connect()
+      const inbox = `_INBOX.${token}`
+      await client.exchange(`SUB ${inbox}.* 1\r\n`)
+      for (const responder of [await connect(), await elsewhere()]) {
+        await responder.exchange(`SUB ${token} 5\r\n`)
+        client.send(`PUB ${token} ${inbox}.7 2\r\nhi\r\n`)
+        expect(await responder.next()).toEqual({ line: `MSG ${token} 5 ${inbox}.7 2`, payload: 'hi' })
+        responder.send(`PUB ${inbox}.7 1\r\n1\r\nHPUB ${inbox}.7 12 13\r\nNATS/1.0\r\n\r\n2\r\n`)
+        expect(await client.next()).toEqual({ line: `MSG ${inbox}.7 1 1`, payload: '1' })
+        expect(await client.next()).toEqual({
+          line: `HMSG ${inbox}.7 1 12 13`,
+          headers: 'NATS/1.0\r\n\r\n',
+          payload: '2',
+        })
+        await responder.exchange('UNSUB 5\r\n')
+      }
+    },
+  },
+  {
+    id: 'R-2',
+    title: 'no responders: a status 503 on the reply subject',
+    async run({ connect, token }) {
+      const client = await connect()
+      const inbox = `_INBOX.${token}`
+      await client.exchange(`SUB ${inbox}.* 3\r\n`)
+      const block = 'NATS/1.0\r\n\r\n'
+      for (const publish of [`PUB ${token} ${inbox}.1 0\r\n\r\n`, `HPUB ${token} ${inbox}.1 12 12\r\n${block}\r\n`]) {
+        client.send(publish)
+        const status = await client.next()
+        expect(status?.line).toMatch(`HMSG ${inbox}.1 3 `)
+        expect(status?.headers).toMatch(/^NATS\/1\.0 503\r\n(.*\r\n)?\r\n$/)
+        expect(status?.payload).toBe('')
+      }
+      // Somebody listens: nothing. Nobody asked for an answer: nothing.
+      const responder = await connect()
+      await responder.exchange(`SUB ${token} 1\r\n`)
+      await expectMessages(client, `PUB ${token} ${inbox}.2 0\r\n\r\nPUB ${token}.none 0\r\n\r\n`, [])
+    },
+  },
+  {
+    id: 'R-3',
+    title: 'no status for those who did not ask for it',
+    async run({ connect, token }) {
+      const inbox = `_INBOX.${token}`
+      for (const flags of [{ no_responders: false }, { headers: false, no_responders: false }]) {
+        const client = await connect(flags)
+        const answer = await client.exchange(`SUB ${inbox} 3\r\nPUB ${token} ${inbox} 0\r\n\r\n`)
+        expect(lines(answer)).toEqual([])
+        expect(messages(await client.exchange())).toEqual([])
+      }
+    },
+  },
+]

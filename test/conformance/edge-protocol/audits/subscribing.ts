@@ -1,0 +1,173 @@
+import { expect } from 'vitest'
+import type { Audit } from '../audit.ts'
+import { expectMessages, lines, messages } from '../expectations.ts'
+
+const publish = (subject: string, payload = 'x') => `PUB ${subject} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`
+const times = (count: number, subject: string) =>
+  Array.from({ length: count }, (_, i) => publish(subject, String(i + 1))).join('')
+
+export const subscribing: readonly Audit[] = [
+  {
+    id: 'S-1',
+    title: 'wildcards; every subscription that matches gets the message once',
+    async run({ connect, token }) {
+      const client = await connect()
+      const filters = ['a', '*', 'a.*', '*.b', 'a.>', '>', 'a.b', 'a.b.>', '*.*.c']
+      await client.exchange(filters.map((filter, sid) => `SUB ${token}.${filter} ${sid}\r\n`).join(''))
+      const matching: Record<string, number[]> = {
+        a: [0, 1, 5],
+        'a.b': [2, 3, 4, 5, 6],
+        'a.b.c': [4, 5, 7, 8],
+        b: [1, 5],
+      }
+      for (const [subject, sids] of Object.entries(matching)) {
+        const expected = sids.map((sid) => `${token}.${subject} ${sid} x`)
+        await expectMessages(client, publish(`${token}.${subject}`), expected)
+      }
+      await expectMessages(client, publish(token), [])
+    },
+  },
+  {
+    id: 'S-2',
+    title: 'queue groups: one member each, on whatever connection; others get it too',
+    async run({ connect, elsewhere, token }) {
+      const members = await Promise.all([connect(), connect(), connect()])
+      await members[0]?.exchange(`SUB ${token} q 1\r\nSUB ${token} q 2\r\n`)
+      await members[1]?.exchange(`SUB ${token}.> q 1\r\nSUB ${token} q 2\r\n`)
+      await members[2]?.exchange(`SUB ${token} 9\r\nSUB ${token} r 8\r\n`)
+      const publisher = await elsewhere()
+      await publisher.exchange(times(100, token))
+      const [first, second, third] = await Promise.all(members.map(async (member) => messages(await settled(member))))
+      const q = [...(first ?? []), ...(second ?? [])]
+      expect(q.map((message) => Number(message.split(' ')[2])).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 100 }, (_, i) => i + 1),
+      )
+      expect(first?.length).toBeGreaterThan(0)
+      expect(second?.length).toBeGreaterThan(0)
+      expect(third?.filter((message) => message.includes(' 9 '))).toHaveLength(100)
+      expect(third?.filter((message) => message.includes(' 8 '))).toHaveLength(100)
+    },
+  },
+  {
+    id: 'S-3',
+    title: 'UNSUB ends a subscription, and only that',
+    async run({ connect, token }) {
+      const client = await connect()
+      await expectMessages(client, `SUB ${token} 1\r\nSUB ${token} 2\r\nUNSUB 1\r\n${publish(token)}`, [`${token} 2 x`])
+    },
+  },
+  {
+    id: 'S-4',
+    title: 'UNSUB with max counts all messages delivered',
+    async run({ connect, token }) {
+      const client = await connect()
+      const first = [`${token} 1 1`, `${token} 1 2`]
+      await expectMessages(client, `SUB ${token} 1\r\nUNSUB 1 2\r\n${times(4, token)}`, first)
+      // Two were delivered: one more is due.
+      await expectMessages(client, `SUB ${token} 2\r\n${times(2, token)}`, [`${token} 2 1`, `${token} 2 2`])
+      await expectMessages(client, `UNSUB 2 3\r\n${times(3, token)}`, [`${token} 2 1`])
+      await expectMessages(client, `SUB ${token} 3\r\n${times(2, token)}`, [`${token} 3 1`, `${token} 3 2`])
+      await expectMessages(client, `UNSUB 3 1\r\n${times(2, token)}`, [])
+      await expectMessages(client, `SUB ${token} 4\r\n${times(1, token)}`, [`${token} 4 1`])
+      await expectMessages(client, `UNSUB 4 1\r\n${times(2, token)}`, [])
+    },
+  },
+  {
+    id: 'S-5',
+    title: 'UNSUB with a max of 0, or none that is a number, ends at once',
+    async run({ connect, token }) {
+      const client = await connect()
+      for (const max of ['0', 'x', '-1', '']) {
+        await expectMessages(client, `SUB ${token} 1\r\nUNSUB 1 ${max}\r\n${publish(token)}`, [])
+      }
+    },
+  },
+  {
+    id: 'S-6',
+    title: 'UNSUB of an unknown sid is ignored',
+    async run({ connect }) {
+      expect(await (await connect()).exchange('UNSUB 1\r\nUNSUB nope 5\r\n')).toEqual({ lines: [] })
+    },
+  },
+  {
+    id: 'S-7',
+    title: 'a sid in use is not taken over; one that ended is free',
+    async run({ connect, token }) {
+      const client = await connect()
+      const both = publish(`${token}.a`) + publish(`${token}.b`)
+      await expectMessages(client, `SUB ${token}.a 1\r\nSUB ${token}.b 1\r\n${both}`, [`${token}.a 1 x`])
+      await expectMessages(client, `UNSUB 1\r\nSUB ${token}.b 1\r\n${both}`, [`${token}.b 1 x`])
+      await expectMessages(client, `UNSUB 1 2\r\n${publish(`${token}.b`)}`, [`${token}.b 1 x`])
+      await expectMessages(client, `SUB ${token}.a 1\r\n${both}`, [`${token}.a 1 x`])
+    },
+  },
+  {
+    id: 'S-8',
+    title: 'refuses a filter that breaks the grammar',
+    async run({ connect, token }) {
+      const client = await connect({ verbose: true })
+      for (const filter of ['a..b', '.a', 'a.', '.', '>.a', 'a.>.b', '>.>']) {
+        expect(lines(await client.exchange(`SUB ${filter} 1\r\n`)), filter).toEqual(["-ERR 'Invalid Subject'"])
+      }
+      // A wildcard character inside a token is an ordinary one.
+      expect(lines(await client.exchange(`SUB ${token}* 1\r\nSUB ${token}> 2\r\n`))).toEqual(['+OK', '+OK'])
+    },
+  },
+  {
+    id: 'S-9',
+    title: 'refuses a filter that is not wholly allowed',
+    async run({ connect, target }) {
+      const client = await connect({}, target.credentials.limited)
+      const violation = (filter: string) => `-ERR 'Permissions Violation for Subscription to "${filter}"`
+      // nats-server takes `in.>` for a token that `in.*` covers.
+      const wider = target.isBridge ? ['in.>'] : []
+      for (const filter of ['no', '>', '*', 'ok', 'ok.no', '*.a', 'in.a.b', '*.*', ...wider]) {
+        expect(lines(await client.exchange(`SUB ${filter} 1\r\n`)), filter).toEqual([`${violation(filter)}'`])
+      }
+      expect(lines(await client.exchange('SUB no q 1\r\n'))).toEqual([`${violation('no')} using queue "q"'`])
+      await expectMessages(client, `SUB ok.a 1\r\n${publish('ok.a')}`, ['ok.a 1 x'])
+      expect(lines(await client.exchange('SUB in.* 2\r\nSUB ok.> 3\r\nSUB ok.*.b 4\r\n'))).toEqual([])
+    },
+  },
+  {
+    id: 'S-10',
+    title: 'withholds what a deny matches from a broader subscription',
+    async run({ connect, elsewhere, target }) {
+      const client = await connect({}, target.credentials.limited)
+      await client.exchange('SUB ok.> 1\r\nSUB ok.* 2\r\n')
+      const publisher = await elsewhere()
+      await publisher.exchange(publish('ok.no', '1') + publish('ok.yes', '2') + publish('ok.no.x', '3'))
+      expect(messages(await settled(client)).sort()).toEqual(['ok.no.x 1 3', 'ok.yes 1 2', 'ok.yes 2 2'])
+    },
+  },
+  {
+    id: 'S-11',
+    title: 'a client without headers gets the payload alone',
+    async run({ connect, token }) {
+      const old = await connect({ headers: false, no_responders: false })
+      await old.exchange(`SUB ${token} 1\r\n`)
+      const client = await connect()
+      client.send(`HPUB ${token} r 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n`)
+      expect(await old.next()).toEqual({ line: `MSG ${token} 1 r 2`, payload: 'hi' })
+    },
+  },
+  {
+    id: 'S-12',
+    title: 'refuses subscriptions beyond the limit',
+    async run({ connect, target, token }) {
+      const client = await connect()
+      const max = target.limits.maxSubscriptions
+      const all = Array.from({ length: max }, (_, sid) => `SUB ${token}.${sid} ${sid}\r\n`).join('')
+      expect(lines(await client.exchange(all))).toEqual([])
+      expect(lines(await client.exchange(`SUB ${token}.x x\r\n`))).toEqual(["-ERR 'maximum subscriptions exceeded'"])
+      await expectMessages(client, `UNSUB 0\r\nSUB ${token}.x x\r\n${publish(`${token}.x`)}`, [`${token}.x x x`])
+    },
+  },
+]
+
+/** All that comes before two PONGs: the second is asked for once the first is there, so what was on its way has come. */
+async function settled(client: { exchange(): Promise<{ lines: readonly { line: string }[] }> }) {
+  const first = await client.exchange()
+  const second = await client.exchange()
+  return { lines: [...first.lines, ...second.lines] }
+}

@@ -1,0 +1,61 @@
+import { expect } from 'vitest'
+import type { AuditContext } from './audit.ts'
+import type { Answer, RawClient } from './raw-client.ts'
+import type { ServerLine } from './server-reader.ts'
+
+/** The lines alone. */
+export function lines(answer: Answer): string[] {
+  return answer.lines.map(({ line }) => line)
+}
+
+/** What came as messages: `subject sid payload`. */
+export function messages(answer: Answer): string[] {
+  return answer.lines.filter(isMessage).map((message) => {
+    const [, subject, sid] = message.line.split(' ')
+    return `${subject} ${sid} ${message.payload}`
+  })
+}
+
+export function isMessage({ line }: ServerLine): boolean {
+  return line.startsWith('MSG ') || line.startsWith('HMSG ')
+}
+
+/**
+ * Expects that the connection was closed with `code`, after `-ERR '<text>'` if there is a text.
+ * nats-server may cut the TCP connection before either arrives (2.15 does), and has no text for some errors.
+ */
+export function expectClosed({ target }: AuditContext, answer: Answer, code: number, text?: string): void {
+  const errors = lines(answer).filter((line) => line.startsWith('-ERR'))
+  expect(answer.ending, `closed; it answered ${JSON.stringify(answer.lines)}`).toBeDefined()
+  if (target.isBridge) {
+    expect(answer.ending?.code).toBe(code)
+    if (text !== undefined) expect(errors).toEqual([`-ERR '${text}'`])
+    else expect(errors).toHaveLength(1)
+  } else {
+    expect([code, 1006]).toContain(answer.ending?.code)
+    if (text !== undefined) for (const error of errors) expect(error).toBe(`-ERR '${text}'`)
+  }
+}
+
+/** Expects that each of `inputs` closes a connection of its own. */
+export async function expectAllClosed(
+  context: AuditContext,
+  inputs: ReadonlyArray<string | Uint8Array>,
+  code: number,
+  text?: string,
+): Promise<void> {
+  for (const input of inputs) {
+    const client = await context.connect()
+    expectClosed(context, await client.exchange(input), code, text)
+  }
+}
+
+/** Sends `bytes` and expects nothing else than `expected` before the PONG, in any order. */
+export async function expectMessages(
+  client: RawClient,
+  bytes: string | Uint8Array,
+  expected: readonly string[],
+): Promise<void> {
+  const answer = await client.exchange(bytes)
+  expect(messages(answer).sort()).toEqual([...expected].sort())
+}

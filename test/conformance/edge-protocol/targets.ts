@@ -1,0 +1,104 @@
+import { SignJWT } from 'jose'
+import { type ServeOptions, serve } from '../../../bridge/node.ts'
+import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
+import type { AuditTarget, Credentials } from './audit.ts'
+
+const everything = { allow: ['>'], deny: [] }
+const limits = { connectTimeout: 1_000, pingInterval: 1_000, maxSubscriptions: 100 }
+
+/** For bridges under audit: 32 bytes and more. */
+export const AUDIT_SECRET = 'the secret of bridges that are under audit'
+
+/** What audits need of a bridge, beside the secret: short deadlines, and no rate that stands in the way. */
+export const auditLimits = {
+  ...limits,
+  maxPending: 2 * 1024 * 1024,
+  publishRate: { messages: 1_000_000, bytes: 1024 * 1024 * 1024 },
+} as const
+
+/** Credentials for a bridge that takes HS256 tokens by `secret`. */
+export async function bridgeCredentials(secret: string = AUDIT_SECRET): Promise<AuditTarget['credentials']> {
+  const sign = async (
+    sub: string,
+    pub: object,
+    subscribe: object,
+    expires = '1h',
+    key = secret,
+  ): Promise<Credentials> => ({
+    auth_token: await new SignJWT({ nats: { pub, sub: subscribe } })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(sub)
+      .setExpirationTime(expires)
+      .sign(new TextEncoder().encode(key)),
+  })
+  const publish = { allow: ['ok.>'], deny: ['ok.no'] }
+  const subscribe = { allow: ['ok.>', 'in.*'], deny: ['ok.no'] }
+  const narrow = { allow: ['ok.a'], deny: [] }
+  return {
+    full: await sign('full', everything, everything),
+    limited: await sign('limited', publish, subscribe),
+    narrowed: await sign('limited', narrow, narrow),
+    other: await sign('other', publish, subscribe),
+    wrong: await sign('full', everything, everything, '1h', 'a secret that the bridge has never heard of'),
+    expiring: (seconds) => sign('full', everything, everything, `${seconds}s`),
+  }
+}
+
+/** The reference: a plain nats-server. */
+export async function natsServerTarget(): Promise<AuditTarget> {
+  const server = await startNatsServer({
+    config: `
+      ping_interval: "1s"
+      ping_max: 2
+      max_subscriptions: ${limits.maxSubscriptions}
+      authorization {
+        timeout: 1
+        users: [
+          { user: full, password: full }
+          { user: limited, password: limited, permissions: {
+            publish: { allow: ["ok.>"], deny: ["ok.no"] }
+            subscribe: { allow: ["ok.>", "in.*"], deny: ["ok.no"] }
+          } }
+        ]
+      }`,
+  })
+  return {
+    url: server.wsUrl,
+    isBridge: false,
+    credentials: {
+      full: { user: 'full', pass: 'full' },
+      limited: { user: 'limited', pass: 'limited' },
+      wrong: { user: 'full', pass: 'wrong' },
+    },
+    limits,
+    close: () => server[Symbol.asyncDispose](),
+  }
+}
+
+/** The bridge on Node, in front of a real nats-server that can be taken away. */
+export async function nodeBridgeTarget(upstreamUrl: (server: NatsServer) => string): Promise<AuditTarget> {
+  const server = await startNatsServer()
+  const target = await nodeTarget(upstreamUrl(server))
+  return {
+    ...target,
+    broker: { url: server.wsUrl, credentials: {} },
+    outage: { begin: () => server.stop(), end: () => server.restart() },
+    async close() {
+      await target.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The bridge on Node, on any upstream. */
+export async function nodeTarget(upstream: ServeOptions['upstream']): Promise<AuditTarget> {
+  // The tolerance for other people's clocks would only make the audit of expiry wait.
+  const bridge = await serve({ upstream, auth: { secret: AUDIT_SECRET, clockTolerance: 0 }, limits: auditLimits })
+  return {
+    url: `${bridge.url.replace('http', 'ws')}/nats`,
+    isBridge: true,
+    credentials: await bridgeCredentials(),
+    limits: auditLimits,
+    close: () => bridge.close(),
+  }
+}
