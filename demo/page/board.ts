@@ -3,6 +3,8 @@ import { element, make } from './element.ts'
 
 const ROWS = 24
 const COLUMNS = 5
+/** An empty board fills at once. */
+const FIRST_ROWS = 10
 /** A row must stay long enough to be read. */
 const INTERVAL = 700
 
@@ -28,7 +30,7 @@ export class Board {
   }
 
   add(departure: Departure, now: number): void {
-    if (now - this.#shown < INTERVAL) return
+    if (now - this.#shown < INTERVAL && this.#departures.length >= FIRST_ROWS) return
     this.#shown = now
     this.#departures = [departure, ...this.#departures.slice(0, ROWS - 1)]
     this.#show()

@@ -35,6 +35,7 @@ export class FlightMap {
   #hovered: string | undefined
   #ink: Ink | undefined
   #frame = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
   #routesDrawn = 0
   #scale = 1
 
@@ -59,7 +60,7 @@ export class FlightMap {
     this.#flights.push(flight)
     this.#routes.push(flight)
     if (this.#routes.length > ROUTES) this.#routes.splice(0, this.#routes.length - ROUTES)
-    this.#wake()
+    this.#goOn()
   }
 
   /** Another filter: what is in the air belonged to the old one. */
@@ -138,9 +139,18 @@ export class FlightMap {
       else drawFlight(this.#context, ink, flight, t, this.#still.matches)
     }
     if (this.#flights.length === 0 && this.#routes.length === 0) return
-    // Without motion the picture changes, but nothing moves.
-    if (this.#still.matches) setTimeout(() => this.#wake(), ROUTES_INTERVAL)
-    else this.#wake()
+    this.#goOn()
+  }
+
+  /** Without motion the picture changes now and then, but nothing moves. */
+  #goOn(): void {
+    if (!this.#still.matches) this.#wake()
+    else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        this.#wake()
+      }, ROUTES_INTERVAL)
+    }
   }
 
   #clear(context: CanvasRenderingContext2D): void {

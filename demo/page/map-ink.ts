@@ -23,7 +23,7 @@ const LANDMARKS = 'ORD DFW LAX ATL DEN SEA JFK MIA PHX MSP SFO IAH DTW STL BOS S
 const ROUTE_FADE = 45_000
 const TRAIL = 0.42
 const TRAIL_STEPS = 14
-const GLOW = 13
+const GLOW = 11
 const glows = new Map<string, HTMLCanvasElement>()
 
 /** Routes that were flown, fainter with age. */
@@ -110,7 +110,7 @@ export function drawFlight(context: Context, ink: Ink, { arc, late }: Flight, t:
   const y = arcY(arc, head)
   if (ink.glow) {
     const size = 2 * GLOW * grow
-    context.globalAlpha = 0.6
+    context.globalAlpha = 0.5
     context.drawImage(glowOf(colour), x - size / 2, y - size / 2, size, size)
   }
   context.globalAlpha = 1

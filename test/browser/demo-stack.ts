@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { buildDemo } from '../../demo/build.ts'
+import { demoToken } from '../../demo/token.ts'
+
+const SECRET = 'a secret of the tests that is long enough'
+const dist = new URL('../../demo/dist/', import.meta.url)
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+}
+
+/** The demo on the Node host: what the Worker does in production, without workerd. */
+export interface DemoStack {
+  readonly url: string
+  /** Ends the bridge: the page loses its socket. */
+  stopBridge(): Promise<void>
+  /** Starts it again, on the same port. */
+  startBridge(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Builds the page, serves it beside a bridge in front of `natsUrl`, and starts both publishers. */
+export async function startDemo(natsUrl: string): Promise<DemoStack> {
+  await buildDemo()
+  let server = await serveDemo(natsUrl, 0)
+  const { port, url } = server
+  const env = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl }
+  const publishers = ['edge', 'node'].map((name) => startPublisher(name, env))
+  return {
+    url,
+    stopBridge: () => server.close(),
+    async startBridge() {
+      server = await serveDemo(natsUrl, port)
+    },
+    async close() {
+      await Promise.all(publishers.map(end))
+      await server.close()
+    },
+  }
+}
+
+async function serveDemo(upstream: string, port: number): Promise<BridgeServer> {
+  const server = await serve({ upstream, port, auth: { secret: SECRET } })
+  const { app } = server.bridge
+  app.get('/demo/token', async (c) => c.json({ token: await demoToken(SECRET) }))
+  app.get('/:file?', async (c) => {
+    const name = c.req.param('file') ?? 'index.html'
+    const body = await readFile(new URL(name, dist)).catch(() => undefined)
+    if (!body) return c.notFound()
+    return c.body(new Uint8Array(body), 200, { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream' })
+  })
+  return server
+}
+
+function startPublisher(name: string, env: NodeJS.ProcessEnv): ChildProcess {
+  const file = fileURLToPath(new URL(`../../demo/publishers/${name}.ts`, import.meta.url))
+  return spawn(process.execPath, [file], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}

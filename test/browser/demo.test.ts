@@ -1,0 +1,277 @@
+import { mkdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { faintTexts } from './demo-contrast.ts'
+import { type DemoStack, startDemo } from './demo-stack.ts'
+import { tapWire, type Wire } from './demo-wire.ts'
+
+// Events come at the pace of the recorded flights; every wait below has a deadline of its own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+const DESKTOP = { width: 1440, height: 900 }
+const PHONE = { width: 360, height: 780 }
+const DEPARTURE = /^flights\.[A-Z]{3}\.[A-Z]{3}\.departed$/
+const screenshots = fileURLToPath(new URL('../screenshots/', import.meta.url))
+
+let nats: NatsServer
+let stack: DemoStack
+let browser: Browser
+/** What went wrong in the pages of the test that runs. */
+let problems: string[] = []
+const pages: Page[] = []
+
+beforeAll(async () => {
+  nats = await startNatsServer()
+  ;[stack, browser] = await Promise.all([startDemo(nats.url), launchChromium()])
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await stack?.close()
+  await nats?.[Symbol.asyncDispose]()
+})
+
+afterEach(async () => {
+  for (const page of pages.splice(0)) await page.context().close()
+  problems = []
+})
+
+async function open(options: BrowserContextOptions = {}): Promise<{ page: Page; wire: Wire }> {
+  const context = await browser.newContext({ viewport: DESKTOP, ...options })
+  const page = await context.newPage()
+  pages.push(page)
+  page.setDefaultTimeout(15_000)
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text())
+  })
+  await page.addInitScript(() => {
+    const shifts = { total: 0 }
+    Object.assign(globalThis, { shifts })
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) shifts.total += (entry as PerformanceEntry & { value: number }).value
+    }).observe({ type: 'layout-shift', buffered: true })
+  })
+  const wire = tapWire(page)
+  await page.goto(stack.url)
+  return { page, wire }
+}
+
+const statusOf = (page: Page) => page.locator('#status')
+const countOf = async (page: Page) =>
+  Number(((await page.locator('#received').textContent()) ?? '').replaceAll(',', ''))
+
+async function live(page: Page, more = 5): Promise<void> {
+  await expect.poll(() => statusOf(page).getAttribute('data-state'), { timeout: 15_000 }).toBe('open')
+  const before = await countOf(page)
+  await expect.poll(() => countOf(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(before + more)
+}
+
+/** The `count` messages after the first one of the subscription that was made last. */
+async function messagesOfNewest(wire: Wire, count: number): Promise<string[]> {
+  const newest = wire.sent
+    .findLast((line) => line.startsWith('SUB flights.'))
+    ?.split(' ')
+    .at(-1)
+  const start = () => wire.received.findIndex((message) => message.sid === newest)
+  await expect
+    .poll(() => (start() < 0 ? 0 : wire.received.length - start()), { timeout: 30_000 })
+    .toBeGreaterThan(count)
+  return wire.received.slice(start()).map((message) => message.subject)
+}
+
+describe('the demo page', () => {
+  it('shows flights as they depart, from both publishers', async () => {
+    const { page, wire } = await open()
+    await live(page)
+    expect(wire.received.every(({ subject }) => DEPARTURE.test(subject))).toBe(true)
+    const via = page.locator('#board td:nth-child(5)')
+    await expect
+      .poll(async () => [...new Set(await via.allTextContents())], { timeout: 30_000 })
+      .toEqual(expect.arrayContaining(['HTTP', 'NATS']))
+    await expect.poll(() => page.locator('#p50').textContent()).toMatch(/^[\d.,]+ ms$/)
+    expect(await page.locator('#clock').getAttribute('datetime')).toMatch(/^2001-0[1-3]-\d\dT\d\d:\d\d$/)
+    expect(await paintedPixels(page)).toBeGreaterThan(500)
+    expect(problems).toEqual([])
+  })
+
+  it('lets the server filter: choosing an airport leaves only its flights on the wire', async () => {
+    const { page, wire } = await open()
+    await live(page)
+    const everything = wire.received.at(-1)?.sid
+    await page.locator('#origin').selectOption('ORD')
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.ORD\.\*\.departed /m)
+    for (const subject of await messagesOfNewest(wire, 4)) expect(subject).toMatch(/^flights\.ORD\./)
+    expect(wire.sent).toContain(`UNSUB ${everything}`)
+    expect(await page.locator('#subject').textContent()).toBe('flights.ORD.*.departed')
+    expect(await page.locator('#code').textContent()).toContain("{ origin: 'ORD', destination: '*' }")
+    expect(await page.locator('#ranking-title').textContent()).toBe('Where ORD flies to')
+
+    await page.locator('#origin').selectOption('*')
+    await page.locator('#destination').selectOption('DFW')
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.\*\.DFW\.departed /m)
+    for (const subject of await messagesOfNewest(wire, 3)) expect(subject).toMatch(/^flights\.[A-Z]{3}\.DFW\./)
+
+    await page.getByRole('button', { name: 'Show all' }).click()
+    await live(page)
+    expect(await page.locator('#subject').textContent()).toBe('flights.*.*.departed')
+    expect(wire.sockets).toBe(1)
+    expect(problems).toEqual([])
+  })
+
+  it('filters by an airport that is clicked on the map', async () => {
+    const { page } = await open()
+    await live(page)
+    const box = await page.locator('#map').boundingBox()
+    if (!box) throw new Error('no map')
+    const place = { x: (box.width * 677) / 975, y: box.height * 0.33 }
+    await page.mouse.move(box.x + place.x, box.y + place.y)
+    await expect.poll(() => page.locator('#tip').isVisible()).toBe(true)
+    const code = ((await page.locator('#tip').textContent()) ?? '').slice(0, 3)
+    await page.mouse.click(box.x + place.x, box.y + place.y)
+    expect(await page.locator('#subject').textContent()).toBe(`flights.${code}.*.departed`)
+    expect(await page.locator('#origin').inputValue()).toBe(code)
+    expect(problems).toEqual([])
+  })
+
+  it('carries what somebody says to everybody', async () => {
+    const [ada, grace] = [(await open()).page, (await open()).page]
+    await Promise.all([live(ada, 1), live(grace, 1)])
+    await ada.locator('#name').fill('Ada')
+    await ada.locator('#text').fill('<b>hello</b> from one window')
+    await ada.locator('#text').press('Enter')
+    for (const page of [ada, grace]) {
+      const message = page.locator('#log .message')
+      await expect.poll(() => message.count()).toBe(1)
+      expect(await message.textContent()).toContain('<b>hello</b> from one window')
+    }
+    expect(await ada.locator('#text').inputValue()).toBe('')
+    await ada.locator('#text').fill('not sent, but in the code')
+    expect(await ada.locator('#code').textContent()).toContain("name: 'Ada', text: 'not sent, but in the code'")
+    expect(problems).toEqual([])
+  })
+
+  it('says that it reconnects when the bridge goes, and goes on when it is back', async () => {
+    const { page, wire } = await open()
+    await live(page)
+    await page.locator('#origin').selectOption('ATL')
+    await stack.stopBridge()
+    await expect.poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
+    expect(await statusOf(page).textContent()).toBe('Reconnecting')
+    expect(await page.locator('#banner').isVisible()).toBe(true)
+    await stack.startBridge()
+    await live(page, 2)
+    expect(wire.sent.filter((line) => line.startsWith('SUB flights.ATL.*.departed '))).toHaveLength(2)
+    expect(await page.locator('#banner').isVisible()).toBe(false)
+    // Only the browser's own words about the refused dials.
+    expect(problems.filter((problem) => !/WebSocket|ERR_CONNECTION_REFUSED/.test(problem))).toEqual([])
+  })
+
+  it('keeps its socket when NATS goes, and says so', async () => {
+    const { page, wire } = await open()
+    await live(page)
+    try {
+      await nats.stop()
+      await expect.poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
+      expect(await statusOf(page).getAttribute('title')).toContain('upstream-unavailable')
+    } finally {
+      await nats.restart()
+    }
+    await live(page)
+    expect(wire.sockets).toBe(1)
+    expect(problems).toEqual([])
+  })
+})
+
+describe('the demo page for everybody', () => {
+  it('can be used by keyboard alone, and shows where the focus is', async () => {
+    const { page, wire } = await open()
+    await live(page, 1)
+    const reached: string[] = []
+    for (let i = 0; i < 9; i++) {
+      await page.keyboard.press('Tab')
+      const focus = await page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement ?? document.body)
+        return { id: document.activeElement?.id ?? '', ring: outlineStyle !== 'none' && outlineWidth !== '0px' }
+      })
+      expect(focus.ring, `the ring around #${focus.id}`).toBe(true)
+      reached.push(focus.id)
+      if (focus.id === 'origin') break
+    }
+    expect(reached).toEqual(['', 'theme', 'origin'])
+    await page.keyboard.type('LAX')
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.LAX\.\*\.departed /m)
+    await page.locator('#theme').focus()
+    await page.keyboard.press('Space')
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
+    expect(await page.locator('#theme').getAttribute('aria-pressed')).toBe('true')
+    await page.locator('#clear').focus()
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('origin')
+    expect(problems).toEqual([])
+  })
+
+  for (const viewport of [DESKTOP, { width: 900, height: 900 }, PHONE]) {
+    it(`neither jumps nor scrolls sideways at ${viewport.width} px`, async () => {
+      const { page } = await open({ viewport })
+      await live(page, 30)
+      await page.locator('#origin').selectOption('DFW')
+      await live(page, 2)
+      expect(
+        await page.evaluate(() => (globalThis as unknown as { shifts: { total: number } }).shifts.total),
+      ).toBeLessThan(0.005)
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      expect(sideways).toBeLessThanOrEqual(0)
+    })
+  }
+
+  it('stands still for those who asked for less motion', async () => {
+    const { page } = await open({ reducedMotion: 'reduce' })
+    await live(page, 10)
+    const frames = await page.evaluate(async () => {
+      const proto = CanvasRenderingContext2D.prototype
+      const clear = proto.clearRect
+      let count = 0
+      proto.clearRect = function (...box) {
+        if (this.canvas.id === 'flights') count++
+        clear.apply(this, box)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      proto.clearRect = clear
+      return count
+    })
+    expect(frames).toBeLessThan(10)
+    expect(await paintedPixels(page)).toBeGreaterThan(500)
+    expect(problems).toEqual([])
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`can be read in ${colorScheme}, on a desktop and on a phone`, async () => {
+      await mkdir(screenshots, { recursive: true })
+      for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+        const { page } = await open({ viewport, colorScheme, deviceScaleFactor: name === 'phone' ? 2 : 1 })
+        await page.locator('#name').fill('Grace')
+        await page.locator('#text').fill('Denver is all orange today.')
+        await page.locator('#text').press('Enter')
+        await live(page, 60)
+        expect(await faintTexts(page)).toEqual([])
+        await page.screenshot({ path: `${screenshots}demo-${name}-${colorScheme}.png`, fullPage: true })
+      }
+      expect(problems).toEqual([])
+    })
+  }
+})
+
+/** How many pixels of the canvas have something on them. */
+function paintedPixels(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#flights')
+    const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? []
+    let painted = 0
+    for (let i = 3; i < data.length; i += 4) if (data[i] !== 0) painted++
+    return painted
+  })
+}
