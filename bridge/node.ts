@@ -4,31 +4,11 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
 import { SpanwireError } from '../sdk/errors.ts'
-import { type Bridge, type BridgeOptions, createBridge } from './bridge.ts'
+import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { createUpstream } from './upstream/connect.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { type BridgeServer, openUpstream, type ServeOptions } from './server.ts'
 
-/** How to run a bridge on Node. */
-export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
-  /** A NATS URL (`nats://`, `tls://`, `ws://`, `wss://`), `embedded`, or an {@link Upstream} of your own. */
-  readonly upstream: string | Upstream
-  /** Default 0: any free port. */
-  readonly port?: number
-  /** Address to listen on. Default `127.0.0.1`; give `0.0.0.0` to be reached from elsewhere. */
-  readonly host?: string
-}
-
-/** A running bridge. */
-export interface BridgeServer {
-  readonly bridge: Bridge
-  /** Such as `http://127.0.0.1:8222`. */
-  readonly url: string
-  readonly port: number
-  /** Ends all connections, and the upstream unless it was given. Idempotent. */
-  close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
-}
+export type { BridgeServer, ServeOptions } from './server.ts'
 
 /**
  * Starts a bridge on Node's HTTP server. Resolves when it listens; the upstream is dialled in the background.
@@ -36,8 +16,7 @@ export interface BridgeServer {
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
-  const given = typeof options.upstream !== 'string'
-  const upstream = typeof options.upstream === 'string' ? createUpstream(options.upstream) : options.upstream
+  const { upstream, release } = openUpstream(options)
   const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
   const server = createServer(getRequestListener((request) => bridge.app.fetch(request)))
   // Browsers offer compression; it doubles memory and multiplies CPU, so it is off.
@@ -50,7 +29,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   try {
     await listen(server, port, host)
   } catch (cause) {
-    if (!given) await upstream.close()
+    await release()
     throw new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
       cause,
     })
@@ -61,7 +40,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
     await closed
-    if (!given) await upstream.close()
+    await release()
   }
   const bound = (server.address() as AddressInfo).port
   return { bridge, url: `http://${host}:${bound}`, port: bound, close, [Symbol.asyncDispose]: close }

@@ -1,0 +1,31 @@
+import type { Bridge, BridgeOptions } from './bridge.ts'
+import { createUpstream } from './upstream/connect.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** How to run a bridge as a server of its own, on Node, Bun or Deno. */
+export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
+  /** A NATS URL (`nats://`, `tls://`, `ws://`, `wss://`), `embedded`, or an {@link Upstream} of your own. */
+  readonly upstream: string | Upstream
+  /** Default 0: any free port. */
+  readonly port?: number
+  /** Address to listen on. Default `127.0.0.1`; give `0.0.0.0` to be reached from elsewhere. */
+  readonly host?: string
+}
+
+/** A running bridge. */
+export interface BridgeServer {
+  readonly bridge: Bridge
+  /** Such as `http://127.0.0.1:8222`. */
+  readonly url: string
+  readonly port: number
+  /** Ends all connections, and the upstream unless it was given. Idempotent. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The upstream that the options name, and how to give it up: one that was given stays its owner's. */
+export function openUpstream({ upstream }: ServeOptions): { upstream: Upstream; release: () => Promise<void> } {
+  if (typeof upstream !== 'string') return { upstream, release: async () => {} }
+  const opened = createUpstream(upstream)
+  return { upstream: opened, release: () => opened.close() }
+}
