@@ -21,18 +21,20 @@ type Context = CanvasRenderingContext2D
 /** The airports that bear their code, in the order in which small maps drop them. */
 const LANDMARKS = 'ORD DFW LAX ATL DEN SEA JFK MIA PHX MSP SFO IAH DTW STL BOS SLC ANC HNL SJU LAS MCO CLT'.split(' ')
 const ROUTE_FADE = 45_000
+const MANY_ROUTES = 120
 const TRAIL = 0.42
 const TRAIL_STEPS = 14
 const GLOW = 11
 const glows = new Map<string, HTMLCanvasElement>()
 
-/** Routes that were flown, fainter with age. */
+/** Routes that were flown, fainter with age; few of them may be stronger, and stay longer, than many. */
 export function drawRoutes(context: Context, ink: Ink, routes: readonly Flight[], now: number): void {
+  const room = Math.max(0, 1 - routes.length / MANY_ROUTES)
   context.lineWidth = 0.9
   for (const flight of routes) {
-    const age = (now - flight.start) / ROUTE_FADE
+    const age = (now - flight.start) / (ROUTE_FADE * (1 + 3 * room))
     if (age >= 1) continue
-    context.globalAlpha = 0.2 * (1 - age)
+    context.globalAlpha = (0.2 + 0.4 * room) * (1 - age)
     context.strokeStyle = flight.late ? ink.late : ink.onTime
     context.beginPath()
     context.moveTo(flight.arc.fromX, flight.arc.fromY)

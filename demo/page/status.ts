@@ -19,7 +19,7 @@ export class StatusBadge {
     this.#badge.title = reason ? `${reason.code}: ${reason.message}` : ''
     this.#text.textContent = WORDS[state]
     this.#banner.hidden = state === 'open' || (state === 'connecting' && !reason)
-    const promise = state === 'closed' ? 'Reload the page to try again.' : 'Flights go on by themselves.'
+    const promise = state === 'closed' ? 'Reload the page to try again.' : 'Flights go on when it is back.'
     this.#banner.textContent = `${reason?.message ?? WORDS[state]} ${promise}`
   }
 }
