@@ -1,3 +1,4 @@
+import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import type { Origins } from '../bridge/routes/origins.ts'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
@@ -7,7 +8,7 @@ import type { ObjectNamespace } from './runtime.ts'
 export interface WorkerEnv {
   /** The Durable Object class `SpanwireHub`. */
   readonly HUB: ObjectNamespace
-  /** Secret of the clients' HS256 tokens, at least 32 bytes. */
+  /** Secret of the clients' HS256 tokens, at least 32 bytes. Not needed if the option `auth` names other keys. */
   readonly AUTH_SECRET?: string
   /** `nats://`, `tls://`, `ws://` or `wss://`; or `embedded`, for a try without a server. Default `embedded`. */
   readonly UPSTREAM_URL?: string
@@ -19,7 +20,7 @@ export interface WorkerEnv {
 
 /** The variables, checked. */
 export interface Settings {
-  readonly secret: string
+  readonly auth: AuthOptions
   readonly upstream: string
   readonly origins: Origins
   readonly plan: HubPlan
@@ -28,17 +29,14 @@ export interface Settings {
 const SCHEMES = /^(nats|tls|wss?):\/\//
 const MIN_SECRET = 32
 
-/** @throws SpanwireError `invalid-argument` that says which variable to set, and never what a secret holds */
-export function readSettings(env: WorkerEnv): Settings {
+/**
+ * @param auth the host's own, which needs no AUTH_SECRET if it says where its keys come from
+ * @throws SpanwireError `invalid-argument` that says which variable to set, and never what a secret holds
+ */
+export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
   if (!env.HUB) {
     throw misconfigured(
       'The binding HUB is missing: bind it to the Durable Object class SpanwireHub in wrangler.jsonc.',
-    )
-  }
-  const secret = env.AUTH_SECRET ?? ''
-  if (new TextEncoder().encode(secret).length < MIN_SECRET) {
-    throw misconfigured(
-      `AUTH_SECRET is ${secret === '' ? 'not set' : `shorter than ${MIN_SECRET} bytes`}: run "wrangler secret put AUTH_SECRET" (locally, write it to .dev.vars).`,
     )
   }
   const upstream = env.UPSTREAM_URL || 'embedded'
@@ -50,7 +48,23 @@ export function readSettings(env: WorkerEnv): Settings {
     throw misconfigured('HUBS is more than 1, but hubs share nothing without NATS: set UPSTREAM_URL.')
   }
   const origins = (env.ORIGINS ?? '').split(/[\s,]+/).filter((origin) => origin !== '')
-  return { secret, upstream, plan, origins: origins.includes('*') ? '*' : origins }
+  return {
+    auth: hasKeys(auth) ? auth : { ...auth, secret: readSecret(env) },
+    upstream,
+    plan,
+    origins: origins.includes('*') ? '*' : origins,
+  }
+}
+
+function hasKeys({ secret, publicKey, jwksUrl, accounts, anonymous }: AuthOptions): boolean {
+  return [secret, publicKey, jwksUrl, accounts, anonymous].some((source) => source !== undefined)
+}
+
+function readSecret({ AUTH_SECRET: secret = '' }: WorkerEnv): string {
+  if (new TextEncoder().encode(secret).length >= MIN_SECRET) return secret
+  throw misconfigured(
+    `AUTH_SECRET is ${secret === '' ? 'not set' : `shorter than ${MIN_SECRET} bytes`}: run "wrangler secret put AUTH_SECRET" (locally, write it to .dev.vars).`,
+  )
 }
 
 function misconfigured(message: string): SpanwireError {

@@ -1,3 +1,4 @@
+import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket.ts'
 import type { Hub } from '../bridge/hub/hub.ts'
@@ -14,6 +15,8 @@ import { Snapshots } from './snapshots.ts'
 export interface HubObjectOptions {
   /** Bounds of what clients may cost. Default: those of the bridge, but {@link MAX_CONNECTIONS} connections. */
   readonly limits?: Partial<Limits>
+  /** How tokens are checked, and with which keys. Default: HS256 with the variable AUTH_SECRET. */
+  readonly auth?: AuthOptions
   /**
    * How long the upstream stays open after the last client has left, in ms. Default 10,000.
    * An open upstream keeps the object in memory, which is billed.
@@ -157,10 +160,10 @@ export class HubObject {
   #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
-    const { secret, origins, upstream: url } = readSettings(this.#env)
+    const { auth, origins, upstream: url } = readSettings(this.#env, this.#options.auth)
     const upstream = createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
-    const bridge = createBridge({ upstream, origins, limits, auth: { secret } })
+    const bridge = createBridge({ upstream, origins, limits, auth })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }

@@ -39,7 +39,7 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const { cf } = request as { cf?: RequestOrigin }
-          const { name, region } = placeClient(readSettings(env).plan, clientKey(request), cf)
+          const { name, region } = placeClient(readSettings(env, options.auth).plan, clientKey(request), cf)
           const hub = env.HUB.getByName(name, region && { locationHint: region })
           return await hub.fetch(request)
         } catch (error) {

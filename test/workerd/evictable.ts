@@ -50,7 +50,11 @@ export class SpanwireHub extends Hub {
     released = true
     for (const timer of timers) clearTimeout(timer)
     timers.clear()
-    for (const socket of upstreams) socket.removeAllListeners().on('error', () => {}).destroy()
+    for (const socket of upstreams)
+      socket
+        .removeAllListeners()
+        .on('error', () => {})
+        .destroy()
     upstreams.clear()
     return new Response(null, { status: 204 })
   }

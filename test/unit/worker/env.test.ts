@@ -11,7 +11,7 @@ const AUTH_SECRET = 'a secret of at least thirty-two bytes'
 describe('the variables of the Worker', () => {
   it('need no more than a secret', () => {
     expect(readSettings({ HUB, AUTH_SECRET })).toEqual({
-      secret: AUTH_SECRET,
+      auth: { secret: AUTH_SECRET },
       upstream: 'embedded',
       origins: [],
       plan: [{ hubs: 1 }],
@@ -32,6 +32,12 @@ describe('the variables of the Worker', () => {
     ['a malformed number of hubs', { AUTH_SECRET, HUBS: 'many' }, /HUBS can't be "many"/],
   ])('refuse %s, and say what to do', (_, env, message) => {
     expect(() => readSettings({ HUB, ...env })).toThrow(message)
+  })
+
+  it('need no secret where the host says how tokens are checked', () => {
+    const anonymous = { publish: { allow: [], deny: [] }, subscribe: { allow: ['news.>'], deny: [] } }
+    expect(readSettings({ HUB }, { anonymous }).auth).toEqual({ anonymous })
+    expect(() => readSettings({ HUB }, { issuer: 'me' })).toThrow(/AUTH_SECRET is not set/)
   })
 
   it('never show a secret', () => {

@@ -1,0 +1,32 @@
+import { startNatsServer } from '../../support/nats-server.ts'
+import { startWorker } from '../../support/workerd.ts'
+import type { AuditTarget } from './audit.ts'
+import { auditEndpoint } from './suite.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials } from './targets.ts'
+
+auditEndpoint('Worker in workerd, nats-server behind it', async () => {
+  const server = await startNatsServer()
+  const target = await workerTarget(server.url)
+  return {
+    ...target,
+    broker: { url: server.wsUrl, credentials: {} },
+    outage: { begin: () => server.stop(), end: () => server.restart() },
+    async close() {
+      await target.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+})
+
+auditEndpoint('Worker in workerd, embedded broker', () => workerTarget('embedded'))
+
+async function workerTarget(upstream: string): Promise<AuditTarget> {
+  const worker = await startWorker({ secret: AUDIT_SECRET, upstream, main: 'test/workerd/audited.ts' })
+  return {
+    url: `${worker.url.replace('http', 'ws')}/nats`,
+    isBridge: true,
+    credentials: await bridgeCredentials(),
+    limits: auditLimits,
+    close: () => worker.stop(),
+  }
+}
