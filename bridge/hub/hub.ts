@@ -10,7 +10,7 @@ import { RateMeter } from '../session/rate.ts'
 import { Session } from '../session/session.ts'
 import type { SessionSnapshot } from '../session/snapshot.ts'
 import type { Subscription } from '../session/subscription.ts'
-import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
+import type { EndSubscription, Upstream, UpstreamMessage } from '../upstream/upstream.ts'
 import { Barrier } from './barrier.ts'
 import type { ClientConnection, ClientSocket } from './client-socket.ts'
 import { Interest } from './interest.ts'
@@ -63,7 +63,7 @@ export class Hub implements SessionHub {
   readonly #connectionsOf = new Map<string, number>()
   readonly #interests = new Map<
     string,
-    { readonly interest: Interest; readonly unsubscribe: () => void; readonly mark: number }
+    { readonly interest: Interest; readonly unsubscribe: EndSubscription; readonly mark: number }
   >()
   readonly #forgetUpstream: () => void
   readonly #opened = Promise.withResolvers<void>()
@@ -74,7 +74,9 @@ export class Hub implements SessionHub {
   constructor(options: HubOptions) {
     this.#upstream = options.upstream
     this.#authenticate = options.authenticate
-    this.limits = { ...defaultLimits, ...options.limits }
+    const limits = { ...defaultLimits, ...options.limits }
+    // One message of the largest size must not make its receiver a slow consumer.
+    this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
     this.clock = options.clock ?? Date.now
@@ -161,11 +163,25 @@ export class Hub implements SessionHub {
   unsubscribe(subscription: Subscription): void {
     const key = interestKey(subscription)
     const entry = this.#interests.get(key)
-    if (!entry) return
-    entry.interest.remove(subscription)
-    if (entry.interest.size > 0) return
+    if (!entry?.interest.remove(subscription) || entry.interest.size > 0) return
     this.#interests.delete(key)
     entry.unsubscribe()
+  }
+
+  leave(subscription: Subscription): number {
+    const key = interestKey(subscription)
+    const entry = this.#interests.get(key)
+    if (!entry || !this.#upstreamOpen) {
+      this.unsubscribe(subscription)
+    } else if (entry.interest.size === 1) {
+      this.#interests.delete(key)
+      entry.unsubscribe('drain')
+    } else {
+      // Asked right now, before anything that is published later: the answer parts what came before from what came after.
+      const leave = () => this.unsubscribe(subscription)
+      this.#upstream.flush().then(leave, leave)
+    }
+    return this.#barrier.mark()
   }
 
   publish(message: UpstreamMessage): number {

@@ -57,12 +57,14 @@ export class Interest {
     this.#size++
   }
 
-  remove(subscription: Subscription): void {
+  /** Returns whether it was there. */
+  remove(subscription: Subscription): boolean {
     const key = Group.keyOf(subscription)
     const group = this.#groups.get(key)
-    if (!group?.members.delete(subscription)) return
+    if (!group?.members.delete(subscription)) return false
     this.#size--
     if (group.members.size === 0) this.#groups.delete(key)
+    return true
   }
 
   /** Hands a message to all members, or to one if this is a queue group. */
@@ -80,7 +82,7 @@ export class Interest {
           shared ??= group.encode(message, message.reply)
           subscription.owner.write(shared)
         }
-        if (care) subscription.count()
+        subscription.count()
       }
     }
   }

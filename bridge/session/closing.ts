@@ -13,6 +13,8 @@ export const closings = {
   maxPayload: { error: 'Maximum Payload Violation', code: 1009 },
   protocol: { error: 'Unknown Protocol Operation', code: 1002 },
   headersUnsupported: { error: 'message headers not supported', code: 1002 },
+  noRespondersWithoutHeaders: { error: 'no responders requires headers support', code: 1011 },
+  clientProtocol: { error: 'invalid client protocol', code: 1002 },
   stale: { error: 'Stale Connection', code: 1001 },
   /** Spanwire's own: nats-server has no such limits. */
   publishRate: { error: 'Publish Rate Exceeded', code: 1008 },

@@ -25,7 +25,10 @@ export interface SessionHub {
   hasRoomFor(subscription: Subscription): boolean
   /** Returns what stands for it in `confirm`. */
   subscribe(subscription: Subscription): number
+  /** Ends it now. */
   unsubscribe(subscription: Subscription): void
+  /** Ends it after the messages that the broker had before. Returns what stands for that in `confirm`. */
+  leave(subscription: Subscription): number
   /**
    * Returns what stands for it in `confirm`.
    * @throws SpanwireError `upstream-unavailable`

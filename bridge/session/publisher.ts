@@ -37,10 +37,12 @@ export class Publisher {
     if (!valid(subject) || (reply !== undefined && !valid(reply))) return 'Invalid Publish Subject'
     const grant = replies.use(subject)
     if (!grant?.permitted && !mayPublish(permissions, subject))
-      return `Permissions Violation for Publish to "${subject}"`
-    if (headerSize > maxHeaders) return `Headers Violation for Publish to "${subject}"`
+      return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
+    if (headerSize > maxHeaders) return `Headers Violation for Publish to ${JSON.stringify(subject)}`
     if (!this.#meter.take(bytes.length, this.#hub.clock())) {
-      return ++this.#refusals > MAX_REFUSALS ? closings.publishRate : `Rate Violation for Publish to "${subject}"`
+      return ++this.#refusals > MAX_REFUSALS
+        ? closings.publishRate
+        : `Rate Violation for Publish to ${JSON.stringify(subject)}`
     }
     this.#refusals = 0
     try {

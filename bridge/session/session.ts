@@ -187,7 +187,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   exhausted(subscription: Subscription): void {
-    this.#subscriptions.end(subscription.sid)
+    this.#subscriptions.drop(subscription)
     this.#changed()
   }
 
@@ -196,9 +196,9 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   #line(line: string): number {
-    const op = parseClientOp(line)
     // As in nats-server: whoever has not said who they are gets no further than that.
-    if (this.#phase === 'connecting' && op.verb !== 'CONNECT') this.#stop(closings.authorization)
+    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) this.#stop(closings.authorization)
+    const op = parseClientOp(line)
     if (op.verb === 'PUB') {
       if (op.size > Math.min(this.#hub.maxPayload, this.#identity?.limits?.payload ?? op.size)) {
         this.#stop(closings.maxPayload)
@@ -267,6 +267,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** The first CONNECT says who the client is; a later one brings new credentials to the live connection. */
   #connect(options: ConnectOptions): void {
+    if (options.no_responders && !options.headers) return this.end(closings.noRespondersWithoutHeaders)
+    if ((options.protocol ?? 0) !== 0 && options.protocol !== 1) return this.end(closings.clientProtocol)
     this.#phase = 'authenticating'
     this.#hub.authenticate(options, this.#nonce).then(
       (identity) => this.#accept(identity, options),
@@ -288,7 +290,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
     } else {
       // Only the first CONNECT's flags count: bytes on their way were promised under them.
       this.#flags = {
-        verbose: options.verbose === true,
+        // As in nats-server, which talks unless it is told not to.
+        verbose: options.verbose !== false,
         echo: options.echo !== false,
         headers: options.headers === true,
         noResponders: options.headers === true && options.no_responders === true,
@@ -346,7 +349,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   #leave(): void {
-    this.#subscriptions.endAll()
+    this.#subscriptions.dropAll()
     this.#waiting = []
     this.#hub.ended(this.id)
   }

@@ -46,11 +46,17 @@ export class Subscriptions {
       return
     }
     this.#bySid.delete(sid)
+    this.mark = Math.max(this.mark, this.#hub.leave(subscription))
+  }
+
+  /** Ends one now: nothing more is delivered to it. It may be one that was on its way out, whose sid has gone to another. */
+  drop(subscription: Subscription): void {
+    if (this.#bySid.get(subscription.sid) === subscription) this.#bySid.delete(subscription.sid)
     this.#hub.unsubscribe(subscription)
   }
 
-  endAll(): void {
-    for (const sid of [...this.#bySid.keys()]) this.end(sid)
+  dropAll(): void {
+    for (const subscription of [...this.#bySid.values()]) this.drop(subscription)
   }
 
   /** The client's permissions changed. Ends what they no longer allow; returns the texts for `-ERR`. */
@@ -60,7 +66,7 @@ export class Subscriptions {
       const verdict = maySubscribe(this.#client.permissions, subscription.filter)
       subscription.withheld = verdict === 'withheld'
       if (verdict !== 'refused') continue
-      this.end(subscription.sid)
+      this.drop(subscription)
       refusals.push(refusal(subscription.filter, subscription.queue))
     }
     return refusals
@@ -93,5 +99,5 @@ export class Subscriptions {
 }
 
 function refusal(filter: string, queue: string | undefined): string {
-  return `Permissions Violation for Subscription to "${filter}"${queue === undefined ? '' : ` using queue "${queue}"`}`
+  return `Permissions Violation for Subscription to ${JSON.stringify(filter)}${queue === undefined ? '' : ` using queue ${JSON.stringify(queue)}`}`
 }

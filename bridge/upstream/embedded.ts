@@ -3,7 +3,7 @@ import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
 import { recipients } from './recipients.ts'
 import { StateCell } from './state-cell.ts'
 import { SubjectTree } from './subject-tree.ts'
-import type { Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
+import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
 
 export interface EmbeddedOptions {
   /** Largest header block and payload together, in bytes. Default 1 MiB, as nats-server's. */
@@ -112,13 +112,17 @@ class EmbeddedUpstream implements Upstream {
     return this.#state.listen(listener)
   }
 
-  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void {
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertOpen()
     checkFilter(filter, queue)
     const subscription: Subscription = { owner: this, queue, deliver, ended: false }
     this.#own.set(subscription, filter)
     this.#broker.subscriptions.add(filter, subscription)
-    return () => this.#end(subscription, filter)
+    return (how = 'now') => {
+      if (how === 'now') return this.#end(subscription, filter)
+      this.#broker.subscriptions.delete(filter, subscription)
+      this.#broker.later(() => this.#end(subscription, filter))
+    }
   }
 
   publish(message: UpstreamMessage): void {

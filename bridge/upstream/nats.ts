@@ -9,7 +9,7 @@ import { recipients } from './recipients.ts'
 import { RoundTrips } from './round-trips.ts'
 import { StateCell } from './state-cell.ts'
 import { SubjectTree } from './subject-tree.ts'
-import type { Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
+import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
 
 export interface NatsUpstreamOptions {
   /** One server, or all of a cluster's: `nats://`, `tls://`, `ws://` or `wss://host:port`. */
@@ -114,17 +114,25 @@ class NatsUpstream implements Upstream {
     return this.#state.listen(listener)
   }
 
-  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void {
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertNotClosed()
     checkFilter(filter, queue)
     const subscription: Subscription = { filter, queue, deliver, remote: undefined, ended: false }
     this.#subscriptions.add(filter, subscription)
     if (this.#current) this.#attach(subscription, this.#current)
-    return () => {
+    return (how = 'now') => {
       if (subscription.ended) return
-      subscription.ended = true
       this.#subscriptions.delete(filter, subscription)
-      subscription.remote?.unsubscribe()
+      const { remote } = subscription
+      if (how === 'drain' && remote && this.state === 'open') {
+        const end = () => {
+          subscription.ended = true
+        }
+        remote.drain().then(end, end)
+        return
+      }
+      subscription.ended = true
+      remote?.unsubscribe()
     }
   }
 

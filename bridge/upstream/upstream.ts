@@ -19,6 +19,12 @@ export interface UpstreamInfo {
 }
 
 /**
+ * Ends a subscription: `now`, the default, or by `drain`: at the broker at once, but what the broker had sent or queued
+ * for it before is still delivered. In a queue group those messages were chosen for nobody else. Idempotent.
+ */
+export type EndSubscription = (how?: 'now' | 'drain') => void
+
+/**
  * How the bridge reaches a broker: the port at the far end.
  *
  * Semantics that every implementation keeps (test/conformance/upstream.ts holds them to it):
@@ -35,10 +41,10 @@ export interface Upstream {
   /** Calls `listener` on every change of state. Returns a function that ends it. */
   onState(listener: (state: UpstreamState) => void): () => void
   /**
-   * One more subscription; with `queue` as a member of that queue group. `deliver` must not throw. Returns its end.
+   * One more subscription; with `queue` as a member of that queue group. `deliver` must not throw.
    * @throws SpanwireError `invalid-subject`, `connection-closed`
    */
-  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): () => void
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription
   /**
    * Hands one message to the broker.
    * @throws SpanwireError `upstream-unavailable` when the broker is out of reach and the bounded buffer for that

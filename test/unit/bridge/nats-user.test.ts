@@ -21,7 +21,7 @@ async function connect(
   const client = new ScriptedClient(bridge)
   const { nonce } = JSON.parse((await client.turn()).slice(5))
   const sig = Buffer.from(key.sign(new TextEncoder().encode(sign(nonce)))).toString('base64url')
-  client.send(`CONNECT ${JSON.stringify({ jwt, sig, headers: true })}\r\nPING\r\n`)
+  client.send(`CONNECT ${JSON.stringify({ jwt, sig, headers: true, verbose: false })}\r\nPING\r\n`)
   await client.until('PONG')
   return { client, jwt, sig }
 }

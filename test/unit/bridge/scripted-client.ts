@@ -44,7 +44,9 @@ export class ScriptedClient {
   /** Connects and drops the greeting. */
   static async connected(bridge: Bridge, options: Record<string, unknown> = {}): Promise<ScriptedClient> {
     const client = new ScriptedClient(bridge)
-    client.send(`CONNECT ${JSON.stringify({ headers: true, no_responders: true, ...options })}\r\nPING\r\n`)
+    client.send(
+      `CONNECT ${JSON.stringify({ verbose: false, headers: true, no_responders: true, ...options })}\r\nPING\r\n`,
+    )
     await client.until('PONG\r\n')
     return client
   }

@@ -62,7 +62,7 @@ describe('a session', () => {
   it('does not echo to a client that asked for silence, and delivers to others', async () => {
     const { bridge } = bridgeFor()
     const quiet = await ScriptedClient.connected(bridge, { echo: false })
-    const other = await ScriptedClient.connected(bridge, { headers: false })
+    const other = await ScriptedClient.connected(bridge, { headers: false, no_responders: false })
     quiet.send('SUB a 1\r\n')
     other.send('SUB a 1\r\n')
     quiet.send('PUB a 2\r\nhi\r\nPING\r\n')
@@ -128,7 +128,7 @@ describe('a session', () => {
   })
 
   it('ends a client that does not read, at its limit, and nobody else', async () => {
-    const { bridge } = bridgeFor({ limits: { maxPending: 64 * 1024 } })
+    const { bridge } = bridgeFor({ limits: { maxPending: 64 * 1024, maxPayload: 16 * 1024 } })
     const [slow, fast] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
     slow.send('SUB a 1\r\n')
     fast.send('SUB a 1\r\n')
