@@ -75,7 +75,7 @@ export const additions: readonly Audit[] = [
     needs: ({ credentials }) => (credentials.expiring ? undefined : 'it has no credentials that expire'),
     async run(context) {
       const { credentials } = context.target
-      const soon = (await credentials.expiring?.(1)) ?? {}
+      const soon = (await credentials.expiring?.(2)) ?? {}
       const [refreshed, expired] = await Promise.all([context.connect({}, soon), context.connect({}, soon)])
       await refreshed.exchange(connectLine({}, credentials.full))
       expectClosed(context, await expired.collect('PONG', 15_000), 1008, 'User Authentication Expired')
