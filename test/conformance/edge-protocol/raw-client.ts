@@ -50,8 +50,9 @@ export class RawClient {
   }
 
   /** Opens a socket; nothing has been sent or awaited after that. */
-  static async open(url: string, protocols: string[] = []): Promise<RawClient> {
-    const socket = new WebSocket(url, protocols, { perMessageDeflate: false, handshakeTimeout: DEADLINE })
+  static async open(url: string, protocols: string[] = [], origin?: string): Promise<RawClient> {
+    const options = { perMessageDeflate: false, handshakeTimeout: DEADLINE, ...(origin !== undefined && { origin }) }
+    const socket = new WebSocket(url, protocols, options)
     const client = new RawClient(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once('open', () => resolve())

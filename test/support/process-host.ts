@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ServeOptions } from '../../bridge/server.ts'
+
+/** A JavaScript runtime that is not this process. */
+export type Runtime = 'bun' | 'deno' | 'node'
+
+/** A bridge in a process of its own. */
+export interface HostProcess {
+  /** Such as `http://127.0.0.1:41234`. */
+  readonly url: string
+  /** Asks it to close, and resolves with its exit code. */
+  stop(): Promise<number | null>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs a TypeScript module of this repository, given by its path from the root. */
+export function runOn(runtime: Runtime, module: string, args: readonly string[]): ChildProcess {
+  const flags = runtime === 'deno' ? ['run', '--allow-all'] : []
+  return spawn(`${root}node_modules/.bin/${runtime}`, [...flags, `${root}${module}`, ...args], { cwd: root })
+}
+
+/** Starts test/runtimes/host.ts and waits until it listens. */
+export async function startHost(runtime: Runtime, options: ServeOptions): Promise<HostProcess> {
+  const child = runOn(runtime, 'test/runtimes/host.ts', [JSON.stringify(options)])
+  let output = ''
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const url = await new Promise<string>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk
+      const [, listening] = /listening on (\S+) /.exec(output) ?? []
+      if (listening) resolve(listening)
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+    child.once('error', reject)
+    exited.then((code) => reject(new Error(`${runtime} ended with ${code}:\n${output}`)))
+  })
+  return {
+    url,
+    stop() {
+      child.stdin?.end()
+      const late = setTimeout(() => child.kill('SIGKILL'), 5_000)
+      return exited.finally(() => clearTimeout(late))
+    },
+  }
+}
