@@ -1,0 +1,21 @@
+/** How a responder says that it failed. Source: NATS ADR-32 (service API). */
+import { SpanwireError } from '../errors.ts'
+import type { HeaderFields } from '../protocol/headers.ts'
+import type { EventHeaders } from './event-headers.ts'
+
+const CODE = 'Nats-Service-Error-Code'
+const MESSAGE = 'Nats-Service-Error'
+
+/** Line ends can't be part of a header. */
+export function serviceError(code: number, message: string): HeaderFields {
+  return [
+    [CODE, String(code)],
+    [MESSAGE, message.replace(/\s+/g, ' ')],
+  ]
+}
+
+/** The error that an answer is, or undefined if it is none. */
+export function readServiceError(headers: EventHeaders, subject: string): SpanwireError | undefined {
+  if (headers.get(CODE) === undefined) return undefined
+  return new SpanwireError('responder-failed', headers.get(MESSAGE) || `The responder of ${subject} failed.`)
+}

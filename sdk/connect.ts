@@ -1,0 +1,53 @@
+import type { Bus } from './bus/bus.ts'
+import { EventBus } from './bus/event-bus.ts'
+import type { ReceivedEvent } from './bus/received-event.ts'
+import type { Events } from './contract/contract.ts'
+import type { SpanwireError } from './errors.ts'
+import { deferred } from './transport/deferred.ts'
+import type { Transport } from './transport/transport.ts'
+import { type WebSocketOptions, webSocket } from './transport/websocket.ts'
+
+/** What every bus is given. */
+export interface BusOptions<Contract> {
+  /** The contract: what `defineEvents` returned. */
+  readonly events: Contract
+  /**
+   * Hears of received events that can't be decoded or that the schema refuses. They never reach a handler, and end
+   * nothing. Default: `console.error`.
+   */
+  readonly onInvalid?: (error: SpanwireError, event: ReceivedEvent) => void
+  /** Hears what handlers throw, or reject with. Default: `console.error`. */
+  readonly onError?: (error: unknown, event: ReceivedEvent) => void
+}
+
+/** A bus, and how it reaches NATS: by a URL, or by a transport. */
+export type ConnectOptions<Contract> = BusOptions<Contract> &
+  (
+    | ({ readonly transport?: undefined } & WebSocketOptions)
+    /** From `http()` of `spanwire/http`, `fromNats()` of `spanwire/nats`, or of your own. */
+    | { readonly transport: Transport }
+  )
+
+/**
+ * Connects. Returns at once; what is published before the connection is open waits in a bounded queue.
+ *
+ *     const bus = connect({ url: 'https://bridge.example.com', events, token: () => fetchToken() })
+ *
+ * URLs: `https://` and `http://` are a bridge's address (`/nats` is appended); `wss://` and `ws://` are used as given,
+ * for a nats-server's WebSocket listener or a bridge; `nats://` and `tls://` work on Node, Deno and Bun, and load the
+ * package `nats`, which must be installed.
+ * @throws SpanwireError `invalid-argument` for a URL that is none of these
+ */
+export function connect<Contract extends Events>(options: ConnectOptions<Contract>): Bus<Contract> {
+  const transport = options.transport ?? dial(options)
+  return new EventBus(options.events, transport, options) as unknown as Bus<Contract>
+}
+
+function dial(options: WebSocketOptions): Transport {
+  if (!/^(nats|tls):/.test(String(options.url))) return webSocket(options)
+  // Computed, so that no bundler follows it into a page: nats.ts beside this file, or what became of it.
+  const neighbour = import.meta.url.replace(/connect(\.\w+)$/, 'nats$1')
+  return deferred(() =>
+    import(/* @vite-ignore */ /* webpackIgnore: true */ neighbour).then((module) => module.nats(options)),
+  )
+}

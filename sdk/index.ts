@@ -1,0 +1,40 @@
+/**
+ * Spanwire's client: typed events over NATS subjects, for browsers, Deno, Bun, Node and edge functions.
+ */
+export type {
+  Bus,
+  EventHandler,
+  EventOf,
+  Handle,
+  OnOptions,
+  PublishOptions,
+  RequestOptions,
+  Responder,
+  SubscribeOptions,
+  Subscription,
+} from './bus/bus.ts'
+export type { EventHeaders } from './bus/event-headers.ts'
+export type { ReceivedEvent } from './bus/received-event.ts'
+export type { BusStatus } from './bus/status.ts'
+export { type BusOptions, type ConnectOptions, connect } from './connect.ts'
+export type { BackoffOptions } from './connection/backoff.ts'
+export type { OfflineOptions } from './connection/offline-queue.ts'
+export type { Codec } from './contract/codec.ts'
+export { defineEvents, type EventName, type Events } from './contract/contract.ts'
+export {
+  bytes,
+  type DataInput,
+  type DataOutput,
+  type EventDefinition,
+  type EventEntry,
+  type EventOptions,
+  event,
+  type ReplyInput,
+  type ReplyOutput,
+} from './contract/event.ts'
+export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
+export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
+export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors.ts'
+export type { HeaderFields } from './protocol/headers.ts'
+export type * from './transport/transport.ts'
+export { type TokenSource, type WebSocketOptions, webSocket } from './transport/websocket.ts'
