@@ -32,8 +32,8 @@ export class Live {
   constructor(url: string, listeners: Listeners) {
     this.#listeners = listeners
     this.#bus = connect({ url, events, token: fetchToken })
-    this.#bus.onStatus((status) => listeners.status(status))
-    listeners.status(this.#bus.status)
+    this.#bus.status.subscribe((status) => listeners.status(status))
+    listeners.status(this.#bus.status.current)
     this.#bus.on(MESSAGE, { room: ROOM }, ({ id, time, data }) => listeners.message({ id, time, ...data }))
   }
 
@@ -55,7 +55,6 @@ export class Live {
         this.#listeners.departure({ ...params, ...data, time })
       }
     } catch (error) {
-      if (isSpanwireError(error, 'aborted')) return
       this.#listeners.status({
         state: 'closed',
         reason: isSpanwireError(error) ? error : { code: 'connection-closed', message: String(error) },

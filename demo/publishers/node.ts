@@ -22,7 +22,7 @@ await startPublisher({
   half: 'east',
   async publish({ origin, destination, departedAt, delay, distance }) {
     // The client would keep them until NATS is back: right for orders, wrong for a live map.
-    if (bus.status.state !== 'open') throw new SpanwireError('connection-refused', 'NATS is not within reach.')
+    if (bus.status.current.state !== 'open') throw new SpanwireError('connection-refused', 'NATS is not within reach.')
     await bus.publish(DEPARTED, { origin, destination }, { departedAt, delay, distance, via: 'nats' })
   },
 })
