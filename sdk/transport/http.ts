@@ -1,0 +1,94 @@
+import { SpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
+import { StatusCell } from './status-cell.ts'
+import type { Transport, TransportMessage } from './transport.ts'
+
+export interface HttpOptions {
+  /** A bridge's address, such as `https://bridge.example.com`. */
+  readonly url: string | URL
+  /** Sent as a Bearer token; a function is asked for each request. */
+  readonly token?: string | (() => string | Promise<string>)
+  /** How long to wait for the bridge, in ms. Default 10,000; a request has its own timeout, and this in addition. */
+  readonly timeout?: number
+  /** Default: the runtime's own. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+/**
+ * Publishes and requests by `fetch` against a bridge, without a socket: for edge functions that live for milliseconds.
+ * It can't subscribe. Nothing waits for a network that is away: `publish` rejects with `connection-refused`.
+ * Source: bridge/PROTOCOL.md, HTTP.
+ */
+export function http({ url, token, timeout: patience = 10_000, fetch = globalThis.fetch }: HttpOptions): Transport {
+  const base = String(url).replace(/\/$/, '')
+  const cell = new StatusCell('open')
+  const closed = new AbortController()
+  const closedError = () => new SpanwireError('connection-closed', 'This client was closed: make a new one.')
+
+  async function post(
+    path: string,
+    body: Uint8Array,
+    fields: HeaderFields = [],
+    patience: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const limit = AbortSignal.timeout(patience)
+    try {
+      closed.signal.throwIfAborted()
+      signal?.throwIfAborted()
+      const id = fields.find(([name]) => name === 'Nats-Msg-Id')?.[1]
+      const bearer = typeof token === 'function' ? await token() : token
+      const response = await fetch(base + path, {
+        method: 'POST',
+        body: body as Uint8Array<ArrayBuffer>,
+        headers: {
+          'Content-Type': 'application/octet-stream',
+          'Nats-Headers': encodeURIComponent(JSON.stringify(fields)),
+          ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
+          ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+        },
+        signal: AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])]),
+      })
+      if (response.ok) return response
+      const { code, detail }: { code?: SpanwireErrorCode; detail?: string } = await response.json().catch(() => ({}))
+      throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`)
+    } catch (cause) {
+      if (closed.signal.aborted) throw closedError()
+      if (signal?.aborted) throw new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause })
+      if (limit.aborted) throw new SpanwireError('timeout', `The bridge didn't answer within ${patience} ms.`)
+      throw cause instanceof SpanwireError
+        ? cause
+        : new SpanwireError('connection-refused', "The bridge can't be reached: check the URL.", { cause })
+    }
+  }
+
+  const close = async () => {
+    closed.abort()
+    cell.set('closed', closedError())
+  }
+  return {
+    get status() {
+      return cell.status
+    },
+    onStatus: (listener) => cell.listen(listener),
+    async publish(subject, payload, { headers, signal, reply } = {}) {
+      if (reply !== undefined) throw new SpanwireError('unsupported', "HTTP can't carry a reply subject: use request.")
+      await post(`/publish/${encodeURIComponent(subject)}`, payload, headers, patience, signal)
+    },
+    async request(subject, payload, { headers, timeout, signal }) {
+      const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
+      const response = await post(path, payload, headers, timeout + patience, signal)
+      const text = response.headers.get('Nats-Headers')
+      const message: TransportMessage = { subject, payload: new Uint8Array(await response.arrayBuffer()) }
+      return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message
+    },
+    subscribe() {
+      throw new SpanwireError('unsupported', "HTTP can't receive events: connect with the bridge's URL instead.")
+    },
+    flush: async () => {
+      if (closed.signal.aborted) throw closedError()
+    },
+    drain: close,
+    close,
+  }
+}
