@@ -21,6 +21,14 @@ declare const Deno: {
 }
 
 /**
+ * How long a close waits for what is on its way from the client, in ms. Deno 2.9 cuts the connection without a close
+ * code (the client sees 1006) if anything comes in once `close` was called.
+ */
+const CLOSE_DELAY = 50
+/** How long clients may take to answer a close when the server shuts down, in ms. */
+const SHUTDOWN_PATIENCE = 1_000
+
+/**
  * Starts a bridge on Deno's own server. Resolves when it listens; the upstream is dialled in the background.
  * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Deno's own error, such as AddrInUse
  */
@@ -28,22 +36,24 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
   const { upstream, release } = openUpstream(options)
   const bridge = createBridge({ ...options, upstream })
-  const sockets = new Set<WebSocket>()
+  const sockets = new Map<WebSocket, Promise<void>>()
   const ending = new AbortController()
 
   const upgrade = (request: Request, open: (socket: ClientSocket) => ClientConnection): Response => {
     // The bridge pings, and knows better than a timeout who is gone.
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 })
     socket.binaryType = 'arraybuffer'
+    const ended = Promise.withResolvers<void>()
     let connection: ClientConnection | undefined
     socket.onopen = () => {
-      sockets.add(socket)
+      sockets.set(socket, ended.promise)
       connection = open(toClientSocket(socket))
     }
     socket.onmessage = ({ data }) => connection?.receive(toBytes(data))
     // A close event always follows an error.
     socket.onclose = () => {
       sockets.delete(socket)
+      ended.resolve()
       connection?.closed()
     }
     return response
@@ -64,7 +74,12 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   const close = async () => {
     bridge.close()
-    for (const socket of sockets) if (socket.readyState === WebSocket.OPEN) socket.close()
+    let impatient: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      impatient = setTimeout(resolve, SHUTDOWN_PATIENCE)
+    })
+    await Promise.race([Promise.all(sockets.values()), late])
+    clearTimeout(impatient)
     ending.abort()
     await release()
   }
@@ -72,14 +87,15 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   return { bridge, url: `http://${host}:${bound}`, port: bound, close, [Symbol.asyncDispose]: close }
 }
 
-/** Closing codes below 3000 other than 1000 can't be sent by Deno's `close`, which follows the browser's rule. */
 function toClientSocket(socket: WebSocket): ClientSocket {
   return {
     send: (bytes) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>)
     },
     close: (code, reason) => {
-      if (socket.readyState === WebSocket.OPEN) socket.close(code, reason)
+      setTimeout(() => {
+        if (socket.readyState === WebSocket.OPEN) socket.close(code, reason)
+      }, CLOSE_DELAY)
     },
   }
 }

@@ -1,0 +1,29 @@
+import { startNatsServer } from '../../support/nats-server.ts'
+import { type Runtime, startHost } from '../../support/process-host.ts'
+import type { AuditTarget } from './audit.ts'
+import { auditEndpoint } from './suite.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials } from './targets.ts'
+
+auditEndpoint('bridge on Bun, nats-server behind it', () => runtimeTarget('bun'))
+auditEndpoint('bridge on Deno, nats-server behind it', () => runtimeTarget('deno'))
+
+// Deno 2.9 cuts a connection without a close code if the client sends while much is still on its way to it.
+const { maxPending: _, ...withoutMaxPending } = auditLimits
+
+async function runtimeTarget(runtime: Runtime): Promise<AuditTarget> {
+  const server = await startNatsServer()
+  const auth = { secret: AUDIT_SECRET, clockTolerance: 0 }
+  const host = await startHost(runtime, { upstream: server.url, auth, limits: auditLimits })
+  return {
+    url: `${host.url.replace('http', 'ws')}/nats`,
+    isBridge: true,
+    credentials: await bridgeCredentials(),
+    limits: runtime === 'deno' ? withoutMaxPending : auditLimits,
+    broker: { url: server.wsUrl, credentials: {} },
+    outage: { begin: () => server.stop(), end: () => server.restart() },
+    async close() {
+      await host.stop()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
