@@ -1,0 +1,72 @@
+import { serve } from '../../../bridge/node.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
+import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
+import { AUDIT_SECRET, bridgeCredentials } from '../edge-protocol/targets.ts'
+import type { StockOptions } from './stock-client.ts'
+
+type Credentials = Pick<StockOptions, 'token' | 'user' | 'pass'>
+
+/** Where a client under test connects, and the nats-server behind it. */
+export interface ClientEndpoint {
+  readonly url: string
+  readonly full: Credentials
+  /** May publish to `ok.>` and subscribe to `ok.>`. */
+  readonly limited: Credentials
+  readonly wrong: Credentials
+  /** For the client at the other side. */
+  readonly peer: StockOptions
+  /** Resets all connections of clients. */
+  cut(): void
+  /** Restarts nats-server. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function natsServerEndpoint(): Promise<ClientEndpoint> {
+  const server = await startNatsServer({
+    config: `authorization { users: [
+      { user: full, password: full }
+      { user: limited, password: limited, permissions: { publish: ["ok.>"], subscribe: ["ok.>", "_INBOX.>"] } }
+    ] }`,
+  })
+  const full = { user: 'full', pass: 'full' }
+  return {
+    ...(await behindProxy(server.wsPort, server, () => server[Symbol.asyncDispose]())),
+    full,
+    limited: { user: 'limited', pass: 'limited' },
+    wrong: { user: 'full', pass: 'wrong' },
+    peer: { servers: server.url, ...full },
+  }
+}
+
+/** @param upstream which listener of nats-server the bridge uses */
+export async function nodeBridgeEndpoint(upstream: 'url' | 'wsUrl' = 'url'): Promise<ClientEndpoint> {
+  const server = await startNatsServer()
+  const bridge = await serve({ upstream: server[upstream], auth: { secret: AUDIT_SECRET } })
+  const { full, limited, wrong } = await bridgeCredentials()
+  const close = async () => {
+    await bridge.close()
+    await server[Symbol.asyncDispose]()
+  }
+  return {
+    ...(await behindProxy(bridge.port, server, close)),
+    full: { token: full.auth_token ?? '' },
+    limited: { token: limited.auth_token ?? '' },
+    wrong: { token: wrong.auth_token ?? '' },
+    peer: { servers: server.url },
+  }
+}
+
+async function behindProxy(port: number, server: NatsServer, close: () => Promise<void>) {
+  const proxy = await startFaultProxy(port)
+  return {
+    // nats-server takes any path.
+    url: `ws://127.0.0.1:${proxy.port}/nats`,
+    cut: () => proxy.cut(),
+    restart: () => server.restart(),
+    async close() {
+      await proxy.close()
+      await close()
+    },
+  }
+}

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+import { findNatsServer } from '../../../demo/setup/nats-server.ts'
+import { natsServerEndpoint, nodeBridgeEndpoint } from './endpoints.ts'
+import { stockClients } from './stock-client.ts'
+import { testStockClient } from './suite.ts'
+import { ConformanceTable } from './table.ts'
+
+const table = new ConformanceTable()
+for (const client of stockClients) testStockClient(client, 'nats-server', natsServerEndpoint, table)
+for (const client of stockClients) testStockClient(client, 'bridge', nodeBridgeEndpoint, table)
+
+afterAll(async () => {
+  const version = (await findNatsServer())?.version
+  await table.publish(
+    `Stock clients, each against the server-side client nats 2.29 on nats-server ${version}`,
+    fileURLToPath(new URL('../../../.cache/conformance-table.md', import.meta.url)),
+  )
+})
