@@ -177,8 +177,12 @@ export class Hub implements SessionHub {
       this.#interests.delete(key)
       entry.unsubscribe('drain')
     } else {
-      // Asked right now, before anything that is published later: the answer parts what came before from what came after.
-      const leave = () => this.unsubscribe(subscription)
+      // A message to ourselves parts what was published before from what comes after; a flush makes sure that it ends.
+      const forget = this.requests.pass(() => this.unsubscribe(subscription))
+      const leave = () => {
+        forget()
+        this.unsubscribe(subscription)
+      }
       this.#upstream.flush().then(leave, leave)
     }
     return this.#barrier.mark()

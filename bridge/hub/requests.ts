@@ -25,10 +25,7 @@ export class Requests {
   ): Promise<UpstreamMessage> {
     if (this.#upstream.state !== 'open')
       throw new SpanwireError('upstream-unavailable', 'NATS is out of reach for the moment: try again.')
-    this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (answer) =>
-      this.#waiting.get(answer.subject)?.(answer),
-    )
-    const reply = `${this.#inbox}.${++this.#count}`
+    const reply = this.#address()
     const { promise, resolve, reject } = Promise.withResolvers<UpstreamMessage>()
     const late = setTimeout(() => reject(new SpanwireError('timeout', `No answer within ${timeout} ms.`)), timeout)
     const abort = () => reject(new SpanwireError('aborted', 'The client went away.'))
@@ -42,6 +39,28 @@ export class Requests {
       clearTimeout(late)
       signal?.removeEventListener('abort', abort)
     }
+  }
+
+  /**
+   * Calls `run` when a message sent now comes back: after what was published before it, before what comes later.
+   * Returns a function that stops waiting for it.
+   */
+  pass(run: () => void): () => void {
+    const subject = this.#address()
+    this.#waiting.set(subject, run)
+    try {
+      this.#upstream.publish({ subject, payload: new Uint8Array(0) })
+    } catch {
+      // The broker is away; whoever asked has another way out.
+    }
+    return () => void this.#waiting.delete(subject)
+  }
+
+  #address(): string {
+    this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (answer) =>
+      this.#waiting.get(answer.subject)?.(answer),
+    )
+    return `${this.#inbox}.${++this.#count}`
   }
 
   close(): void {

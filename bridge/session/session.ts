@@ -48,7 +48,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
   /** Operations that came in while a token was checked. */
   #waiting: Array<{ readonly op: ClientOp; readonly payload?: Uint8Array }> = []
   #waitingBytes = 0
-  #unansweredPings = 0
+  /** PINGs that wait for their answer, each with the replies to later operations, which must not overtake it. */
+  readonly #unanswered: Array<{ readonly later: Uint8Array[] }> = []
   #lastPong: Promise<void> | undefined
   #upstreamTold: string | undefined
   #midOperation = false
@@ -95,7 +96,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
       subscriptions: this.#subscriptions.snapshot(),
-      unansweredPings: this.#unansweredPings,
+      unansweredPings: this.#unanswered.length,
       midOperation: this.#midOperation,
     }
   }
@@ -260,9 +261,15 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   #conclude(outcome: Outcome): void {
-    if (typeof outcome === 'string') this.write(encodeError(outcome))
+    if (typeof outcome === 'string') this.#reply(encodeError(outcome))
     else if (outcome) this.end(outcome)
-    else if (this.#flags.verbose) this.write(OK)
+    else if (this.#flags.verbose) this.#reply(OK)
+  }
+
+  #reply(frame: Uint8Array): void {
+    const last = this.#unanswered.at(-1)
+    if (last) last.later.push(frame)
+    else this.write(frame)
   }
 
   /** The first CONNECT says who the client is; a later one brings new credentials to the live connection. */
@@ -286,7 +293,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#phase = 'ready'
     this.#become(identity)
     if (before) {
-      for (const refusal of this.#subscriptions.review()) this.write(encodeError(refusal))
+      for (const refusal of this.#subscriptions.review()) this.#reply(encodeError(refusal))
     } else {
       // Only the first CONNECT's flags count: bytes on their way were promised under them.
       this.#flags = {
@@ -325,12 +332,13 @@ export class Session implements ClientConnection, SubscriptionOwner {
   /** PONG says that the broker has processed all that came before, so it may have to wait, and later ones behind it. */
   #answerPing(): void {
     const confirmed = this.#hub.confirm(Math.max(this.#publisher.mark, this.#subscriptions.mark))
-    if (!confirmed && this.#unansweredPings === 0) return this.write(PONG)
-    this.#unansweredPings++
+    if (!confirmed && this.#unanswered.length === 0) return this.write(PONG)
+    const ping: { readonly later: Uint8Array[] } = { later: [] }
+    this.#unanswered.push(ping)
     this.#changed()
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
-      this.#unansweredPings--
-      this.write(PONG)
+      this.#unanswered.shift()
+      for (const frame of [PONG, ...ping.later]) this.write(frame)
       this.#changed()
     })
   }

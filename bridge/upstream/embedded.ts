@@ -43,7 +43,7 @@ class Broker implements EmbeddedBroker {
   readonly subscriptions = new SubjectTree<Subscription>()
   readonly #random: () => number
   /** Deliveries and answers to flushes, in order. */
-  #tasks: Array<() => void> = []
+  #tasks: Array<{ readonly run: () => void; readonly pause: boolean }> = []
 
   constructor({ maxPayload = 1_048_576, random = Math.random }: EmbeddedOptions) {
     this.info = { name: 'embedded', maxPayload }
@@ -73,19 +73,35 @@ class Broker implements EmbeddedBroker {
   }
 
   /** Never at once: a deliver that publishes must not find itself called again before it has returned. */
-  later(task: () => void): void {
+  later(run: () => void): void {
+    this.#add({ run, pause: false })
+  }
+
+  /** Resolves after all that was asked before, and before anything that was asked later. */
+  flush(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#add({ run: resolve, pause: true })
+    return promise
+  }
+
+  #add(task: { readonly run: () => void; readonly pause: boolean }): void {
     if (this.#tasks.push(task) === 1) queueMicrotask(() => this.#run())
   }
 
   #run(): void {
     const tasks = this.#tasks
     // Appended to while it runs, so that what a deliver publishes comes after what was there before.
-    for (let i = 0; i < tasks.length; i++) {
+    for (const [index, { run, pause }] of tasks.entries()) {
       try {
-        tasks[i]?.()
+        run()
       } catch {
         // A deliver broke its word; the others are not to suffer.
       }
+      if (!pause) continue
+      // Whoever waited for the flush goes first.
+      this.#tasks = tasks.slice(index + 1)
+      if (this.#tasks.length > 0) queueMicrotask(() => this.#run())
+      return
     }
     this.#tasks = []
   }
@@ -130,9 +146,8 @@ class EmbeddedUpstream implements Upstream {
     this.#broker.publish(message, this)
   }
 
-  async flush(): Promise<void> {
-    this.#assertOpen()
-    await new Promise<void>((resolve) => this.#broker.later(resolve))
+  flush(): Promise<void> {
+    return this.state === 'closed' ? Promise.reject(closed()) : this.#broker.flush()
   }
 
   async close(): Promise<void> {
@@ -147,7 +162,10 @@ class EmbeddedUpstream implements Upstream {
   }
 
   #assertOpen(): void {
-    if (this.state === 'closed')
-      throw new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
+    if (this.state === 'closed') throw closed()
   }
+}
+
+function closed(): SpanwireError {
+  return new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
 }
