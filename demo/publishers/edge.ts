@@ -4,6 +4,7 @@
  *     SPANWIRE_URL   the bridge; default http://127.0.0.1:8787
  *     SPANWIRE_TOKEN a token that may publish flights, or AUTH_SECRET to make one
  *     NATS_URL       if set, the Node publisher runs too, and this one has the western half of the flights
+ *     REPLAY_SPEED   recorded seconds for each second; default 3600
  */
 import process from 'node:process'
 import { http } from '../../sdk/http.ts'

@@ -1,7 +1,8 @@
 /**
  * Publishes straight to NATS, as a service in a data centre would.
  *
- *     NATS_URL   such as nats://127.0.0.1:4222
+ *     NATS_URL      such as nats://127.0.0.1:4222
+ *     REPLAY_SPEED  recorded seconds for each second; default 3600
  */
 import process from 'node:process'
 import { connect, SpanwireError } from '../../sdk/index.ts'

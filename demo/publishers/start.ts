@@ -1,7 +1,13 @@
+import process from 'node:process'
 import { type RecordedFlight, readAirports, readFlights } from '../data/recorded.ts'
 import { replay } from './replay.ts'
 import { shareOf } from './share.ts'
 import { createTimetable } from './timetable.ts'
+
+/** Recorded ms over real ms: an hour in a second. */
+const SPEED = 3_600
+/** The nights are empty, and nobody wants to look at that: at most so many recorded ms go by between two flights. */
+const LONGEST_GAP = 18 * 60_000
 
 export interface PublisherOptions {
   /** What the publisher calls itself in the log. */
@@ -10,17 +16,24 @@ export interface PublisherOptions {
   readonly publish: (flight: RecordedFlight) => Promise<void>
 }
 
-/** Replays the recorded flights until SIGINT or SIGTERM. */
+/** Replays the recorded flights until SIGINT or SIGTERM. `REPLAY_SPEED` may say how fast; default 3600. */
 export async function startPublisher({ name, half, publish }: PublisherOptions): Promise<void> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const flights = await readFlights()
+  const speed = readSpeed(process.env.REPLAY_SPEED)
   const share = shareOf(half, await readAirports(flights))
   await replay({
-    timetable: createTimetable(flights),
+    timetable: createTimetable(flights, { speed, longestGap: LONGEST_GAP / speed }),
     share,
     publish,
     signal: stop.signal,
     report: (problem) => console.error(`${name}: ${problem ? `waiting: ${problem.message}` : 'publishing again'}`),
   })
+}
+
+function readSpeed(text: string | undefined): number {
+  const speed = Number(text || SPEED)
+  if (speed > 0 && Number.isFinite(speed)) return speed
+  throw new Error(`REPLAY_SPEED=${text} is no speed: give recorded seconds for each second, such as ${SPEED}.`)
 }

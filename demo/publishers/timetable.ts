@@ -10,15 +10,15 @@ export interface Timetable {
 }
 
 export interface TimetableOptions {
-  /** Recorded time over real time; default 3600, an hour in a second. */
-  readonly speed?: number
-  /** The nights are empty: no two flights of the replay are further apart than this, in ms; default 300. */
-  readonly longestGap?: number
+  /** Recorded time over real time. */
+  readonly speed: number
+  /** No two flights of the replay are further apart than this, in real ms. */
+  readonly longestGap: number
 }
 
 /** Lays `flights` (in the order of their departure) out in real time. */
-export function createTimetable(flights: readonly RecordedFlight[], options: TimetableOptions = {}): Timetable {
-  const { speed = 3600, longestGap = 300 } = options
+export function createTimetable(flights: readonly RecordedFlight[], options: TimetableOptions): Timetable {
+  const { speed, longestGap } = options
   let previous: number | undefined
   let time = 0
   const times = flights.map((flight) => {

@@ -8,6 +8,8 @@ import { buildDemo } from '../../demo/build.ts'
 import { demoToken } from '../../demo/token.ts'
 
 const SECRET = 'a secret of the tests that is long enough'
+/** Four times as fast as the demo, so that the tests needn't wait for rare flights. */
+const REPLAY_SPEED = '14400'
 const dist = new URL('../../demo/dist/', import.meta.url)
 
 const TYPES: Record<string, string> = {
@@ -31,7 +33,7 @@ export async function startDemo(natsUrl: string): Promise<DemoStack> {
   await buildDemo()
   let server = await serveDemo(natsUrl, 0)
   const { port, url } = server
-  const env = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl }
+  const env = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl, REPLAY_SPEED }
   const publishers = ['edge', 'node'].map((name) => startPublisher(name, env))
   return {
     url,
