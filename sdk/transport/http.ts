@@ -1,5 +1,6 @@
 import { SpanwireError, type SpanwireErrorCode } from '../errors.ts'
 import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
+import { checkSubject } from './checks.ts'
 import { StatusCell } from './status-cell.ts'
 import type { Transport, TransportMessage } from './transport.ts'
 
@@ -72,10 +73,12 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     },
     onStatus: (listener) => cell.listen(listener),
     async publish(subject, payload, { headers, signal, reply } = {}) {
+      checkSubject(subject)
       if (reply !== undefined) throw new SpanwireError('unsupported', "HTTP can't carry a reply subject: use request.")
       await post(`/publish/${encodeURIComponent(subject)}`, payload, headers, patience, signal)
     },
     async request(subject, payload, { headers, timeout, signal }) {
+      checkSubject(subject)
       const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
       const response = await post(path, payload, headers, timeout + patience, signal)
       const text = response.headers.get('Nats-Headers')

@@ -7,7 +7,7 @@ export interface NatsConnectionLike {
   publish(subject: string, payload: Uint8Array, options?: { reply?: string; headers?: never }): void
   subscribe(
     subject: string,
-    options: { queue?: string; callback: (error: never, message: NatsMessageLike) => void },
+    options: { queue?: string; callback: (error: Error | null, message: NatsMessageLike) => void },
   ): NatsSubscriptionLike
   request(subject: string, payload: Uint8Array, options: { timeout: number; headers?: never }): Promise<NatsMessageLike>
   flush(): Promise<void>

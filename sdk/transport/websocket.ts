@@ -207,11 +207,12 @@ class WebSocketTransport implements Transport {
     )
     const release = onAbort(signal, giveUp)
     try {
-      publication = this.#submit(subject, payload, { reply, ...(headers && { headers }) }, (error) =>
-        error ? fail(error) : sent(),
+      publication = this.#submit(
+        subject,
+        payload,
+        { reply, ...(headers && { headers }), ...(signal && { signal }) },
+        (error) => (error ? fail(error) : sent()),
       )
-      // A signal that was aborted before has nothing sent.
-      if (signal?.aborted) this.#queue.delete(publication)
       return await answered
     } finally {
       clearTimeout(timer)
