@@ -51,7 +51,13 @@ export class RawClient {
 
   /** Opens a socket; nothing has been sent or awaited after that. */
   static async open(url: string, protocols: string[] = [], origin?: string): Promise<RawClient> {
-    const options = { perMessageDeflate: false, handshakeTimeout: DEADLINE, ...(origin !== undefined && { origin }) }
+    const options = {
+      perMessageDeflate: false,
+      handshakeTimeout: DEADLINE,
+      // As browsers do: workerd keeps the TCP connection of a client that never said a word after the closing handshake.
+      closeTimeout: 2_000,
+      ...(origin !== undefined && { origin }),
+    }
     const socket = new WebSocket(url, protocols, options)
     const client = new RawClient(socket)
     await new Promise<void>((resolve, reject) => {
