@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../demo/setup/free-port.ts'
 import { findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { eventually } from './eventually.ts'
-import { freePort } from './free-port.ts'
 
 /** A real nats-server of a test's own, on loopback. */
 export interface NatsServer {

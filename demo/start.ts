@@ -1,0 +1,111 @@
+/**
+ * `npm start`: nats-server, the Worker in workerd, the page and the publishers, until Ctrl-C.
+ *
+ *     PORT         of the page and the bridge; default 8787, or the next that is free
+ *     NATS_SERVER  the nats-server to run; default: found, or fetched into .cache/
+ *     --once       stops when the first event has arrived, for a test of the whole
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import process from 'node:process'
+import { connect } from '../sdk/index.ts'
+import { buildDemo } from './build.ts'
+import { DEPARTED, events } from './events.ts'
+import { startBroker } from './setup/broker.ts'
+import { startChild } from './setup/child.ts'
+import { freePort } from './setup/free-port.ts'
+import { startLocalWorker } from './setup/local-worker.ts'
+import { demoToken } from './token.ts'
+
+/** What runs, in the order in which it was started. */
+const running: { stop(): Promise<void> }[] = []
+const stopped = Promise.withResolvers<void>()
+let stopping = false
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.resolve())
+const parent = process.ppid
+setInterval(() => process.ppid !== parent && stopped.resolve(), 1_000).unref()
+
+try {
+  await Promise.race([stopped.promise, start()])
+  if (!process.argv.includes('--once')) await stopped.promise
+} catch (error) {
+  console.error(`\n${(error as Error).message}`)
+  process.exitCode = 1
+}
+stopping = true
+console.log('Stopping …')
+for (const part of running.reverse()) await part.stop()
+// Something that was being started when it was time to stop: its processes end with this one.
+process.exit()
+
+async function start(): Promise<void> {
+  const port = await choosePort()
+  console.log('Starting nats-server, the Worker and the page …')
+  const [broker] = await Promise.all([keep(startBroker()), buildDemo()])
+  if (broker.child) broker.child.failure.catch(stopped.reject)
+
+  const secret = randomBytes(32).toString('base64url')
+  const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret }))
+  worker.child.failure.catch(stopped.reject)
+
+  const url = `http://127.0.0.1:${port}`
+  const overNats = broker.url !== 'embedded'
+  for (const name of overNats ? ['edge', 'node'] : ['edge']) startPublisher(name, url, secret, broker.url)
+
+  console.log(`
+  Upstream    ${broker.description}${overNats ? `\n              at ${broker.url}` : ''}
+  Bridge      Worker and Durable Object hub in workerd (wrangler dev), at ${url}/nats
+  Publishers  recorded flights over HTTP${overNats ? ' (west) and over NATS (east)' : ''}
+
+  Open ${url}
+  Ctrl-C stops everything.
+`)
+  if (process.argv.includes('--once')) await firstEvent(url, secret)
+}
+
+async function choosePort(): Promise<number> {
+  const wanted = Number(process.env.PORT || 8787)
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > 65_535) {
+    throw new Error(`PORT=${process.env.PORT} is not a port: give a number from 1 to 65535.`)
+  }
+  const port = await freePort(wanted).catch((error: Error) => {
+    throw new Error(`Can't listen on port ${wanted} or one of the next 50 (${error.message}). Set PORT to another.`)
+  })
+  if (port !== wanted) console.log(`Port ${wanted} is busy; this is on ${port}.`)
+  return port
+}
+
+/** Remembers a part, so that it is stopped; at once, if it comes too late. */
+async function keep<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const part = await starting
+  if (stopping) await part.stop()
+  else running.push(part)
+  return part
+}
+
+function startPublisher(name: string, url: string, secret: string, upstream: string): void {
+  const { NATS_URL: _, ...env } = process.env
+  const child = startChild({
+    name: `The ${name} publisher`,
+    command: process.execPath,
+    args: [join(import.meta.dirname, `publishers/${name}.ts`)],
+    env: {
+      ...env,
+      SPANWIRE_URL: url,
+      AUTH_SECRET: secret,
+      ...(upstream !== 'embedded' && { NATS_URL: upstream }),
+    },
+  })
+  child.failure.catch(stopped.reject)
+  running.push(child)
+}
+
+async function firstEvent(url: string, secret: string): Promise<void> {
+  const bus = connect({ url, events, token: () => demoToken(secret) })
+  for await (const event of bus.subscribe(DEPARTED)) {
+    console.log(`First event: ${event.subject}, ${(performance.now() / 1000).toFixed(1)} s after the start`)
+    break
+  }
+  await bus.close()
+}
