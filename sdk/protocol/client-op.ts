@@ -64,7 +64,7 @@ function violation(): never {
 
 // nats-server's parseSize: digits only, and few enough of them not to overflow.
 const COUNT = /^\d{1,9}$/
-const BLANKS = /[ \t\r]+/
+const BLANKS = /[ \t]+/
 
 function byteCount(text: string | undefined): number {
   if (text === undefined || !COUNT.test(text)) violation()

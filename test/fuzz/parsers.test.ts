@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isSpanwireError } from '../../sdk/errors.ts'
+import { parseClientOp } from '../../sdk/protocol/client-op.ts'
+import { Framer } from '../../sdk/protocol/framer.ts'
+import { encodeError, encodeMessage, parseServerOp } from '../../sdk/protocol/server-op.ts'
+import { mutatedStream, toBytes, validStream } from './client-streams.ts'
+
+type Parse = (line: string) => object
+
+/** What a stream means: its operations and payloads in order, and the error that ended it. */
+function read(parse: Parse, chunks: readonly Uint8Array[]): unknown[] {
+  const seen: unknown[] = []
+  const framer = new Framer(
+    {
+      line(line) {
+        const op = parse(line)
+        seen.push(op)
+        return 'size' in op ? (op.size as number) : -1
+      },
+      payload: (bytes) => void seen.push([...bytes]),
+    },
+    4096,
+  )
+  try {
+    for (const chunk of chunks) framer.push(chunk)
+    seen.push(framer.midway)
+  } catch (error) {
+    if (!isSpanwireError(error, 'protocol-violation')) throw error
+    seen.push(error.message)
+  }
+  return seen
+}
+
+function split(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b)
+  return [0, ...places].map((start, index) => bytes.subarray(start, places[index] ?? bytes.length))
+}
+
+const serverStream = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('PING\r\n', 'PONG\r\n', '+OK\r\n', 'INFO {"max_payload":1}\r\n').map((text) => toBytes(text)),
+      fc.string().map((text) => encodeError(JSON.stringify(text))),
+      fc
+        .tuple(fc.uint8Array({ maxLength: 30 }), fc.boolean())
+        .map(([payload, headers]) =>
+          encodeMessage('a.b', '1', payload, 'r', headers ? toBytes('NATS/1.0\r\nA: b\r\n\r\n') : undefined),
+        ),
+    ),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((frames) => toBytes(frames.map((frame) => String.fromCharCode(...frame)).join('')))
+
+describe('streams of bytes', () => {
+  it.each([
+    ['a client', parseClientOp as Parse, validStream.map(toBytes)],
+    ['a server', parseServerOp as Parse, serverStream],
+  ])('of %s mean the same split at every byte, in two, and anywhere', (_, parse, streams) => {
+    fc.assert(
+      fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
+        const whole = read(parse, [stream])
+        expect(whole.at(-1)).toBe(false)
+        expect(
+          read(
+            parse,
+            Array.from(stream, (byte) => Uint8Array.of(byte)),
+          ),
+        ).toEqual(whole)
+        expect(read(parse, split(stream, cuts))).toEqual(whole)
+        const at = (cuts[0] ?? 0) % stream.length
+        expect(read(parse, [stream.subarray(0, at), new Uint8Array(0), stream.subarray(at)])).toEqual(whole)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it.each([
+    ['mutated streams', mutatedStream.map(toBytes)],
+    ['any bytes', fc.uint8Array({ maxLength: 400 })],
+  ])('%s give operations or a protocol violation, nothing else, however they are split', (_, streams) => {
+    fc.assert(
+      fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
+        for (const parse of [parseClientOp, parseServerOp] as Parse[]) {
+          expect(read(parse, split(stream, cuts))).toEqual(read(parse, [stream]))
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})
