@@ -1,0 +1,57 @@
+import { http } from '../../sdk/http.ts'
+import { webSocket } from '../../sdk/transport/websocket.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+import { startNatsServer } from '../support/nats-server.ts'
+import { createToken, SECRET } from '../support/token.ts'
+import { startWorker } from '../support/workerd.ts'
+import { transportConformance } from './transport.ts'
+
+const backoff = { first: 50, longest: 200 }
+const rules = { allow: ['>'], deny: ['denied.>'] }
+const token = () => createToken({ pub: rules, subscribe: rules })
+
+async function start() {
+  const server = await startNatsServer()
+  const worker = await startWorker({ secret: SECRET, upstream: server.url })
+  const stop = async () => {
+    await worker.stop()
+    await server[Symbol.asyncDispose]()
+  }
+  return { url: worker.url, stop }
+}
+
+transportConformance('webSocket against the Worker in workerd', async () => {
+  const { url, stop } = await start()
+  const proxy = await startFaultProxy(Number(new URL(url).port))
+  return {
+    connect: (options) => webSocket({ url: `http://127.0.0.1:${proxy.port}`, token, backoff, ...options }),
+    network: {
+      down() {
+        proxy.refuse()
+        proxy.cut()
+      },
+      up() {
+        proxy.resume()
+        proxy.accept()
+      },
+      swallow: () => proxy.pause(),
+    },
+    async [Symbol.asyncDispose]() {
+      await proxy.close()
+      await stop()
+    },
+  }
+})
+
+transportConformance(
+  'http against the Worker in workerd',
+  async () => {
+    const { url, stop } = await start()
+    return {
+      connect: () => http({ url, token }),
+      connectReceiver: () => webSocket({ url, token, backoff }),
+      [Symbol.asyncDispose]: stop,
+    }
+  },
+  false,
+)
