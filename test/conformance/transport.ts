@@ -61,7 +61,8 @@ export function transportConformance(name: string, start: () => Promise<Transpor
     }
     const answer = async (transport: Transport, subject: string): Promise<TransportSubscription> => {
       const subscription = transport.subscribe(subject, {
-        message: ({ reply, payload }) => void transport.publish(reply as string, payload, { headers: [['A', 'b']] }),
+        message: ({ reply, payload }) =>
+          void transport.publish(reply as string, payload, { headers: [['A', 'b']] }).catch(() => {}),
         ended: () => {},
       })
       await subscription.ready
