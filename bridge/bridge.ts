@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { Hub, type HubOptions } from './hub/hub.ts'
+import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
 import { identify } from './routes/identify.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
@@ -19,6 +20,8 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly auth: AuthOptions
   /** Web pages that may use the bridge, beside those of its own host. Default: none. */
   readonly origins?: Origins
+  /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
+  readonly admin?: AdminOptions
 }
 
 /** A bridge without a host: give `app.fetch` to one. */
@@ -57,6 +60,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   app.route('/publish', publishRoutes(hub))
   app.use('/request/*', identify(authenticate))
   app.route('/request', requestRoutes(hub))
+  if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     return c.json(

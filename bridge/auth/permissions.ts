@@ -29,6 +29,10 @@ export interface ReplyPermission {
 export type SubscriptionVerdict = 'refused' | 'allowed' | 'withheld'
 
 const INBOXES = '_INBOX.>'
+/** The bridge's own subjects: hubs talk to each other there. No permission reaches them. */
+const RESERVED = '$EDGE.>'
+/** What no filter reaches into, however wide the permission. */
+const CLOSED = [INBOXES, RESERVED]
 
 /**
  * Whether `filter` lies under a literal inbox token, such as `_INBOX.k3f9.*`. That token is a client's own secret,
@@ -39,11 +43,18 @@ function isOwnInbox(filter: string): boolean {
   return prefix === '_INBOX' && token !== undefined && token !== '*' && token !== '>'
 }
 
+/** Whether `subject` is the bridge's own, so that no client may publish there, nor have others answer there. */
+export function isReserved(subject: string): boolean {
+  return matchesFilter(RESERVED, subject)
+}
+
 /** Whether a client may publish to `subject`. */
 export function mayPublish(permissions: Permissions, subject: string): boolean {
   const { allow, deny } = permissions.publish
   return (
-    allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
+    !isReserved(subject) &&
+    allow.some((filter) => matchesFilter(filter, subject)) &&
+    !deny.some((filter) => matchesFilter(filter, subject))
   )
 }
 
@@ -52,11 +63,12 @@ export function maySubscribe(permissions: Permissions, filter: string): Subscrip
   if (isOwnInbox(filter)) return 'allowed'
   const { allow, deny } = permissions.subscribe
   if (!allow.some((rule) => isSubsetFilter(filter, rule))) return 'refused'
-  if (isSubsetFilter(filter, INBOXES) || deny.some((rule) => isSubsetFilter(filter, rule))) return 'refused'
-  return filtersOverlap(filter, INBOXES) || deny.some((rule) => filtersOverlap(filter, rule)) ? 'withheld' : 'allowed'
+  const closed = [...CLOSED, ...deny]
+  if (closed.some((rule) => isSubsetFilter(filter, rule))) return 'refused'
+  return closed.some((rule) => filtersOverlap(filter, rule)) ? 'withheld' : 'allowed'
 }
 
 /** Whether a message on `subject` may be delivered to a subscription whose verdict was `withheld`. */
 export function mayReceive(permissions: Permissions, subject: string): boolean {
-  return !matchesFilter(INBOXES, subject) && !permissions.subscribe.deny.some((rule) => matchesFilter(rule, subject))
+  return ![...CLOSED, ...permissions.subscribe.deny].some((rule) => matchesFilter(rule, subject))
 }

@@ -11,6 +11,7 @@ import { Session } from '../session/session.ts'
 import type { SessionSnapshot } from '../session/snapshot.ts'
 import type { Subscription } from '../session/subscription.ts'
 import type { EndSubscription, Upstream, UpstreamMessage } from '../upstream/upstream.ts'
+import { AdminChannel, type AdminOrder } from './admin.ts'
 import { Barrier } from './barrier.ts'
 import type { ClientConnection, ClientSocket } from './client-socket.ts'
 import { Interest } from './interest.ts'
@@ -52,6 +53,7 @@ export class Hub implements SessionHub {
   readonly limits: Limits
   readonly turn: Turn
   readonly requests: Requests
+  readonly admin: AdminChannel
   readonly #upstream: Upstream
   readonly #authenticate: Authenticate
   readonly clock: () => number
@@ -79,6 +81,7 @@ export class Hub implements SessionHub {
     this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
+    this.admin = new AdminChannel(options.upstream, (order) => this.#obey(order))
     this.clock = options.clock ?? Date.now
     this.nonces = options.nonces ?? false
     this.#random = options.random ?? Math.random
@@ -243,6 +246,7 @@ export class Hub implements SessionHub {
     this.#forgetUpstream()
     for (const session of [...this.#sessions.values()]) session.end(closings.shutdown)
     this.requests.close()
+    this.admin.close()
     this.turn.flush()
   }
 
@@ -258,6 +262,14 @@ export class Hub implements SessionHub {
   tick(): void {
     const now = this.clock()
     for (const session of [...this.#sessions.values()]) session.tick(now)
+  }
+
+  #obey(order: AdminOrder): void {
+    for (const session of [...this.#sessions.values()]) {
+      if (session.id !== order.connection && (order.user === undefined || session.user !== order.user)) continue
+      if (order.do === 'disconnect') session.end(closings.revoked)
+      else session.revoke(order.filter)
+    }
   }
 
   /** Clients hear `open` only once the broker has confirmed all that they subscribed to. */

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { SpanwireError, type SpanwireErrorCode } from '../../sdk/errors.ts'
 
@@ -30,6 +31,7 @@ export function problem(c: Context, error: SpanwireError): Response {
 /** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
 export function toProblem(c: Context, error: unknown): Response {
   if (error instanceof SpanwireError) return problem(c, error)
+  if (error instanceof HTTPException) return error.getResponse()
   const body = JSON.stringify({
     type: 'about:blank',
     title: 'Internal error',

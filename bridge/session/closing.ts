@@ -6,6 +6,7 @@ export const closings = {
   authorization: { error: 'Authorization Violation', code: 1008 },
   authenticationTimeout: { error: 'Authentication Timeout', code: 1008 },
   authenticationExpired: { error: 'User Authentication Expired', code: 1008 },
+  revoked: { error: 'User Authentication Revoked', code: 1008 },
   slowConsumer: { error: 'Slow Consumer', code: 1008 },
   maxConnections: { error: 'maximum connections exceeded', code: 1008 },
   maxUserConnections: { error: 'maximum account active connections exceeded', code: 1008 },

@@ -1,7 +1,7 @@
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { ClientOp } from '../../sdk/protocol/client-op.ts'
 import { isSubject } from '../../sdk/subject.ts'
-import { mayPublish } from '../auth/permissions.ts'
+import { isReserved, mayPublish } from '../auth/permissions.ts'
 import { withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
 import type { SessionHub } from './hub.ts'
@@ -38,6 +38,10 @@ export class Publisher {
     const grant = replies.use(subject)
     if (!grant?.permitted && !mayPublish(permissions, subject))
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
+    // Who answers would publish there with rights that this client doesn't have.
+    if (isReserved(grant?.reply ?? subject) || (reply !== undefined && isReserved(reply))) {
+      return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
+    }
     if (headerSize > maxHeaders) return `Headers Violation for Publish to ${JSON.stringify(subject)}`
     if (!this.#meter.take(bytes.length, this.#hub.clock())) {
       return ++this.#refusals > MAX_REFUSALS

@@ -175,6 +175,12 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.write(encodeInfo(info))
   }
 
+  /** Ends all subscriptions to a filter, as if they were no longer allowed. */
+  revoke(filter: string): void {
+    for (const refusal of this.#subscriptions.revoke(filter)) this.#reply(encodeError(refusal))
+    this.#changed()
+  }
+
   /** Looks at the clock. */
   tick(now: number): void {
     const due = this.#lifetime.check(now, this.#hub.limits, {

@@ -72,6 +72,13 @@ export class Subscriptions {
     return refusals
   }
 
+  /** Ends all subscriptions to a filter; returns the texts for `-ERR`. */
+  revoke(filter: string): string[] {
+    const revoked = [...this.#bySid.values()].filter((subscription) => subscription.filter === filter)
+    for (const subscription of revoked) this.drop(subscription)
+    return revoked.map(({ queue }) => refusal(filter, queue))
+  }
+
   snapshot(): SubscriptionSnapshot[] {
     return [...this.#bySid.values()].map(({ sid, filter, queue, max, delivered }) => ({
       sid,

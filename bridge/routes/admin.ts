@@ -1,0 +1,53 @@
+import { Hono } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { SpanwireError } from '../../sdk/errors.ts'
+import { parseOrder } from '../hub/admin.ts'
+import type { Hub } from '../hub/hub.ts'
+
+/** Who may give orders. Without it there are no admin routes. */
+export interface AdminOptions {
+  /** Sent as `Authorization: Bearer`; at least 32 letters and digits, and not a key that tokens are signed with. */
+  readonly key: string
+}
+
+/**
+ * `POST /admin/disconnect` with `{ "user" }` or `{ "connection" }`: ends these connections at every hub.
+ * `POST /admin/unsubscribe` with `"filter"` beside it: ends their subscriptions to that filter.
+ *
+ * A token that is still valid can connect again: stop issuing it first, and keep tokens short-lived.
+ */
+export function adminRoutes(hub: Hub, { key }: AdminOptions): Hono {
+  // What a bearer token may hold: RFC 6750, section 2.1.
+  if (!/^[\w.~+/-]{32,}=*$/.test(key)) {
+    throw new SpanwireError('invalid-argument', 'admin.key needs at least 32 characters: letters, digits and -._~+/.')
+  }
+  const app = new Hono()
+  // Compares in constant time.
+  app.use(
+    bearerAuth({
+      token: key,
+      noAuthenticationHeader: { message: refusal },
+      invalidAuthenticationHeader: { message: refusal },
+      invalidToken: { message: refusal },
+    }),
+  )
+  for (const what of ['disconnect', 'unsubscribe'] as const) {
+    app.post(`/${what}`, async (c) => {
+      const body: unknown = await c.req.json().catch(() => undefined)
+      const order = parseOrder({ ...Object(body), do: what })
+      if (!hub.upstreamOpen)
+        throw new SpanwireError('upstream-unavailable', 'NATS is out of reach, and with it the other hubs: try again.')
+      hub.admin.send(order)
+      return c.json({}, 202)
+    })
+  }
+  return app
+}
+
+const refusal = {
+  type: 'about:blank',
+  title: 'authentication-failed',
+  status: 401,
+  code: 'authentication-failed',
+  detail: 'The admin key is required.',
+}
