@@ -36,7 +36,7 @@ describe.each(['node', 'bun', 'deno'] as const)('a bridge on %s', (runtime) => {
 
   async function connected(): Promise<RawClient> {
     const client = await RawClient.open(`${host.url.replace('http', 'ws')}/nats`)
-    await client.exchange(`CONNECT {"auth_token":"${token}","headers":true,"no_responders":true}\r\n`)
+    await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false,"headers":true,"no_responders":true}\r\n`)
     return client
   }
 

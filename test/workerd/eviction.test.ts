@@ -43,7 +43,7 @@ async function connected(options: Record<string, unknown> = {}, expiresIn?: numb
   })
   const client = await opened()
   await client.exchange(
-    `CONNECT ${JSON.stringify({ auth_token: token, headers: true, no_responders: true, ...options })}\r\n`,
+    `CONNECT ${JSON.stringify({ auth_token: token, verbose: false, headers: true, no_responders: true, ...options })}\r\n`,
   )
   return client
 }

@@ -29,7 +29,7 @@ const [here, there] = ['a', 'c']
 
 async function connected(client = here): Promise<RawClient> {
   const socket = await RawClient.open(`${worker.url.replace('http', 'ws')}/nats?client=${client}`)
-  await socket.exchange(`CONNECT {"auth_token":"${token}","headers":true,"no_responders":true}\r\n`)
+  await socket.exchange(`CONNECT {"auth_token":"${token}","verbose":false,"headers":true,"no_responders":true}\r\n`)
   return socket
 }
 

@@ -18,7 +18,7 @@ afterAll(() => worker?.stop())
 async function connected(auth = token, options: Record<string, unknown> = {}): Promise<RawClient> {
   const client = await RawClient.open(endpoint)
   await client.exchange(
-    `CONNECT ${JSON.stringify({ auth_token: auth, headers: true, no_responders: true, ...options })}\r\n`,
+    `CONNECT ${JSON.stringify({ auth_token: auth, verbose: false, headers: true, no_responders: true, ...options })}\r\n`,
   )
   return client
 }

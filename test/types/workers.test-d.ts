@@ -1,0 +1,22 @@
+/** What worker/runtime.ts says of the Workers runtime, held against Cloudflare's own types. Checked by `tsc`. */
+import type {
+  DurableObjectLocationHint,
+  DurableObjectNamespace,
+  DurableObjectState,
+  IncomingRequestCfProperties,
+  SyncKvStorage,
+} from '@cloudflare/workers-types'
+import type { LocationHint, ObjectNamespace, ObjectState, RequestOrigin, SyncStore } from '../../worker/runtime.ts'
+
+type Fits<Given extends Wanted, Wanted> = Given
+
+type KnowsHints = Fits<LocationHint, DurableObjectLocationHint>
+type KnowsStore = Fits<SyncKvStorage, SyncStore>
+type KnowsState = Fits<
+  Pick<DurableObjectState, 'getWebSockets'>,
+  { getWebSockets(): Array<Pick<ReturnType<ObjectState['getWebSockets']>[number], 'deserializeAttachment' | 'close'>> }
+>
+type KnowsNames = Fits<Parameters<DurableObjectNamespace['getByName']>[0], Parameters<ObjectNamespace['getByName']>[0]>
+type KnowsOrigin = Fits<IncomingRequestCfProperties, RequestOrigin>
+
+export type { KnowsHints, KnowsNames, KnowsOrigin, KnowsState, KnowsStore }
