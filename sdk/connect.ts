@@ -2,8 +2,7 @@ import type { Bus } from './bus/bus.ts'
 import { EventBus } from './bus/event-bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import type { Events } from './contract/contract.ts'
-import type { SpanwireError } from './errors.ts'
-import { deferred } from './transport/deferred.ts'
+import { SpanwireError } from './errors.ts'
 import type { Transport } from './transport/transport.ts'
 import { type WebSocketOptions, webSocket } from './transport/websocket.ts'
 
@@ -45,9 +44,22 @@ export function connect<Contract extends Events>(options: ConnectOptions<Contrac
 
 function dial(options: WebSocketOptions): Transport {
   if (!/^(nats|tls):/.test(String(options.url))) return webSocket(options)
-  // Computed, so that no bundler follows it into a page: nats.ts beside this file, or what became of it.
-  const neighbour = import.meta.url.replace(/connect(\.\w+)$/, 'nats$1')
-  return deferred(() =>
-    import(/* @vite-ignore */ /* webpackIgnore: true */ neighbour).then((module) => module.nats(options)),
-  )
+  try {
+    // Servers only, and out of every bundler's sight: nats.ts beside this file, or what became of it.
+    const { createRequire } = (globalThis as unknown as Server).process.getBuiltinModule('module')
+    return createRequire(import.meta.url)(import.meta.url.replace(/connect(\.\w+)$/, 'nats$1').slice(7)).nats(options)
+  } catch (cause) {
+    throw new SpanwireError('unsupported', "nats:// needs a server: give transport: nats() of 'spanwire/nats'.", {
+      cause,
+    })
+  }
+}
+
+/** What Node, Deno and Bun have in common. */
+interface Server {
+  readonly process: {
+    getBuiltinModule(name: 'module'): {
+      createRequire(url: string): (path: string) => { nats(options: WebSocketOptions): Transport }
+    }
+  }
 }

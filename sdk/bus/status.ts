@@ -1,4 +1,5 @@
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
+import { EventStream } from './event-stream.ts'
 
 /** A connection's status as something to look at and to listen to. */
 export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
@@ -16,28 +17,17 @@ export function createStatus(transport: Transport): BusStatus {
       return transport.status
     },
     subscribe: (listener) => transport.onStatus(listener),
-    async *[Symbol.asyncIterator]() {
-      const changes = [transport.status]
-      let wake = () => {}
-      const end = transport.onStatus((status) => {
-        changes.push(status)
-        wake()
+    [Symbol.asyncIterator]() {
+      const stream = new EventStream<ConnectionStatus>(() => {
+        const unsubscribe = transport.onStatus(follow)
+        return { ready: Promise.resolve(), unsubscribe, drain: async () => unsubscribe() }
       })
-      try {
-        for (;;) {
-          const status = changes.shift()
-          if (status) {
-            yield status
-            if (status.state === 'closed') return undefined
-          } else {
-            await new Promise<void>((resolve) => {
-              wake = resolve
-            })
-          }
-        }
-      } finally {
-        end()
+      function follow(status: ConnectionStatus): void {
+        stream.push(status)
+        if (status.state === 'closed') stream.end()
       }
+      follow(transport.status)
+      return stream
     },
   }
 }

@@ -5,7 +5,7 @@ import { isSubject, isSubjectFilter } from '../subject.ts'
 /** @throws SpanwireError `invalid-subject` */
 export function checkSubject(subject: string): void {
   if (!isSubject(subject))
-    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject to publish to.`)
 }
 
 /** @throws SpanwireError `invalid-subject` */
@@ -17,12 +17,20 @@ export function checkFilter(filter: string, queue?: string): void {
 }
 
 /** @throws SpanwireError `payload-too-large` */
-export function checkSize(size: number, max: number): void {
-  if (size > max)
+export function checkSize(size: number, info: { readonly max_payload: number } | undefined): void {
+  if (info && size > info.max_payload)
     throw new SpanwireError(
       'payload-too-large',
-      `Headers and payload are ${size} bytes; the server takes ${max} at most (max_payload).`,
+      `${size} bytes of headers and payload are more than the server takes (${info.max_payload}).`,
     )
+}
+
+export function queueFull(): SpanwireError {
+  return new SpanwireError('offline-queue-full', 'Too much was published while offline: this was not sent.')
+}
+
+export function timedOut(subject: string, timeout: number): SpanwireError {
+  return new SpanwireError('timeout', `No answer from ${subject} within ${timeout} ms.`)
 }
 
 /** The error of a signal that is aborted. */

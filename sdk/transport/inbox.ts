@@ -3,19 +3,11 @@ import { SpanwireError } from '../errors.ts'
 import { parseHeaders } from '../protocol/headers.ts'
 import type { TransportMessage } from './transport.ts'
 
-/** A place for one answer. */
-export interface Awaited {
+/** A request that waits for its answer. */
+export interface Asking extends PromiseWithResolvers<TransportMessage> {
   readonly reply: string
-  readonly answered: Promise<TransportMessage>
-  /** The server has the request: if the connection is lost now, the answer is lost with it. */
-  sent(): void
-  fail(error: SpanwireError): void
-}
-
-interface Waiting {
+  /** The server has it: if the connection is lost now, the answer is lost with it. */
   sent: boolean
-  answer(message: TransportMessage): void
-  fail(error: SpanwireError): void
 }
 
 /** Requests that wait for an answer. All answers come in through one subscription, to {@link filter}. */
@@ -23,52 +15,45 @@ export class Inbox {
   /** Nobody who doesn't know the token can listen in; 131 bits. */
   readonly #prefix = `_INBOX.${randomToken(22)}.`
   readonly filter: string = `${this.#prefix}*`
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #asking = new Map<string, Asking>()
   #count = 0
 
-  /** Makes a place for the answer to a request to `subject`. */
-  open(subject: string): Awaited {
-    const reply = this.#prefix + (++this.#count).toString(36)
-    const { promise, resolve, reject } = Promise.withResolvers<TransportMessage>()
-    const settle = () => this.#waiting.delete(reply)
-    const fail = (error: SpanwireError) => {
-      settle()
-      reject(error)
-    }
-    const answer = (message: TransportMessage) => {
-      if (isNoResponders(message)) return fail(noResponders(subject))
-      settle()
-      resolve(message)
-    }
-    const waiting = { sent: false, answer, fail }
-    const sent = () => {
-      waiting.sent = true
-    }
-    this.#waiting.set(reply, waiting)
-    return { reply, answered: promise, sent, fail }
+  ask(): Asking {
+    const asking = { ...Promise.withResolvers<TransportMessage>(), reply: this.#prefix + this.#count++, sent: false }
+    this.#asking.set(asking.reply, asking)
+    return asking
   }
 
-  /** A message that came in; one nobody waits for any more is dropped. */
+  /** Nobody waits any more. */
+  forget({ reply }: Asking): void {
+    this.#asking.delete(reply)
+  }
+
+  /** A message that came in; one nobody waits for is dropped. */
   message(message: TransportMessage): void {
-    this.#waiting.get(message.subject)?.answer(message)
+    this.#asking.get(message.subject)?.resolve(message)
   }
 
   /** Gives up on all, or on those that the server has. */
-  failAll(error: SpanwireError, sentOnly?: boolean): void {
-    for (const { sent, fail } of [...this.#waiting.values()]) if (sent || !sentOnly) fail(error)
+  failAll(error: Error, sentOnly?: boolean): void {
+    for (const { sent, reject } of this.#asking.values()) if (sent || !sentOnly) reject(error)
   }
 }
 
-/** Whether it is nats-server's word that nobody listens: a 503 status without payload. */
-function isNoResponders({ headerBlock, payload }: TransportMessage): boolean {
-  if (!headerBlock || payload.length > 0) return false
-  try {
-    return parseHeaders(headerBlock).status === 503
-  } catch {
-    return false
+/** @throws SpanwireError `no-responders` if the answer is nats-server's word that nobody listens (ADR-1) */
+export function checkAnswer(answer: TransportMessage, subject: string): TransportMessage {
+  if (answer.headerBlock && answer.payload.length === 0) {
+    let status: number | undefined
+    try {
+      status = parseHeaders(answer.headerBlock).status
+    } catch {
+      // Not a header block: an answer all the same.
+    }
+    if (status === 503) throw noResponders(subject)
   }
+  return answer
 }
 
 export function noResponders(subject: string): SpanwireError {
-  return new SpanwireError('no-responders', `Nobody answers requests to ${subject} right now.`)
+  return new SpanwireError('no-responders', `Nobody answers ${subject} right now.`)
 }

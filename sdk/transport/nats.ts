@@ -2,7 +2,7 @@ import { type ConnectionInput, type Phase, toState, transitions } from '../conne
 import { type OfflineOptions, OfflineQueue } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
-import { checkFilter, checkSize, checkSubject, closedError, onAbort } from './checks.ts'
+import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull, timedOut } from './checks.ts'
 import { noResponders } from './inbox.ts'
 import type { NatsConnectionLike, NatsMessageLike, NatsStatusLike, NatsSubscriptionLike } from './nats-connection.ts'
 import { StatusCell } from './status-cell.ts'
@@ -147,10 +147,7 @@ export class NatsTransport implements Transport {
       },
       settle: (error) => error && reject(error),
     }
-    const timer = setTimeout(
-      () => fail(new SpanwireError('timeout', `No answer from ${subject} within ${timeout} ms.`)),
-      timeout,
-    )
+    const timer = setTimeout(() => fail(timedOut(subject, timeout)), timeout)
     const release = onAbort(signal, fail)
     if (!signal?.aborted) this.#submit(sending)
     return promise.finally(() => {
@@ -161,7 +158,7 @@ export class NatsTransport implements Transport {
 
   async flush(): Promise<void> {
     this.#assertNotClosed()
-    if (this.#phase === 'open' && this.#connection) return this.#unlessLost(this.#connection.flush())
+    if (this.#phase === 'open' && this.#connection) return this.#unlessLost(settled(this.#connection))
     const waiting = Promise.withResolvers<void>()
     this.#flushes.push(waiting)
     return waiting.promise
@@ -206,7 +203,7 @@ export class NatsTransport implements Transport {
     this.#phase = transitions[this.#phase].ready
     for (const sending of this.#queue.take()) {
       try {
-        checkSize(sending.size, this.#connection?.info?.max_payload ?? Number.POSITIVE_INFINITY)
+        checkSize(sending.size, this.#connection?.info)
         this.#send(sending)
       } catch (error) {
         sending.settle(error as SpanwireError)
@@ -263,9 +260,7 @@ export class NatsTransport implements Transport {
   #submit(sending: Sending): void {
     if (this.#phase === 'open') return this.#send(sending)
     for (const refused of this.#queue.add(sending)) {
-      refused.settle(
-        new SpanwireError('offline-queue-full', 'Too much was published while offline: this message was not sent.'),
-      )
+      refused.settle(queueFull())
     }
   }
 
@@ -324,8 +319,7 @@ export class NatsTransport implements Transport {
   #check(subject: string, payload: Uint8Array, headers: HeaderFields | undefined): void {
     this.#assertNotClosed()
     checkSubject(subject)
-    const max = this.#connection?.info?.max_payload
-    if (max !== undefined) checkSize(payload.length + sizeOf(headers), max)
+    checkSize(payload.length + sizeOf(headers), this.#connection?.info)
   }
 
   #assertNotClosed(): void {

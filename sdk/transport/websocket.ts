@@ -3,25 +3,16 @@ import { type ConnectionInput, type Phase, toState, transitions } from '../conne
 import { keepAlive } from '../connection/keep-alive.ts'
 import { type OfflineOptions, OfflineQueue } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { encodeFrame } from '../protocol/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
 import { encodeHeaders } from '../protocol/headers.ts'
 import type { ServerInfo } from '../protocol/server-op.ts'
-import { checkFilter, checkSize, checkSubject, closedError, onAbort } from './checks.ts'
-import { Inbox } from './inbox.ts'
-import { type LinkHandler, NatsLink } from './nats-link.ts'
-import type { Publication } from './publication.ts'
+import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull, timedOut } from './checks.ts'
+import { checkAnswer, Inbox } from './inbox.ts'
+import { NatsLink } from './nats-link.ts'
+import { Outbox, type Waiter } from './outbox.ts'
 import { readServerError } from './server-error.ts'
 import { StatusCell } from './status-cell.ts'
-import type {
-  ConnectionStatus,
-  SubscriptionHandler,
-  Transport,
-  TransportMessage,
-  TransportPublishOptions,
-  TransportRequestOptions,
-  TransportSubscription,
-} from './transport.ts'
+import type { SubscriptionHandler, Transport, TransportPublishOptions } from './transport.ts'
 
 /** A token, or a function that brings a fresh one for every connection. */
 export type TokenSource = string | (() => string | Promise<string>)
@@ -54,9 +45,26 @@ export interface WebSocketOptions {
 
 /** Refusals in a row after which a token function isn't asked again. */
 const MAX_REFUSALS = 3
-// Frames are gathered up to this size: a bridge refuses frames of more than twice its max_payload.
-const MAX_FRAME = 65_536
-const PING = encodeFrame('PING')
+
+/** A message to be sent, or a subscription, or somebody who only waits. */
+interface Member extends Waiter {
+  readonly frame?: Uint8Array
+  readonly subject?: string
+  readonly reply?: string | undefined
+  /** Header block and payload, in bytes. */
+  readonly size: number
+  /** Of a subscription. */
+  readonly sid?: string
+}
+
+interface Subscription extends Member {
+  readonly sid: string
+  readonly frame: Uint8Array
+  readonly filter: string
+  readonly queue: string | undefined
+  readonly handler: SubscriptionHandler
+  end(error: Error): void
+}
 
 /**
  * Spanwire's own NATS client over WebSocket.
@@ -64,321 +72,69 @@ const PING = encodeFrame('PING')
  * @throws SpanwireError `invalid-argument` for a URL that can't be dialled
  */
 export function webSocket(options: WebSocketOptions): Transport {
-  return new WebSocketTransport(options)
-}
+  const { token: source, user, pass, name, connectTimeout = 10_000, pingInterval = 25_000 } = options
+  const url = toSocketUrl(options.url)
+  const cell = new StatusCell('connecting')
+  const queue = new OfflineQueue<Member>(options.offline)
+  const subscriptions = new Map<string, Subscription>()
+  const inbox = new Inbox()
+  /** Those who asked for a flush while offline. */
+  const flushes: Member[] = []
+  let phase: Phase = 'connecting'
+  let lastSid = 0
+  let listening = false
+  // Of the current connection:
+  let link: NatsLink | undefined
+  let info: ServerInfo | undefined
+  let outbox: Outbox<Member> | undefined
+  let fault: SpanwireError | undefined
+  let unanswered = 0
+  let heartbeat: ReturnType<typeof setInterval> | undefined
+  // Of the attempts to make one:
+  let attempts = 0
+  let refusals = 0
+  let retry: ReturnType<typeof setTimeout> | undefined
+  let patience: ReturnType<typeof setTimeout> | undefined
 
-interface Subscription {
-  readonly sid: string
-  readonly filter: string
-  readonly queue: string | undefined
-  readonly handler: SubscriptionHandler
-  readonly ready: PromiseWithResolvers<void>
-}
-
-/** What one PING confirms: everything that was sent before it. */
-interface Round {
-  readonly publications: Publication[]
-  readonly subscriptions: Subscription[]
-  readonly waiting: PromiseWithResolvers<void>[]
-}
-
-class WebSocketTransport implements Transport {
-  readonly #options: WebSocketOptions
-  readonly #url: string
-  readonly #cell = new StatusCell('connecting')
-  readonly #subscriptions = new Map<string, Subscription>()
-  readonly #queue: OfflineQueue<Publication>
-  readonly #inbox = new Inbox()
-  #phase: Phase = 'connecting'
-  #inboxOpen = false
-  #lastSid = 0
-  #link: NatsLink | undefined
-  #info: ServerInfo | undefined
-  /** Rounds whose PONG is awaited, oldest first. */
-  #rounds: Round[] = []
-  /** The round that the next PING will confirm. */
-  #round: Round | undefined
-  /** Waits for `open`. */
-  #flushes: PromiseWithResolvers<void>[] = []
-  #unanswered = 0
-  #attempts = 0
-  #refusals = 0
-  #fault: SpanwireError | undefined
-  #out: Uint8Array[] = []
-  #outSize = 0
-  #retry: ReturnType<typeof setTimeout> | undefined
-  #heartbeat: ReturnType<typeof setInterval> | undefined
-  readonly #wake = () => {
-    if (this.#link) this.#ping()
-    else if (this.#retry !== undefined) this.#dialAfter(0)
-  }
-
-  constructor(options: WebSocketOptions) {
-    this.#options = options
-    this.#url = toSocketUrl(options.url)
-    this.#queue = new OfflineQueue(options.offline)
-    globalThis.addEventListener?.('online', this.#wake)
-    void this.#dial()
-  }
-
-  get status(): ConnectionStatus {
-    return this.#cell.status
-  }
-
-  onStatus(listener: (status: ConnectionStatus) => void): () => void {
-    return this.#cell.listen(listener)
-  }
-
-  async publish(subject: string, payload: Uint8Array, options: TransportPublishOptions = {}): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const publication = this.#submit(subject, payload, options, (error) => (error ? reject(error) : resolve()))
-    const release = onAbort(options.signal, (error) => {
-      this.#queue.delete(publication)
-      publication.settle(error)
-    })
-    return promise.finally(release)
-  }
-
-  subscribe(
-    filter: string,
-    handler: SubscriptionHandler,
-    { queue }: { readonly queue?: string } = {},
-  ): TransportSubscription {
-    this.#assertNotClosed()
-    checkFilter(filter, queue)
-    const subscription: Subscription = {
-      sid: String(++this.#lastSid),
-      filter,
-      queue,
-      handler,
-      ready: Promise.withResolvers(),
-    }
-    const { sid, ready } = subscription
-    ready.promise.catch(() => {})
-    this.#subscriptions.set(sid, subscription)
-    if (this.#info) this.#sendSubscribe(subscription)
-    const end = () => {
-      this.#subscriptions.delete(sid)
-      ready.reject(new SpanwireError('aborted', 'The subscription was ended before the server had it.'))
-    }
-    const isLive = () => this.#subscriptions.get(sid) === subscription
-    return {
-      ready: ready.promise,
-      unsubscribe: () => {
-        if (!isLive()) return
-        end()
-        if (this.#info) this.#send(encodeUnsubscribe(sid))
-      },
-      drain: async () => {
-        if (!isLive()) return
-        if (this.#info) {
-          this.#send(encodeUnsubscribe(sid))
-          // What the server had sent before arrives before its PONG. If the connection is lost, nothing more comes.
-          await this.#confirm().catch(() => {})
-        }
-        end()
-      },
-    }
-  }
-
-  async request(subject: string, payload: Uint8Array, options: TransportRequestOptions): Promise<TransportMessage> {
-    this.#assertNotClosed()
-    if (!this.#inboxOpen) {
-      this.#inboxOpen = true
-      this.subscribe(this.#inbox.filter, {
-        message: (message) => this.#inbox.message(message),
-        ended: (error) => {
-          this.#inboxOpen = false
-          this.#inbox.failAll(error as SpanwireError)
-        },
-      })
-    }
-    const { timeout, signal, headers } = options
-    const { reply, answered, sent, fail } = this.#inbox.open(subject)
-    answered.catch(() => {})
-    let publication: Publication | undefined
-    const giveUp = (error: SpanwireError) => {
-      if (publication) this.#queue.delete(publication)
-      fail(error)
-    }
-    const timer = setTimeout(
-      () => giveUp(new SpanwireError('timeout', `No answer from ${subject} within ${timeout} ms.`)),
-      timeout,
-    )
-    const release = onAbort(signal, giveUp)
+  async function dial(): Promise<void> {
+    retry = undefined
     try {
-      publication = this.#submit(
-        subject,
-        payload,
-        { reply, ...(headers && { headers }), ...(signal && { signal }) },
-        (error) => (error ? fail(error) : sent()),
+      const token = typeof source === 'function' ? await source() : source
+      if (phase === 'closed') return
+      patience = setTimeout(
+        () => link?.end(new SpanwireError('connection-refused', `No connection within ${connectTimeout} ms.`)),
+        connectTimeout,
       )
-      return await answered
-    } finally {
-      clearTimeout(timer)
-      release()
-    }
-  }
-
-  async flush(): Promise<void> {
-    this.#assertNotClosed()
-    if (this.#phase === 'open') return this.#confirm()
-    const waiting = Promise.withResolvers<void>()
-    this.#flushes.push(waiting)
-    return waiting.promise
-  }
-
-  async drain(): Promise<void> {
-    if (this.#phase === 'closed') return
-    if (this.#info) {
-      for (const { sid } of this.#subscriptions.values()) this.#send(encodeUnsubscribe(sid))
-      await this.#confirm().catch(() => {})
-    }
-    if (this.#queue.length > 0) await this.flush().catch(() => {})
-    await this.close()
-  }
-
-  async close(): Promise<void> {
-    this.#end(closedError())
-  }
-
-  #submit(
-    subject: string,
-    payload: Uint8Array,
-    { reply, headers, signal }: TransportPublishOptions,
-    settle: (error?: SpanwireError) => void,
-  ): Publication {
-    this.#assertNotClosed()
-    checkSubject(subject)
-    if (reply !== undefined) checkSubject(reply)
-    const block = headers && headers.length > 0 ? encodeHeaders(headers) : undefined
-    const size = payload.length + (block?.length ?? 0)
-    if (this.#info) checkSize(size, this.#info.max_payload)
-    const frame = encodePublish(subject, payload, reply, block)
-    const publication: Publication = { frame, subject, reply, size, settle }
-    if (signal?.aborted) return publication
-    if (this.#phase === 'open') {
-      this.#sendPublication(publication)
-    } else {
-      for (const refused of this.#queue.add(publication)) {
-        refused.settle(
-          new SpanwireError('offline-queue-full', 'Too much was published while offline: this message was not sent.'),
-        )
-      }
-    }
-    return publication
-  }
-
-  #sendPublication(publication: Publication): void {
-    this.#send(publication.frame)
-    this.#currentRound().publications.push(publication)
-  }
-
-  #sendSubscribe(subscription: Subscription): void {
-    this.#send(encodeSubscribe(subscription.filter, subscription.sid, subscription.queue))
-    this.#currentRound().subscriptions.push(subscription)
-  }
-
-  /** Resolves when the server has processed everything sent so far. */
-  #confirm(): Promise<void> {
-    const waiting = Promise.withResolvers<void>()
-    this.#currentRound().waiting.push(waiting)
-    this.#scheduleFlush()
-    return waiting.promise
-  }
-
-  #ping(): void {
-    this.#currentRound()
-    this.#scheduleFlush()
-  }
-
-  #currentRound(): Round {
-    this.#round ??= { publications: [], subscriptions: [], waiting: [] }
-    return this.#round
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#scheduleFlush()
-    if (this.#outSize + bytes.length > MAX_FRAME) this.#write()
-    this.#out.push(bytes)
-    this.#outSize += bytes.length
-  }
-
-  #flushScheduled = false
-
-  /** What is sent during one turn leaves together, followed by one PING that confirms it. */
-  #scheduleFlush(): void {
-    if (this.#flushScheduled) return
-    this.#flushScheduled = true
-    queueMicrotask(() => {
-      this.#flushScheduled = false
-      if (!this.#info) return
-      if (this.#round) {
-        this.#out.push(PING)
-        this.#outSize += PING.length
-        this.#rounds.push(this.#round)
-        this.#round = undefined
-      }
-      this.#write()
-    })
-  }
-
-  #write(): void {
-    if (this.#out.length === 0) return
-    const frame = new Uint8Array(this.#outSize)
-    let at = 0
-    for (const bytes of this.#out) {
-      frame.set(bytes, at)
-      at += bytes.length
-    }
-    this.#out = []
-    this.#outSize = 0
-    this.#link?.send(frame)
-  }
-
-  async #dial(): Promise<void> {
-    this.#retry = undefined
-    const { token: source, connectTimeout = 10_000 } = this.#options
-    let token: string | undefined
-    try {
-      token = typeof source === 'function' ? await source() : source
+      // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
+      link = new NatsLink(url, {
+        info: (next) => informed(next, token),
+        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+        error: erred,
+        pong: ponged,
+        lost: (error) => lost(fault ?? error),
+      })
     } catch (cause) {
-      if (isSpanwireError(cause, 'authentication-failed')) return this.#end(cause)
-      return this.#lost(new SpanwireError('connection-refused', 'The token function failed: trying again.', { cause }))
+      if (isSpanwireError(cause, 'authentication-failed')) end(cause)
+      else lost(new SpanwireError('connection-refused', 'The token function or the dial failed.', { cause }))
     }
-    if (this.#phase === 'closed') return
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const handler: LinkHandler = {
-      info: (info) => this.#informed(info, token),
-      message: (sid, message) => this.#subscriptions.get(sid)?.handler.message(message),
-      error: (text) => this.#erred(text),
-      pong: () => this.#ponged(),
-      lost: (error) => {
-        clearTimeout(timer)
-        this.#lost(this.#fault ?? error)
-      },
-    }
-    try {
-      this.#link = new NatsLink(this.#url, handler)
-    } catch (cause) {
-      // A page may be forbidden to dial it (mixed content, Content-Security-Policy).
-      return this.#lost(new SpanwireError('connection-refused', 'This runtime refuses to dial the URL.', { cause }))
-    }
-    timer = setTimeout(
-      () => this.#link?.end(new SpanwireError('connection-refused', `No connection within ${connectTimeout} ms.`)),
-      connectTimeout,
-    )
-    this.#connected = () => clearTimeout(timer)
   }
 
-  #connected: () => void = () => {}
+  function redial(ms: number): void {
+    clearTimeout(retry)
+    retry = setTimeout(dial, ms)
+  }
 
-  #informed(info: ServerInfo, token: string | undefined): void {
-    const first = !this.#info
-    this.#info = info
-    if (first) {
-      const { user, pass, name } = this.#options
-      this.#link?.send(
+  /** The browser says that the network is back. */
+  function wake(): void {
+    if (retry !== undefined) redial(0)
+    else outbox?.send()
+  }
+
+  function informed(next: ServerInfo, token: string | undefined): void {
+    info = next
+    if (!outbox) {
+      outbox = new Outbox((bytes) => link?.send(bytes))
+      outbox.send(
         encodeConnect({
           verbose: false,
           pedantic: false,
@@ -388,178 +144,270 @@ class WebSocketTransport implements Transport {
           protocol: 1,
           lang: 'spanwire',
           version: '0.1.0',
-          ...(token !== undefined && { auth_token: token }),
-          ...(user !== undefined && { user }),
-          ...(pass !== undefined && { pass }),
-          ...(name !== undefined && { name }),
+          // JSON leaves out what is undefined.
+          ...({ auth_token: token, user, pass, name } as object),
         }),
       )
-      for (const subscription of this.#subscriptions.values()) this.#sendSubscribe(subscription)
-      this.#ping()
-      return
-    }
-    // Still in the handshake: the first PONG settles it.
-    if (this.#heartbeat === undefined) return
-    if (info.edge?.upstream === 'reconnecting') this.#stalled()
-    else if (this.#phase === 'stalled') this.#opened()
-    // Lame duck: what is under way is confirmed, then another server is looked for.
-    if (info.ldm) {
-      const moved = new SpanwireError('connection-lost', 'The server is about to shut down: connecting anew.')
-      const link = this.#link
-      this.#confirm().then(
-        () => link?.end(moved),
-        () => {},
-      )
-    }
-  }
-
-  #ponged(): void {
-    const round = this.#rounds.shift()
-    if (!round) return
-    this.#unanswered = 0
-    if (this.#heartbeat === undefined) {
-      this.#connected()
-      this.#heartbeat = setInterval(() => this.#beat(), this.#options.pingInterval ?? 25_000)
-      this.#attempts = 0
-      this.#refusals = 0
-      if (this.#info?.edge?.upstream === 'reconnecting') this.#stalled()
-      else this.#opened()
-    }
-    for (const publication of round.publications) publication.settle()
-    for (const waiting of round.waiting) waiting.resolve()
-    if (this.#phase === 'open') for (const { ready } of round.subscriptions) ready.resolve()
-    else this.#unconfirmed.push(...round.subscriptions)
-  }
-
-  /** Subscriptions the bridge has, while NATS behind it is away. */
-  #unconfirmed: Subscription[] = []
-
-  #stalled(): void {
-    this.#enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS, and is reconnecting.'))
-  }
-
-  #opened(): void {
-    for (const { ready } of this.#unconfirmed.splice(0)) ready.resolve()
-    // Listeners may publish: what has waited goes first.
-    const max = this.#info?.max_payload ?? 0
-    for (const publication of this.#queue.take()) {
-      try {
-        checkSize(publication.size, max)
-        this.#sendPublication(publication)
-      } catch (error) {
-        publication.settle(error as SpanwireError)
+      for (const subscription of subscriptions.values()) outbox.send(subscription.frame, subscription)
+    } else if (heartbeat !== undefined) {
+      settle()
+      // Lame duck: what is under way is confirmed, then another server is looked for.
+      if (next.ldm) {
+        const moved = () => link?.end(new SpanwireError('connection-lost', 'The server is shutting down.'))
+        outbox.send(undefined, { size: 0, settle: (error) => error || moved() })
       }
     }
-    for (const waiting of this.#flushes.splice(0)) this.#confirm().then(waiting.resolve, waiting.reject)
-    this.#enter('ready')
   }
 
-  #beat(): void {
-    if (keepAlive(this.#unanswered) === 'dead') {
-      this.#link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+  function ponged(): void {
+    unanswered = 0
+    const waiters = outbox?.ponged() ?? []
+    if (heartbeat === undefined) {
+      clearTimeout(patience)
+      attempts = refusals = 0
+      heartbeat = setInterval(beat, pingInterval)
+      settle()
+    }
+    for (const waiter of waiters) waiter.settle()
+  }
+
+  /** Is NATS within reach? The bridge says when it isn't. */
+  function settle(): void {
+    if (info?.edge?.upstream === 'reconnecting') {
+      enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS and is reconnecting.'))
+    } else if (phase !== 'open') {
+      // What has waited goes before what the listeners may publish; subscriptions that weren't ready are now.
+      for (const member of [...queue.take(), ...flushes.splice(0)]) send(member)
+      for (const subscription of subscriptions.values()) outbox?.send(undefined, subscription)
+      enter('ready')
+    }
+  }
+
+  function send(member: Member): void {
+    try {
+      checkSize(member.size, info)
+      outbox?.send(member.frame, member)
+    } catch (error) {
+      member.settle(error as Error)
+    }
+  }
+
+  function beat(): void {
+    if (keepAlive(unanswered++) === 'ping') outbox?.send()
+    else link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+  }
+
+  function erred(text: string): void {
+    const { about, subject, queue, error } = readServerError(text)
+    const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
+    const oldest = outbox?.oldest ?? []
+    if (about === 'Publish') {
+      for (const member of oldest) if (is(member.subject, subject) || is(member.reply, subject)) member.settle(error)
+    } else if (about === 'Subscription') {
+      for (const other of [...subscriptions.values()])
+        if (is(other.filter, subject) && is(other.queue, queue)) other.end(error)
+    } else if (about === 'maximum') {
+      const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
+      subscriptions.get(newest?.sid ?? '')?.end(error)
     } else {
-      this.#unanswered++
-      this.#ping()
+      fault = error
+      if (about) link?.end(error)
     }
-  }
-
-  #erred(text: string): void {
-    const fault = readServerError(text)
-    const { about, error } = fault
-    if (about === 'publish') {
-      for (const publication of this.#rounds[0]?.publications ?? []) {
-        if (publication.subject === fault.subject || publication.reply === fault.subject) publication.settle(error)
-      }
-    } else if (about === 'subscription') {
-      for (const subscription of [...this.#subscriptions.values()]) {
-        if (subscription.filter === fault.filter && subscription.queue === fault.queue)
-          this.#refuse(subscription, error)
-      }
-    } else if (about === 'newest-subscription') {
-      const newest = this.#rounds[0]?.subscriptions.pop()
-      if (newest) this.#refuse(newest, error)
-    } else {
-      this.#fault = error
-      if (about === 'credentials') this.#link?.end(error)
-    }
-  }
-
-  #refuse(subscription: Subscription, error: SpanwireError): void {
-    this.#subscriptions.delete(subscription.sid)
-    subscription.ready.reject(error)
-    subscription.handler.ended(error)
   }
 
   /** The connection, or an attempt to make one, is gone. */
-  #lost(error: SpanwireError): void {
-    this.#abandon(
-      new SpanwireError(
-        'connection-lost',
-        'The connection was lost before the server confirmed: it may have arrived.',
-        {
-          cause: error,
-        },
-      ),
+  function lost(error: SpanwireError): void {
+    abandon(
+      new SpanwireError('connection-lost', 'Lost before the server confirmed: it may have arrived.', { cause: error }),
     )
-    if (this.#phase === 'closed') return
-    if (error.code === 'authentication-failed') {
-      this.#refusals++
-      if (typeof this.#options.token !== 'function' || this.#refusals >= MAX_REFUSALS) return this.#end(error)
+    if (phase === 'closed') return
+    if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS)) {
+      return end(error)
     }
-    this.#dialAfter(backoff(this.#attempts++, this.#options.backoff ?? {}, this.#options.random ?? Math.random))
-    this.#enter('lost', error)
-  }
-
-  #dialAfter(ms: number): void {
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => void this.#dial(), ms)
+    redial(backoff(attempts++, options.backoff ?? {}, options.random ?? Math.random))
+    enter('lost', error)
   }
 
   /** Forgets everything that belongs to one connection. */
-  #abandon(error: SpanwireError): void {
-    clearInterval(this.#heartbeat)
-    this.#heartbeat = undefined
-    this.#link = undefined
-    this.#info = undefined
-    this.#fault = undefined
-    this.#unanswered = 0
-    this.#out = []
-    this.#outSize = 0
-    const rounds = this.#round ? [...this.#rounds, this.#round] : this.#rounds
-    this.#rounds = []
-    this.#round = undefined
-    this.#unconfirmed = []
-    this.#inbox.failAll(error, true)
-    for (const { publications, waiting } of rounds) {
-      for (const publication of publications) publication.settle(error)
-      for (const { reject } of waiting) reject(error)
+  function abandon(error: Error): void {
+    clearInterval(heartbeat)
+    clearTimeout(patience)
+    const waiters = outbox?.end() ?? []
+    heartbeat = link = info = outbox = fault = undefined
+    unanswered = 0
+    inbox.failAll(error, true)
+    for (const waiter of waiters) waiter.settle(error)
+  }
+
+  function end(error: SpanwireError): void {
+    if (phase === 'closed') return
+    phase = 'closed'
+    clearTimeout(retry)
+    globalThis.removeEventListener?.('online', wake)
+    const last = link
+    abandon(error)
+    last?.end(error)
+    for (const member of [...queue.take(), ...flushes.splice(0)]) member.settle(error)
+    for (const subscription of [...subscriptions.values()]) subscription.end(error)
+    inbox.failAll(error)
+    cell.set('closed', error)
+  }
+
+  function enter(input: ConnectionInput, error?: SpanwireError): void {
+    phase = transitions[phase][input]
+    cell.set(toState(phase), error)
+  }
+
+  function assertNotClosed(): void {
+    if (phase === 'closed') throw closedError()
+  }
+
+  /** Sends a message, or keeps it while offline. Returns what takes back what can be taken back. */
+  function submit(
+    subject: string,
+    payload: Uint8Array,
+    { reply, headers }: TransportPublishOptions,
+    settle: Waiter['settle'],
+  ): () => void {
+    assertNotClosed()
+    checkSubject(subject)
+    if (reply !== undefined) checkSubject(reply)
+    const block = headers?.length ? encodeHeaders(headers) : undefined
+    const size = payload.length + (block?.length ?? 0)
+    checkSize(size, info)
+    const member = { frame: encodePublish(subject, payload, reply, block), subject, reply, size, settle }
+    if (phase === 'open') send(member)
+    else for (const refused of queue.add(member)) refused.settle(queueFull())
+    return () => queue.delete(member)
+  }
+
+  /** {@link submit}, until the promise is settled, the signal aborted, or time is up. */
+  async function exchange<T>(
+    { promise, reject }: PromiseWithResolvers<T>,
+    signal: AbortSignal | undefined,
+    start: () => () => void,
+    timeout?: () => ReturnType<typeof setTimeout>,
+  ): Promise<T> {
+    let takeBack = () => {}
+    const release = onAbort(signal, reject)
+    const timer = timeout?.()
+    try {
+      if (!signal?.aborted) takeBack = start()
+      return await promise
+    } finally {
+      takeBack()
+      clearTimeout(timer)
+      release()
     }
   }
 
-  #end(error: SpanwireError): void {
-    if (this.#phase === 'closed') return
-    clearTimeout(this.#retry)
-    globalThis.removeEventListener?.('online', this.#wake)
-    const link = this.#link
-    this.#phase = 'closed'
-    this.#write()
-    this.#abandon(error)
-    link?.end(error)
-    for (const publication of this.#queue.take()) publication.settle(error)
-    for (const { reject } of this.#flushes.splice(0)) reject(error)
-    for (const subscription of [...this.#subscriptions.values()]) this.#refuse(subscription, error)
-    this.#inbox.failAll(error)
-    this.#cell.set('closed', error)
+  const transport: Transport = {
+    get status() {
+      return cell.status
+    },
+    onStatus: (listener) => cell.listen(listener),
+
+    async publish(subject, payload, given = {}) {
+      const outcome = Promise.withResolvers<void>()
+      const settle = (error?: Error) => (error ? outcome.reject(error) : outcome.resolve())
+      return exchange(outcome, given.signal, () => submit(subject, payload, given, settle))
+    },
+
+    async request(subject, payload, { timeout, signal, headers }) {
+      assertNotClosed()
+      if (!listening) {
+        listening = true
+        transport.subscribe(inbox.filter, {
+          message: (message) => inbox.message(message),
+          ended(error) {
+            listening = false
+            inbox.failAll(error)
+          },
+        })
+      }
+      const asking = inbox.ask()
+      const settle = (error?: Error) => {
+        asking.sent = true
+        if (error) asking.reject(error)
+      }
+      const answer = exchange(
+        asking,
+        signal,
+        () => submit(subject, payload, { reply: asking.reply, ...(headers && { headers }) }, settle),
+        () => setTimeout(() => asking.reject(timedOut(subject, timeout)), timeout),
+      )
+      return checkAnswer(await answer.finally(() => inbox.forget(asking)), subject)
+    },
+
+    subscribe(filter, handler, { queue } = {}) {
+      assertNotClosed()
+      checkFilter(filter, queue)
+      const sid = String(++lastSid)
+      const ready = Promise.withResolvers<void>()
+      ready.promise.catch(() => {})
+      const isLive = () => subscriptions.has(sid)
+      const forget = (error: Error = new SpanwireError('aborted', 'Ended before the server had it.')) => {
+        subscriptions.delete(sid)
+        ready.reject(error)
+      }
+      const subscription: Subscription = {
+        sid,
+        filter,
+        queue,
+        handler,
+        size: 0,
+        frame: encodeSubscribe(filter, sid, queue),
+        // After an error there will be another connection, which has it again.
+        settle: (error) => error || phase !== 'open' || ready.resolve(),
+        end(error) {
+          forget(error)
+          handler.ended(error)
+        },
+      }
+      subscriptions.set(sid, subscription)
+      outbox?.send(subscription.frame, subscription)
+      return {
+        ready: ready.promise,
+        unsubscribe() {
+          if (!isLive()) return
+          forget()
+          outbox?.send(encodeUnsubscribe(sid))
+        },
+        async drain() {
+          if (!isLive()) return
+          // What the server had sent before arrives before its PONG; if the connection is lost, nothing more comes.
+          await new Promise<unknown>((settle) => {
+            if (outbox) outbox.send(encodeUnsubscribe(sid), { size: 0, settle })
+            else settle(undefined)
+          })
+          forget()
+        },
+      }
+    },
+
+    async flush() {
+      assertNotClosed()
+      return new Promise((resolve, reject) => {
+        const member: Member = { size: 0, settle: (error) => (error ? reject(error) : resolve()) }
+        if (phase === 'open') send(member)
+        else flushes.push(member)
+      })
+    },
+
+    async drain() {
+      for (const { sid } of subscriptions.values()) outbox?.send(encodeUnsubscribe(sid))
+      if (outbox || queue.length > 0) await transport.flush().catch(() => {})
+      end(closedError())
+    },
+
+    async close() {
+      end(closedError())
+    },
   }
 
-  #enter(input: ConnectionInput, error?: SpanwireError): void {
-    this.#phase = transitions[this.#phase][input]
-    this.#cell.set(toState(this.#phase), error)
-  }
-
-  #assertNotClosed(): void {
-    if (this.#phase === 'closed') throw closedError()
-  }
+  globalThis.addEventListener?.('online', wake)
+  void dial()
+  return transport
 }
 
 function toSocketUrl(given: string | URL): string {
@@ -571,5 +419,5 @@ function toSocketUrl(given: string | URL): string {
     }
     if (/^wss?:$/.test(url.protocol)) return url.href
   } catch {}
-  throw new SpanwireError('invalid-argument', 'The URL must be https:// or http:// (a bridge), or wss:// or ws://.')
+  throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss or ws, or nats or tls on a server.')
 }
