@@ -163,6 +163,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
   end(closing: Closing): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    // What waits behind a PONG is said all the same; the PONG itself would promise too much.
+    for (const { later } of this.#unanswered) for (const frame of later) this.write(frame)
     this.#outlet.close(closing.code, closing.error, encodeError(closing.error))
     this.#leave()
   }
