@@ -1,0 +1,51 @@
+/**
+ * `npm test`: everything that the tests need, then the tests.
+ *
+ *     npm test -- <path or name of vitest's>   only these
+ *     npm test -- --all                        the NATS suites also on the distribution's nats-server, as with CI=true
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { findMachine, type Machine } from './support/machine.ts'
+import { addTotals, closingLine, runVitest } from './support/vitest-run.ts'
+
+/** What depends on the version of nats-server. */
+const NATS_SUITES = ['test/integration', 'test/conformance']
+
+const ci = process.env.CI === 'true'
+const args = process.argv.slice(2).filter((arg) => arg !== '--all')
+const both = (ci || process.argv.includes('--all')) && args.length === 0
+
+const machine = await prepare()
+const env = { SPANWIRE_SKIP: machine.missing.join(','), NATS_SERVER: machine.natsServer.path }
+// A test that needs Chromium says so by where it is.
+const excluded = machine.missing.includes('chromium') ? ['--exclude', 'test/browser/**'] : []
+const folder = await mkdtemp(join(tmpdir(), 'spanwire-tests-'))
+let totals = await runVitest([...excluded, ...args], env, join(folder, 'first.json'))
+
+const { distribution } = machine
+if (both && distribution && distribution.version !== machine.natsServer.version) {
+  console.log(`\nThe NATS suites again, on nats-server ${distribution.version}\n`)
+  const again = await runVitest(
+    [...excluded, ...NATS_SUITES],
+    { ...env, NATS_SERVER: distribution.path },
+    join(folder, 'second.json'),
+  )
+  totals = addTotals(totals, again)
+}
+await rm(folder, { recursive: true, force: true })
+
+if (machine.missing.length > 0) console.log(`\nSkipped, because this machine has no ${machine.missing.join(', no ')}.`)
+console.log(`\n${closingLine(totals)}`)
+process.exit(totals.failed === 0 && totals.ok ? 0 : 1)
+
+async function prepare(): Promise<Machine> {
+  try {
+    return await findMachine({ strict: ci, distribution: both, report: (line) => console.log(line) })
+  } catch (error) {
+    console.error(`\n${(error as Error).message}`)
+    process.exit(1)
+  }
+}

@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process'
+import process from 'node:process'
+import { promisify } from 'node:util'
+import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
+import { chromiumHint, findChromium, installChromium } from './chromium.ts'
+import type { Runtime } from './runtimes.ts'
+
+const run = promisify(execFile)
+
+/** What the tests have to run on. */
+export interface Machine {
+  readonly natsServer: FoundNatsServer
+  /** The one of the distribution's release, if it was asked for. */
+  readonly distribution: FoundNatsServer | undefined
+  /** Runtimes whose tests are skipped. */
+  readonly missing: readonly Runtime[]
+}
+
+export interface MachineOptions {
+  /** Whether a missing runtime is an error. */
+  readonly strict: boolean
+  /** Whether the distribution's nats-server is needed too. */
+  readonly distribution: boolean
+  readonly report: (line: string) => void
+}
+
+/**
+ * Finds, fetches or installs what the tests run on.
+ * @throws Error with what is missing, and how to install it
+ */
+export async function findMachine({ strict, distribution, report }: MachineOptions): Promise<Machine> {
+  report('What the tests run on:')
+  const line = (name: string, what: string) => report(`  ${name.padEnd(12)} ${what}`)
+  line('node', process.versions.node)
+
+  const natsServer = await findNatsServer('newest')
+  if (!natsServer) throw new Error(`The tests need nats-server. ${installHint}`)
+  line('nats-server', `${natsServer.version} (${natsServer.source}: ${natsServer.path})`)
+  const older = distribution ? await findNatsServer('distribution') : undefined
+  if (older) line('', `${older.version} (${older.source}: ${older.path})`)
+  else if (distribution && strict) {
+    throw new Error("With CI=true the tests need the distribution's nats-server too, and apt-get can't fetch it here.")
+  } else if (distribution) line('', "the distribution's: none (skipped)")
+
+  const missing: Runtime[] = []
+  const need = (runtime: Runtime, version: string | undefined, hint: string) => {
+    if (version) return line(runtime, version)
+    if (strict) throw new Error(`With CI=true the tests need ${runtime}. ${hint}`)
+    line(runtime, `none (its tests are skipped). ${hint}`)
+    missing.push(runtime)
+  }
+  const chromium = (await findChromium()) ?? (await install(report))
+  need('chromium', chromium && `${chromium.version} (${chromium.path})`, chromiumHint)
+  // Both come with the dependencies.
+  for (const runtime of ['deno', 'bun'] as const) {
+    need(runtime, await versionOf(runtime), 'Delete node_modules and try again.')
+  }
+  report('')
+  return { natsServer, distribution: older, missing }
+}
+
+async function install(report: (line: string) => void): ReturnType<typeof installChromium> {
+  if (process.getuid?.() === 0) report('  Installing Chromium by apt-get …')
+  return installChromium()
+}
+
+async function versionOf(runtime: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await run(runtime, ['--version'])
+    return /\d+\.\d+\.\d+/.exec(stdout)?.[0]
+  } catch {
+    return undefined
+  }
+}

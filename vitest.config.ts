@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+/** Tests that start browsers, workerd, other runtimes or the whole demo: one file after the other, after the rest. */
+const heavy = ['test/{browser,workerd,runtimes,demo}/**/*.test.ts']
+
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'light',
+          include: ['test/**/*.test.ts'],
+          exclude: heavy,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'heavy', include: heavy, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
+  },
+})
