@@ -32,12 +32,20 @@ async function verdict(target: AuditTarget, stream: Uint8Array, cut: number, dea
   try {
     client.send(stream.subarray(0, cut))
     client.send(stream.subarray(cut))
-    // An unfinished payload swallows this.
-    client.send('\r\nSUB fuzz.marker marker\r\nPUB fuzz.marker 0\r\n\r\n')
+    // With so many PONGs at least one belongs to these: whatever the stream caused was said before.
+    const pings = String.fromCharCode(...stream).split(/PING/i).length
+    // An unfinished line ends here; an unfinished payload swallows all of it.
+    client.send(
+      `${stream.at(-1) === 10 ? '' : '\r\n'}SUB fuzz.marker marker\r\nPUB fuzz.marker 0\r\n\r\n${'PING\r\n'.repeat(pings)}`,
+    )
     const errors: string[] = []
+    let pongs = 0
+    let marked = false
     try {
       for (let line = await client.next(deadline); line; line = await client.next(deadline)) {
-        if (line.line === 'MSG fuzz.marker marker 0') return { end: 'live', errors }
+        marked ||= line.line === 'MSG fuzz.marker marker 0'
+        if (line.line === 'PONG') pongs++
+        if (marked && pongs >= pings) return { end: 'live', errors }
         if (line.line.startsWith('-ERR')) errors.push(line.line.slice(6, -1))
       }
       return { end: 'closed', errors }
@@ -90,13 +98,14 @@ describe('mutated streams at live endpoints', () => {
       // Where nats-server has a text and got it out, the bridge has the same among its own.
       for (const error of reference.errors) expect(bridge.errors).toContain(error)
     })
-    await fc.assert(property, { numRuns: 250, interruptAfterTimeLimit: 12_000 })
+    await fc.assert(property, { numRuns: 2_000, interruptAfterTimeLimit: 8_000 })
   })
 })
 
 /** The differences that PROTOCOL.md states, as far as they change what a client is told or whether it is closed. */
 function isAllowedToDiffer(text: string): boolean {
   // A client's INFO is ignored there; a CONNECT without a token is refused here. A line end right behind the verb's
-  // blank doesn't end the line there. CR parts the arguments of UNSUB there, and of no other verb.
-  return /INFO|CONNECT|(PUB|SUB)[ \t]+\n|UNSUB[^\n]*\r[^\n]/i.test(text)
+  // blank doesn't end the line there. A CR inside a line parts arguments there,
+  // or doesn't, by verb and place.
+  return /INFO|CONNECT|(PUB|SUB)[ \t]+\n|\r(?!\n)/i.test(text)
 }
