@@ -1,0 +1,25 @@
+import { readFile } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { closings } from '../../../bridge/session/closing.ts'
+import { audits } from './audits/index.ts'
+
+const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')
+const rules = [...page.matchAll(/^\| ([A-Z]-\d+) \| (\*\(bridge\)\*)?/gm)]
+
+it('every MUST of PROTOCOL.md has its audit, and every audit its MUST', () => {
+  expect(audits.map(({ id }) => id).sort()).toEqual(rules.map(([, id]) => id).sort())
+})
+
+it('both say the same of what only a bridge keeps', () => {
+  const bridgeOnly = rules.filter(([, , mark]) => mark).map(([, id]) => id)
+  expect(
+    audits
+      .filter((audit) => audit.bridgeOnly)
+      .map(({ id }) => id)
+      .sort(),
+  ).toEqual(bridgeOnly.sort())
+})
+
+it('PROTOCOL.md names every text that closes a connection', () => {
+  for (const { error } of Object.values(closings)) expect(page).toContain(`\`${error}\``)
+})
