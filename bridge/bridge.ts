@@ -5,6 +5,7 @@ import { type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { Hub, type HubOptions } from './hub/hub.ts'
 import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
+import { tokenFinder } from './routes/credentials.ts'
 import { identify } from './routes/identify.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
 import { problem, toProblem } from './routes/problem.ts'
@@ -48,17 +49,20 @@ export function createBridge(options: BridgeOptions): Bridge {
   const hub = new Hub({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
 
-  app.use(allowOrigins(options.origins ?? []))
+  const origins = options.origins ?? []
+  const findToken = tokenFinder(options.auth.cookie, origins)
+
+  app.use(allowOrigins(origins))
   app.use(
     bodyLimit({
       maxSize: Math.max(MAX_BODY, hub.limits.maxPayload),
       onError: (c) => problem(c, new SpanwireError('payload-too-large', 'The request body is too large.')),
     }),
   )
-  app.route('/nats', connectRoute(hub))
-  app.use('/publish/*', identify(authenticate))
+  app.route('/nats', connectRoute(hub, findToken))
+  app.use('/publish/*', identify(authenticate, findToken))
   app.route('/publish', publishRoutes(hub))
-  app.use('/request/*', identify(authenticate))
+  app.use('/request/*', identify(authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
   app.get('/healthz', (c) => {

@@ -9,6 +9,8 @@ import { createTokenVerifier, type TokenOptions } from './token.ts'
 export interface AuthOptions extends TokenOptions {
   /** Public keys of NATS accounts, and of their signing keys, whose users may connect with their own credentials. */
   readonly accounts?: readonly string[]
+  /** A cookie that may hold the token, for pages of this host or of a named origin. Default: none. */
+  readonly cookie?: string
   /** What a client without any credentials may do. Default: it is refused. */
   readonly anonymous?: Permissions
 }

@@ -91,9 +91,12 @@ export class Hub implements SessionHub {
     this.#forgetUpstream = options.upstream.onState((state) => this.#upstreamChanged(state === 'open'))
   }
 
-  /** Takes in a new client. */
-  open(socket: ClientSocket): ClientConnection {
-    const session = this.#admit(socket, `${this.id}.${++this.#connections}`)
+  /**
+   * Takes in a new client.
+   * @param token what its upgrade request presented, for a CONNECT without credentials
+   */
+  open(socket: ClientSocket, token?: string): ClientConnection {
+    const session = this.#admit(socket, `${this.id}.${++this.#connections}`, token)
     session.open()
     if (this.#sessions.size > this.limits.maxConnections) session.end(closings.maxConnections)
     return session
@@ -145,8 +148,8 @@ export class Hub implements SessionHub {
     }
   }
 
-  authenticate({ auth_token, pass, jwt, sig }: ConnectOptions, nonce: string | undefined): Promise<Identity> {
-    return this.#authenticate({ token: auth_token || pass, jwt, sig, nonce })
+  authenticate({ auth_token, pass, jwt, sig }: ConnectOptions, nonce?: string, token?: string): Promise<Identity> {
+    return this.#authenticate({ token: auth_token || pass || (jwt ? undefined : token), jwt, sig, nonce })
   }
 
   subscribe(subscription: Subscription): number {
@@ -250,8 +253,8 @@ export class Hub implements SessionHub {
     this.turn.flush()
   }
 
-  #admit(socket: ClientSocket, id: string): Session {
-    const session = new Session(this, socket, id)
+  #admit(socket: ClientSocket, id: string, token?: string): Session {
+    const session = new Session(this, socket, id, token)
     this.#sessions.set(id, session)
     // One timer for all clients, and only while there are any.
     this.#timer ??= setInterval(() => this.tick(), TICK)

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { FindToken } from './credentials.ts'
 
 /**
  * Given by the host with each request, as Hono's `env`: upgrades the request to a WebSocket, calls `open` with its
@@ -14,7 +15,7 @@ export interface HostBindings {
 }
 
 /** `GET /nats`: the NATS client protocol over WebSocket; see ../PROTOCOL.md. */
-export function connectRoute(hub: Hub): Hono<{ Bindings: HostBindings }> {
+export function connectRoute(hub: Hub, findToken: FindToken): Hono<{ Bindings: HostBindings }> {
   const app = new Hono<{ Bindings: HostBindings }>()
 
   app.get('/', (c) => {
@@ -25,7 +26,8 @@ export function connectRoute(hub: Hub): Hono<{ Bindings: HostBindings }> {
         Upgrade: 'websocket',
       })
     }
-    return upgrade((socket) => hub.open(socket))
+    const token = findToken(c)
+    return upgrade((socket) => hub.open(socket, token))
   })
 
   return app

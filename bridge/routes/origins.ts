@@ -5,13 +5,18 @@ import { SpanwireError } from '../../sdk/errors.ts'
 /** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
 export type Origins = '*' | readonly string[]
 
+/** Whether a page comes from where the request goes to. */
+export function isSameHost(origin: string, url: string): boolean {
+  return URL.parse(origin)?.host === new URL(url).host
+}
+
 /**
  * Refuses browsers whose page comes from elsewhere, on every route and at the WebSocket upgrade, and answers CORS
  * preflights. Programs that aren't browsers send no Origin and aren't concerned. The page's own host is always allowed.
  */
 export function allowOrigins(origins: Origins) {
   const allowed = (origin: string, url: string) =>
-    origins === '*' || origins.includes(origin) || URL.parse(origin)?.host === new URL(url).host
+    origins === '*' || origins.includes(origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
     allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Nats-Headers'],

@@ -18,7 +18,8 @@ export interface SessionHub {
   readonly maxPayload: number
   /** INFO as of now, for this client. */
   info(sessionId: string, nonce: string | undefined): ServerInfo
-  authenticate(options: ConnectOptions, nonce: string | undefined): Promise<Identity>
+  /** @param token what the upgrade request presented */
+  authenticate(options: ConnectOptions, nonce?: string, token?: string): Promise<Identity>
   /** A session belongs to this user now. Returns whether that user may have one more connection. */
   identified(user: string): boolean
   /** Whether one more subject filter is within the limit. */

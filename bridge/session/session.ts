@@ -41,6 +41,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #identity: Identity | undefined
   #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
   #nonce: string | undefined
+  readonly #token: string | undefined
   #scope = new SubjectScope(undefined)
   #replies: ReplyGrants
   /** The PUB whose payload comes next. */
@@ -54,8 +55,10 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #upstreamTold: string | undefined
   #midOperation = false
 
-  constructor(hub: SessionHub, socket: ClientSocket, id: string) {
+  /** @param token what the upgrade request presented */
+  constructor(hub: SessionHub, socket: ClientSocket, id: string, token?: string) {
     this.id = id
+    this.#token = token
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
@@ -285,7 +288,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (options.no_responders && !options.headers) return this.end(closings.noRespondersWithoutHeaders)
     if ((options.protocol ?? 0) !== 0 && options.protocol !== 1) return this.end(closings.clientProtocol)
     this.#phase = 'authenticating'
-    this.#hub.authenticate(options, this.#nonce).then(
+    this.#hub.authenticate(options, this.#nonce, this.#token).then(
       (identity) => this.#accept(identity, options),
       () => this.end(closings.authorization),
     )

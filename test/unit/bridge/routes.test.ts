@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest'
+import type { BridgeOptions } from '../../../bridge/bridge.ts'
+import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
+import { bridgeFor, openToAll, SECRET, settle, sign } from './scripted-client.ts'
+
+const nats = { pub: { allow: ['a.>'] } }
+const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+
+async function authorized(options: Partial<BridgeOptions> = {}) {
+  const { bridge, upstream } = bridgeFor({ auth: { secret: SECRET }, ...options })
+  const headers = { Authorization: `Bearer ${await sign({ sub: 'ada', nats })}` }
+  const post = (path: string, body = '', more: Record<string, string> = {}) =>
+    bridge.app.request(path, { method: 'POST', body, headers: { ...headers, ...more } })
+  return { bridge, upstream, headers, post }
+}
+
+const codeOf = async (response: Response) => [response.status, ((await response.json()) as { code: string }).code]
+
+describe('POST /publish/:subject', () => {
+  it('publishes the body, with an id, a time and the headers that were given', async () => {
+    const { post, upstream } = await authorized()
+    const seen: string[] = []
+    upstream.subscribe('a.>', undefined, ({ subject, headers, payload }) => {
+      seen.push(`${subject} ${utf8(headers ?? new Uint8Array())}${utf8(payload)}`)
+    })
+    const given = encodeURIComponent(
+      JSON.stringify([
+        ['X', '1'],
+        ['x', 'ü'],
+      ]),
+    )
+    const response = await post('/publish/a.b', 'hello', { 'Idempotency-Key': 'id-1', 'Nats-Headers': given })
+    expect([response.status, await response.json()]).toEqual([202, {}])
+    expect(seen[0]).toMatch(/^a\.b NATS\/1\.0\r\nNats-Msg-Id: id-1\r\nSpanwire-Time: \d+\r\nX: 1\r\nx: ü\r\n\r\nhello$/)
+    await post('/publish/a.b', '')
+    expect(seen[1]).toMatch(/Nats-Msg-Id: [0-9a-f-]{36}\r\n/)
+  })
+
+  it.each([
+    ['/publish/b', {}, 403, 'permission-denied'],
+    ['/publish/a.*', {}, 400, 'invalid-subject'],
+    ['/publish/a%20b', {}, 400, 'invalid-subject'],
+    ['/publish/a%0d%0aPUB%20b', {}, 400, 'invalid-subject'],
+    ['/publish/%24EDGE.ADMIN', {}, 403, 'permission-denied'],
+    ['/publish/a.b', { 'Nats-Headers': 'x' }, 400, 'invalid-header'],
+    ['/publish/a.b', { 'Nats-Headers': encodeURIComponent('[["A","b\\r\\nC: d"]]') }, 400, 'invalid-header'],
+    ['/publish/a.b', { 'Nats-Headers': encodeURIComponent('[["A: b\\r\\nC","d"]]') }, 400, 'invalid-header'],
+    ['/publish/a.b', { Authorization: 'Bearer nonsense' }, 401, 'authentication-failed'],
+    ['/publish/a.b', { Authorization: '' }, 401, 'authentication-failed'],
+  ])('refuses %s with %j', async (path, headers, status, code) => {
+    const { post } = await authorized()
+    const response = await post(path, 'x', headers)
+    expect(response.headers.get('Content-Type')).toBe('application/problem+json')
+    expect(await codeOf(response)).toEqual([status, code])
+  })
+
+  it('refuses what is too large, and too much at once', async () => {
+    const { post } = await authorized({
+      limits: { maxPayload: 200, maxHeaders: 100, publishRate: { messages: 1, bytes: 1_000 } },
+    })
+    expect(await codeOf(await post('/publish/a.b', 'x'.repeat(200)))).toEqual([413, 'payload-too-large'])
+    expect((await post('/publish/a.b')).status).toBe(202)
+    const response = await post('/publish/a.b')
+    expect([response.headers.get('Retry-After'), ...(await codeOf(response))]).toEqual(['1', 429, 'rate-limited'])
+  })
+})
+
+describe('POST /publish', () => {
+  it('publishes a batch and answers each line', async () => {
+    const { post, upstream } = await authorized()
+    const seen: string[] = []
+    upstream.subscribe('a.>', undefined, ({ subject, payload }) => void seen.push(`${subject} ${utf8(payload)}`))
+    const lines = [
+      '{"subject":"a.1","data":{"x":1}}',
+      '{"subject":"b","data":1}',
+      'nonsense',
+      '{"subject":"a.2","base64":"aGk="}',
+      '{"subject":"a.3","headers":[["A","b\\r\\nC: d"]]}',
+      '{"subject":"a.4","headers":{"A":"b"}}',
+      '{"subject":"a.5","base64":"*"}',
+      'null',
+    ]
+    const response = await post('/publish', lines.join('\n'))
+    const results = (await response.text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(results.map(({ ok, code }) => (ok ? 'ok' : code))).toEqual([
+      'ok',
+      'permission-denied',
+      'invalid-data',
+      'ok',
+      'invalid-header',
+      'invalid-header',
+      'invalid-data',
+      'invalid-subject',
+    ])
+    expect(seen).toEqual(['a.1 {"x":1}', 'a.2 hi'])
+  })
+})
+
+describe('POST /request/:subject', () => {
+  it('answers with the reply, and says when there is none', async () => {
+    const { post, upstream } = await authorized()
+    upstream.subscribe('a.echo', undefined, ({ reply, payload }) => {
+      if (reply)
+        upstream.publish({ subject: reply, payload, headers: new TextEncoder().encode('NATS/1.0\r\nA: b\r\n\r\n') })
+    })
+    const response = await post('/request/a.echo', 'hi')
+    expect([response.status, await response.text()]).toEqual([200, 'hi'])
+    expect(decodeURIComponent(response.headers.get('Nats-Headers') ?? '')).toBe('[["A","b"]]')
+    expect(await codeOf(await post('/request/a.nobody'))).toEqual([503, 'no-responders'])
+    upstream.subscribe('a.mute', undefined, () => {})
+    expect(await codeOf(await post('/request/a.mute?timeout=20'))).toEqual([504, 'timeout'])
+    expect(await codeOf(await post('/request/a.mute?timeout=x'))).toEqual([400, 'invalid-argument'])
+  })
+})
+
+describe('origins', () => {
+  const options = { auth: openToAll, origins: ['https://app.example.com'] }
+  const request = (origin: string | undefined, path = '/healthz') =>
+    bridgeFor(options).bridge.app.request(`http://bridge.example.com${path}`, {
+      headers: origin ? { Origin: origin } : {},
+    })
+
+  it('are those of the option and the own host; programs have none', async () => {
+    expect((await request('https://app.example.com')).headers.get('Access-Control-Allow-Origin')).toBe(
+      'https://app.example.com',
+    )
+    expect((await request('http://bridge.example.com')).status).toBe(200)
+    expect((await request(undefined)).status).toBe(200)
+    for (const spoof of ['https://evil.example', 'https://app.example.com.evil.example', 'null', 'app.example.com']) {
+      expect((await request(spoof)).status).toBe(403)
+      expect((await request(spoof, '/nats')).status).toBe(403)
+    }
+  })
+})
+
+describe('cookies', () => {
+  async function connect(origins: BridgeOptions['origins'], origin: string | undefined) {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET, cookie: 'token' }, ...(origins && { origins }) })
+    const sent: string[] = []
+    const socket: ClientSocket = { send: (bytes) => void sent.push(utf8(bytes)), close: () => void sent.push('closed') }
+    const headers = {
+      Upgrade: 'websocket',
+      Cookie: `token=${await sign({ sub: 'ada' })}`,
+      ...(origin && { Origin: origin }),
+    }
+    await bridge.app.request(
+      'http://bridge.example.com/nats',
+      { headers },
+      {
+        upgrade: (open) => {
+          open(socket).receive(new TextEncoder().encode('CONNECT {"verbose":false}\r\nPING\r\n'))
+          return new Response()
+        },
+      },
+    )
+    for (let i = 0; i < 100 && !/PONG|closed/.test(sent.join('')); i++) {
+      await settle()
+      bridge.hub.turn.flush()
+    }
+    return /PONG/.test(sent.join(''))
+  }
+
+  it('hold the token for pages of the own host and of named origins, and for nobody else', async () => {
+    expect(await connect(undefined, 'http://bridge.example.com')).toBe(true)
+    expect(await connect(['https://app.example.com'], 'https://app.example.com')).toBe(true)
+    expect(await connect('*', 'https://evil.example')).toBe(false)
+    expect(await connect('*', undefined)).toBe(false)
+  })
+})
+
+describe('GET', () => {
+  it('/healthz tells whether NATS is within reach', async () => {
+    const { bridge, upstream } = bridgeFor()
+    const response = await bridge.app.request('/healthz')
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { status: 'ok', upstream: 'open', broker: 'embedded' },
+    ])
+    await upstream.close()
+    expect((await bridge.app.request('/healthz')).status).toBe(503)
+  })
+
+  it('/nats without an upgrade says what it is', async () => {
+    expect((await bridgeFor().bridge.app.request('/nats')).status).toBe(426)
+  })
+})
