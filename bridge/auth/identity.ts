@@ -18,6 +18,8 @@ export interface Identity {
     readonly subscriptions?: number
     /** Header block and payload of one message, in bytes. */
     readonly payload?: number
+    /** What the connection may publish in all, headers and payloads, in bytes. */
+    readonly data?: number
   }
 }
 

@@ -63,6 +63,7 @@ function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<stri
     limits: {
       ...((nats.subs ?? -1) >= 0 && { subscriptions: nats.subs as number }),
       ...((nats.payload ?? -1) >= 0 && { payload: nats.payload as number }),
+      ...((nats.data ?? -1) >= 0 && { data: nats.data as number }),
     },
   }
 }

@@ -20,6 +20,7 @@ export class Publisher {
   readonly #client: SubscriptionOwner
   readonly #meter: RateMeter
   #refusals = 0
+  #published = 0
   /** What the last publish was to the broker; see SessionHub.confirm. */
   mark = 0
 
@@ -31,7 +32,7 @@ export class Publisher {
 
   /** @param bytes header block and payload */
   publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): Outcome {
-    const { echo, id, permissions, replies, scope } = this.#client
+    const { echo, id, maxData, permissions, replies, scope } = this.#client
     const { maxHeaders, maxSubjectLength } = this.#hub.limits
     const valid = (name: string) => name.length <= maxSubjectLength && isSubject(name)
     if (!valid(subject) || (reply !== undefined && !valid(reply))) return 'Invalid Publish Subject'
@@ -43,6 +44,9 @@ export class Publisher {
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
     }
     if (headerSize > maxHeaders) return `Headers Violation for Publish to ${JSON.stringify(subject)}`
+    this.#published += bytes.length
+    if (maxData !== undefined && this.#published > maxData)
+      return `Data Violation for Publish to ${JSON.stringify(subject)}`
     if (!this.#meter.take(bytes.length, this.#hub.clock())) {
       return ++this.#refusals > MAX_REFUSALS
         ? closings.publishRate

@@ -132,6 +132,10 @@ export class Session implements ClientConnection, SubscriptionOwner {
     return this.#scope
   }
 
+  get maxData(): number | undefined {
+    return this.#identity?.limits?.data
+  }
+
   get replies(): ReplyGrants {
     return this.#replies
   }

@@ -12,6 +12,8 @@ export interface SubscriptionOwner {
   readonly permissions: Permissions
   readonly scope: SubjectScope
   readonly replies: ReplyGrants
+  /** What it may publish in all, in bytes; undefined for no limit. */
+  readonly maxData: number | undefined
   write(frame: Uint8Array): void
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void

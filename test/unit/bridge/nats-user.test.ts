@@ -42,9 +42,11 @@ describe('NATS credentials', () => {
   })
 
   it('bring their own limits', async () => {
-    const { client } = await connect({ subs: 1, payload: 4 })
+    const { client } = await connect({ subs: 1, payload: 4, data: 10 })
     client.send('SUB a 1\r\nSUB b 2\r\n')
     expect(await client.turn()).toBe(`-ERR 'maximum subscriptions exceeded'\r\n`)
+    client.send('PUB a 4\r\n1234\r\nPUB a 4\r\n5678\r\nPUB a 4\r\n9012\r\n')
+    expect(await client.turn()).toBe(`-ERR 'Data Violation for Publish to "a"'\r\n`)
     client.send('PUB a 5\r\nhello\r\n')
     expect(await client.turn()).toBe(`-ERR 'Maximum Payload Violation'\r\n`)
   })
