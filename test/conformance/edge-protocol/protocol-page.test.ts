@@ -4,7 +4,7 @@ import { closings } from '../../../bridge/session/closing.ts'
 import { audits } from './audits/index.ts'
 
 const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')
-const rules = [...page.matchAll(/^\| ([A-Z]-\d+) \| (\*\(bridge\)\*)?/gm)]
+const rules = [...page.matchAll(/^\| ([A-Z]-\d+) +\| ([*_]\(bridge\)[*_])?/gm)]
 
 it('every MUST of PROTOCOL.md has its audit, and every audit its MUST', () => {
   expect(audits.map(({ id }) => id).sort()).toEqual(rules.map(([, id]) => id).sort())
