@@ -11,18 +11,20 @@ const node = join(root, 'node_modules/.bin/node')
 /** Installs the dependencies when they are missing or not those of the lock file. Ends the process if that fails. */
 export async function installDependencies() {
   if (isInstalled()) return
-  const command = existsSync(join(root, 'package-lock.json')) ? 'ci' : 'install'
-  console.log(`Installing dependencies (npm ${command}), which takes a minute the first time …`)
+  console.log('Installing dependencies, which takes a minute the first time …')
   const started = Date.now()
-  const { code, output } = await run('npm', [command, '--no-audit', '--no-fund', '--loglevel=error'])
+  // Not `npm ci`: it refuses a lock file that was written where packages of other platforms could not be had. This
+  // takes the versions of the lock file too, and leaves the file as it is.
+  const options = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  const { code, output } = await run('npm', ['install', ...options])
   if (code !== 0) {
     console.error(output.trimEnd())
-    console.error(`\nnpm ${command} failed. Check the network and the messages above, then try again.`)
+    console.error('\nnpm install failed. Check the network and the messages above, then try again.')
     process.exit(1)
   }
   if (!existsSync(node)) {
     console.error('npm has not installed Node 24: its install script was not allowed to run.')
-    console.error('Run `npm ci --ignore-scripts=false` in this folder, then try again.')
+    console.error('Run `npm install --ignore-scripts=false` in this folder, then try again.')
     process.exit(1)
   }
   console.log(`Dependencies are installed (${((Date.now() - started) / 1000).toFixed(0)} s).`)
