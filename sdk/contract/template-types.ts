@@ -47,4 +47,6 @@ export type ParamName<Template extends string> = Template extends `${string}{${i
 export type Params<Template extends string> = { readonly [Name in ParamName<Template>]: string }
 
 /** What a subscriber asks for: a value or `'*'` for each parameter; what is left out is `'*'`. */
-export type ParamsFilter<Template extends string> = { readonly [Name in ParamName<Template>]?: string | undefined }
+export type ParamsFilter<Template extends string> = [ParamName<Template>] extends [never]
+  ? Readonly<Record<string, never>>
+  : { readonly [Name in ParamName<Template>]?: string | undefined }

@@ -44,7 +44,7 @@ export class NatsTransport implements Transport {
   #batch: Sending[] | undefined
   /** Batches that are not confirmed, oldest first. */
   #batches: Sending[][] = []
-  #flushes: PromiseWithResolvers<void>[] = []
+  #flushes: Sending[] = []
   #lastFault: SpanwireError | undefined
 
   constructor(connection: NatsConnectionLike | Promise<NatsConnectionLike>, offline?: OfflineOptions) {
@@ -158,10 +158,12 @@ export class NatsTransport implements Transport {
 
   async flush(): Promise<void> {
     this.#assertNotClosed()
-    if (this.#phase === 'open' && this.#connection) return this.#unlessLost(settled(this.#connection))
-    const waiting = Promise.withResolvers<void>()
-    this.#flushes.push(waiting)
-    return waiting.promise
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const settle = (error?: SpanwireError) => (error ? reject(error) : resolve())
+    const nothing: Sending = { subject: '', size: 0, send: () => {}, settle }
+    if (this.#phase === 'open') this.#send(nothing)
+    else this.#flushes.push(nothing)
+    return promise
   }
 
   async drain(): Promise<void> {
@@ -209,7 +211,7 @@ export class NatsTransport implements Transport {
         sending.settle(error as SpanwireError)
       }
     }
-    for (const waiting of this.#flushes.splice(0)) this.flush().then(waiting.resolve, waiting.reject)
+    for (const waiting of this.#flushes.splice(0)) this.#send(waiting)
     this.#enter('ready')
   }
 
@@ -302,7 +304,7 @@ export class NatsTransport implements Transport {
     this.#reject(error)
     for (const batch of this.#batches) for (const { settle } of batch) settle(error)
     for (const sending of this.#queue.take()) sending.settle(error)
-    for (const waiting of this.#flushes.splice(0)) waiting.reject(error)
+    for (const waiting of this.#flushes.splice(0)) waiting.settle(error)
     for (const { ready, handler } of [...this.#subscriptions]) {
       ready.reject(error)
       handler.ended(error)

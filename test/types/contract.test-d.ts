@@ -1,0 +1,118 @@
+/** Misuse doesn't compile: `tsc` checks this file, nothing runs it. */
+import * as z from 'zod'
+import { type Bus, bytes, connect, defineEvents, event } from '../../sdk/index.ts'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function holds<_ extends true>(): void {}
+
+const events = defineEvents({
+  'orders.{orderId}.created': z.object({ total: z.number() }),
+  'flights.{from}.{to}.departed': z.object({ delay: z.string().transform(Number) }),
+  'logs.{app}.{path...}': z.object({ line: z.string() }),
+  'system.tick': z.object({ n: z.number() }),
+  'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }), stream: 'QUOTES' }),
+  'files.{name}.chunk': bytes(),
+})
+const bus: Bus<typeof events> = connect({ url: 'ws://localhost:1', events })
+
+// What is right compiles.
+void bus.publish('orders.{orderId}.created', { orderId: '42' }, { total: 12 })
+void bus.publish('orders.{orderId}.created', { orderId: '42' }, { total: 12 }, { id: 'own' })
+void bus.publish('system.tick', { n: 1 })
+void bus.publish('logs.{app}.{path...}', { app: 'a', path: 'b.c' }, { line: '' })
+void bus.publish('files.{name}.chunk', { name: 'a' }, new Uint8Array())
+bus.on('orders.{orderId}.created', (e) => {
+  holds<Equal<typeof e.data, { total: number }>>()
+  holds<Equal<typeof e.params, { readonly orderId: string }>>()
+  holds<Equal<typeof e.name, 'orders.{orderId}.created'>>()
+  holds<Equal<typeof e.time, number>>()
+})
+bus.on('flights.{from}.{to}.departed', { from: 'SFO' }, (e) => {
+  // Receivers get what the schema makes of it, publishers give what it takes.
+  holds<Equal<typeof e.data, { delay: number }>>()
+  holds<Equal<typeof e.params, { readonly from: string; readonly to: string }>>()
+})
+void bus.publish('flights.{from}.{to}.departed', { from: 'a', to: 'b' }, { delay: '5' })
+for await (const e of bus.subscribe('logs.{app}.{path...}', { app: '*' }, { queue: 'q', buffer: 1 })) {
+  holds<Equal<typeof e.params, { readonly app: string; readonly path: string }>>()
+}
+for await (const e of bus.subscribe('system.tick', { queue: 'q' })) holds<Equal<typeof e.data, { n: number }>>()
+const quote = await bus.request('quotes.{symbol}.get', { symbol: 'ABC' }, {}, { timeout: 1 })
+holds<Equal<typeof quote, { price: number }>>()
+bus.respond('quotes.{symbol}.get', () => ({ price: 1 }), { queue: 'q' })
+bus.respond('quotes.{symbol}.get', { symbol: 'ABC' }, async () => ({ price: 1 }))
+
+// An unknown event.
+// @ts-expect-error
+void bus.publish('orders.{orderId}.deleted', { orderId: '42' }, { total: 12 })
+// @ts-expect-error
+bus.subscribe('orders.*.created')
+// @ts-expect-error
+bus.on('orders', () => {})
+// @ts-expect-error
+void bus.request('nothing', {})
+
+// A missing, unknown or ill-typed param.
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', {}, { total: 12 })
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', { total: 12 })
+// @ts-expect-error
+void bus.publish('flights.{from}.{to}.departed', { from: 'a' }, { delay: '5' })
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', { orderId: '42', other: 'x' }, { total: 12 })
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', { orderId: 42 }, { total: 12 })
+// @ts-expect-error
+bus.subscribe('orders.{orderId}.created', { room: '*' })
+// @ts-expect-error
+bus.on('system.tick', { x: '*' }, () => {})
+// @ts-expect-error
+void bus.publish('system.tick', {}, { n: 1 })
+
+// Wrong data.
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', { orderId: '42' }, { total: '12' })
+// @ts-expect-error
+void bus.publish('orders.{orderId}.created', { orderId: '42' })
+// @ts-expect-error
+void bus.publish('flights.{from}.{to}.departed', { from: 'a', to: 'b' }, { delay: 5 })
+// @ts-expect-error
+void bus.publish('files.{name}.chunk', { name: 'a' }, 'text')
+// @ts-expect-error
+bus.on('orders.{orderId}.created', (e) => e.data.amount)
+// @ts-expect-error
+bus.on('orders.{orderId}.created', (e) => e.params.room)
+// @ts-expect-error
+bus.respond('quotes.{symbol}.get', () => ({ price: '1' }))
+// @ts-expect-error
+bus.respond('quotes.{symbol}.get', () => {})
+
+// Bad templates.
+const schema = z.object({})
+// @ts-expect-error
+defineEvents({ 'orders.{orderId.created': schema })
+// @ts-expect-error
+defineEvents({ 'orders.orderId}.created': schema })
+// @ts-expect-error
+defineEvents({ 'orders.{}.created': schema })
+// @ts-expect-error
+defineEvents({ 'orders..created': schema })
+// @ts-expect-error
+defineEvents({ '': schema })
+// @ts-expect-error
+defineEvents({ 'orders.*': schema })
+// @ts-expect-error
+defineEvents({ 'orders.>': schema })
+// @ts-expect-error
+defineEvents({ 'orders .created': schema })
+// @ts-expect-error
+defineEvents({ 'orders.{id}.x.{id}': schema })
+// @ts-expect-error
+defineEvents({ 'orders.{rest...}.created': schema })
+// @ts-expect-error
+defineEvents({ 'orders.x{id}': schema })
+// @ts-expect-error
+defineEvents({ 'orders.': schema })
+// @ts-expect-error
+defineEvents({ orders: { total: 'number' } })

@@ -1,0 +1,55 @@
+import { matchesFilter } from '../../../sdk/subject.ts'
+import { StatusCell } from '../../../sdk/transport/status-cell.ts'
+import type { SubscriptionHandler, Transport, TransportMessage } from '../../../sdk/transport/transport.ts'
+
+/** A transport that is its own broker, delivers at once, and shows what was published. */
+export interface MemoryTransport extends Transport {
+  readonly published: Array<TransportMessage & { readonly headers: ReadonlyArray<readonly [string, string]> }>
+  readonly subscriptions: ReadonlySet<string>
+  /** Brings a message to those who subscribed. */
+  deliver(message: TransportMessage): void
+  /** Ends all subscriptions with an error. */
+  refuse(error: Error): void
+}
+
+export function createMemoryTransport(): MemoryTransport {
+  const cell = new StatusCell('open')
+  const handlers = new Map<{ filter: string }, SubscriptionHandler>()
+  const published: MemoryTransport['published'] = []
+  const transport: MemoryTransport = {
+    published,
+    get subscriptions() {
+      return new Set([...handlers.keys()].map(({ filter }) => filter))
+    },
+    deliver(message) {
+      for (const [{ filter }, handler] of [...handlers])
+        if (matchesFilter(filter, message.subject)) handler.message(message)
+    },
+    refuse(error) {
+      for (const [key, handler] of [...handlers]) {
+        handlers.delete(key)
+        handler.ended(error)
+      }
+    },
+    get status() {
+      return cell.status
+    },
+    onStatus: (listener) => cell.listen(listener),
+    async publish(subject, payload, { headers = [], reply } = {}) {
+      const message = { subject, payload, headers, ...(reply && { reply }) }
+      published.push(message)
+      transport.deliver(message)
+    },
+    subscribe(filter, handler) {
+      const key = { filter }
+      handlers.set(key, handler)
+      const unsubscribe = () => void handlers.delete(key)
+      return { ready: Promise.resolve(), unsubscribe, drain: async () => unsubscribe() }
+    },
+    request: () => Promise.reject(new Error('not here')),
+    flush: async () => {},
+    drain: async () => {},
+    close: async () => cell.set('closed'),
+  }
+  return transport
+}
