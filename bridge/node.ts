@@ -8,6 +8,9 @@ import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, openUpstream, type ServeOptions } from './server.ts'
 
+/** For the closing handshakes when the server stops, in ms. */
+const CLOSING_TIME = 500
+
 export type { BridgeServer, ServeOptions } from './server.ts'
 
 /**
@@ -36,6 +39,9 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
   const close = async () => {
     bridge.close()
+    // Clients are told why; those that don't answer are not waited for.
+    const left = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, CLOSING_TIME))])
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()

@@ -1,4 +1,5 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
+import type { AdminOptions } from '../bridge/routes/admin.ts'
 import type { Origins } from '../bridge/routes/origins.ts'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
@@ -14,6 +15,8 @@ export interface WorkerEnv {
   readonly UPSTREAM_URL?: string
   /** Origins of web pages that may use the bridge, separated by spaces or commas; `*` for all. Default: its own. */
   readonly ORIGINS?: string
+  /** Turns the admin routes on; a secret of at least 32 letters and digits. Default: off. */
+  readonly ADMIN_KEY?: string
   /** How many hubs: a number, or a number by region such as `enam=2 weur=1`. Default `1`. See {@link parseHubs}. */
   readonly HUBS?: string
 }
@@ -24,6 +27,7 @@ export interface Settings {
   readonly upstream: string
   readonly origins: Origins
   readonly plan: HubPlan
+  readonly admin?: AdminOptions
 }
 
 const SCHEMES = /^(nats|tls|wss?):\/\//
@@ -52,6 +56,7 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
     auth: hasKeys(auth) ? auth : { ...auth, secret: readSecret(env) },
     upstream,
     plan,
+    ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),
     origins: origins.includes('*') ? '*' : origins,
   }
 }

@@ -160,10 +160,10 @@ export class HubObject {
   #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
-    const { auth, origins, upstream: url } = readSettings(this.#env, this.#options.auth)
+    const { upstream: url, plan: _, ...settings } = readSettings(this.#env, this.#options.auth)
     const upstream = createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
-    const bridge = createBridge({ upstream, origins, limits, auth })
+    const bridge = createBridge({ ...settings, upstream, limits })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }

@@ -20,7 +20,7 @@ export interface SpanwireWorker {
 }
 
 /** What belongs to the hub; everything else is the host's own. */
-const HUB_PATHS = /^\/(nats|publish|request|events|healthz|varz|connz|subsz|metrics)(\/|$)/
+const HUB_PATHS = /^\/(nats|publish|request|events|admin|healthz|varz|connz|subsz|metrics)(\/|$)/
 
 /**
  * Makes the Worker: stateless, it finds a client's hub and forwards to it.
