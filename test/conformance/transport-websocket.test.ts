@@ -1,0 +1,159 @@
+/** What only Spanwire's own WebSocket client does: credentials, keep-alive, a bridge that loses NATS. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { serve } from '../../bridge/node.ts'
+import { SpanwireError } from '../../sdk/errors.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { type WebSocketOptions, webSocket } from '../../sdk/transport/websocket.ts'
+import { eventually } from '../support/eventually.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+import { startNatsServer } from '../support/nats-server.ts'
+import { createToken, rootToken, SECRET } from '../support/token.ts'
+
+const opened: Transport[] = []
+const backoff = { first: 20, longest: 50 }
+
+function dial(options: WebSocketOptions): Transport {
+  const transport = webSocket({ backoff, ...options })
+  opened.push(transport)
+  return transport
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((transport) => transport.close()))
+})
+
+const isState = (transport: Transport, state: string) =>
+  eventually(() => transport.status.state === state, { what: `state ${state}` })
+
+describe('credentials', () => {
+  it('a static token that is refused closes the client for good', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    const transport = dial({ url: server.url, token: 'not a token' })
+    const waiting = expect(transport.publish('a', new Uint8Array())).rejects.toMatchObject({
+      code: 'authentication-failed',
+    })
+    await isState(transport, 'closed')
+    expect(transport.status.reason).toMatchObject({ code: 'authentication-failed' })
+    await waiting
+  })
+
+  it('a token function is asked again, and the client closes after three refusals in a row', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    let asked = 0
+    const transport = dial({ url: server.url, token: () => `bad ${++asked}` })
+    await isState(transport, 'closed')
+    expect(asked).toBe(3)
+  })
+
+  it('a token function that fails is asked again; one that says authentication-failed is not', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    let asked = 0
+    const flaky = dial({
+      url: server.url,
+      token: () => (++asked < 3 ? Promise.reject(new Error('offline')) : rootToken()),
+    })
+    await isState(flaky, 'open')
+    expect(asked).toBe(3)
+    const signedOut = dial({
+      url: server.url,
+      token: () => {
+        throw new SpanwireError('authentication-failed', 'Signed out.')
+      },
+    })
+    await isState(signedOut, 'closed')
+    expect(signedOut.status.reason?.message).toBe('Signed out.')
+  })
+
+  it('a token that expires is replaced by a fresh one, and subscriptions live on', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    let asked = 0
+    const all = { allow: ['>'] }
+    const transport = dial({
+      url: server.url,
+      token: () => createToken({ pub: all, subscribe: all, expiresIn: ++asked === 1 ? 2 : 60 }),
+    })
+    const seen: string[] = []
+    await transport.subscribe('a', { message: ({ subject }) => seen.push(subject), ended: () => {} }).ready
+    await eventually(() => asked === 2 && transport.status.state === 'open', {
+      what: 'a fresh token',
+      deadline: 30_000,
+    })
+    await transport.publish('a', new Uint8Array())
+    await eventually(() => seen.length === 1)
+  }, 40_000)
+
+  it('user and password', async () => {
+    await using server = await startNatsServer({ config: 'authorization { user: u, password: p }' })
+    await isState(dial({ url: server.wsUrl, user: 'u', pass: 'p' }), 'open')
+    await isState(dial({ url: server.wsUrl, user: 'u', pass: 'x' }), 'closed')
+  })
+})
+
+describe('the connection', () => {
+  it('a network that swallows everything is noticed by two unanswered pings', async () => {
+    await using server = await startNatsServer()
+    await using proxy = await startFaultProxy(server.wsPort)
+    const transport = dial({ url: `ws://127.0.0.1:${proxy.port}`, pingInterval: 50 })
+    await isState(transport, 'open')
+    proxy.pause()
+    await isState(transport, 'reconnecting')
+    expect(transport.status.reason?.message).toMatch(/stopped answering/)
+    proxy.cut()
+    proxy.resume()
+    await isState(transport, 'open')
+  })
+
+  it('a server that never answers is given up after connectTimeout, and dialled again', async () => {
+    await using server = await startNatsServer()
+    await using proxy = await startFaultProxy(server.wsPort)
+    proxy.pause()
+    const transport = dial({ url: `ws://127.0.0.1:${proxy.port}`, connectTimeout: 100 })
+    await eventually(() => transport.status.reason?.code === 'connection-refused')
+    expect(transport.status.state).toBe('connecting')
+    proxy.cut()
+    proxy.resume()
+    await isState(transport, 'open')
+  })
+
+  it('the bridge loses NATS: reconnecting with upstream-unavailable, what is published meanwhile follows', async () => {
+    await using nats = await startNatsServer()
+    await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
+    const transport = dial({ url: server.url, token: rootToken })
+    const seen: string[] = []
+    const states: string[] = []
+    await transport.subscribe('a', { message: ({ payload }) => seen.push(`${payload[0]}`), ended: () => {} }).ready
+    transport.onStatus(({ state, reason }) => states.push(`${state} ${reason?.code ?? ''}`.trim()))
+    await nats.stop()
+    await isState(transport, 'reconnecting')
+    const published = Promise.all([1, 2].map((n) => transport.publish('a', Uint8Array.of(n))))
+    const later = transport.subscribe('b', { message: () => seen.push('b'), ended: () => {} })
+    let ready = false
+    void later.ready.then(() => {
+      ready = true
+    })
+    expect(ready).toBe(false)
+    await nats.restart()
+    await published
+    await later.ready
+    await transport.publish('b', new Uint8Array())
+    await eventually(() => seen.length === 3)
+    expect(seen).toEqual(['1', '2', 'b'])
+    expect(states).toEqual(['reconnecting upstream-unavailable', 'open'])
+  }, 30_000)
+
+  it('large messages of one turn, and many, all arrive', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    const transport = dial({ url: server.url, token: rootToken })
+    const seen: number[] = []
+    await transport.subscribe('a', { message: ({ payload }) => seen.push(payload.length), ended: () => {} }).ready
+    const sizes = [900_000, 900_000, 900_000, 10, 900_000]
+    await Promise.all(sizes.map((size) => transport.publish('a', new Uint8Array(size))))
+    await eventually(() => seen.length === 5)
+    expect(seen).toEqual(sizes)
+  })
+
+  it('URLs that can not be dialled are refused at once', () => {
+    for (const url of ['', 'x', 'ftp://a', 'mailto:a'])
+      expect(() => webSocket({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+  })
+})
