@@ -1,0 +1,100 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+
+const run = promisify(execFile)
+const script = join(import.meta.dirname, '../../demo/start.mjs')
+
+let child: ChildProcess | undefined
+let output = ''
+
+afterEach(async () => {
+  if (!child || child.exitCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+})
+
+function start(env: NodeJS.ProcessEnv, ...args: string[]): void {
+  output = ''
+  child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+}
+
+async function exitCode(): Promise<number | null | undefined> {
+  await eventually(() => child?.exitCode !== null, { deadline: 90_000, what: `the end of npm start\n${output}` })
+  return child?.exitCode
+}
+
+async function occupy(): Promise<{ port: number; server: Server }> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as { port: number }).port, server }
+}
+
+/** Everything that runs below a process. */
+async function descendants(pid: number): Promise<number[]> {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid='])
+  const pairs = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const below = (parent: number): number[] =>
+    pairs.filter(([, ppid]) => ppid === parent).flatMap(([child = 0]) => [child, ...below(child)])
+  return below(pid)
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+it('starts all of it beside a busy port, and leaves nothing running', async () => {
+  const busy = await occupy()
+  start({ PORT: String(busy.port) })
+  const url = await eventually(() => /Open (http:\S+)/.exec(output)?.[1], { deadline: 90_000, what: 'the page' })
+  expect(output).toContain(`Port ${busy.port} is busy`)
+  expect(output).toMatch(/nats-server \d+\.\d+\.\d+/)
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  expect(await (await fetch(url)).text()).toContain('<script')
+
+  const pids = await descendants(child?.pid ?? 0)
+  // start.ts, nats-server, wrangler, workerd, two publishers.
+  expect(pids.length).toBeGreaterThanOrEqual(6)
+  child?.kill('SIGTERM')
+  expect(await exitCode()).toBe(0)
+  await eventually(() => !pids.some(runs), { what: `the end of ${pids.filter(runs)}` })
+  busy.server.close()
+}, 120_000)
+
+it('carries an event from a publisher to a subscriber, and no secret into its output', async () => {
+  const { port, server } = await occupy()
+  server.close()
+  start({ PORT: String(port) }, '--once')
+  expect(await exitCode()).toBe(0)
+  expect(output).toMatch(/First event: flights\.[A-Z]{3}\.[A-Z]{3}\.departed/)
+  expect(output).not.toMatch(/eyJ|AUTH_SECRET/)
+}, 120_000)
+
+it('says in words what is wrong', async () => {
+  start({ PORT: 'http' })
+  expect(await exitCode()).toBe(1)
+  expect(output).toContain('PORT=http is not a port')
+  start({ NATS_SERVER: '/nonexistent/nats-server' })
+  expect(await exitCode()).toBe(1)
+  expect(output).toContain('NATS_SERVER=/nonexistent/nats-server is not a nats-server')
+  expect(output).not.toMatch(/^\s+at /m)
+}, 60_000)
