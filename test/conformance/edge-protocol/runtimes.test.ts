@@ -1,11 +1,17 @@
+import { describe } from 'vitest'
 import { startNatsServer } from '../../support/nats-server.ts'
 import { type Runtime, startHost } from '../../support/process-host.ts'
+import { isSkipped } from '../../support/runtimes.ts'
 import type { AuditTarget } from './audit.ts'
 import { auditEndpoint } from './suite.ts'
 import { AUDIT_SECRET, auditLimits, bridgeCredentials } from './targets.ts'
 
-auditEndpoint('bridge on Bun, nats-server behind it', () => runtimeTarget('bun'))
-auditEndpoint('bridge on Deno, nats-server behind it', () => runtimeTarget('deno'))
+describe.skipIf(isSkipped('bun'))('Bun', () =>
+  auditEndpoint('bridge on Bun, nats-server behind it', () => runtimeTarget('bun')),
+)
+describe.skipIf(isSkipped('deno'))('Deno', () =>
+  auditEndpoint('bridge on Deno, nats-server behind it', () => runtimeTarget('deno')),
+)
 
 // Deno 2.9 cuts a connection without a close code if the client sends while much is still on its way to it.
 const { maxPending: _, ...withoutMaxPending } = auditLimits
