@@ -36,5 +36,6 @@ export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } fro
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors.ts'
 export type { HeaderFields } from './protocol/headers.ts'
+export type { TokenSource } from './transport/token.ts'
 export type * from './transport/transport.ts'
-export { type TokenSource, type WebSocketOptions, webSocket } from './transport/websocket.ts'
+export { type WebSocketOptions, webSocket } from './transport/websocket.ts'

@@ -1,4 +1,4 @@
-import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import { fillTemplate, toPermissions } from './claims.ts'
@@ -29,7 +29,7 @@ export interface TokenOptions extends KeyOptions {
 /**
  * Verifies JWTs.
  * @returns a function that finds out who a token stands for; it rejects with `authentication-failed` whatever the
- * reason is, which only the cause says
+ * reason is, which only the cause says, and with `upstream-unavailable` if the key set can't be had
  * @throws SpanwireError `invalid-argument`
  */
 export function createTokenVerifier(options: TokenOptions): (token: string) => Promise<Identity> {
@@ -68,7 +68,16 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
         ...(prefix !== undefined && { subjectPrefix: prefix }),
       }
     } catch (cause) {
+      if (isOutage(cause))
+        throw new SpanwireError('upstream-unavailable', 'The keys can not be had right now.', { cause })
       throw new SpanwireError('authentication-failed', 'The token is not valid here.', { cause })
     }
   }
+}
+
+/** Whether it was the key set that failed, and says nothing about the token. */
+function isOutage(cause: unknown): boolean {
+  if (cause instanceof errors.JWKSTimeout || cause instanceof errors.JWKSInvalid) return true
+  // What fetch throws, and what jose says of an answer that is no key set.
+  return cause instanceof TypeError || (cause instanceof errors.JOSEError && cause.code === 'ERR_JOSE_GENERIC')
 }

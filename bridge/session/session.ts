@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/errors.ts'
 import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/protocol/client-op.ts'
 import { Framer } from '../../sdk/protocol/framer.ts'
 import { encodeError, encodeInfo } from '../../sdk/protocol/server-op.ts'
@@ -294,8 +294,16 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#phase = 'authenticating'
     this.#hub.authenticate(options, this.#nonce, this.#token).then(
       (identity) => this.#accept(identity, options),
-      () => this.end(closings.authorization),
+      (error) => this.#refuse(error),
     )
+  }
+
+  /** A key set that can't be had lets nobody in, and throws nobody out: the old credentials hold until they expire. */
+  #refuse(error: unknown): void {
+    if (!this.#identity || !isSpanwireError(error, 'upstream-unavailable')) return this.end(closings.authorization)
+    if (this.#phase !== 'authenticating') return
+    this.#phase = 'ready'
+    this.#performWaiting()
   }
 
   #accept(identity: Identity, options: ConnectOptions): void {

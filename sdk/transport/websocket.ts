@@ -12,10 +12,8 @@ import { NatsLink } from './nats-link.ts'
 import { Outbox, type Waiter } from './outbox.ts'
 import { readServerError } from './server-error.ts'
 import { StatusCell } from './status-cell.ts'
+import { refreshAfter, type TokenSource } from './token.ts'
 import type { SubscriptionHandler, Transport, TransportPublishOptions } from './transport.ts'
-
-/** A token, or a function that brings a fresh one for every connection. */
-export type TokenSource = string | (() => string | Promise<string>)
 
 export interface WebSocketOptions {
   /**
@@ -25,7 +23,8 @@ export interface WebSocketOptions {
   readonly url: string | URL
   /**
    * Sent as `auth_token`. If it is a string and is refused, the client closes; a function is asked again, and the
-   * client closes after three refusals in a row, or when the function throws `authentication-failed`.
+   * client closes after three refusals in a row, or when the function throws `authentication-failed`. It is also asked
+   * shortly before a JWT expires: a bridge takes the new one on the live connection, and nothing is interrupted.
    */
   readonly token?: TokenSource
   readonly user?: string
@@ -90,6 +89,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   let fault: SpanwireError | undefined
   let unanswered = 0
   let heartbeat: ReturnType<typeof setInterval> | undefined
+  let refresh: ReturnType<typeof setTimeout> | undefined
   // Of the attempts to make one:
   let attempts = 0
   let refusals = 0
@@ -149,6 +149,7 @@ export function webSocket(options: WebSocketOptions): Transport {
         }),
       )
       for (const subscription of subscriptions.values()) outbox.send(subscription.frame, subscription)
+      planRefresh(token)
     } else if (heartbeat !== undefined) {
       settle()
       // Lame duck: what is under way is confirmed, then another server is looked for.
@@ -157,6 +158,24 @@ export function webSocket(options: WebSocketOptions): Transport {
         outbox.send(undefined, { size: 0, settle: (error) => error || moved() })
       }
     }
+  }
+
+  /** nats-server takes no second CONNECT, and asks for a new token by closing. */
+  function planRefresh(token: string | undefined): void {
+    if (typeof source !== 'function' || !token || !info?.edge) return
+    const wait = refreshAfter(token, Date.now())
+    if (wait === undefined) return
+    refresh = setTimeout(async () => {
+      const current = outbox
+      try {
+        const next = await source()
+        if (!current || current !== outbox) return
+        current.send(encodeConnect({ verbose: false, auth_token: next }))
+        planRefresh(next)
+      } catch {
+        // The old one still holds; when it ends, so does the connection, and the function is asked again.
+      }
+    }, wait)
   }
 
   function ponged(): void {
@@ -168,7 +187,12 @@ export function webSocket(options: WebSocketOptions): Transport {
       heartbeat = setInterval(beat, pingInterval)
       settle()
     }
-    for (const waiter of waiters) waiter.settle()
+    // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.
+    const error =
+      phase === 'stalled'
+        ? new SpanwireError('upstream-unavailable', 'The bridge lost NATS before it confirmed: it may have arrived.')
+        : undefined
+    for (const waiter of waiters) waiter.settle(error)
   }
 
   /** Is NATS within reach? The bridge says when it isn't. */
@@ -232,6 +256,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   function abandon(error: Error): void {
     clearInterval(heartbeat)
     clearTimeout(patience)
+    clearTimeout(refresh)
     const waiters = outbox?.end() ?? []
     heartbeat = link = info = outbox = fault = undefined
     unanswered = 0

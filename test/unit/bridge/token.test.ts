@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createAuthenticator } from '../../../bridge/auth/authenticate.ts'
-import { SECRET } from './scripted-client.ts'
+import { bridgeFor, ScriptedClient, SECRET } from './scripted-client.ts'
 
 const secretKey = new TextEncoder().encode(SECRET)
 const jwt = (claims: Record<string, unknown>, key: CryptoKey | Uint8Array, header: { alg: string; kid?: string }) =>
@@ -122,7 +122,25 @@ describe('tokens by JWKS', () => {
     const { privateKey } = await generateKeyPair('ES256')
     const authenticate = createAuthenticator({ jwksUrl: 'http://127.0.0.1:1/keys' })
     const token = await jwt({ sub: 'ada' }, privateKey, { alg: 'ES256', kid: '1' })
-    await expect(authenticate({ token })).rejects.toMatchObject(refused)
+    await expect(authenticate({ token })).rejects.toMatchObject({ code: 'upstream-unavailable' })
+  })
+
+  it('let nobody in and throw nobody out while the set can not be reached', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256')
+    const { url } = await serveKeys([{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: '1' }])
+    const { bridge } = bridgeFor({ auth: { jwksUrl: url } })
+    const nats = { sub: { allow: ['a'] }, pub: { allow: ['a'] } }
+    const auth_token = await jwt({ sub: 'ada', nats }, privateKey, { alg: 'ES256', kid: '1' })
+    const client = await ScriptedClient.connected(bridge, { auth_token })
+    await new Promise((resolve) => server?.close(resolve))
+    // A key that is not known makes jose fetch the set again, and the set is gone.
+    const renewed = await jwt({ sub: 'ada', nats }, privateKey, { alg: 'ES256', kid: 'new' })
+    vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] })
+    client.send(`SUB a 1\r\nCONNECT {"auth_token":"${renewed}"}\r\nPUB a 0\r\n\r\nPING\r\n`)
+    expect(await client.until('PONG')).toBe('MSG a 1 0\r\n\r\nPONG\r\n')
+    const stranger = await ScriptedClient.connected(bridge, { auth_token: renewed })
+    expect(stranger.closes).toEqual([{ code: 1008, reason: 'Authorization Violation' }])
+    vi.useRealTimers()
   })
 
   it('are refused if a key of the set is a shared secret', async () => {
