@@ -109,7 +109,7 @@ export const additions: readonly Audit[] = [
     needs: ({ limits }) =>
       limits.maxPending !== undefined && limits.maxPending <= 2 * 1024 * 1024
         ? undefined
-        : 'its maxPending is over 2 MiB',
+        : 'its maxPending is over 2 MiB, or its runtime may cut a closing connection short',
     async run(context) {
       const { connect, elsewhere, target, token } = context
       const slow = await connect()
