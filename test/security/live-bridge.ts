@@ -1,0 +1,87 @@
+import { SignJWT } from 'jose'
+import { type BridgeServer, serve } from '../../bridge/node.ts'
+import type { ServeOptions } from '../../bridge/server.ts'
+import { connectLine } from '../conformance/edge-protocol/audit.ts'
+import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { SECRET } from '../support/token.ts'
+
+export const everything = { pub: { allow: ['>'] }, sub: { allow: ['>'] } }
+
+/** Signs claims as an application would, for one hour unless they say otherwise. */
+export function sign(
+  claims: Record<string, unknown>,
+  key: Uint8Array | CryptoKey = new TextEncoder().encode(SECRET),
+  header: Record<string, unknown> & { alg: string } = { alg: 'HS256' },
+): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 3_600
+  return new SignJWT({ exp, ...claims }).setProtectedHeader(header).sign(key)
+}
+
+/** Bridges of one test file, on one real nats-server that everybody may use. */
+export class LiveBridges {
+  readonly nats: NatsServer
+  readonly #bridges: BridgeServer[] = []
+
+  private constructor(nats: NatsServer) {
+    this.nats = nats
+  }
+
+  static async start(): Promise<LiveBridges> {
+    return new LiveBridges(await startNatsServer())
+  }
+
+  async serve(options: Omit<ServeOptions, 'upstream'>): Promise<BridgeServer> {
+    const server = await serve({ upstream: this.nats.url, ...options })
+    this.#bridges.push(server)
+    await server.bridge.hub.opened
+    return server
+  }
+
+  /** A client of the nats-server itself, which sees all that the bridges do. */
+  async atNats(): Promise<RawClient> {
+    return connected(this.nats.wsUrl, {})
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#bridges.map((bridge) => bridge.close()))
+    await this.nats[Symbol.asyncDispose]()
+  }
+}
+
+export const socketUrl = (bridge: BridgeServer) => `${bridge.url.replace('http', 'ws')}/nats`
+
+/** A client that got in; throws if it didn't. */
+export async function connected(where: BridgeServer | string, credentials: object): Promise<RawClient> {
+  const client = await RawClient.open(typeof where === 'string' ? where : socketUrl(where))
+  client.send(connectLine(credentials, {}))
+  const { lines, ending } = await client.exchange()
+  if (ending) throw new Error(`CONNECT was refused: ${lines.map(({ line }) => line).join()} ${ending.reason}`)
+  return client
+}
+
+/** What a client hears that tries to get in: undefined if it did. */
+export async function refusal(bridge: BridgeServer, credentials: object): Promise<string | undefined> {
+  const client = await RawClient.open(socketUrl(bridge))
+  client.send(connectLine(credentials, {}))
+  const { lines, ending } = await client.exchange()
+  client.terminate()
+  return ending && `${lines.map(({ line }) => line).join()} ${ending.code}`
+}
+
+export const REFUSED = "-ERR 'Authorization Violation' 1008"
+
+export function post(bridge: BridgeServer, path: string, token: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { Authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) }
+  return fetch(`${bridge.url}${path}`, { method: 'POST', ...init, headers })
+}
+
+/** All lines that came by now: what was published before is either here or never comes. */
+export async function linesOf(client: RawClient, atNats: RawClient): Promise<string[]> {
+  // An inbox of its own is the one subject that every client may read.
+  const last = `_INBOX.${crypto.randomUUID()}`
+  const subscribed = await client.exchange(`SUB ${last} last\r\n`)
+  await atNats.exchange(`PUB ${last} 0\r\n\r\n`)
+  const arrived = await client.collect(`MSG ${last} last`)
+  return [...subscribed.lines, ...arrived.lines].map(({ line }) => line)
+}
