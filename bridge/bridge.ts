@@ -72,6 +72,9 @@ export function createBridge(options: BridgeOptions): Bridge {
       hub.upstreamOpen ? 200 : 503,
     )
   })
+  app.notFound((c) =>
+    problem(c, new SpanwireError('request-refused', 'There is nothing here. The NATS endpoint is /nats.'), 404),
+  )
   app.onError((error, c) => toProblem(c, error))
 
   return { app, hub, close: () => hub.close() }

@@ -4,8 +4,11 @@ import { isSubjectFilter } from '../../sdk/subject.ts'
 import type { Permissions, ReplyPermission, SubjectRules } from './permissions.ts'
 
 const PLACEHOLDER = /\{\{([^{}]*)\}\}/g
-/** One subject token that can be no wildcard and hold no separator: nothing a claim says widens a permission. */
-const SAFE_TOKEN = /^[^.*>\s{}\p{Cc}]+$/u
+/**
+ * One subject token that can be no wildcard and hold no separator, and that is not one of NATS's own or the bridge's:
+ * nothing that a claim says widens a permission.
+ */
+const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*>\s{}\p{Cc}]+$/u
 
 /**
  * Fills `{{claim}}` from a token's claims, as in `chat.{{sub}}.>`.

@@ -58,8 +58,8 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
     try {
       const claims = await verify(token)
       const prefix = options.subjectPrefix && fillTemplate(options.subjectPrefix, claims)
-      if (prefix !== undefined && !isSubject(prefix)) {
-        throw new SpanwireError('invalid-subject', 'auth.subjectPrefix must be a subject.')
+      if (prefix !== undefined && (!isSubject(prefix) || /^(\$|_INBOX(\.|$))/.test(prefix))) {
+        throw new SpanwireError('invalid-subject', 'auth.subjectPrefix must be a subject, not under $ or _INBOX.')
       }
       return {
         user: claims.sub ?? '',

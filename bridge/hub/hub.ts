@@ -96,7 +96,8 @@ export class Hub implements SessionHub {
    * @param token what its upgrade request presented, for a CONNECT without credentials
    */
   open(socket: ClientSocket, token?: string): ClientConnection {
-    const session = this.#admit(socket, `${this.id}.${++this.#connections}`, token)
+    const inboxKey = crypto.randomUUID().replaceAll('-', '')
+    const session = this.#admit(socket, `${this.id}.${++this.#connections}`, inboxKey, token)
     session.open()
     if (this.#sessions.size > this.limits.maxConnections) session.end(closings.maxConnections)
     return session
@@ -104,7 +105,7 @@ export class Hub implements SessionHub {
 
   /** Takes a client in again whose socket outlived a former hub. */
   restore(socket: ClientSocket, snapshot: SessionSnapshot): ClientConnection {
-    const session = this.#admit(socket, snapshot.id)
+    const session = this.#admit(socket, snapshot.id, snapshot.inboxKey)
     session.restore(snapshot)
     return session
   }
@@ -253,8 +254,8 @@ export class Hub implements SessionHub {
     this.turn.flush()
   }
 
-  #admit(socket: ClientSocket, id: string, token?: string): Session {
-    const session = new Session(this, socket, id, token)
+  #admit(socket: ClientSocket, id: string, inboxKey: string, token?: string): Session {
+    const session = new Session(this, socket, id, inboxKey, token)
     this.#sessions.set(id, session)
     // One timer for all clients, and only while there are any.
     this.#timer ??= setInterval(() => this.tick(), TICK)

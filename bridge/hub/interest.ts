@@ -1,27 +1,29 @@
 import { encodeMessage } from '../../sdk/protocol/server-op.ts'
+import type { SubjectScope } from '../session/subject-scope.ts'
 import type { Subscription } from '../session/subscription.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
 
-/** Subscriptions that get the same bytes: same sid, same understanding of headers, same subject prefix. */
+/** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
 class Group {
   readonly members = new Set<Subscription>()
   readonly #sid: string
   readonly #headers: boolean
-  readonly #prefixLength: number
+  readonly #scope: SubjectScope
 
   constructor({ sid, owner }: Subscription) {
     this.#sid = sid
     this.#headers = owner.headers
-    this.#prefixLength = owner.scope.prefix.length
+    this.#scope = owner.scope
   }
 
-  static keyOf({ sid, owner }: Subscription): string {
-    return owner.headers && owner.scope.prefix === '' ? sid : `${sid} ${owner.headers} ${owner.scope.prefix}`
+  static keyOf({ sid, filter, owner }: Subscription): string {
+    const key = owner.scope.keyOf(filter)
+    return owner.headers && key === '' ? sid : `${sid} ${owner.headers} ${key}`
   }
 
   encode({ subject, payload, headers }: UpstreamMessage, reply: string | undefined): Uint8Array {
-    const name = this.#prefixLength === 0 ? subject : subject.slice(this.#prefixLength)
+    const name = this.#scope.toClient(subject) ?? subject
     return encodeMessage(name, this.#sid, payload, reply, this.#headers ? headers : undefined)
   }
 }

@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
+import { SpanwireError } from '../../sdk/errors.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { FindToken } from './credentials.ts'
+import { problem } from './problem.ts'
 
 /**
  * Given by the host with each request, as Hono's `env`: upgrades the request to a WebSocket, calls `open` with its
@@ -21,10 +23,9 @@ export function connectRoute(hub: Hub, findToken: FindToken): Hono<{ Bindings: H
   app.get('/', (c) => {
     const { upgrade } = c.env ?? {}
     if (c.req.header('Upgrade')?.toLowerCase() !== 'websocket' || !upgrade) {
-      return c.text('This is a NATS endpoint: connect with a WebSocket.\n', 426, {
-        Connection: 'Upgrade',
-        Upgrade: 'websocket',
-      })
+      c.header('Connection', 'Upgrade')
+      c.header('Upgrade', 'websocket')
+      return problem(c, new SpanwireError('request-refused', 'This is a NATS endpoint: connect with a WebSocket.'), 426)
     }
     const token = findToken(c)
     return upgrade((socket) => hub.open(socket, token))

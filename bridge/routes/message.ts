@@ -3,9 +3,8 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import type { Identity } from '../auth/identity.ts'
-import { mayPublish } from '../auth/permissions.ts'
+import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
-import { SubjectScope } from '../session/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 
 /** The HTTP header that carries NATS headers: a JSON array of [name, value], percent-encoded. */
@@ -55,7 +54,10 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
       `Headers and payload are ${headers.length + payload.length} bytes; at most ${maxPayload} are allowed.`,
     )
   }
-  return { subject: new SubjectScope(identity.subjectPrefix).toBroker(subject), headers, payload }
+  const { subjectPrefix } = identity
+  const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
+  if (isReserved(target)) throw new SpanwireError('permission-denied', 'Subjects under $EDGE belong to the bridge.')
+  return { subject: target, headers, payload }
 }
 
 /** @throws SpanwireError `invalid-header` */

@@ -14,8 +14,7 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
 }
 
 /** Answers with `application/problem+json` (RFC 9457); `code` is the error's stable code. */
-export function problem(c: Context, error: SpanwireError): Response {
-  const status = statuses[error.code] ?? 400
+export function problem(c: Context, error: SpanwireError, status = statuses[error.code] ?? 400): Response {
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (status === 429 || error.code === 'upstream-unavailable') c.header('Retry-After', '1')
   const body = JSON.stringify({
@@ -31,7 +30,10 @@ export function problem(c: Context, error: SpanwireError): Response {
 /** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
 export function toProblem(c: Context, error: unknown): Response {
   if (error instanceof SpanwireError) return problem(c, error)
-  if (error instanceof HTTPException) return error.getResponse()
+  // Hono's own, of its middleware for keys.
+  if (error instanceof HTTPException && error.status < 500) {
+    return problem(c, new SpanwireError('authentication-failed', 'The admin key is required.'))
+  }
   const body = JSON.stringify({
     type: 'about:blank',
     title: 'Internal error',

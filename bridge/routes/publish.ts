@@ -78,10 +78,11 @@ function parseLine(line: string): Submission {
 }
 
 function toPayload(data: unknown, base64: unknown): Uint8Array {
-  if (base64 === undefined) return new TextEncoder().encode(data === undefined ? '' : JSON.stringify(data))
   try {
+    // Throws for what is nested too deeply, too.
+    if (base64 === undefined) return new TextEncoder().encode(data === undefined ? '' : JSON.stringify(data))
     return Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0))
   } catch (cause) {
-    throw new SpanwireError('invalid-data', '"base64" is not base64.', { cause })
+    throw new SpanwireError('invalid-data', '"base64" is not base64, or "data" is nested too deeply.', { cause })
   }
 }

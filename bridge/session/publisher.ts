@@ -40,7 +40,9 @@ export class Publisher {
     if (!grant?.permitted && !mayPublish(permissions, subject))
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
     // Who answers would publish there with rights that this client doesn't have.
-    if (isReserved(grant?.reply ?? subject) || (reply !== undefined && isReserved(reply))) {
+    const target = grant?.reply ?? scope.publishTo(subject)
+    const answerTo = reply === undefined ? undefined : scope.listenOn(reply)
+    if (isReserved(target) || (answerTo !== undefined && isReserved(answerTo))) {
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
     }
     if (headerSize > maxHeaders) return `Headers Violation for Publish to ${JSON.stringify(subject)}`
@@ -57,8 +59,8 @@ export class Publisher {
       const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
       const headers = echo ? block : withOrigin(block, id)
       this.mark = this.#hub.publish({
-        subject: grant?.reply ?? scope.toBroker(subject),
-        ...(reply !== undefined && { reply: scope.toBroker(reply) }),
+        subject: target,
+        ...(answerTo !== undefined && { reply: answerTo }),
         ...(headers && { headers }),
         payload: bytes.subarray(headerSize),
       })

@@ -16,7 +16,7 @@ interface Grant {
  */
 export class ReplyGrants {
   readonly #scope: SubjectScope
-  readonly #permission: ReplyPermission | undefined
+  #permission: ReplyPermission | undefined
   readonly #clock: () => number
   readonly #alias = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
   readonly #grants = new Map<string, Grant>()
@@ -26,6 +26,11 @@ export class ReplyGrants {
     this.#scope = scope
     this.#permission = permission
     this.#clock = clock
+  }
+
+  /** The client's permissions changed; what it was granted already stays. */
+  permit(permission: ReplyPermission | undefined): void {
+    this.#permission = permission
   }
 
   /** Whether there is anything to do for a message with a reply subject. */

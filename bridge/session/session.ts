@@ -42,7 +42,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
   #nonce: string | undefined
   readonly #token: string | undefined
-  #scope = new SubjectScope(undefined)
+  readonly #inboxKey: string
+  #scope: SubjectScope
   #replies: ReplyGrants
   /** The PUB whose payload comes next. */
   #publishing: PublishOp | undefined
@@ -55,8 +56,11 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #upstreamTold: string | undefined
   #midOperation = false
 
-  /** @param token what the upgrade request presented */
-  constructor(hub: SessionHub, socket: ClientSocket, id: string, token?: string) {
+  /**
+   * @param inboxKey see {@link SubjectScope}
+   * @param token what the upgrade request presented
+   */
+  constructor(hub: SessionHub, socket: ClientSocket, id: string, inboxKey: string, token?: string) {
     this.id = id
     this.#token = token
     this.#hub = hub
@@ -64,6 +68,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#lifetime = new Lifetime(hub.clock())
     this.#publisher = new Publisher(hub, this)
     this.#subscriptions = new Subscriptions(hub, this)
+    this.#inboxKey = inboxKey
+    this.#scope = new SubjectScope(undefined, inboxKey)
     this.#replies = new ReplyGrants(this.#scope, undefined, hub.clock)
     this.#outlet = new Outlet(socket, hub.turn, hub.limits.maxPending, () => this.end(closings.slowConsumer))
     this.#framer = new Framer(
@@ -95,6 +101,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   snapshot(): SessionSnapshot {
     return {
       id: this.id,
+      inboxKey: this.#inboxKey,
       flags: this.#flags,
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
@@ -347,9 +354,13 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   #become(identity: Identity): void {
+    const { subjectPrefix, permissions } = identity
+    if (!this.#identity) {
+      this.#scope = new SubjectScope(subjectPrefix, this.#inboxKey)
+      this.#replies = new ReplyGrants(this.#scope, undefined, this.#hub.clock)
+    }
     this.#identity = identity
-    this.#scope = new SubjectScope(identity.subjectPrefix)
-    this.#replies = new ReplyGrants(this.#scope, identity.permissions.reply, this.#hub.clock)
+    this.#replies.permit(permissions.reply)
   }
 
   /** PONG says that the broker has processed all that came before, so it may have to wait, and later ones behind it. */

@@ -27,6 +27,8 @@ export interface SubscriptionSnapshot {
  */
 export interface SessionSnapshot {
   readonly id: string
+  /** What its inboxes are under at the broker. */
+  readonly inboxKey: string
   readonly flags: ClientFlags
   /** What INFO asked this client to sign. */
   readonly nonce?: string

@@ -44,7 +44,7 @@ export class Subscription {
 
   /** The filter at the broker. */
   get brokerFilter(): string {
-    return this.owner.scope.toBroker(this.filter)
+    return this.owner.scope.listenOn(this.filter)
   }
 
   /** Whether each message needs a look before it is delivered here: most subscriptions need none. */

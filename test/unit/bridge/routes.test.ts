@@ -79,6 +79,7 @@ describe('POST /publish', () => {
       '{"subject":"a.4","headers":{"A":"b"}}',
       '{"subject":"a.5","base64":"*"}',
       'null',
+      `{"subject":"a.6","data":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
     ]
     const response = await post('/publish', lines.join('\n'))
     const results = (await response.text())
@@ -94,6 +95,7 @@ describe('POST /publish', () => {
       'invalid-header',
       'invalid-data',
       'invalid-subject',
+      'invalid-data',
     ])
     expect(seen).toEqual(['a.1 {"x":1}', 'a.2 hi'])
   })

@@ -73,6 +73,11 @@ describe('a subject prefix', () => {
     expect(answers).toEqual(['hi'])
   })
 
+  it.each(['$EDGE', '$JS', '_INBOX'])('is never one of NATS or of the bridge: %s', async (org) => {
+    const { bridge } = bridgeFor({ auth: { ...auth, subjectPrefix: '{{org}}' } })
+    expect((await tenant(bridge, org)).closes).toHaveLength(1)
+  })
+
   it.each(['A.B', '*', '>', '', ' ', 'A{', undefined, ['A']])('refuses a tenant whose claim is %j', async (org) => {
     const { bridge } = bridgeFor({ auth })
     const client = await ScriptedClient.connected(bridge, { auth_token: await sign({ org, nats: everything }) })
@@ -106,6 +111,59 @@ describe('reply permissions', () => {
   })
 })
 
+describe('reply permissions of a token that is renewed', () => {
+  it('still hold for what came before', async () => {
+    const { bridge, upstream } = bridgeFor({ auth: { secret: SECRET } })
+    const answers = watch(upstream, 'reply.>')
+    const auth_token = await sign({ nats: { sub: { allow: ['ask'] }, resp: { max: 1 } } })
+    const client = await ScriptedClient.connected(bridge, { auth_token })
+    client.send('SUB ask 1\r\n')
+    upstream.publish({ subject: 'ask', reply: 'reply.1', payload: new Uint8Array(0) })
+    await client.turn()
+    client.send(`CONNECT {"auth_token":"${auth_token}"}\r\nPUB reply.1 0\r\n\r\nPING\r\n`)
+    expect(await client.until('PONG')).toBe('PONG\r\n')
+    expect(answers).toHaveLength(1)
+  })
+})
+
+describe('inboxes', () => {
+  const nats = { pub: { allow: ['>'] }, sub: { allow: ['>'] } }
+  const connect = async (bridge: ReturnType<typeof bridgeFor>['bridge'], sub: string) =>
+    ScriptedClient.connected(bridge, { auth_token: await sign({ sub, nats }) })
+
+  it('can not be read by who was asked and so knows their name', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const [asking, answering] = [await connect(bridge, 'ada'), await connect(bridge, 'mallory')]
+    answering.send('SUB ask 1\r\n')
+    asking.send('SUB _INBOX.ada.* 1\r\nPUB ask _INBOX.ada.1 0\r\n\r\n')
+    const reply = /^MSG ask 1 (\S+) 0/.exec(await answering.turn())?.[1] ?? ''
+    const token = reply.split('.').slice(0, -1).join('.')
+    answering.send(`SUB ${token}.> 2\r\nSUB ${token}.* 3\r\nSUB _INBOX.ada.> 4\r\nPUB ${reply} 2\r\nhi\r\n`)
+    expect(await asking.until('MSG')).toBe('MSG _INBOX.ada.1 1 2\r\nhi\r\n')
+    expect(await answering.turn()).toBe('')
+  })
+
+  it('of HTTP requests are closed to clients, too', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const mallory = await connect(bridge, 'mallory')
+    mallory.send('SUB ask 1\r\n')
+    const request = async () =>
+      bridge.app.request('/request/ask?timeout=200', {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${await sign({ sub: 'ada', nats })}` },
+      })
+    const first = request()
+    const reply = /MSG ask 1 (\S+) /.exec(await mallory.until('MSG'))?.[1] ?? ''
+    mallory.send(`SUB ${reply.split('.').slice(0, 2).join('.')}.> 2\r\nPUB ${reply} 2\r\nhi\r\n`)
+    expect(await (await first).text()).toBe('hi')
+    const second = request()
+    const next = /MSG ask 1 (\S+) /.exec(await mallory.until('MSG'))?.[1] ?? ''
+    mallory.send(`PUB ${next} 6\r\nsecret\r\nPING\r\n`)
+    expect(await mallory.until('PONG')).toBe('PONG\r\n')
+    expect(await (await second).text()).toBe('secret')
+  })
+})
+
 describe('claim templates', () => {
   const nats = { sub: { allow: ['chat.{{sub}}.>'] } }
 
@@ -116,7 +174,7 @@ describe('claim templates', () => {
     expect(await ada.turn()).toBe(`-ERR 'Permissions Violation for Subscription to "chat.bob.>"'\r\n`)
   })
 
-  it.each(['*', '>', 'a.b', ''])('refuse a user who calls himself %j', async (sub) => {
+  it.each(['*', '>', 'a.b', '', '$JS', '_INBOX'])('refuse a user who calls himself %j', async (sub) => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET } })
     const mallory = await ScriptedClient.connected(bridge, { auth_token: await sign({ sub, nats }) })
     expect(mallory.closes).toHaveLength(1)

@@ -8,6 +8,7 @@ const KIB = 1024
 function sessionOf(bytes: number): SessionSnapshot {
   return {
     id: 'hub.1',
+    inboxKey: 'k',
     flags: { verbose: false, echo: true, headers: true, noResponders: true },
     subscriptions: [{ sid: '1', filter: 'x'.repeat(bytes), max: 0, delivered: 0 }],
     unansweredPings: 0,

@@ -95,11 +95,18 @@ export const additions: readonly Audit[] = [
         const answer = await snoop.exchange(`SUB ${filter} 1\r\n`)
         expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Subscription to "${filter}"'`])
       }
-      const wide = ['>', '*.>', '*.*.*', `*.${token}.>`]
+      // Who is asked learns where to answer, and no more: not by wide filters, nor by the names it knows.
+      const wide = ['>', '*.>', '*.*.*', `*.${token}.>`, `_INBOX.${token}.>`, `_INBOX.${token}.*`]
       await snoop.exchange(wide.map((filter, i) => `SUB ${filter} ${i + 1}\r\n`).join(''))
-      const answer = await snoop.exchange(`PUB _INBOX.${token}.1 1\r\nx\r\n`)
-      expect(messages(answer).filter((message) => message.startsWith('_INBOX'))).toEqual([])
-      expect((await client.next())?.line).toMatch(`MSG _INBOX.${token}.1`)
+      const requester = await connect()
+      await requester.exchange(`SUB _INBOX.${token}.* 1\r\n`)
+      requester.send(`PUB ${token} _INBOX.${token}.7 2\r\nhi\r\n`)
+      const reply = new RegExp(`^MSG ${token} \\d+ (\\S+) 2$`).exec((await snoop.next())?.line ?? '')?.[1] ?? ''
+      const known = reply.split('.').slice(0, -1).join('.')
+      const answer = await snoop.exchange(`SUB ${known}.> 20\r\nSUB ${known}.* 21\r\nPUB ${reply} 1\r\nx\r\n`)
+      expect(await requester.next()).toEqual({ line: `MSG _INBOX.${token}.7 1 1`, payload: 'x' })
+      const seen = [...messages(answer), ...messages(await snoop.exchange(''))]
+      expect(seen.filter((message) => message.startsWith('_INBOX'))).toEqual([])
     },
   },
   {
