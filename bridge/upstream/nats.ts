@@ -1,6 +1,6 @@
 import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } from 'nats'
+import { type BackoffOptions, backoff } from '../../sdk/connection/backoff.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
-import { type BackoffOptions, backoff } from './backoff.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
 import { createDial, type Dial, type NatsCredentials, type NatsLink, readMessage, sendMessage } from './nats-client.ts'
 import { reportFaults, toSpanwireError } from './nats-faults.ts'

@@ -30,7 +30,15 @@ async function sourcePaths(): Promise<Record<string, string[]>> {
 
 it('the code in the README compiles', async () => {
   const examples = await readExamples()
-  expect([...examples.keys()]).toEqual(['events.ts', 'client.ts', 'edge.ts', 'bridge.ts', 'token.ts', 'worker.ts'])
+  expect([...examples.keys()]).toEqual([
+    'events.ts',
+    'client.ts',
+    'edge.ts',
+    'bridge.ts',
+    'token.ts',
+    'worker.ts',
+    'app.ts',
+  ])
   // Inside the repository, so that packages are found.
   await mkdir(join(root, '.cache'), { recursive: true })
   const folder = await mkdtemp(join(root, '.cache/readme-'))

@@ -1,9 +1,9 @@
 import { http } from '../../sdk/http.ts'
 import { webSocket } from '../../sdk/transport/websocket.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { startWorker } from '../support/workerd.ts'
+import { behindProxy } from './behind-proxy.ts'
 import { transportConformance } from './transport.ts'
 
 const backoff = { first: 50, longest: 200 }
@@ -22,25 +22,12 @@ async function start() {
 
 transportConformance('webSocket against the Worker in workerd', async () => {
   const { url, stop } = await start()
-  const proxy = await startFaultProxy(Number(new URL(url).port))
-  return {
-    connect: (options) => webSocket({ url: `http://127.0.0.1:${proxy.port}`, token, backoff, ...options }),
-    network: {
-      down() {
-        proxy.refuse()
-        proxy.cut()
-      },
-      up() {
-        proxy.resume()
-        proxy.accept()
-      },
-      swallow: () => proxy.pause(),
-    },
-    async [Symbol.asyncDispose]() {
-      await proxy.close()
-      await stop()
-    },
-  }
+  const port = Number(new URL(url).port)
+  return behindProxy(
+    port,
+    (address, options) => webSocket({ url: `http://${address}`, token, backoff, ...options }),
+    stop,
+  )
 })
 
 transportConformance(

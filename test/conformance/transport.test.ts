@@ -2,19 +2,14 @@ import { connect as connectCore } from '@nats-io/transport-node'
 import { connect as connectNats } from 'nats'
 import { connect as connectNatsWs } from 'nats.ws'
 import { serve } from '../../bridge/node.ts'
-import type { OfflineOptions } from '../../sdk/connection/offline-queue.ts'
 import { http } from '../../sdk/http.ts'
 import { fromNats, type NatsConnectionLike, nats } from '../../sdk/nats.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { webSocket } from '../../sdk/transport/websocket.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { createToken, SECRET } from '../support/token.ts'
+import { behindProxy, type Options } from './behind-proxy.ts'
 import { type TransportFixture, transportConformance } from './transport.ts'
-
-interface Options {
-  readonly offline?: OfflineOptions
-}
 
 const backoff = { first: 50, longest: 200 }
 const config = `authorization { users: [ { user: u, password: p, permissions: {
@@ -28,32 +23,6 @@ async function plain(
 ): Promise<TransportFixture> {
   const server = await startNatsServer({ config })
   return behindProxy(server[kind], connect, () => server[Symbol.asyncDispose]())
-}
-
-async function behindProxy(
-  port: number,
-  connect: (address: string, options?: Options) => Transport | Promise<Transport>,
-  stop: () => Promise<void>,
-): Promise<TransportFixture> {
-  const proxy = await startFaultProxy(port)
-  return {
-    connect: (options) => connect(`127.0.0.1:${proxy.port}`, options),
-    network: {
-      down() {
-        proxy.refuse()
-        proxy.cut()
-      },
-      up() {
-        proxy.resume()
-        proxy.accept()
-      },
-      swallow: () => proxy.pause(),
-    },
-    async [Symbol.asyncDispose]() {
-      await proxy.close()
-      await stop()
-    },
-  }
 }
 
 /** A connection that the user has already. */

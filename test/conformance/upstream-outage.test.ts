@@ -33,7 +33,7 @@ function connect(url: string, options: Partial<NatsUpstreamOptions> = {}) {
   const upstream = createNatsUpstream({
     url,
     onError: (error) => errors.push(error),
-    backoff: { initial: 20, max: 100 },
+    backoff: { first: 20, longest: 100 },
     connectTimeout: 1_000,
     stallTimeout: 400,
     ...options,

@@ -1,0 +1,35 @@
+import type { OfflineOptions } from '../../sdk/connection/offline-queue.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+import type { TransportFixture } from './transport.ts'
+
+export interface Options {
+  readonly offline?: OfflineOptions
+}
+
+/** Transports to a server on `port`, with a network between them that fails when it is told to. */
+export async function behindProxy(
+  port: number,
+  connect: (address: string, options?: Options) => Transport | Promise<Transport>,
+  stop: () => Promise<void>,
+): Promise<TransportFixture> {
+  const proxy = await startFaultProxy(port)
+  return {
+    connect: (options) => connect(`127.0.0.1:${proxy.port}`, options),
+    network: {
+      down() {
+        proxy.refuse()
+        proxy.cut()
+      },
+      up() {
+        proxy.resume()
+        proxy.accept()
+      },
+      swallow: () => proxy.pause(),
+    },
+    async [Symbol.asyncDispose]() {
+      await proxy.close()
+      await stop()
+    },
+  }
+}

@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { BridgeServer } from '../../bridge/node.ts'
+import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { SECRET } from '../support/token.ts'
+import { connected, everything, LiveBridges, linesOf, post, refusal, sign, socketUrl } from './live-bridge.ts'
+
+let bridges: LiveBridges
+let atNats: RawClient
+beforeAll(async () => {
+  bridges = await LiveBridges.start()
+  atNats = await bridges.atNats()
+}, 60_000)
+afterAll(async () => {
+  atNats?.terminate()
+  await bridges?.close()
+})
+
+const count = (lines: readonly string[], what: string) => lines.filter((line) => line.includes(what)).length
+
+describe('_INBOX snooping', () => {
+  let bridge: BridgeServer
+  let service: RawClient
+  const answer = { sub: { allow: ['ask', 'evil'] }, resp: { max: 1 } }
+
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET } })
+    service = await connected(bridge, { auth_token: await sign({ sub: 'service', nats: answer }) })
+    await service.exchange('SUB ask 1\r\n')
+  })
+
+  const victim = async () => connected(bridge, { auth_token: await sign({ sub: 'victim', nats: everything }) })
+
+  /** A request of the victim's, whose inbox has this token, answered with `secret`. */
+  async function ask(client: RawClient, token: string): Promise<void> {
+    await client.exchange(`SUB _INBOX.${token}.* inbox\r\n`)
+    client.send(`PUB ask _INBOX.${token}.1 0\r\n\r\n`)
+    expect((await service.next())?.line).toBe(`MSG ask 1 _INBOX.${token}.1 0`)
+    service.send(`PUB _INBOX.${token}.1 6\r\nsecret\r\n`)
+    expect(await client.next()).toEqual({ line: `MSG _INBOX.${token}.1 inbox 6`, payload: 'secret' })
+  }
+
+  it.each([
+    ['_INBOX.>', 'refused'],
+    ['_INBOX.*', 'refused'],
+    ['_INBOX.*.*', 'refused'],
+    ['_INBOX.*.1', 'refused'],
+    ['_INBOX.*.>', 'refused'],
+    ['>', 'silent'],
+    ['*.>', 'silent'],
+    ['*.*.*', 'silent'],
+    ['*.*.1', 'silent'],
+    ['*.TOKEN.*', 'silent'],
+    ['*.TOKEN.1', 'silent'],
+  ])('by %s is %s', async (pattern, outcome) => {
+    const token = crypto.randomUUID()
+    const filter = pattern.replace('TOKEN', token)
+    const [snooper, client] = [await victim(), await victim()]
+    const { lines } = await snooper.exchange(`SUB ${filter} 1\r\nSUB ${filter} q 2\r\n`)
+    expect(lines.length).toBe(outcome === 'refused' ? 2 : 0)
+    await ask(client, token)
+    // The request itself may be seen, for that is what `>` allows.
+    expect(count(await linesOf(snooper, atNats), 'MSG _INBOX')).toBe(0)
+    for (const one of [snooper, client]) one.terminate()
+  })
+
+  // A responder has to know where to answer; that must not let it listen there.
+  it.fails('by who answered one request of the HTTP route: it learns the inbox of all of them', async () => {
+    const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: answer }) })
+    await mallory.exchange('SUB evil 1\r\n')
+    const token = await sign({ sub: 'victim', nats: everything })
+    const bait = post(bridge, '/request/evil?timeout=2000', token)
+    const inbox = (await mallory.next())?.line.split(' ')[3]?.split('.')[1]
+    await mallory.exchange(`SUB _INBOX.${inbox}.> 2\r\nSUB _INBOX.${inbox}.* 3\r\n`)
+    const asked = post(bridge, '/request/ask', token)
+    const reply = (await service.next())?.line.split(' ')[3]
+    service.send(`PUB ${reply} 6\r\nsecret\r\n`)
+    expect(await (await asked).text()).toBe('secret')
+    const seen = await linesOf(mallory, atNats)
+    mallory.terminate()
+    await bait
+    expect(count(seen, 'MSG _INBOX')).toBe(0)
+  })
+})
+
+describe('the bridge’s own subjects', () => {
+  it('neither listen to, nor speak on, nor have others answer on $EDGE', async () => {
+    const bridge = await bridges.serve({ auth: { secret: SECRET } })
+    const token = await sign({ sub: 'mallory', nats: everything })
+    const [mallory, watcher] = [await connected(bridge, { auth_token: token }), await bridges.atNats()]
+    await watcher.exchange('SUB $EDGE.> 1\r\n')
+    const order = '{"do":"disconnect","user":"mallory"}'
+    const { lines } = await mallory.exchange(
+      `SUB $EDGE.> 1\r\nSUB $EDGE.ADMIN 2\r\nSUB > 3\r\nPUB $EDGE.ADMIN ${order.length}\r\n${order}\r\nPUB a $EDGE.ADMIN 0\r\n\r\n`,
+    )
+    expect(lines.length).toBe(4)
+    expect((await post(bridge, '/publish/%24EDGE.ADMIN', token, { body: order })).status).toBe(403)
+    expect((await post(bridge, '/request/%24EDGE.ADMIN', token, { body: order })).status).toBe(403)
+    const line = JSON.stringify({ subject: '$EDGE.ADMIN', data: JSON.parse(order) })
+    expect(await (await post(bridge, '/publish', token, { body: line })).text()).toContain('permission-denied')
+    await atNats.exchange('PUB $EDGE.OTHER 0\r\n\r\n')
+    expect(count(await linesOf(mallory, atNats), '$EDGE')).toBe(0)
+    expect(await linesOf(watcher, atNats)).toEqual(['MSG $EDGE.OTHER 1 0'])
+    for (const one of [mallory, watcher]) one.terminate()
+  })
+})
+
+describe('cross-tenant wildcard', () => {
+  let bridge: BridgeServer
+  const tenant = async (org: string) =>
+    connected(bridge, { auth_token: await sign({ sub: org, org, nats: everything }) })
+
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: 'tenants.{{org}}' } })
+  })
+
+  it('no filter of B shows anything of A, nor anything outside of tenants', async () => {
+    const [a, b] = [await tenant('A'), await tenant('B')]
+    const filters = [
+      '>',
+      '*',
+      '*.>',
+      '*.*.*.*',
+      'tenants.>',
+      'tenants.A.>',
+      'tenants.*.orders.*',
+      'orders.*',
+      '_INBOX.x.*',
+    ]
+    await b.exchange(filters.map((filter, sid) => `SUB ${filter} ${sid}\r\nSUB ${filter} q q${sid}\r\n`).join(''))
+    await a.exchange('PUB orders.1 1\r\nx\r\nPUB tenants.B.orders.1 1\r\nx\r\nPUB _INBOX.x.1 1\r\nx\r\n')
+    const token = await sign({ sub: 'A', org: 'A', nats: everything })
+    expect((await post(bridge, '/publish/orders.1', token)).status).toBe(202)
+    expect((await post(bridge, '/publish', token, { body: '{"subject":"orders.1"}' })).status).toBe(200)
+    await atNats.exchange('PUB orders.1 1\r\nx\r\nPUB tenants 1\r\nx\r\nPUB tenants.AB.orders.1 1\r\nx\r\n')
+    expect(await (await tenantLines(b)).filter((line) => line.includes('MSG'))).toEqual([])
+    for (const one of [a, b]) one.terminate()
+  })
+
+  it('B answers A’s requests in vain, and A hears only its own responders', async () => {
+    const [a, b] = [await tenant('A'), await tenant('B')]
+    await b.exchange('SUB quotes 1\r\nSUB > 2\r\n')
+    await a.exchange('SUB _INBOX.mine.* 1\r\n')
+    a.send('PUB quotes _INBOX.mine.1 0\r\n\r\n')
+    expect((await a.next())?.line).toMatch(/^HMSG _INBOX\.mine\.1 1 /)
+    await b.exchange('PUB _INBOX.mine.1 4\r\nevil\r\n')
+    const response = await post(bridge, '/request/quotes', await sign({ sub: 'A', org: 'A', nats: everything }))
+    expect(response.status).toBe(503)
+    expect((await tenantLines(a)).filter((line) => line.includes('MSG'))).toEqual([])
+    for (const one of [a, b]) one.terminate()
+  })
+
+  it('the prefix shows in no error, status, reply subject or INFO', async () => {
+    const a = await connected(bridge, { auth_token: await sign({ sub: 'A', org: 'A', nats: {} }) })
+    const { lines } = await a.exchange('SUB orders.> 1\r\nSUB orders.> q 2\r\nPUB orders.1 0\r\n\r\nPUB a..b 0\r\n\r\n')
+    expect(lines.length).toBe(4)
+    expect(JSON.stringify([lines, a.infos])).not.toContain('tenants')
+    const full = await tenant('A')
+    await full.exchange('SUB ask 1\r\nSUB _INBOX.mine.* 2\r\n')
+    full.send('PUB nobody _INBOX.mine.1 0\r\n\r\n')
+    const heard = [await full.next()]
+    atNats.send('PUB tenants.A.ask tenants.A.back 0\r\n\r\nPUB tenants.A.ask elsewhere.tenants.A 0\r\n\r\n')
+    heard.push(await full.next(), await full.next())
+    expect(heard.map((one) => one?.line.split(' ')[1])).toEqual(['_INBOX.mine.1', 'ask', 'ask'])
+    expect(JSON.stringify(heard)).not.toContain('tenants')
+    const token = await sign({ sub: 'A', org: 'A', nats: { pub: { allow: ['nobody'] } } })
+    for (const path of ['/publish/orders.1', '/request/orders.1', '/request/nobody', '/publish/a..b']) {
+      const response = await post(bridge, path, token)
+      expect(response.status).toBeGreaterThanOrEqual(400)
+      expect(await response.text()).not.toContain('tenants')
+    }
+    for (const one of [a, full]) one.terminate()
+  })
+
+  it.each(['A.B', '*', '>', '', ' ', 'A B', 'A\r\nB', 'A\u0000', 'A\ud800', null, 0.5, {}, ['A'], true])(
+    'an organisation called %j gets nowhere',
+    async (org) => {
+      expect(await refusal(bridge, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
+    },
+  )
+
+  it.fails.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('a prefix that is all claim can not be %s', async (org) => {
+    const open = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: '{{org}}' } })
+    expect(await refusal(open, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
+  })
+
+  /** A tenant's own inbox is under its prefix too. */
+  async function tenantLines(client: RawClient): Promise<string[]> {
+    await atNats.exchange()
+    const marker = `done${crypto.randomUUID()}`
+    client.send(`SUB ${marker} last\r\nPUB ${marker} 0\r\n\r\n`)
+    const { lines } = await client.collect(`MSG ${marker} last`)
+    return lines.map(({ line }) => line).filter((line) => !line.includes(marker))
+  }
+})
+
+describe('origin spoof', () => {
+  const allowed = 'https://app.example.com'
+  let bridge: BridgeServer
+
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET, cookie: 'session' }, origins: [allowed] })
+  })
+
+  const spoofs = [
+    'https://evil.example',
+    'null',
+    'http://app.example.com',
+    'https://app.example.com.evil.example',
+    'https://app.example.com:444',
+    'https://evil.example/https://app.example.com',
+    'https://app.example.com@evil.example',
+    'https://app.example.com, https://evil.example',
+    'https://APP.example.com.',
+    'file://',
+  ]
+
+  it('the true one is let in', async () => {
+    const client = await RawClient.open(socketUrl(bridge), [], allowed)
+    expect((await client.info()).server_name).toBe('spanwire')
+    client.terminate()
+  })
+
+  it.each(spoofs)('at the upgrade: %s', async (origin) => {
+    await expect(RawClient.open(socketUrl(bridge), [], origin)).rejects.toThrow('403')
+  })
+
+  it.each(spoofs)('on routes, whatever else is right: %s', async (Origin) => {
+    const token = await sign({ sub: 'ada', nats: everything })
+    for (const path of ['/publish/a', '/publish', '/request/a']) {
+      const response = await post(bridge, path, token, { headers: { Origin, Cookie: `session=${token}` } })
+      expect(response.status).toBe(403)
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe(null)
+    }
+  })
+
+  it('a cookie alone, without an Origin, is no token', async () => {
+    const token = await sign({ sub: 'ada', nats: everything })
+    const publish = (headers: HeadersInit) => fetch(`${bridge.url}/publish/a`, { method: 'POST', headers })
+    expect((await publish({ Cookie: `session=${token}` })).status).toBe(401)
+    expect((await publish({ Cookie: `session=${token}`, Origin: allowed })).status).toBe(202)
+  })
+})
