@@ -1,8 +1,11 @@
 import { encodeMessage } from '../../sdk/protocol/server-op.ts'
 import type { SubjectScope } from '../session/subject-scope.ts'
 import type { Subscription } from '../session/subscription.ts'
+import { isNoResponders } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
+
+const BARE_NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503\r\n\r\n')
 
 /** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
 class Group {
@@ -22,9 +25,15 @@ class Group {
     return owner.headers && key === '' ? sid : `${sid} ${owner.headers} ${key}`
   }
 
-  encode({ subject, payload, headers }: UpstreamMessage, reply: string | undefined): Uint8Array {
+  encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
+    const { subject, payload } = message
     const name = this.#scope.toClient(subject) ?? subject
-    return encodeMessage(name, this.#sid, payload, reply, this.#headers ? headers : undefined)
+    return encodeMessage(name, this.#sid, payload, reply, this.#headers ? this.#headersOf(message) : undefined)
+  }
+
+  /** The newer servers' 503 tells the subject that was asked, with the prefix that a tenant must not see. */
+  #headersOf(message: UpstreamMessage): Uint8Array | undefined {
+    return this.#scope.prefix !== '' && isNoResponders(message) ? BARE_NO_RESPONDERS : message.headers
   }
 }
 

@@ -1,4 +1,5 @@
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
+import { isNoResponders } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { ReplyGrants } from './reply-grants.ts'
 import type { SubjectScope } from './subject-scope.ts'
@@ -70,10 +71,4 @@ export class Subscription {
     if (this.delivered >= this.max) this.owner.exhausted(this)
     else this.owner.counted()
   }
-}
-
-const NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503')
-
-function isNoResponders({ payload, headers }: UpstreamMessage): boolean {
-  return payload.length === 0 && headers !== undefined && NO_RESPONDERS.every((byte, index) => headers[index] === byte)
 }

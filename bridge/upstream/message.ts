@@ -33,3 +33,10 @@ export function checkFilter(filter: string, queue: string | undefined): void {
   if (!isSubjectFilter(filter) || (queue !== undefined && !isSubject(queue)))
     throw new SpanwireError('invalid-subject', `Can't subscribe to ${JSON.stringify(filter)}: not a valid filter.`)
 }
+
+const NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503')
+
+/** Whether this is the status that says that nobody listens. Newer servers add headers to it. */
+export function isNoResponders({ payload, headers }: UpstreamMessage): boolean {
+  return payload.length === 0 && headers !== undefined && NO_RESPONDERS.every((byte, index) => headers[index] === byte)
+}

@@ -34,8 +34,9 @@ describe('_INBOX snooping', () => {
   async function ask(client: RawClient, token: string): Promise<void> {
     await client.exchange(`SUB _INBOX.${token}.* inbox\r\n`)
     client.send(`PUB ask _INBOX.${token}.1 0\r\n\r\n`)
-    expect((await service.next())?.line).toBe(`MSG ask 1 _INBOX.${token}.1 0`)
-    service.send(`PUB _INBOX.${token}.1 6\r\nsecret\r\n`)
+    const reply = (await service.next())?.line.split(' ')[3]
+    expect(reply).toMatch(/^_INBOX\..*\.1$/)
+    service.send(`PUB ${reply} 6\r\nsecret\r\n`)
     expect(await client.next()).toEqual({ line: `MSG _INBOX.${token}.1 inbox 6`, payload: 'secret' })
   }
 
@@ -64,7 +65,7 @@ describe('_INBOX snooping', () => {
   })
 
   // A responder has to know where to answer; that must not let it listen there.
-  it.fails('by who answered one request of the HTTP route: it learns the inbox of all of them', async () => {
+  it('by who answered one request of the HTTP route: it learns the inbox of all of them', async () => {
     const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: answer }) })
     await mallory.exchange('SUB evil 1\r\n')
     const token = await sign({ sub: 'victim', nats: everything })
@@ -178,7 +179,7 @@ describe('cross-tenant wildcard', () => {
     },
   )
 
-  it.fails.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('a prefix that is all claim can not be %s', async (org) => {
+  it.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('a prefix that is all claim can not be %s', async (org) => {
     const open = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: '{{org}}' } })
     expect(await refusal(open, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
   })

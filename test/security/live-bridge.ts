@@ -18,6 +18,8 @@ export function sign(
   return new SignJWT({ exp, ...claims }).setProtectedHeader(header).sign(key)
 }
 
+const running = new Set<BridgeServer>()
+
 /** Bridges of one test file, on one real nats-server that everybody may use. */
 export class LiveBridges {
   readonly nats: NatsServer
@@ -34,6 +36,7 @@ export class LiveBridges {
   async serve(options: Omit<ServeOptions, 'upstream'>): Promise<BridgeServer> {
     const server = await serve({ upstream: this.nats.url, ...options })
     this.#bridges.push(server)
+    running.add(server)
     await server.bridge.hub.opened
     return server
   }
@@ -44,6 +47,7 @@ export class LiveBridges {
   }
 
   async close(): Promise<void> {
+    for (const bridge of this.#bridges) running.delete(bridge)
     await Promise.all(this.#bridges.map((bridge) => bridge.close()))
     await this.nats[Symbol.asyncDispose]()
   }
@@ -78,10 +82,12 @@ export function post(bridge: BridgeServer, path: string, token: string, init: Re
 
 /** All lines that came by now: what was published before is either here or never comes. */
 export async function linesOf(client: RawClient, atNats: RawClient): Promise<string[]> {
-  // An inbox of its own is the one subject that every client may read.
-  const last = `_INBOX.${crypto.randomUUID()}`
-  const subscribed = await client.exchange(`SUB ${last} last\r\n`)
-  await atNats.exchange(`PUB ${last} 0\r\n\r\n`)
-  const arrived = await client.collect(`MSG ${last} last`)
-  return [...subscribed.lines, ...arrived.lines].map(({ line }) => line)
+  await atNats.exchange()
+  // A bridge answers PING before what is still on its way from the broker: wait until it has all of it.
+  await Promise.all(
+    [...running].map(({ bridge: { hub } }) =>
+      hub.confirm(hub.publish({ subject: '_INBOX.nobody', payload: new Uint8Array(0) })),
+    ),
+  )
+  return (await client.exchange()).lines.map(({ line }) => line)
 }

@@ -107,11 +107,12 @@ const subscribeAll = (filters: readonly string[]) => filters.map((filter, sid) =
 
 /** What of all subjects arrives at a subscription that is alone on its connection. */
 async function delivered(client: RawClient, filter: string, behindBridge = false): Promise<Set<string>> {
-  // A bridge answers PING before what is still on its way from the broker: an inbox of the client's own ends the wait.
-  const last = '_INBOX.theLastOne'
-  await client.exchange(`SUB ${filter} 1\r\n${behindBridge ? `SUB ${last} last\r\n` : ''}`)
-  await natsRoot.exchange(publishAll([...everySubject, last]))
-  const { lines } = behindBridge ? await client.collect(`MSG ${last} last`) : await client.exchange()
+  await client.exchange(`SUB ${filter} 1\r\n`)
+  await natsRoot.exchange(publishAll(everySubject))
+  // A bridge answers PING before what is still on its way from the broker.
+  const { hub } = bridge.bridge
+  if (behindBridge) await hub.confirm(hub.publish({ subject: '$EDGE.NOBODY', payload: new Uint8Array(0) }))
+  const { lines } = await client.exchange()
   return new Set(lines.flatMap(({ line }) => (line.startsWith('MSG ') ? [line.split(' ')[1] as string] : [])))
 }
 
