@@ -22,6 +22,13 @@ type Phase = 'connecting' | 'authenticating' | 'ready' | 'closed'
 const PONG = new TextEncoder().encode('PONG\r\n')
 const OK = new TextEncoder().encode('+OK\r\n')
 const NOTHING: Permissions = { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } }
+/** PINGs that wait for what the broker has to confirm, and the replies to what came behind them. */
+interface Unanswered {
+  readonly mark: number
+  pings: number
+  readonly later: Uint8Array[]
+}
+
 /** Thrown to leave the framer once the connection is closed: what follows in the chunk is not read. */
 const ENDED = Symbol('ended')
 /** What a client may send while its token is checked, beside one largest message. */
@@ -51,7 +58,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #waiting: Array<{ readonly op: ClientOp; readonly payload?: Uint8Array }> = []
   #waitingBytes = 0
   /** PINGs that wait for their answer, each with the replies to later operations, which must not overtake it. */
-  readonly #unanswered: Array<{ readonly later: Uint8Array[] }> = []
+  readonly #unanswered: Unanswered[] = []
   #lastPong: Promise<void> | undefined
   #upstreamTold: string | undefined
   #midOperation = false
@@ -106,7 +113,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
       subscriptions: this.#subscriptions.snapshot(),
-      unansweredPings: this.#unanswered.length,
+      unansweredPings: this.#unanswered.reduce((sum, { pings }) => sum + pings, 0),
       midOperation: this.#midOperation,
     }
   }
@@ -345,12 +352,14 @@ export class Session implements ClientConnection, SubscriptionOwner {
     const waiting = this.#waiting
     this.#waiting = []
     this.#waitingBytes = 0
-    while (waiting.length > 0 && this.#phase === 'ready') {
-      const { op, payload } = waiting.shift() as (typeof waiting)[number]
+    for (const [index, { op, payload }] of waiting.entries()) {
+      if (this.#phase !== 'ready') {
+        // A further CONNECT among them: the rest waits again.
+        this.#waiting = waiting.slice(index)
+        return
+      }
       this.#perform(op, payload)
     }
-    // A further CONNECT among them: the rest waits again, before what came in meanwhile.
-    if (waiting.length > 0) this.#waiting.unshift(...waiting)
   }
 
   #become(identity: Identity): void {
@@ -365,14 +374,22 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** PONG says that the broker has processed all that came before, so it may have to wait, and later ones behind it. */
   #answerPing(): void {
-    const confirmed = this.#hub.confirm(Math.max(this.#publisher.mark, this.#subscriptions.mark))
-    if (!confirmed && this.#unanswered.length === 0) return this.write(PONG)
-    const ping: { readonly later: Uint8Array[] } = { later: [] }
+    const mark = Math.max(this.#publisher.mark, this.#subscriptions.mark)
+    const last = this.#unanswered.at(-1)
+    // A flood of PINGs is a number, not a list.
+    if (last?.mark === mark && last.later.length === 0) {
+      last.pings++
+      return
+    }
+    const confirmed = this.#hub.confirm(mark)
+    if (!confirmed && !last) return this.write(PONG)
+    const ping: Unanswered = { mark, pings: 1, later: [] }
     this.#unanswered.push(ping)
     this.#changed()
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
       this.#unanswered.shift()
-      for (const frame of [PONG, ...ping.later]) this.write(frame)
+      for (let i = 0; i < ping.pings; i++) this.write(PONG)
+      for (const frame of ping.later) this.write(frame)
       this.#changed()
     })
   }

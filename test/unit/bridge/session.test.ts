@@ -103,6 +103,14 @@ describe('a session', () => {
     expect(bridge.hub.stats.connections).toBe(0)
   })
 
+  it('answers every PING, also a flood of them that has to wait, in order with what it says of the rest', async () => {
+    const { bridge } = bridgeFor()
+    const client = await ScriptedClient.connected(bridge)
+    client.send(`SUB a 1\r\n${'PING\r\n'.repeat(1_000)}SUB a..b 2\r\n${'PING\r\n'.repeat(500)}`)
+    const text = await client.turn()
+    expect(text.split('-ERR').map((part) => part.split('PONG').length - 1)).toEqual([1_000, 500])
+  })
+
   it('refuses a first operation that is not CONNECT', async () => {
     const { bridge } = bridgeFor()
     const client = new ScriptedClient(bridge)
