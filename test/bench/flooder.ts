@@ -1,0 +1,16 @@
+/** Publishes at a bridge as fast as its socket takes it, and comes back whenever it is thrown out: `<url> <token>`. */
+
+import { connectLine } from '../conformance/edge-protocol/audit.ts'
+import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+
+const [, , url = '', token = ''] = process.argv
+const chunk = Buffer.from('PUB flood 64\r\n'.padEnd(78, 'x').concat('\r\n').repeat(200))
+for (;;) {
+  const client = await RawClient.open(url)
+  client.send(connectLine({}, { auth_token: token }))
+  while (!client.ending) {
+    client.send(chunk)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  client.terminate()
+}
