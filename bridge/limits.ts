@@ -40,7 +40,8 @@ export interface Limits {
   /** Largest header block, in bytes. Default 16 KiB: nobody needs more, and every receiver parses it. */
   readonly maxHeaders: number
   /**
-   * What one connection may publish; by HTTP, one user. Default 5,000 messages and 8 MiB a second, and for two seconds'
+   * What one user may publish at a hub, over all of its connections and by HTTP; an anonymous client, over one
+   * connection. Default 5,000 messages and 8 MiB a second, and for two seconds'
    * worth at once. A flood would take the hub's time from everybody else: what is over is refused, and a client that
    * goes on is closed. HTTP answers 429.
    */

@@ -1,4 +1,3 @@
-import { SpanwireError } from '../../sdk/errors.ts'
 import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
@@ -215,11 +214,8 @@ export class Hub implements SessionHub {
     return count <= this.limits.maxConnectionsPerUser
   }
 
-  /**
-   * Counts one publish by HTTP towards its user's rate.
-   * @throws SpanwireError `rate-limited`
-   */
-  meter(user: string, bytes: number): void {
+  /** Counts one publish towards its user's rate: over all connections, and by HTTP. Returns whether it is within. */
+  meter(user: string, bytes: number): boolean {
     const now = this.clock()
     let meter = this.#meters.get(user)
     if (!meter) {
@@ -228,9 +224,7 @@ export class Hub implements SessionHub {
       meter = new RateMeter(this.limits.publishRate, now)
       this.#meters.set(user, meter)
     }
-    if (!meter.take(bytes, now)) {
-      throw new SpanwireError('rate-limited', 'You publish more than the bridge allows: try again in a second.')
-    }
+    return meter.take(bytes, now)
   }
 
   ended(sessionId: string): void {

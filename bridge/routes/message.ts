@@ -47,7 +47,9 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
       `The headers are ${headers.length} bytes; at most ${maxHeaders} are allowed.`,
     )
   }
-  hub.meter(identity.user, headers.length + payload.length)
+  if (!hub.meter(identity.user, headers.length + payload.length)) {
+    throw new SpanwireError('rate-limited', 'You publish more than the bridge allows: try again in a second.')
+  }
   if (headers.length + payload.length > maxPayload) {
     throw new SpanwireError(
       'payload-too-large',

@@ -22,6 +22,8 @@ export interface SessionHub {
   authenticate(options: ConnectOptions, nonce?: string, token?: string): Promise<Identity>
   /** A session belongs to this user now. Returns whether that user may have one more connection. */
   identified(user: string): boolean
+  /** Counts one publish towards its user's rate. Returns whether it is within. */
+  meter(user: string, bytes: number): boolean
   /** Whether one more subject filter is within the limit. */
   hasRoomFor(subscription: Subscription): boolean
   /** Returns what stands for it in `confirm`. */

@@ -30,6 +30,12 @@ export class Publisher {
     this.#meter = new RateMeter(hub.limits.publishRate, hub.clock())
   }
 
+  /** A user has one rate, however often it connects; whom nobody knows has one for each connection. */
+  #isWithinRate(bytes: number): boolean {
+    const { user } = this.#client
+    return user === '' ? this.#meter.take(bytes, this.#hub.clock()) : this.#hub.meter(user, bytes)
+  }
+
   /** @param bytes header block and payload */
   publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): Outcome {
     const { echo, id, maxData, permissions, replies, scope } = this.#client
@@ -49,7 +55,7 @@ export class Publisher {
     this.#published += bytes.length
     if (maxData !== undefined && this.#published > maxData)
       return `Data Violation for Publish to ${JSON.stringify(subject)}`
-    if (!this.#meter.take(bytes.length, this.#hub.clock())) {
+    if (!this.#isWithinRate(bytes.length)) {
       return ++this.#refusals > MAX_REFUSALS
         ? closings.publishRate
         : `Rate Violation for Publish to ${JSON.stringify(subject)}`

@@ -7,6 +7,8 @@ import type { SubjectScope } from './subject-scope.ts'
 /** Where a subscription's frames go. */
 export interface SubscriptionOwner {
   readonly id: string
+  /** Empty if nobody knows who it is. */
+  readonly user: string
   readonly headers: boolean
   readonly noResponders: boolean
   readonly echo: boolean

@@ -21,6 +21,18 @@ describe('limits', () => {
     expect(client.closes).toEqual([{ code: 1008, reason: 'Publish Rate Exceeded' }])
   })
 
+  it('hold for a user, not for each of its connections', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET }, limits: { publishRate: { messages: 5, bytes: 1_000 } } })
+    const auth_token = await sign({ sub: 'ada', nats: { pub: { allow: ['a'] } } })
+    const refused: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const client = await ScriptedClient.connected(bridge, { auth_token })
+      client.send('PUB a 0\r\n\r\n'.repeat(6))
+      refused.push((await client.turn()).split('Rate Violation').length - 1)
+    }
+    expect(refused).toEqual([0, 2, 6])
+  })
+
   it('bound the connections of a hub and of a user', async () => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET }, limits: { maxConnections: 3, maxConnectionsPerUser: 2 } })
     const connect = async (sub: string) => ScriptedClient.connected(bridge, { auth_token: await sign({ sub }) })
