@@ -9,6 +9,8 @@ export type Runtime = 'bun' | 'deno' | 'node'
 export interface HostProcess {
   /** Such as `http://127.0.0.1:41234`. */
   readonly url: string
+  /** All that it wrote to stdout and stderr by now. */
+  readonly output: string
   /** Asks it to close, and resolves with its exit code. */
   stop(): Promise<number | null>
 }
@@ -39,6 +41,9 @@ export async function startHost(runtime: Runtime, options: ServeOptions): Promis
   })
   return {
     url,
+    get output() {
+      return output
+    },
     stop() {
       child.stdin?.end()
       const late = setTimeout(() => child.kill('SIGKILL'), 5_000)
