@@ -79,6 +79,10 @@ async function upgrade(
       const connection = open({
         send: (bytes) => ws.send(bytes),
         close: (code, reason) => ws.close(code, reason),
+        pause: (ms) => {
+          ws.pause()
+          setTimeout(() => ws.resume(), ms)
+        },
       })
       ws.on('message', (data) => connection.receive(data as Buffer))
       ws.on('close', () => connection.closed())

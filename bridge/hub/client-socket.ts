@@ -10,6 +10,10 @@ export interface ClientSocket {
   /** Starts the closing handshake. */
   close(code: number, reason: string): void
   /**
+   * Reads nothing for so long, in ms: what the client sends fills its own buffers. Hosts that can't have none.
+   */
+  pause?(ms: number): void
+  /**
    * Keeps what the session needs to go on if the hub loses its memory while the socket stays. Called at most once per
    * turn, before what that turn sends. Only hosts where that can happen have it.
    */

@@ -31,6 +31,8 @@ interface Unanswered {
 
 /** Thrown to leave the framer once the connection is closed: what follows in the chunk is not read. */
 const ENDED = Symbol('ended')
+/** How long a client that publishes too fast is held before it is closed, in ms. */
+const PENALTY = 1_000
 /** What a client may send while its token is checked, beside one largest message. */
 const WAITING_BYTES = 64 * 1024
 
@@ -62,6 +64,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #lastPong: Promise<void> | undefined
   #upstreamTold: string | undefined
   #midOperation = false
+  /** It published too fast: nothing of it is read any more. */
+  #penalized = false
 
   /**
    * @param inboxKey see {@link SubjectScope}
@@ -159,7 +163,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#phase === 'closed') return
+    if (this.#phase === 'closed' || this.#penalized) return
     this.#lifetime.heard()
     try {
       this.#framer.push(bytes)
@@ -254,7 +258,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       if (this.#waitingBytes > this.#hub.limits.maxPayload + WAITING_BYTES) this.#stop(closings.authorization)
       this.#waiting.push(payload ? { op, payload } : { op })
     }
-    if (this.#phase === 'closed') throw ENDED
+    if (this.#phase === 'closed' || this.#penalized) throw ENDED
   }
 
   #perform(op: ClientOp, payload: Uint8Array | undefined): void {
@@ -291,8 +295,17 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   #conclude(outcome: Outcome): void {
     if (typeof outcome === 'string') this.#reply(encodeError(outcome))
+    else if (outcome === closings.publishRate) this.#penalize()
     else if (outcome) this.end(outcome)
     else if (this.#flags.verbose) this.#reply(OK)
+  }
+
+  /** Closed at once, a flood would be back at once, and letting it in again costs more than what it sent. */
+  #penalize(): void {
+    if (!this.#socket.pause) return this.end(closings.publishRate)
+    this.#penalized = true
+    this.#socket.pause(PENALTY)
+    setTimeout(() => this.end(closings.publishRate), PENALTY)
   }
 
   #reply(frame: Uint8Array): void {
@@ -353,7 +366,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#waiting = []
     this.#waitingBytes = 0
     for (const [index, { op, payload }] of waiting.entries()) {
-      if (this.#phase !== 'ready') {
+      if (this.#phase !== 'ready' || this.#penalized) {
         // A further CONNECT among them: the rest waits again.
         this.#waiting = waiting.slice(index)
         return
