@@ -1,7 +1,6 @@
-import { SpanwireError } from '../sdk/errors.ts'
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -67,9 +66,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     )
   } catch (cause) {
     await release()
-    throw new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw cannotListen(host, port, cause)
   }
 
   const close = async () => {

@@ -3,10 +3,9 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
-import { SpanwireError } from '../sdk/errors.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
 
 /** For the closing handshakes when the server stops, in ms. */
 const CLOSING_TIME = 500
@@ -33,9 +32,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await listen(server, port, host)
   } catch (cause) {
     await release()
-    throw new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw cannotListen(host, port, cause)
   }
   const close = async () => {
     bridge.close()

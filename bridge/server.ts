@@ -1,3 +1,4 @@
+import { SpanwireError } from '../sdk/errors.ts'
 import type { Bridge, BridgeOptions } from './bridge.ts'
 import { createUpstream } from './upstream/connect.ts'
 import type { Upstream } from './upstream/upstream.ts'
@@ -21,6 +22,13 @@ export interface BridgeServer {
   /** Ends all connections, and the upstream unless it was given. Idempotent. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What `serve` throws when the port can't be had. */
+export function cannotListen(host: string, port: number, cause: unknown): SpanwireError {
+  return new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
+    cause,
+  })
 }
 
 /** The upstream that the options name, and how to give it up: one that was given stays its owner's. */

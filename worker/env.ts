@@ -1,4 +1,5 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
+import { MIN_SECRET } from '../bridge/auth/keys.ts'
 import type { AdminOptions } from '../bridge/routes/admin.ts'
 import type { Origins } from '../bridge/routes/origins.ts'
 import { SpanwireError } from '../sdk/errors.ts'
@@ -31,7 +32,6 @@ export interface Settings {
 }
 
 const SCHEMES = /^(nats|tls|wss?):\/\//
-const MIN_SECRET = 32
 
 /**
  * @param auth the host's own, which needs no AUTH_SECRET if it says where its keys come from

@@ -32,7 +32,8 @@ export interface Key {
 }
 
 const ASYMMETRIC = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
-const MIN_SECRET = 32
+/** In bytes: RFC 7518, section 3.2. */
+export const MIN_SECRET = 32
 
 /**
  * The keys that these options name. Asynchronous where a key must be imported; a bad one is found on first use.
@@ -65,14 +66,24 @@ export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
   }
 }
 
-function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): Key {
+/**
+ * The bytes of a shared secret.
+ * @param what the option's name, for the error
+ * @throws SpanwireError `invalid-argument` if it is too short
+ */
+export function toSecretKey(secret: Secret, what: string): Uint8Array {
   const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
   if (key.length < MIN_SECRET) {
     throw new SpanwireError(
       'invalid-argument',
-      `auth.secret has ${key.length} bytes; HS256 needs at least ${MIN_SECRET} (try: openssl rand -base64 32).`,
+      `${what} has ${key.length} bytes; HS256 needs at least ${MIN_SECRET} (try: openssl rand -base64 32).`,
     )
   }
+  return key
+}
+
+function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): Key {
+  const key = toSecretKey(secret, 'auth.secret')
   const bad = algorithms.find((algorithm) => !/^HS(256|384|512)$/.test(algorithm))
   if (bad !== undefined) {
     throw new SpanwireError('invalid-argument', `auth.algorithms holds ${bad}, which does not go with a shared secret.`)

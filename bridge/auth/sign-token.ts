@@ -4,6 +4,7 @@ import { SubjectTemplate } from '../../sdk/contract/template.ts'
 import type { ParamsFilter } from '../../sdk/contract/template-types.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { isSubjectFilter } from '../../sdk/subject.ts'
+import { toSecretKey } from './keys.ts'
 
 /** What tokens are signed with: the other half of what the bridge checks them with. */
 export type SigningKey =
@@ -82,10 +83,7 @@ export async function signToken<Contract extends Events>(options: SigningKey & T
 
 async function importKey(options: SigningKey) {
   if ('secret' in options) {
-    const key = typeof options.secret === 'string' ? new TextEncoder().encode(options.secret) : options.secret
-    if (key.length < 32)
-      throw new SpanwireError('invalid-argument', 'secret needs at least 32 bytes (try: openssl rand -base64 32).')
-    return { key, header: { alg: 'HS256' } }
+    return { key: toSecretKey(options.secret, 'secret'), header: { alg: 'HS256' } }
   }
   const { privateKey, algorithm: alg, keyId } = options
   const key = typeof privateKey === 'string' ? await importPKCS8(privateKey, alg) : await importJWK(privateKey, alg)

@@ -1,11 +1,9 @@
 import { encodeMessage } from '../../sdk/protocol/server-op.ts'
 import type { SubjectScope } from '../session/subject-scope.ts'
 import type { Subscription } from '../session/subscription.ts'
-import { isNoResponders } from '../upstream/message.ts'
+import { isNoResponders, NO_RESPONDERS } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
-
-const BARE_NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503\r\n\r\n')
 
 /** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
 class Group {
@@ -33,7 +31,7 @@ class Group {
 
   /** The newer servers' 503 tells the subject that was asked, with the prefix that a tenant must not see. */
   #headersOf(message: UpstreamMessage): Uint8Array | undefined {
-    return this.#scope.prefix !== '' && isNoResponders(message) ? BARE_NO_RESPONDERS : message.headers
+    return this.#scope.prefix !== '' && isNoResponders(message) ? NO_RESPONDERS : message.headers
   }
 }
 

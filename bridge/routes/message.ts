@@ -1,17 +1,12 @@
 import type { Context } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
+import { ID_HEADER, NATS_HEADERS, TIME_HEADER } from '../../sdk/protocol/header-names.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import type { Identity } from '../auth/identity.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-
-/** The HTTP header that carries NATS headers: a JSON array of [name, value], percent-encoded. */
-export const NATS_HEADERS = 'Nats-Headers'
-
-const MSG_ID = 'Nats-Msg-Id'
-const TIME = 'Spanwire-Time'
 
 /** What somebody wants to publish by HTTP. */
 export interface Submission {
@@ -34,11 +29,11 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
     throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
   if (!mayPublish(identity.permissions, subject))
     throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
-  const fields = submission.headers.filter(([name]) => submission.id === undefined || name !== MSG_ID)
+  const fields = submission.headers.filter(([name]) => submission.id === undefined || name !== ID_HEADER)
   const names = new Set(fields.map(([name]) => name))
   const headers = encodeHeaders([
-    ...(names.has(MSG_ID) ? [] : [[MSG_ID, submission.id ?? crypto.randomUUID()] as const]),
-    ...(names.has(TIME) ? [] : [[TIME, String(Date.now())] as const]),
+    ...(names.has(ID_HEADER) ? [] : [[ID_HEADER, submission.id ?? crypto.randomUUID()] as const]),
+    ...(names.has(TIME_HEADER) ? [] : [[TIME_HEADER, String(Date.now())] as const]),
     ...fields,
   ])
   if (headers.length > maxHeaders) {
@@ -62,8 +57,20 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
   return { subject: target, headers, payload }
 }
 
-/** @throws SpanwireError `invalid-header` */
-export function readNatsHeaders(c: Context): HeaderFields {
+/**
+ * The body as payload, with the request's headers.
+ * @throws SpanwireError `invalid-header`
+ */
+export async function readSubmission(c: Context, subject: string): Promise<Submission> {
+  return {
+    subject,
+    payload: new Uint8Array(await c.req.arrayBuffer()),
+    headers: readNatsHeaders(c),
+    id: c.req.header('Idempotency-Key'),
+  }
+}
+
+function readNatsHeaders(c: Context): HeaderFields {
   const text = c.req.header(NATS_HEADERS)
   if (text === undefined) return []
   try {

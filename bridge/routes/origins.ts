@@ -1,6 +1,7 @@
 import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/errors.ts'
+import { NATS_HEADERS } from '../../sdk/protocol/header-names.ts'
 
 /** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
 export type Origins = '*' | readonly string[]
@@ -19,8 +20,8 @@ export function allowOrigins(origins: Origins) {
     origins === '*' || origins.includes(origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Nats-Headers'],
-    exposeHeaders: ['Nats-Headers', 'Retry-After'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS],
+    exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
   })
   return createMiddleware((c, next) => {

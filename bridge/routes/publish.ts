@@ -3,7 +3,7 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { BridgeEnv } from './identify.ts'
-import { checkHeaders, readNatsHeaders, type Submission, toMessage } from './message.ts'
+import { checkHeaders, readSubmission, type Submission, toMessage } from './message.ts'
 
 /** Lines of one batch. Each may cost a publish: a caller with more sends several batches. */
 const MAX_LINES = 10_000
@@ -19,13 +19,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
   const app = new Hono<BridgeEnv>()
 
   app.post('/:subject', async (c) => {
-    const submission: Submission = {
-      subject: c.req.param('subject'),
-      payload: new Uint8Array(await c.req.arrayBuffer()),
-      headers: readNatsHeaders(c),
-      id: c.req.header('Idempotency-Key'),
-    }
-    const message = toMessage(submission, c.get('identity'), hub)
+    const message = toMessage(await readSubmission(c, c.req.param('subject')), c.get('identity'), hub)
     await confirmed(hub, () => hub.publish(message))
     return c.json({}, 202)
   })

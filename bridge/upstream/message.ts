@@ -3,12 +3,13 @@ import { encodeHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
-const noResponders = encodeHeaders([], 503)
+/** The header block of that status, and nothing else in it. */
+export const NO_RESPONDERS: Uint8Array = encodeHeaders([], 503)
 const empty = new Uint8Array(0)
 
 /** What NATS answers to a request on whose subject nobody listens (ADR-4 and nats-server). */
 export function noRespondersMessage(reply: string): UpstreamMessage {
-  return { subject: reply, headers: noResponders, payload: empty }
+  return { subject: reply, headers: NO_RESPONDERS, payload: empty }
 }
 
 /**
@@ -34,9 +35,9 @@ export function checkFilter(filter: string, queue: string | undefined): void {
     throw new SpanwireError('invalid-subject', `Can't subscribe to ${JSON.stringify(filter)}: not a valid filter.`)
 }
 
-const NO_RESPONDERS = new TextEncoder().encode('NATS/1.0 503')
+const STATUS_503 = new TextEncoder().encode('NATS/1.0 503')
 
 /** Whether this is the status that says that nobody listens. Newer servers add headers to it. */
 export function isNoResponders({ payload, headers }: UpstreamMessage): boolean {
-  return payload.length === 0 && headers !== undefined && NO_RESPONDERS.every((byte, index) => headers[index] === byte)
+  return payload.length === 0 && headers !== undefined && STATUS_503.every((byte, index) => headers[index] === byte)
 }

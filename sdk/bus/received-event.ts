@@ -1,11 +1,7 @@
 import type { ContractEvent } from '../contract/contract.ts'
+import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { TransportMessage } from '../transport/transport.ts'
 import { EventHeaders } from './event-headers.ts'
-
-/** Header that carries an event's id. The name is NATS's own: JetStream drops duplicates by it. */
-export const ID_HEADER = 'Nats-Msg-Id'
-/** Header that carries the time of publishing, in ms since 1970. */
-export const TIME_HEADER = 'Spanwire-Time'
 
 /** An event as a subscriber gets it. Headers, id, time and params are read when they are asked for. */
 export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {

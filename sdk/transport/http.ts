@@ -1,4 +1,5 @@
 import { SpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { ID_HEADER, NATS_HEADERS } from '../protocol/header-names.ts'
 import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
 import { checkSubject } from './checks.ts'
 import { StatusCell } from './status-cell.ts'
@@ -37,14 +38,14 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     try {
       closed.signal.throwIfAborted()
       signal?.throwIfAborted()
-      const id = fields.find(([name]) => name === 'Nats-Msg-Id')?.[1]
+      const id = fields.find(([name]) => name === ID_HEADER)?.[1]
       const bearer = typeof token === 'function' ? await token() : token
       const response = await fetch(base + path, {
         method: 'POST',
         body: body as Uint8Array<ArrayBuffer>,
         headers: {
           'Content-Type': 'application/octet-stream',
-          'Nats-Headers': encodeURIComponent(JSON.stringify(fields)),
+          [NATS_HEADERS]: encodeURIComponent(JSON.stringify(fields)),
           ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
           ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
         },
@@ -81,7 +82,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
       checkSubject(subject)
       const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
       const response = await post(path, payload, headers, timeout + patience, signal)
-      const text = response.headers.get('Nats-Headers')
+      const text = response.headers.get(NATS_HEADERS)
       const message: TransportMessage = { subject, payload: new Uint8Array(await response.arrayBuffer()) }
       return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message
     },

@@ -1,36 +1,29 @@
 import { describe } from 'vitest'
-import { startNatsServer } from '../../support/nats-server.ts'
 import { type Runtime, startHost } from '../../support/process-host.ts'
 import { isSkipped } from '../../support/runtimes.ts'
 import type { AuditTarget } from './audit.ts'
 import { auditEndpoint } from './suite.ts'
-import { AUDIT_SECRET, auditLimits, bridgeCredentials } from './targets.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer } from './targets.ts'
 
 describe.skipIf(isSkipped('bun'))('Bun', () =>
-  auditEndpoint('bridge on Bun, nats-server behind it', () => runtimeTarget('bun')),
+  auditEndpoint('bridge on Bun, nats-server behind it', () => onNatsServer(({ url }) => runtimeTarget('bun', url))),
 )
 describe.skipIf(isSkipped('deno'))('Deno', () =>
-  auditEndpoint('bridge on Deno, nats-server behind it', () => runtimeTarget('deno')),
+  auditEndpoint('bridge on Deno, nats-server behind it', () => onNatsServer(({ url }) => runtimeTarget('deno', url))),
 )
 
 // Deno 2.9, and at times Bun 1.4, cut a connection without a close code if the client sends while much is still on its
 // way to it: X-8 does just that, and can't tell a close from a cut there.
 const { maxPending: _, ...withoutMaxPending } = auditLimits
 
-async function runtimeTarget(runtime: Runtime): Promise<AuditTarget> {
-  const server = await startNatsServer()
+async function runtimeTarget(runtime: Runtime, upstream: string): Promise<AuditTarget> {
   const auth = { secret: AUDIT_SECRET, clockTolerance: 0 }
-  const host = await startHost(runtime, { upstream: server.url, auth, limits: auditLimits })
+  const host = await startHost(runtime, { upstream, auth, limits: auditLimits })
   return {
     url: `${host.url.replace('http', 'ws')}/nats`,
     isBridge: true,
     credentials: await bridgeCredentials(),
     limits: withoutMaxPending,
-    broker: { url: server.wsUrl, credentials: {} },
-    outage: { begin: () => server.stop(), end: () => server.restart() },
-    async close() {
-      await host.stop()
-      await server[Symbol.asyncDispose]()
-    },
+    close: async () => void (await host.stop()),
   }
 }

@@ -75,10 +75,10 @@ export async function natsServerTarget(): Promise<AuditTarget> {
   }
 }
 
-/** The bridge on Node, in front of a real nats-server that can be taken away. */
-export async function nodeBridgeTarget(upstreamUrl: (server: NatsServer) => string): Promise<AuditTarget> {
+/** A bridge in front of a real nats-server that can be taken away. */
+export async function onNatsServer(start: (server: NatsServer) => Promise<AuditTarget>): Promise<AuditTarget> {
   const server = await startNatsServer()
-  const target = await nodeTarget(upstreamUrl(server))
+  const target = await start(server)
   return {
     ...target,
     broker: { url: server.wsUrl, credentials: {} },

@@ -1,22 +1,9 @@
-import { startNatsServer } from '../../support/nats-server.ts'
 import { startWorker } from '../../support/workerd.ts'
 import type { AuditTarget } from './audit.ts'
 import { auditEndpoint } from './suite.ts'
-import { AUDIT_SECRET, auditLimits, bridgeCredentials } from './targets.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer } from './targets.ts'
 
-auditEndpoint('Worker in workerd, nats-server behind it', async () => {
-  const server = await startNatsServer()
-  const target = await workerTarget(server.url)
-  return {
-    ...target,
-    broker: { url: server.wsUrl, credentials: {} },
-    outage: { begin: () => server.stop(), end: () => server.restart() },
-    async close() {
-      await target.close()
-      await server[Symbol.asyncDispose]()
-    },
-  }
-})
+auditEndpoint('Worker in workerd, nats-server behind it', () => onNatsServer(({ url }) => workerTarget(url)))
 
 auditEndpoint('Worker in workerd, embedded broker', () => workerTarget('embedded'))
 

@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import type { Audit } from '../audit.ts'
 import { expectMessages, lines, messages } from '../expectations.ts'
+import type { RawClient } from '../raw-client.ts'
 
 const publish = (subject: string, payload = 'x') => `PUB ${subject} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`
 const times = (count: number, subject: string) =>
@@ -165,9 +166,11 @@ export const subscribing: readonly Audit[] = [
   },
 ]
 
-/** All that comes before two PONGs: the second is asked for once the first is there, so what was on its way has come. */
-async function settled(client: { exchange(): Promise<{ lines: readonly { line: string }[] }> }) {
-  const first = await client.exchange()
-  const second = await client.exchange()
-  return { lines: [...first.lines, ...second.lines] }
+/**
+ * All that was on its way. A new subscription makes PONG a barrier (K-2): the broker has answered by then, and with it
+ * sent what came before.
+ */
+function settled(client: RawClient) {
+  const inbox = `_INBOX.${crypto.randomUUID()}`
+  return client.exchange(`SUB ${inbox} ${inbox}\r\n`)
 }
