@@ -24,6 +24,10 @@
  * | `slow-consumer` | events came faster than they were read |
  * | `upstream-unavailable` | the bridge has lost NATS for the moment |
  * | `rate-limited` | more was published than the bridge allows; slow down |
+ * | `stream-not-found` | no stream keeps that subject, or JetStream isn't there |
+ * | `stream-conflict` | a stream can't be made or changed as asked: it would lose data, or overlaps another |
+ * | `stream-refused` | a stream didn't take the message: it is full, or a rule of its forbids it |
+ * | `wrong-last-sequence` | somebody published in between: `expectLastSeq` or `expectLastSubjectSeq` didn't hold |
  * | `unsupported` | this server, runtime or transport can't do that |
  * | `request-refused` | an HTTP request was refused for another reason |
  */
@@ -49,6 +53,10 @@ export type SpanwireErrorCode =
   | 'slow-consumer'
   | 'upstream-unavailable'
   | 'rate-limited'
+  | 'stream-not-found'
+  | 'stream-conflict'
+  | 'stream-refused'
+  | 'wrong-last-sequence'
   | 'unsupported'
   | 'request-refused'
 

@@ -222,7 +222,11 @@ class NatsUpstream implements Upstream {
     )
     reportFaults(connection, (error) => this.#report(error))
     const { version, max_payload } = connection.info ?? {}
-    this.#info = { name: `nats-server ${version ?? ''}`.trim(), maxPayload: max_payload ?? MIB }
+    this.#info = {
+      name: `nats-server ${version ?? ''}`.trim(),
+      ...(version && { version }),
+      maxPayload: max_payload ?? MIB,
+    }
     this.#current = current
     let opened = false
     let heartbeat: ReturnType<typeof setInterval> | undefined

@@ -14,6 +14,8 @@ export type UpstreamState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 export interface UpstreamInfo {
   /** For people and logs, such as `nats-server 2.15.1` or `embedded`. */
   readonly name: string
+  /** Of nats-server, such as `2.15.1`: what it can do. Undefined for others. */
+  readonly version?: string
   /** Largest header block and payload together, in bytes. */
   readonly maxPayload: number
 }

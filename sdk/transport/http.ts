@@ -69,6 +69,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     cell.set('closed', closedError())
   }
   return {
+    edge: true,
     get status() {
       return cell.status
     },

@@ -3,7 +3,8 @@
  * all of them fit, and none is imported.
  */
 export interface NatsConnectionLike {
-  readonly info?: { readonly max_payload: number } | undefined
+  /** `edge`: only of a bridge. */
+  readonly info?: { readonly max_payload: number; readonly edge?: unknown } | undefined
   publish(subject: string, payload: Uint8Array, options?: { reply?: string; headers?: never }): void
   subscribe(
     subject: string,

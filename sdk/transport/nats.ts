@@ -60,6 +60,10 @@ export class NatsTransport implements Transport {
     }
   }
 
+  get edge(): boolean | undefined {
+    return this.#connection && this.#connection.info?.edge !== undefined
+  }
+
   get status(): ConnectionStatus {
     return this.#cell.status
   }

@@ -71,6 +71,8 @@ export interface TransportRequestOptions {
  * - After `close` everything rejects with `connection-closed`.
  */
 export interface Transport {
+  /** Whether a bridge is at the other end (it replays streams by itself); undefined before the first connection. */
+  readonly edge: boolean | undefined
   /** The current status. */
   readonly status: ConnectionStatus
   /** Calls `listener` on every change of status, not for the current one. Returns a function that ends it. */

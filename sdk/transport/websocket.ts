@@ -85,6 +85,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   // Of the current connection:
   let link: NatsLink | undefined
   let info: ServerInfo | undefined
+  let edge: boolean | undefined
   let outbox: Outbox<Member> | undefined
   let fault: SpanwireError | undefined
   let unanswered = 0
@@ -132,6 +133,7 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   function informed(next: ServerInfo, token: string | undefined): void {
     info = next
+    edge = next.edge !== undefined
     if (!outbox) {
       outbox = new Outbox((bytes) => link?.send(bytes))
       outbox.send(
@@ -327,6 +329,9 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   const transport: Transport = {
+    get edge() {
+      return edge
+    },
     get status() {
       return cell.status
     },

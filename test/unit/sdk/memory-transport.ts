@@ -31,6 +31,7 @@ export function createMemoryTransport(): MemoryTransport {
         handler.ended(error)
       }
     },
+    edge: undefined,
     get status() {
       return cell.status
     },
