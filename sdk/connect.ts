@@ -3,6 +3,7 @@ import { EventBus } from './bus/event-bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import type { Events } from './contract/contract.ts'
 import { SpanwireError } from './errors.ts'
+import type { Gap } from './stream/gap.ts'
 import type { Transport } from './transport/transport.ts'
 import { type WebSocketOptions, webSocket } from './transport/websocket.ts'
 
@@ -17,6 +18,8 @@ export interface BusOptions<Contract> {
   readonly onInvalid?: (error: SpanwireError, event: ReceivedEvent) => void
   /** Hears what handlers throw, or reject with. Default: `console.error`. */
   readonly onError?: (error: unknown, event: ReceivedEvent) => void
+  /** Hears of events that a subscription asked for and that its stream has lost. Default: `console.warn`. */
+  readonly onGap?: (gap: Gap) => void
 }
 
 /** A bus, and how it reaches NATS: by a URL, or by a transport. */

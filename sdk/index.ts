@@ -6,10 +6,22 @@ export type {
   EventHandler,
   EventOf,
   Handle,
+  Latest,
+  LatestOptions,
   OnOptions,
   PublishOptions,
+  Replaying,
+  ReplayOptions,
   RequestOptions,
   Responder,
+  StartFrom,
+  StreamAck,
+  StreamEventName,
+  StreamHandle,
+  StreamOnOptions,
+  StreamPublishOptions,
+  StreamSubscribeOptions,
+  StreamSubscription,
   SubscribeOptions,
   Subscription,
 } from './bus/bus.ts'
@@ -31,11 +43,15 @@ export {
   event,
   type ReplyInput,
   type ReplyOutput,
+  type StreamName,
+  type StreamOf,
 } from './contract/event.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors.ts'
 export type { HeaderFields } from './protocol/headers.ts'
+export { type CursorStore, localStorageCursors } from './stream/cursor-store.ts'
+export type { Gap, SeqRange } from './stream/gap.ts'
 export type { TokenSource } from './transport/token.ts'
 export type * from './transport/transport.ts'
 export { type WebSocketOptions, webSocket } from './transport/websocket.ts'

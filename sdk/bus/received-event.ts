@@ -3,18 +3,26 @@ import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { TransportMessage } from '../transport/transport.ts'
 import { EventHeaders } from './event-headers.ts'
 
+/** A message, and what is known of it if it came from a stream. */
+export interface EventMessage extends TransportMessage {
+  readonly seq?: number
+  /** When the stream took it, in ms since 1970. */
+  readonly time?: number
+  readonly live?: boolean
+}
+
 /** An event as a subscriber gets it. Headers, id, time and params are read when they are asked for. */
 export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
   /** Its name in the contract: the subject template. */
   readonly name: Name
   readonly data: Data
   readonly #event: ContractEvent
-  readonly #message: TransportMessage
+  readonly #message: EventMessage
   readonly #receivedAt: number
   #headers: EventHeaders | undefined
   #params: Params | undefined
 
-  constructor(event: ContractEvent, message: TransportMessage, receivedAt: number, data: Data) {
+  constructor(event: ContractEvent, message: EventMessage, receivedAt: number, data: Data) {
     this.name = event.name as Name
     this.data = data
     this.#event = event
@@ -53,9 +61,22 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     return this.headers.get(ID_HEADER) ?? ''
   }
 
-  /** When it was published, in ms since 1970 by the publisher's clock; when it was received if that isn't known. */
+  /** Its place in the stream, if it came from one; the first is 1. */
+  get seq(): number | undefined {
+    return this.#message.seq
+  }
+
+  /** Whether it was delivered as it was published, and not from the past; undefined if it came from no stream. */
+  get live(): boolean | undefined {
+    return this.#message.live
+  }
+
+  /**
+   * When it was published, in ms since 1970 by the publisher's clock; when the stream took it, or it was received, if
+   * that isn't known.
+   */
   get time(): number {
     const text = this.headers.get(TIME_HEADER)
-    return text && Number.isFinite(+text) ? +text : this.#receivedAt
+    return text && Number.isFinite(+text) ? +text : (this.#message.time ?? this.#receivedAt)
   }
 }

@@ -1,5 +1,5 @@
 import { type Codec, json } from './codec.ts'
-import type { EventDefinition, EventEntry } from './event.ts'
+import type { EventDefinition, EventEntry, WithStream } from './event.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { SubjectTemplate } from './template.ts'
 import type { CheckedTemplate } from './template-types.ts'
@@ -18,14 +18,30 @@ export type EventName<Contract> = keyof Contract & string
  *       'orders.{orderId}.created': z.object({ total: z.number() }),
  *     })
  *
+ * With `{ stream: 'APP' }` as second argument, that JetStream stream keeps all events that name no other.
+ *
  * What is sent is the data as the publisher gave it: a schema's transforms and defaults work at the receiver.
  * @throws SpanwireError `invalid-subject` for a bad template (which doesn't compile either)
  */
-export function defineEvents<const Contract extends Events>(
+export function defineEvents<const Contract extends Events, const Stream extends string | undefined = undefined>(
   events: Contract & { readonly [Template in keyof Contract & string as CheckedTemplate<Template>]: EventEntry },
-): Contract {
-  for (const name of Object.keys(events)) new SubjectTemplate(name)
-  return events
+  { stream }: { readonly stream?: Stream } = {},
+): Defined<Contract, Stream> {
+  const contract: Record<string, EventEntry> = stream ? {} : events
+  for (const [name, entry] of Object.entries(events)) {
+    new SubjectTemplate(name)
+    if (stream) contract[name] = { ...toDefinition(entry), stream: (entry as EventDefinition).stream ?? stream }
+  }
+  return contract as Defined<Contract, Stream>
+}
+
+/** A contract with the default stream written into each entry. */
+type Defined<Contract, Stream> = Stream extends string
+  ? { readonly [Template in keyof Contract]: WithStream<Contract[Template], Stream> }
+  : Contract
+
+function toDefinition(entry: EventEntry): EventDefinition {
+  return '~standard' in entry ? { schema: entry } : entry
 }
 
 /** One event of a contract, ready for use. */
@@ -35,11 +51,12 @@ export interface ContractEvent {
   readonly schema: StandardSchema
   readonly reply: StandardSchema | undefined
   readonly codec: Codec
+  /** The JetStream stream that keeps it, if any. */
+  readonly stream: string | undefined
 }
 
 /** Makes an entry of a contract ready for use. */
 export function readEvent(name: string, entry: EventEntry): ContractEvent {
-  const definition: EventDefinition = '~standard' in entry ? { schema: entry } : entry
-  const { schema, reply, codec = json } = definition
-  return { name, template: new SubjectTemplate(name), schema, reply, codec }
+  const { schema, reply, codec = json, stream } = toDefinition(entry)
+  return { name, template: new SubjectTemplate(name), schema, reply, codec, stream: stream || undefined }
 }

@@ -1,6 +1,15 @@
 /** Misuse doesn't compile: `tsc` checks this file, nothing runs it. */
 import * as z from 'zod'
-import { type Bus, bytes, connect, defineEvents, event } from '../../sdk/index.ts'
+import {
+  type Bus,
+  bytes,
+  connect,
+  defineEvents,
+  type EventOf,
+  event,
+  type StreamAck,
+  type StreamOf,
+} from '../../sdk/index.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function holds<_ extends true>(): void {}
@@ -116,3 +125,83 @@ defineEvents({ 'orders.x{id}': schema })
 defineEvents({ 'orders.': schema })
 // @ts-expect-error
 defineEvents({ orders: { total: 'number' } })
+
+// Streams.
+const kept = defineEvents(
+  {
+    'orders.{orderId}.created': z.object({ total: z.number() }),
+    'chat.{room}.message': event(z.object({ text: z.string() }), { stream: 'CHAT' }),
+    'cursor.{id}.moved': event(z.object({}), { stream: false }),
+    'files.{name}.chunk': bytes(),
+    'plain.event': event(z.object({})),
+    'quotes.{symbol}.get': { schema: z.object({}), reply: z.object({ price: z.number() }) },
+  },
+  { stream: 'APP' },
+)
+holds<Equal<StreamOf<(typeof kept)['orders.{orderId}.created']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof kept)['chat.{room}.message']>, 'CHAT'>>()
+holds<Equal<StreamOf<(typeof kept)['cursor.{id}.moved']>, never>>()
+holds<Equal<StreamOf<(typeof kept)['files.{name}.chunk']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof kept)['quotes.{symbol}.get']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof kept)['plain.event']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof events)['system.tick']>, never>>()
+holds<Equal<StreamOf<(typeof events)['files.{name}.chunk']>, never>>()
+holds<Equal<StreamOf<(typeof events)['quotes.{symbol}.get']>, 'QUOTES'>>()
+const stored: Bus<typeof kept> = connect({ url: 'ws://localhost:1', events: kept, onGap: ({ ranges }) => void ranges })
+
+const ack = await stored.publish('chat.{room}.message', { room: 'a' }, { text: '' }, { expectLastSubjectSeq: 3 })
+holds<Equal<typeof ack, StreamAck>>()
+const none = await stored.publish('cursor.{id}.moved', { id: 'a' }, {})
+holds<Equal<typeof none, void>>()
+const price = await stored.request('quotes.{symbol}.get', { symbol: 'A' }, {})
+holds<Equal<typeof price, { price: number }>>()
+const room = stored.subscribe('chat.{room}.message', { room: '*' }, { from: { last: 10 }, buffer: 5, cursorKey: 'a' })
+holds<Equal<typeof room.cursor, string | undefined>>()
+holds<Equal<typeof room.live, Promise<void>>>()
+for await (const { seq, live, data } of room) {
+  holds<Equal<typeof seq, number | undefined>>()
+  holds<Equal<typeof live, boolean | undefined>>()
+  holds<Equal<typeof data, { text: string }>>()
+}
+const handle = stored.on('orders.{orderId}.created', ({ data }) => data.total, { from: { time: new Date() } })
+holds<Equal<typeof handle.cursor, string | undefined>>()
+stored.on('orders.{orderId}.created', { orderId: '1' }, ({ data }) => data.total, { from: { cursor: '' } })
+stored.subscribe('chat.{room}.message', {}, { queue: 'q' })
+const values = stored.latest('orders.{orderId}.created', { orderId: '*' })
+holds<Equal<ReturnType<typeof values.get>, EventOf<typeof kept, 'orders.{orderId}.created'> | undefined>>()
+values.get({ orderId: '1' })
+
+// @ts-expect-error
+void bus.publish('system.tick', { n: 1 }, { expectLastSeq: 1 })
+// @ts-expect-error
+void bus.publish('system.tick', { n: 1 }, { timeout: 1 })
+// @ts-expect-error
+void stored.publish('chat.{room}.message', { room: 'a' }, { text: '' }, { expectLastSeq: '1' })
+// @ts-expect-error
+bus.subscribe('system.tick', { from: 'all' })
+// @ts-expect-error
+bus.on('orders.{orderId}.created', () => {}, { from: 'new' })
+// @ts-expect-error
+bus.subscribe('system.tick').cursor
+// @ts-expect-error
+stored.subscribe('cursor.{id}.moved', {}, { from: 'all' })
+// @ts-expect-error
+stored.subscribe('chat.{room}.message', {}, { from: 'first' })
+// @ts-expect-error
+stored.subscribe('chat.{room}.message', {}, { from: { seq: 1, last: '2' } })
+// @ts-expect-error
+stored.subscribe('chat.{room}.message', {}, { from: 'all', queue: 'q' })
+// @ts-expect-error
+stored.on('chat.{room}.message', () => {}, { from: { time: '2020-01-01' } })
+// @ts-expect-error
+stored.on('chat.{room}.message', () => {}, { buffer: 1 })
+// @ts-expect-error
+stored.latest('cursor.{id}.moved')
+// @ts-expect-error
+bus.latest('system.tick')
+// @ts-expect-error
+values.get({ room: '1' })
+// @ts-expect-error
+event(z.object({}), { stream: true })
+// @ts-expect-error
+defineEvents({ a: schema }, { stream: 1 })

@@ -1,0 +1,23 @@
+/** Sequences from `from` to `to`, both included. */
+export interface SeqRange {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Events that a subscription asked for and that can't be had any more.
+ *
+ * - `removed`: the stream's limits, or somebody, removed `ranges` of it. Sequences count for the whole stream: some may
+ *   have been of other subjects.
+ * - `recreated`: the stream was deleted and made again; the subscription begins at the new one's first event. What the
+ *   old one had after the last event that came is gone; `ranges` is empty.
+ * - `truncated`: the stream went back, as after a restore from a backup: `ranges` came already, and their sequences
+ *   will be given to other events.
+ */
+export interface Gap {
+  readonly reason: 'removed' | 'recreated' | 'truncated'
+  readonly stream: string
+  /** The subject filter of the subscription. */
+  readonly subject: string
+  readonly ranges: readonly SeqRange[]
+}
