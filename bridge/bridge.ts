@@ -6,11 +6,14 @@ import { Hub, type HubOptions } from './hub/hub.ts'
 import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
 import { tokenFinder } from './routes/credentials.ts'
+import { dialLocally } from './routes/hub-line.ts'
 import { identify } from './routes/identify.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
 import { problem, toProblem } from './routes/problem.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/request.ts'
+import { tunnelInput, tunnelStream } from './routes/tunnel.ts'
+import { Tunnels } from './routes/tunnels.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What a bridge is made of. */
@@ -60,6 +63,10 @@ export function createBridge(options: BridgeOptions): Bridge {
     }),
   )
   app.route('/nats', connectRoute(hub, findToken))
+  const tunnels = new Tunnels()
+  const dial = dialLocally(hub, tunnels)
+  app.route('/nats/stream', tunnelInput(hub, tunnels, findToken))
+  app.route('/nats/stream', tunnelStream(dial, findToken))
   app.use('/publish/*', identify(authenticate, findToken))
   app.route('/publish', publishRoutes(hub))
   app.use('/request/*', identify(authenticate, findToken))

@@ -20,7 +20,9 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
   const { upstream, release } = openUpstream(options)
   const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
-  const server = createServer(getRequestListener((request) => bridge.app.fetch(request)))
+  const server = createServer(
+    getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
+  )
   // Browsers offer compression; it doubles memory and multiplies CPU, so it is off.
   const sockets = new WebSocketServer({
     noServer: true,

@@ -14,6 +14,8 @@ export type Upgrade = (open: (socket: ClientSocket) => ClientConnection) => Resp
 /** What a host passes as second argument of `app.fetch`. Without `upgrade` the host has no WebSockets. */
 export interface HostBindings {
   readonly upgrade?: Upgrade
+  /** Ends the request's connection at once, where an error in the answer's body would do so with noise. */
+  readonly cut?: () => void
 }
 
 /** `GET /nats`: the NATS client protocol over WebSocket; see ../PROTOCOL.md. */

@@ -8,6 +8,9 @@ import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 
+/** Conditions that a stream checks before it takes a message; each is a header field of HTTP and of NATS. */
+export const EXPECTATIONS = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Last-Subject-Sequence'] as const
+
 /** What somebody wants to publish by HTTP. */
 export interface Submission {
   readonly subject: string

@@ -1,7 +1,8 @@
 import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/errors.ts'
-import { NATS_HEADERS } from '../../sdk/protocol/header-names.ts'
+import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/protocol/header-names.ts'
+import { EXPECTATIONS } from './message.ts'
 
 /** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
 export type Origins = '*' | readonly string[]
@@ -20,7 +21,7 @@ export function allowOrigins(origins: Origins) {
     origins === '*' || origins.includes(origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER, ...EXPECTATIONS],
     exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
   })

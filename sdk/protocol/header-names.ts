@@ -6,3 +6,5 @@ export const ID_HEADER = 'Nats-Msg-Id'
 export const TIME_HEADER = 'Spanwire-Time'
 /** HTTP only: a message's NATS headers, as a percent-encoded JSON array of [name, value]. */
 export const NATS_HEADERS = 'Nats-Headers'
+/** HTTP only: which tunnel a POST belongs to, and its number: `<key> <number>`. */
+export const TUNNEL_HEADER = 'Spanwire-Tunnel'
