@@ -6,6 +6,7 @@ import { Hub, type HubOptions } from './hub/hub.ts'
 import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
 import { tokenFinder } from './routes/credentials.ts'
+import { eventsRoute } from './routes/events.ts'
 import { dialLocally } from './routes/hub-line.ts'
 import { identify } from './routes/identify.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
@@ -14,6 +15,7 @@ import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/request.ts'
 import { tunnelInput, tunnelStream } from './routes/tunnel.ts'
 import { Tunnels } from './routes/tunnels.ts'
+import { urlTokenFinder } from './routes/url-token.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What a bridge is made of. */
@@ -67,6 +69,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const dial = dialLocally(hub, tunnels)
   app.route('/nats/stream', tunnelInput(hub, tunnels, findToken))
   app.route('/nats/stream', tunnelStream(dial, findToken))
+  app.route('/events', eventsRoute(dial, urlTokenFinder(findToken, options.auth.urlTokenLifetime)))
   app.use('/publish/*', identify(authenticate, findToken))
   app.route('/publish', publishRoutes(hub))
   app.use('/request/*', identify(authenticate, findToken))

@@ -11,6 +11,11 @@ export interface AuthOptions extends TokenOptions {
   readonly accounts?: readonly string[]
   /** A cookie that may hold the token, for pages of this host or of a named origin. Default: none. */
   readonly cookie?: string
+  /**
+   * How long a token that comes in a URL may be valid from now, in s. Only `GET /events?token=` takes one, because a
+   * browser's EventSource can send no header; URLs end up in logs and histories. Default 600; 0 to take none.
+   */
+  readonly urlTokenLifetime?: number
   /** What a client without any credentials may do. Default: it is refused. */
   readonly anonymous?: Permissions
 }

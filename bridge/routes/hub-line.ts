@@ -20,7 +20,7 @@ export interface HubLineHandler {
 
 /** What a line may need to know beside the request that it is for. */
 export interface DialOptions {
-  /** What the request presented, for a CONNECT without credentials. */
+  /** What the request presented; it counts for a CONNECT without credentials. */
   readonly token?: string | undefined
   /** Under this key what the client posts reaches the same session; see tunnels.ts. */
   readonly tunnel?: string
