@@ -57,7 +57,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const origins = options.origins ?? []
   const findToken = tokenFinder(options.auth.cookie, origins)
 
-  app.use(allowOrigins(origins))
+  app.use(allowOrigins(origins, options.auth.cookie))
   app.use(
     bodyLimit({
       maxSize: Math.max(MAX_BODY, hub.limits.maxPayload),

@@ -13,6 +13,18 @@ export interface HibernatableSocket {
   deserializeAttachment(): unknown
 }
 
+/** A WebSocket that a request to an object was upgraded to. */
+export interface UpgradedSocket {
+  binaryType: string
+  accept(): void
+  addEventListener(type: 'message' | 'close' | 'error', listener: (event: { readonly data?: unknown }) => void): void
+  send(bytes: Uint8Array): void
+  close(code?: number, reason?: string): void
+}
+
+/** The answer to a request for an upgrade; without a socket it says why there is none. */
+export type UpgradedResponse = Response & { readonly webSocket?: UpgradedSocket | null }
+
 /** An object's synchronous key-value store (SQLite underneath). */
 export interface SyncStore {
   get(key: string): unknown

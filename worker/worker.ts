@@ -1,4 +1,5 @@
 import { readSettings, type WorkerEnv } from './env.ts'
+import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
 import { addressKey, placeClient } from './placement.ts'
 import { problem, toUnavailable } from './problem.ts'
@@ -20,7 +21,7 @@ export interface SpanwireWorker {
 }
 
 /** What belongs to the hub; everything else is the host's own. */
-const HUB_PATHS = /^\/(nats|publish|request|events|admin|healthz|varz|connz|subsz|metrics)(\/|$)/
+const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz|varz|connz|subsz|metrics)(\/|$)/
 
 /**
  * Makes the Worker: stateless, it finds a client's hub and forwards to it.
@@ -38,10 +39,14 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
           return problem(404, 'request-refused', 'There is nothing here. The NATS endpoint is /nats.')
         }
         try {
-          const { cf } = request as { cf?: RequestOrigin }
-          const { name, region } = placeClient(readSettings(env, options.auth).plan, clientKey(request), cf)
-          const hub = env.HUB.getByName(name, region && { locationHint: region })
-          return await hub.fetch(request)
+          const settings = readSettings(env, options.auth)
+          const findHub = (client: Request) => {
+            const { cf } = client as { cf?: RequestOrigin }
+            const { name, region } = placeClient(settings.plan, clientKey(client), cf)
+            return env.HUB.getByName(name, region && { locationHint: region })
+          }
+          if (isEventStream(request)) return await eventStreams(settings, findHub).fetch(request)
+          return await findHub(request).fetch(request)
         } catch (error) {
           return toUnavailable(error)
         }

@@ -15,8 +15,9 @@ export function isSameHost(origin: string, url: string): boolean {
 /**
  * Refuses browsers whose page comes from elsewhere, on every route and at the WebSocket upgrade, and answers CORS
  * preflights. Programs that aren't browsers send no Origin and aren't concerned. The page's own host is always allowed.
+ * @param cookie the one that may hold the token: pages of named origins may send it with what they fetch
  */
-export function allowOrigins(origins: Origins) {
+export function allowOrigins(origins: Origins, cookie?: string) {
   const allowed = (origin: string, url: string) =>
     origins === '*' || origins.includes(origin) || isSameHost(origin, url)
   const answer = cors({
@@ -24,6 +25,8 @@ export function allowOrigins(origins: Origins) {
     allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER, ...EXPECTATIONS],
     exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
+    // Whoever is let in by `*` gets nothing for a cookie.
+    credentials: cookie !== undefined && origins !== '*',
   })
   return createMiddleware((c, next) => {
     const origin = c.req.header('Origin')
