@@ -20,6 +20,9 @@ export interface SpanwireWorker {
   readonly SpanwireHub: new (state: ObjectState, env: WorkerEnv) => HubObject
 }
 
+/** In ms. workerd sees that a client has gone when it writes to it; until then its interest stays. */
+const HEARTBEAT = 5_000
+
 /** What belongs to the hub; everything else is the host's own. */
 const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz|varz|connz|subsz|metrics)(\/|$)/
 
@@ -45,7 +48,8 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
             const { name, region } = placeClient(settings.plan, clientKey(client), cf)
             return env.HUB.getByName(name, region && { locationHint: region })
           }
-          if (isEventStream(request)) return await eventStreams(settings, findHub).fetch(request)
+          if (isEventStream(request))
+            return await eventStreams(settings, findHub).fetch(request, { heartbeat: HEARTBEAT })
           return await findHub(request).fetch(request)
         } catch (error) {
           return toUnavailable(error)

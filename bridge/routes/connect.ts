@@ -16,6 +16,8 @@ export interface HostBindings {
   readonly upgrade?: Upgrade
   /** Ends the request's connection at once, where an error in the answer's body would do so with noise. */
   readonly cut?: () => void
+  /** Time between the heartbeats of an event stream, in ms. Default 15,000. */
+  readonly heartbeat?: number
 }
 
 /** `GET /nats`: the NATS client protocol over WebSocket; see ../PROTOCOL.md. */

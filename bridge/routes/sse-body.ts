@@ -78,7 +78,7 @@ export class SseBody {
     )
     this.#timer = setInterval(() => {
       if (this.#queue.length === 0) this.write(comment(3))
-    }, HEARTBEAT)
+    }, c.env?.heartbeat ?? HEARTBEAT)
     this.write(`retry: ${RETRY}\n${comment(PREAMBLE)}`)
   }
 

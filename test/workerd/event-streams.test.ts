@@ -77,8 +77,11 @@ describe('the tunnel', () => {
     await client.hears('PONG\r\n')
     expect(await subscriptionsTo('tunnel.gone')).toBe(1)
     client.socket.close()
-    await eventually(async () => (await subscriptionsTo('tunnel.gone')) === 0, { what: 'the end of the interest' })
-  })
+    await eventually(async () => (await subscriptionsTo('tunnel.gone')) === 0, {
+      what: 'the end of the interest',
+      deadline: 20_000,
+    })
+  }, 30_000)
 
   it('ends when the hub ends the session', async () => {
     const client = open()
