@@ -7,6 +7,7 @@ import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
 import { tokenFinder } from './routes/credentials.ts'
 import { eventsRoute } from './routes/events.ts'
+import { historyRoute } from './routes/history.ts'
 import { dialLocally } from './routes/hub-line.ts'
 import { identify } from './routes/identify.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
@@ -70,6 +71,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   app.route('/nats/stream', tunnelInput(hub, tunnels, findToken))
   app.route('/nats/stream', tunnelStream(dial, findToken))
   app.route('/events', eventsRoute(dial, urlTokenFinder(findToken, options.auth.urlTokenLifetime)))
+  app.route('/history', historyRoute(dial, findToken))
   app.use('/publish/*', identify(authenticate, findToken))
   app.route('/publish', publishRoutes(hub))
   app.use('/request/*', identify(authenticate, findToken))

@@ -68,9 +68,21 @@ export async function readSubmission(c: Context, subject: string): Promise<Submi
   return {
     subject,
     payload: new Uint8Array(await c.req.arrayBuffer()),
-    headers: readNatsHeaders(c),
+    headers: [
+      ...readNatsHeaders(c),
+      ...EXPECTATIONS.flatMap((name) => {
+        const text = c.req.header(name)
+        return text === undefined ? [] : [readExpectation(name, text)]
+      }),
+    ],
     id: c.req.header('Idempotency-Key'),
   }
+}
+
+/** @throws SpanwireError `invalid-argument` */
+export function readExpectation(name: string, text: string): readonly [string, string] {
+  if (/^\d{1,16}$/.test(text)) return [name, text]
+  throw new SpanwireError('invalid-argument', `${name} (expectLastSeq, expectLastSubjectSeq) must be a sequence.`)
 }
 
 function readNatsHeaders(c: Context): HeaderFields {

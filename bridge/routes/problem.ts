@@ -6,6 +6,10 @@ import { SpanwireError, type SpanwireErrorCode } from '../../sdk/errors.ts'
 const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'authentication-failed': 401,
   'permission-denied': 403,
+  'stream-not-found': 404,
+  'stream-conflict': 409,
+  'stream-refused': 409,
+  'wrong-last-sequence': 412,
   'payload-too-large': 413,
   'rate-limited': 429,
   'upstream-unavailable': 503,

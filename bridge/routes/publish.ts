@@ -1,9 +1,12 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
+import { isSubject } from '../../sdk/subject.ts'
 import type { Identity } from '../auth/identity.ts'
+import { mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { BridgeEnv } from './identify.ts'
-import { checkHeaders, readSubmission, type Submission, toMessage } from './message.ts'
+import { checkHeaders, EXPECTATIONS, readExpectation, readSubmission, type Submission, toMessage } from './message.ts'
+import { publishToStream } from './publish-ack.ts'
 
 /** Lines of one batch. Each may cost a publish: a caller with more sends several batches. */
 const MAX_LINES = 10_000
@@ -11,15 +14,20 @@ const MAX_LINES = 10_000
 /**
  * `POST /publish/:subject`: the body is the payload.
  * `POST /publish`: a batch, one JSON object per line (NDJSON):
- * `{ "subject", "data" | "base64", "id"?, "headers"? }`; the answer has one line for each, in order.
+ * `{ "subject", "data" | "base64", "id"?, "headers"?, "expectLastSeq"?, "expectLastSubjectSeq"? }`; the answer has one
+ * line for each, in order.
  *
- * Answered once NATS has processed the messages.
+ * Answered once NATS has processed the messages; those that a stream captures, once the stream has them.
  */
 export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
   const app = new Hono<BridgeEnv>()
 
   app.post('/:subject', async (c) => {
-    const message = toMessage(await readSubmission(c, c.req.param('subject')), c.get('identity'), hub)
+    const identity = c.get('identity')
+    const submission = await readSubmission(c, c.req.param('subject'))
+    const captured = await isCaptured(hub, submission.subject, identity)
+    const message = toMessage(submission, identity, hub)
+    if (captured) return c.json(await publishToStream(hub, message, identity))
     await confirmed(hub, () => hub.publish(message))
     return c.json({}, 202)
   })
@@ -28,26 +36,75 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
     const lines = (await c.req.text()).split('\n').filter((line) => line.trim() !== '')
     if (lines.length > MAX_LINES)
       throw new SpanwireError('invalid-argument', `A batch has at most ${MAX_LINES} lines; send several.`)
-    let results: object[] = []
+    const identity = c.get('identity')
+    const submissions = lines.map((line) => attempt(() => parseLine(line)))
+    const captured = await captures(hub, submissions, identity)
+    let results: Array<object | Promise<object>> = []
+    // All are sent before the first answer is waited for.
     await confirmed(hub, () => {
       let mark = 0
-      results = lines.map((line) => {
+      results = submissions.map((submission) => {
         try {
-          mark = hub.publish(toMessage(parseLine(line), c.get('identity') as Identity, hub))
+          if (submission instanceof SpanwireError) throw submission
+          const message = toMessage(submission, identity, hub)
+          if (!captured.has(submission.subject)) mark = hub.publish(message)
+          else return publishToStream(hub, message, identity).then((ack) => ({ ok: true, ...ack }), toRefusal)
           return { ok: true }
         } catch (error) {
-          if (!(error instanceof SpanwireError)) throw error
-          return { ok: false, code: error.code, detail: error.message }
+          return toRefusal(error)
         }
       })
       return mark
     })
-    return c.body(results.map((result) => `${JSON.stringify(result)}\n`).join(''), 200, {
-      'Content-Type': 'application/x-ndjson',
-    })
+    const text = (await Promise.all(results)).map((result) => `${JSON.stringify(result)}\n`).join('')
+    return c.body(text, 200, { 'Content-Type': 'application/x-ndjson' })
   })
 
   return app
+}
+
+/** The hub's knowledge of streams, as far as it is used here. */
+interface StreamFinder {
+  find(subject: string): Promise<unknown>
+}
+
+/** Whether a stream captures what this client publishes there. Nobody may ask for a subject that isn't theirs. */
+async function isCaptured(hub: Hub, subject: string, { permissions, subjectPrefix }: Identity): Promise<boolean> {
+  if (!isSubject(subject) || subject.length > hub.limits.maxSubjectLength || !mayPublish(permissions, subject))
+    return false
+  const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
+  const { streams } = hub as { readonly streams?: StreamFinder }
+  return (await streams?.find(target)) !== undefined
+}
+
+/** The subjects of a batch that streams capture. */
+async function captures(
+  hub: Hub,
+  submissions: ReadonlyArray<Submission | SpanwireError>,
+  identity: Identity,
+): Promise<Set<string>> {
+  const subjects = new Set(submissions.flatMap((one) => (one instanceof SpanwireError ? [] : [one.subject])))
+  const found = new Set<string>()
+  await Promise.all(
+    [...subjects].map(async (subject) => {
+      if (await isCaptured(hub, subject, identity)) found.add(subject)
+    }),
+  )
+  return found
+}
+
+function attempt<T>(run: () => T): T | SpanwireError {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof SpanwireError) return error
+    throw error
+  }
+}
+
+function toRefusal(error: unknown): object {
+  if (!(error instanceof SpanwireError)) throw error
+  return { ok: false, code: error.code, detail: error.message }
 }
 
 /** Publishes and waits until NATS has it. */
@@ -68,7 +125,10 @@ function parseLine(line: string): Submission {
   const { subject, data, base64, id, headers } = value
   if (typeof subject !== 'string') throw new SpanwireError('invalid-subject', 'A line needs a "subject".')
   if (id !== undefined && typeof id !== 'string') throw new SpanwireError('invalid-argument', '"id" must be a string.')
-  return { subject, payload: toPayload(data, base64), headers: checkHeaders(headers ?? []), id }
+  const expectations = [value.expectLastSeq, value.expectLastSubjectSeq].flatMap((seq, index) =>
+    seq === undefined ? [] : [readExpectation(EXPECTATIONS[index] as string, String(seq))],
+  )
+  return { subject, payload: toPayload(data, base64), headers: [...checkHeaders(headers ?? []), ...expectations], id }
 }
 
 function toPayload(data: unknown, base64: unknown): Uint8Array {

@@ -19,15 +19,26 @@ export interface LinkHandler {
   lost(error: SpanwireError): void
 }
 
+/** What a link uses of a WebSocket. */
+export interface LinkSocket {
+  binaryType: string
+  // As the DOM's types want it, which know of more than a link reads.
+  // biome-ignore lint/suspicious/noExplicitAny: an event of either kind of socket
+  onmessage: ((event: any) => void) | null
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  onclose: ((event: any) => void) | null
+  send(bytes: Uint8Array<ArrayBuffer>): void
+  close(): void
+}
+
 /** One WebSocket that speaks NATS, from its opening to its end. */
 export class NatsLink {
-  readonly #socket: WebSocket
+  readonly #socket: LinkSocket
   readonly #handler: LinkHandler
   #ended = false
 
-  constructor(url: string, handler: LinkHandler) {
+  constructor(url: string, handler: LinkHandler, socket: LinkSocket = new WebSocket(url) as LinkSocket) {
     this.#handler = handler
-    const socket = new WebSocket(url)
     this.#socket = socket
     socket.binaryType = 'arraybuffer'
     let op: MessageOp | undefined
@@ -53,7 +64,7 @@ export class NatsLink {
       MAX_LINE,
     )
     let heard = false
-    socket.onmessage = ({ data }) => {
+    socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => {
       if (this.#ended) return
       heard = true
       try {
@@ -63,7 +74,7 @@ export class NatsLink {
       }
     }
     // An error is always followed by a close, which knows more.
-    socket.onclose = ({ code, reason }) =>
+    socket.onclose = ({ code, reason }: CloseEvent) =>
       this.end(
         heard
           ? new SpanwireError('connection-lost', `The connection ended (${code}${reason && `: ${reason}`}).`)

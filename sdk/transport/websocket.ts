@@ -35,6 +35,12 @@ export interface WebSocketOptions {
   readonly connectTimeout?: number
   /** In ms. Default 25,000: middleboxes cut at about 100 s of silence. Two unanswered pings end the connection. */
   readonly pingInterval?: number
+  /**
+   * How a bridge is reached; of no account for a `ws(s)://` address. `sse` is plain HTTP: Server-Sent Events one way and
+   * POST the other. `auto`, the default, falls back to that where a WebSocket can't be opened within 3 s or is refused
+   * twice although the bridge answers by HTTP, and tries a WebSocket again ten minutes later.
+   */
+  readonly via?: 'websocket' | 'sse' | 'auto'
   readonly backoff?: BackoffOptions
   /** What is kept of publishes made while the connection isn't open. */
   readonly offline?: OfflineOptions
@@ -71,7 +77,7 @@ interface Subscription extends Member {
  * @throws SpanwireError `invalid-argument` for a URL that can't be dialled
  */
 export function webSocket(options: WebSocketOptions): Transport {
-  const { token: source, user, pass, name, connectTimeout = 10_000, pingInterval = 25_000 } = options
+  const { token: source, user, pass, name, via, connectTimeout = 10_000, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
   const cell = new StatusCell('connecting')
   const queue = new OfflineQueue<Member>(options.offline)
@@ -94,6 +100,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   // Of the attempts to make one:
   let attempts = 0
   let refusals = 0
+  let sse: typeof import('./sse.ts') | undefined
   let retry: ReturnType<typeof setTimeout> | undefined
   let patience: ReturnType<typeof setTimeout> | undefined
 
@@ -102,18 +109,30 @@ export function webSocket(options: WebSocketOptions): Transport {
     try {
       const token = typeof source === 'function' ? await source() : source
       if (phase === 'closed') return
-      patience = setTimeout(
-        () => link?.end(new SpanwireError('connection-refused', `No connection within ${connectTimeout} ms.`)),
-        connectTimeout,
-      )
+      // Only a bridge has another way, and only a page whose network needs it loads it.
+      if (via !== 'websocket' && /^http/.test(String(options.url)) && (via === 'sse' || attempts > 1)) {
+        sse ??= await import('./sse.ts')
+      }
+      const socket = await sse?.detour(url, via, attempts)
+      if ((phase as Phase) === 'closed') return socket?.close()
+      const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
+      patience = setTimeout(() => {
+        // As bad as two refusals.
+        attempts++
+        link?.end(new SpanwireError('connection-refused', `No connection within ${wait} ms.`))
+      }, wait)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
-      link = new NatsLink(url, {
-        info: (next) => informed(next, token),
-        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
-        error: erred,
-        pong: ponged,
-        lost: (error) => lost(fault ?? error),
-      })
+      link = new NatsLink(
+        url,
+        {
+          info: (next) => informed(next, token),
+          message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+          error: erred,
+          pong: ponged,
+          lost: (error) => lost(fault ?? error),
+        },
+        socket,
+      )
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else lost(new SpanwireError('connection-refused', 'The token function or the dial failed.', { cause }))
