@@ -4,6 +4,8 @@ import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket
 import type { Hub } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
+import { createEmbeddedUpstream } from '../bridge/upstream/embedded.ts'
+import { openObjectSql } from '../bridge/upstream/streams/object-sql.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
 import { toSendableClose } from './closing.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
@@ -161,7 +163,8 @@ export class HubObject {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
     const { upstream: url, plan: _, ...settings } = readSettings(this.#env, this.#options.auth)
-    const upstream = createUpstream(url)
+    const upstream =
+      url === 'embedded' ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) }) : createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
     const bridge = createBridge({ ...settings, upstream, limits })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
@@ -171,7 +174,7 @@ export class HubObject {
   /** Gives the upstream up some time after the last client has left: nobody pays for a hub that has none. */
   #settle(): void {
     clearTimeout(this.#lingering)
-    // The embedded upstream costs nothing, and would forget what it holds.
+    // The embedded upstream costs nothing, and would forget its consumers and the streams that it has in memory.
     if (!this.#running || this.#isNeeded || this.#running.embedded) return
     this.#lingering = setTimeout(() => this.#stop(), this.#options.linger ?? LINGER)
   }

@@ -1,3 +1,5 @@
+import type { ObjectSqlStorage } from '../bridge/upstream/streams/object-sql.ts'
+
 /**
  * The few parts of the Workers runtime that are used here, by their shape: neither we nor our users need its ambient
  * types for that. test/types holds them against `@cloudflare/workers-types`.
@@ -36,7 +38,7 @@ export interface SyncStore {
 
 /** What a Durable Object is given at its construction. */
 export interface ObjectState {
-  readonly storage: { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
+  readonly storage: ObjectSqlStorage & { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
   acceptWebSocket(socket: HibernatableSocket): void
   getWebSockets(): HibernatableSocket[]
 }

@@ -2,6 +2,12 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
 import { recipients } from './recipients.ts'
 import { StateCell } from './state-cell.ts'
+import { JetStream } from './streams/jetstream.ts'
+import { createMemoryStore } from './streams/memory-store.ts'
+import { openSqlite } from './streams/node-sqlite.ts'
+import type { Sql } from './streams/sql.ts'
+import { createSqliteStore } from './streams/sqlite-store.ts'
+import type { Wire } from './streams/wire.ts'
 import { SubjectTree } from './subject-tree.ts'
 import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
 
@@ -10,12 +16,28 @@ export interface EmbeddedOptions {
   readonly maxPayload?: number
   /** Chooses the member of a queue group. Default `Math.random`. */
   readonly random?: () => number
+  /**
+   * Keeps streams of storage `file` in this SQLite database, by `node:sqlite`: they survive the process. One process at
+   * a time. Default: in memory.
+   */
+  readonly path?: string
+  /** The same in a database that the host has, such as a Durable Object's. */
+  readonly sql?: Sql
+  /**
+   * What the messages of all streams may take together, in bytes; 400 more are counted for each message. Beyond it
+   * messages are refused. Default 64 MiB: a fill-up costs an error, not the process.
+   */
+  readonly maxBytes?: number
+  /** For times and ages of streams, in ms. Default `Date.now`. */
+  readonly clock?: () => number
 }
 
 /** A broker inside this process, shared by the upstreams that `connect` makes. */
 export interface EmbeddedBroker {
   /** One more connection to the broker. It is `open` from the start. */
   connect(): Upstream
+  /** Ends consumers, and closes the database of `path`. Its upstreams are to be closed before. Idempotent. */
+  close(): void
 }
 
 interface Subscription {
@@ -27,38 +49,72 @@ interface Subscription {
 
 /**
  * A broker for development and for bridges of a single process: core NATS (wildcards, queue groups, request and reply
- * with no-responders, headers) without a server. Nothing leaves the process and nothing outlives it.
+ * with no-responders, headers) and streams by a subset of JetStream's API, without a server. Nothing leaves the process;
+ * only streams outlive it, and only where `path` or `sql` says where they are kept.
+ * @throws SpanwireError `unsupported`, `invalid-argument` if the database of `path` can't be had
  */
 export function createEmbeddedBroker(options: EmbeddedOptions = {}): EmbeddedBroker {
   return new Broker(options)
 }
 
 /** An upstream with an embedded broker of its own; see {@link createEmbeddedBroker}. */
-export function createEmbeddedUpstream(options?: EmbeddedOptions): Upstream {
-  return createEmbeddedBroker(options).connect()
+export function createEmbeddedUpstream(options: EmbeddedOptions = {}): Upstream {
+  const broker = new Broker(options)
+  return broker.connect(() => broker.close())
 }
 
 class Broker implements EmbeddedBroker {
   readonly info: UpstreamInfo
   readonly subscriptions = new SubjectTree<Subscription>()
   readonly #random: () => number
+  readonly #streams: JetStream
   /** Deliveries and answers to flushes, in order. */
   #tasks: Array<{ readonly run: () => void; readonly pause: boolean }> = []
 
-  constructor({ maxPayload = 1_048_576, random = Math.random }: EmbeddedOptions) {
+  constructor(options: EmbeddedOptions) {
+    const { maxPayload = 1_048_576, random = Math.random, maxBytes = 64 * 1_048_576, clock = Date.now } = options
     this.info = { name: 'embedded', maxPayload }
     this.#random = random
+    const sql = options.path === undefined ? options.sql : openSqlite(options.path)
+    const store = sql ? createSqliteStore(sql) : createMemoryStore()
+    this.#streams = new JetStream(this.#wire(), { store, maxBytes, clock, random: Math.random })
   }
 
-  connect(): Upstream {
-    return new EmbeddedUpstream(this)
+  /** @param closed what is to be done when that upstream was closed */
+  connect(closed?: () => void): Upstream {
+    return new EmbeddedUpstream(this, closed)
+  }
+
+  close(): void {
+    this.#streams.close()
+  }
+
+  subscribe(filter: string, subscription: Subscription): void {
+    this.subscriptions.add(filter, subscription)
+    this.#streams.interestChanged(filter)
+  }
+
+  unsubscribe(filter: string, subscription: Subscription): void {
+    if (this.subscriptions.delete(filter, subscription)) this.#streams.interestChanged(filter)
+  }
+
+  #wire(): Wire {
+    const hearing = (subject: string, queue: string | undefined) => {
+      const all = this.subscriptions.match(subject)
+      return queue === undefined ? all : all.filter((subscription) => subscription.queue === queue)
+    }
+    return {
+      // Under another name: the message keeps the subject that it was published on.
+      send: (to, message, queue) => this.#deliver(message, hearing(to, queue)),
+      hears: (subject, queue) => hearing(subject, queue).length > 0,
+    }
   }
 
   publish(message: UpstreamMessage, from: EmbeddedUpstream): void {
     checkMessage(message, this.info.maxPayload)
     const matching = this.subscriptions.match(message.subject)
-    if (matching.length > 0) return this.#deliver(message, matching)
-    if (message.reply === undefined) return
+    this.#deliver(message, matching)
+    if (this.#streams.take(message) || matching.length > 0 || message.reply === undefined) return
     // Like nats-server, which tells only the connection that asked.
     const asking = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
     this.#deliver(noRespondersMessage(message.reply), asking)
@@ -112,8 +168,11 @@ class EmbeddedUpstream implements Upstream {
   readonly #own = new Map<Subscription, string>()
   readonly #state = new StateCell('open')
 
-  constructor(broker: Broker) {
+  readonly #closed: (() => void) | undefined
+
+  constructor(broker: Broker, closed?: () => void) {
     this.#broker = broker
+    this.#closed = closed
   }
 
   get state(): UpstreamState {
@@ -133,10 +192,10 @@ class EmbeddedUpstream implements Upstream {
     checkFilter(filter, queue)
     const subscription: Subscription = { owner: this, queue, deliver, ended: false }
     this.#own.set(subscription, filter)
-    this.#broker.subscriptions.add(filter, subscription)
+    this.#broker.subscribe(filter, subscription)
     return (how = 'now') => {
       if (how === 'now') return this.#end(subscription, filter)
-      this.#broker.subscriptions.delete(filter, subscription)
+      this.#broker.unsubscribe(filter, subscription)
       this.#broker.later(() => this.#end(subscription, filter))
     }
   }
@@ -151,14 +210,16 @@ class EmbeddedUpstream implements Upstream {
   }
 
   async close(): Promise<void> {
+    if (this.state === 'closed') return
     for (const [subscription, filter] of this.#own) this.#end(subscription, filter)
     this.#state.set('closed')
+    this.#closed?.()
   }
 
   #end(subscription: Subscription, filter: string): void {
     subscription.ended = true
     this.#own.delete(subscription)
-    this.#broker.subscriptions.delete(filter, subscription)
+    this.#broker.unsubscribe(filter, subscription)
   }
 
   #assertOpen(): void {

@@ -1,0 +1,62 @@
+/** An error as JetStream's API answers it: an HTTP-like code, nats-server's own number, and a sentence. */
+export class ApiError extends Error {
+  readonly code: number
+  readonly errCode: number
+
+  constructor(code: number, errCode: number, description: string) {
+    super(description)
+    this.code = code
+    this.errCode = errCode
+  }
+
+  toJSON(): { code: number; err_code: number; description: string } {
+    return { code: this.code, err_code: this.errCode, description: this.message }
+  }
+}
+
+/** nats-server's errors, with its codes and texts (server/errors.json). */
+export const apiErrors = {
+  badRequest: () => new ApiError(400, 10003, 'bad request'),
+  invalidJson: (why: string) => new ApiError(400, 10025, `invalid JSON: ${why}`),
+  streamNotFound: () => new ApiError(404, 10059, 'stream not found'),
+  streamNameInUse: () => new ApiError(400, 10058, 'stream name already in use with a different configuration'),
+  streamMismatch: () => new ApiError(400, 10056, 'stream name in subject does not match request'),
+  streamInvalidConfig: (why: string) => new ApiError(500, 10052, why),
+  subjectsOverlap: () => new ApiError(400, 10065, 'subjects overlap with an existing stream'),
+  replicas: () => new ApiError(500, 10074, 'replicas > 1 not supported in non-clustered mode'),
+  tooManyStreams: () => new ApiError(400, 10027, 'maximum number of streams reached'),
+  noMessage: () => new ApiError(404, 10037, 'no message found'),
+  sequenceNotFound: (seq: number) => new ApiError(400, 10043, `sequence ${seq} not found`),
+  deleteNotPermitted: () => new ApiError(500, 10057, 'message delete not permitted'),
+  purgeNotPermitted: () => new ApiError(500, 10110, 'stream purge not permitted'),
+  rollupNotPermitted: () => new ApiError(500, 10111, 'rollup not permitted'),
+  rollupInvalid: () => new ApiError(400, 10111, 'rollup value invalid'),
+  expectedStream: () => new ApiError(400, 10060, 'expected stream does not match'),
+  wrongLastSequence: (last: number) => new ApiError(400, 10071, `wrong last sequence: ${last}`),
+  wrongLastMessageId: (last: string) => new ApiError(400, 10070, `wrong last msg ID: ${last}`),
+  messageTooLarge: () => new ApiError(400, 10054, 'message size exceeds maximum allowed'),
+  storeFailed: (why: string) => new ApiError(503, 10077, why),
+  insufficientResources: (why: string) => new ApiError(503, 10023, why),
+  consumerNotFound: () => new ApiError(404, 10014, 'consumer not found'),
+  consumerNameInUse: () => new ApiError(400, 10013, 'consumer name already in use'),
+  consumerExists: () => new ApiError(400, 10148, 'consumer already exists'),
+  consumerDoesNotExist: () => new ApiError(400, 10149, 'consumer does not exist'),
+  consumerCreate: (why: string) => new ApiError(500, 10012, why),
+  tooManyConsumers: () => new ApiError(400, 10026, 'maximum consumers limit reached'),
+  durableInEphemeralRequest: () =>
+    new ApiError(400, 10020, 'consumer expected to be ephemeral but a durable name was set in request'),
+  durableNameMismatch: () =>
+    new ApiError(400, 10017, 'consumer name in subject does not match durable name in request'),
+  filterMismatch: () =>
+    new ApiError(400, 10131, 'Consumer create request did not match filtered subject from create subject'),
+  bothFilters: () => new ApiError(400, 10136, 'consumer cannot have both FilterSubject and FilterSubjects specified'),
+  filtersOverlap: () => new ApiError(400, 10138, 'consumer subject filters cannot overlap'),
+  deliverPolicy: (why: string) => new ApiError(400, 10094, `consumer delivery policy is ${why}`),
+  deliverCycle: () => new ApiError(400, 10081, 'consumer deliver subject forms a cycle'),
+  deliverWildcard: () => new ApiError(400, 10079, 'consumer deliver subject has wildcards'),
+  pushMaxWaiting: () => new ApiError(400, 10080, 'consumer in push mode can not set max waiting'),
+  heartbeatTooSmall: () => new ApiError(400, 10083, 'consumer idle heartbeat needs to be >= 100ms'),
+  heartbeatNeedsPush: () => new ApiError(400, 10088, 'consumer idle heartbeat requires a push based consumer'),
+  flowControlNeedsPush: () => new ApiError(400, 10089, 'consumer flow control requires a push based consumer'),
+  flowControlNeedsHeartbeat: () => new ApiError(400, 10108, 'consumer with flow control also needs heartbeats'),
+} as const

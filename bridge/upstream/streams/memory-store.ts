@@ -1,0 +1,32 @@
+import type { MessageStore, StoreIndex, StoreRecord, StreamStore } from './store.ts'
+
+/** Streams for as long as the process lives. */
+export function createMemoryStore(): StreamStore {
+  return {
+    load: () => [],
+    create: () => new MemoryMessages(),
+    update: () => {},
+    delete: () => {},
+    close: () => {},
+  }
+}
+
+class MemoryMessages implements MessageStore {
+  readonly #records = new Map<number, StoreRecord>()
+
+  load(): Iterable<StoreIndex> {
+    return []
+  }
+
+  append(record: StoreRecord): void {
+    this.#records.set(record.seq, record)
+  }
+
+  read(seq: number): StoreRecord | undefined {
+    return this.#records.get(seq)
+  }
+
+  remove(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#records.delete(seq)
+  }
+}

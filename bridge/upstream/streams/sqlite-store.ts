@@ -1,0 +1,133 @@
+import type { Sql, SqlValue } from './sql.ts'
+import type { KeptStream, MessageStore, StoreIndex, StoreRecord, StreamStore } from './store.ts'
+import type { StreamConfig } from './stream-config.ts'
+
+/**
+ * Streams in a SQLite database, in tables of their own: what others keep in it is left alone.
+ * @throws what the database throws
+ */
+export function createSqliteStore(sql: Sql): StreamStore {
+  return new SqliteStore(sql)
+}
+
+class SqliteStore implements StreamStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    sql.run(
+      `CREATE TABLE IF NOT EXISTS spanwire_streams (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL, config TEXT NOT NULL,
+        last_seq INTEGER NOT NULL, last_time INTEGER NOT NULL)`,
+    )
+  }
+
+  load(): KeptStream[] {
+    const rows = [...this.#sql.all('SELECT id, created, config, last_seq, last_time FROM spanwire_streams ORDER BY id')]
+    return rows.map(({ id, created, config, last_seq, last_time }) => ({
+      config: JSON.parse(config as string) as StreamConfig,
+      created: created as string,
+      lastSeq: last_seq as number,
+      lastTime: last_time as number,
+      messages: new SqliteMessages(this.#sql, id as number),
+    }))
+  }
+
+  create(config: StreamConfig, created: string, lastSeq: number): MessageStore {
+    let id = 0
+    this.#sql.transaction(() => {
+      this.#sql.run(
+        'INSERT INTO spanwire_streams (name, created, config, last_seq, last_time) VALUES (?, ?, ?, ?, 0)',
+        config.name,
+        created,
+        JSON.stringify(config),
+        lastSeq,
+      )
+      id = this.#idOf(config.name)
+      this.#sql.run(
+        `CREATE TABLE spanwire_messages_${id} (
+          seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, subject TEXT NOT NULL, headers BLOB, payload BLOB NOT NULL)`,
+      )
+    })
+    return new SqliteMessages(this.#sql, id)
+  }
+
+  update(config: StreamConfig): void {
+    this.#sql.run('UPDATE spanwire_streams SET config = ? WHERE name = ?', JSON.stringify(config), config.name)
+  }
+
+  delete(name: string): void {
+    const id = this.#idOf(name)
+    this.#sql.transaction(() => {
+      this.#sql.run('DELETE FROM spanwire_streams WHERE id = ?', id)
+      this.#sql.run(`DROP TABLE spanwire_messages_${id}`)
+    })
+  }
+
+  close(): void {
+    this.#sql.close()
+  }
+
+  #idOf(name: string): number {
+    const [row] = this.#sql.all('SELECT id FROM spanwire_streams WHERE name = ?', name)
+    return row?.id as number
+  }
+}
+
+class SqliteMessages implements MessageStore {
+  readonly #sql: Sql
+  readonly #id: number
+  readonly #statements: { readonly insert: string; readonly read: string; readonly remove: string }
+
+  constructor(sql: Sql, id: number) {
+    this.#sql = sql
+    this.#id = id
+    // Always the same texts: hosts keep prepared statements by them.
+    this.#statements = {
+      insert: `INSERT INTO spanwire_messages_${id} (seq, time, subject, headers, payload) VALUES (?, ?, ?, ?, ?)`,
+      read: `SELECT seq, time, subject, headers, payload FROM spanwire_messages_${id} WHERE seq = ?`,
+      remove: `DELETE FROM spanwire_messages_${id} WHERE seq = ?`,
+    }
+  }
+
+  *load(): Iterable<StoreIndex> {
+    const rows = this.#sql.all(
+      `SELECT seq, time, subject, coalesce(length(headers), 0) AS headers, length(payload) AS payload
+       FROM spanwire_messages_${this.#id} ORDER BY seq`,
+    )
+    for (const row of rows) yield row as unknown as StoreIndex
+  }
+
+  append({ seq, time, subject, headers, payload }: StoreRecord): void {
+    this.#sql.run(this.#statements.insert, seq, time, subject, headers ?? null, payload)
+  }
+
+  read(seq: number): StoreRecord | undefined {
+    for (const row of this.#sql.all(this.#statements.read, seq)) {
+      return {
+        seq,
+        time: row.time as number,
+        subject: row.subject as string,
+        ...(row.headers && { headers: toBytes(row.headers) }),
+        payload: toBytes(row.payload ?? null),
+      }
+    }
+    return undefined
+  }
+
+  remove(seqs: readonly number[], last?: { readonly seq: number; readonly time: number }): void {
+    const removeAll = () => {
+      for (const seq of seqs) this.#sql.run(this.#statements.remove, seq)
+      if (last) {
+        const statement = 'UPDATE spanwire_streams SET last_seq = ?, last_time = ? WHERE id = ?'
+        this.#sql.run(statement, last.seq, last.time, this.#id)
+      }
+    }
+    if (seqs.length === 1 && !last) removeAll()
+    else this.#sql.transaction(removeAll)
+  }
+}
+
+function toBytes(value: SqlValue): Uint8Array {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : (value as Uint8Array)
+}
