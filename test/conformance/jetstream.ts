@@ -1,0 +1,349 @@
+/** What every upstream with streams must keep: JetStream's API, as the hub, the SDK and stock clients use it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Upstream, UpstreamMessage } from '../../bridge/upstream/upstream.ts'
+import { encodeHeaders, parseHeaders } from '../../sdk/protocol/headers.ts'
+import { parseAckSubject } from '../../sdk/protocol/replay.ts'
+import { eventually } from '../support/eventually.ts'
+import { bytes, text, type UpstreamFixture } from './upstream.ts'
+
+type Json = Record<string, unknown>
+const SECOND = 1_000_000_000
+
+export function jetstreamConformance(name: string, start: () => Promise<UpstreamFixture>): void {
+  describe(`streams: ${name}`, () => {
+    let fixture: UpstreamFixture
+    let upstream: Upstream
+    let count = 0
+    beforeAll(async () => {
+      fixture = await start()
+      upstream = fixture.connect()
+      await eventually(() => upstream.state === 'open')
+    }, 60_000)
+    afterAll(async () => {
+      await upstream?.close()
+      await fixture?.[Symbol.asyncDispose]()
+    })
+
+    /** Publishes with a reply subject and resolves with the first answer. */
+    async function ask(subject: string, payload: unknown = '', headers?: Uint8Array): Promise<UpstreamMessage> {
+      const reply = `_INBOX.conformance.${++count}`
+      const { promise, resolve } = Promise.withResolvers<UpstreamMessage>()
+      const end = upstream.subscribe(reply, undefined, resolve)
+      const body = typeof payload === 'string' ? payload : JSON.stringify(payload)
+      upstream.publish({ subject, reply, payload: bytes(body), ...(headers && { headers }) })
+      const answer = await promise
+      end()
+      return answer
+    }
+    const api = async (verb: string, fields: unknown = ''): Promise<Json> =>
+      JSON.parse(text((await ask(`$JS.API.${verb}`, fields)).payload)) as Json
+    const publish = async (subject: string, payload = '', fields: Record<string, string> = {}): Promise<Json> => {
+      const headers = Object.keys(fields).length > 0 ? encodeHeaders(Object.entries(fields)) : undefined
+      return JSON.parse(text((await ask(subject, payload, headers)).payload)) as Json
+    }
+    /** A stream of a test's own, and the prefix of its subjects. */
+    async function stream(config: Json = {}): Promise<string> {
+      const own = `S${++count}`
+      const answer = await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.>`], ...config })
+      expect(answer.error).toBeUndefined()
+      return own
+    }
+    const consumer = (own: string, config: Json): Promise<Json> =>
+      api(`CONSUMER.CREATE.${own}.${config.name}`, {
+        stream_name: own,
+        config: { ack_policy: 'none', deliver_policy: 'all', inactive_threshold: 60 * SECOND, ...config },
+      })
+    const state = async (own: string): Promise<Json> =>
+      (await api(`STREAM.INFO.${own}`, { deleted_details: true })).state as Json
+    const errorOf = (answer: Json): unknown => (answer.error as Json | undefined)?.err_code
+    /** What comes for a pull request until `until` is true of what came. */
+    async function pull(
+      own: string,
+      name: string,
+      fields: Json,
+      until: (seen: string[]) => boolean,
+    ): Promise<string[]> {
+      const inbox = `_INBOX.pull.${++count}`
+      const seen: string[] = []
+      const end = upstream.subscribe(inbox, undefined, (message) => seen.push(describeMessage(message)))
+      const payload = bytes(JSON.stringify(fields))
+      upstream.publish({ subject: `$JS.API.CONSUMER.MSG.NEXT.${own}.${name}`, reply: inbox, payload })
+      await eventually(() => until(seen), { what: `a batch, after ${seen}` })
+      end()
+      return seen
+    }
+    const ended = (seen: string[]) => /^\d{3} /.test(seen.at(-1) ?? '')
+
+    it('creates a stream once, tells it again, and refuses another of its name or subjects', async () => {
+      const own = await stream()
+      expect(await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.>`] })).toMatchObject({
+        type: 'io.nats.jetstream.api.v1.stream_create_response',
+        config: { name: own, retention: 'limits', max_msgs: -1, duplicate_window: 120 * SECOND, discard: 'old' },
+      })
+      expect(errorOf(await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.a`] }))).toBe(10058)
+      expect(errorOf(await api(`STREAM.CREATE.${own}x`, { name: `${own}x`, subjects: [`${own}.a`] }))).toBe(10065)
+      expect(errorOf(await api(`STREAM.CREATE.${own}x`, { name: own }))).toBe(10056)
+      expect(errorOf(await api(`STREAM.CREATE.${own}x`, '{bad'))).toBe(10025)
+      expect(errorOf(await api(`STREAM.CREATE.${own}x`, { name: `${own}x`, num_replicas: 3 }))).toBe(10074)
+      expect(errorOf(await api(`STREAM.INFO.${own}x`))).toBe(10059)
+      expect(errorOf(await api(`STREAM.UPDATE.${own}x`, { name: `${own}x` }))).toBe(10059)
+      const update = await api(`STREAM.UPDATE.${own}`, { name: own, subjects: [`${own}.>`], max_msgs: 5 })
+      expect(update.config).toMatchObject({ max_msgs: 5 })
+      expect(errorOf(await api(`STREAM.UPDATE.${own}`, { name: own, storage: 'memory' }))).toBe(10052)
+      expect(await api('STREAM.NAMES', { subject: `${own}.a` })).toMatchObject({ total: 1, streams: [own] })
+      expect(await api('STREAM.NAMES', { subject: 'nobody.has.this' })).toMatchObject({ total: 0 })
+      expect(await api(`STREAM.DELETE.${own}`)).toMatchObject({ success: true })
+      expect(errorOf(await api(`STREAM.INFO.${own}`))).toBe(10059)
+    })
+
+    it('a stream that is made again has another epoch', async () => {
+      const own = await stream()
+      const { created } = await api(`STREAM.INFO.${own}`)
+      await api(`STREAM.DELETE.${own}`)
+      const again = await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.>`] })
+      expect(again.created).not.toBe(created)
+    })
+
+    it('stores what is published, acknowledges it, and delivers it to subscribers too', async () => {
+      const own = await stream()
+      const seen: string[] = []
+      const end = upstream.subscribe(`${own}.>`, undefined, ({ payload }) => seen.push(text(payload)))
+      expect(await publish(`${own}.a`, 'one')).toEqual({ stream: own, seq: 1 })
+      upstream.publish({ subject: `${own}.a`, payload: bytes('silent') })
+      expect(await publish(`${own}.b`, 'three')).toEqual({ stream: own, seq: 3 })
+      await eventually(() => seen.length === 3)
+      end()
+      expect(await state(own)).toMatchObject({ messages: 3, first_seq: 1, last_seq: 3, num_subjects: 2 })
+    })
+
+    it('drops duplicates by id', async () => {
+      const own = await stream()
+      expect(await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })).toEqual({ stream: own, seq: 1 })
+      expect(await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })).toEqual({ stream: own, seq: 1, duplicate: true })
+      expect(await state(own)).toMatchObject({ messages: 1 })
+    })
+
+    it('an id is free again after the duplicate window', async () => {
+      const own = await stream({ duplicate_window: SECOND / 5 })
+      await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })
+      await eventually(async () => !(await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })).duplicate)
+    })
+
+    it('keeps to what a publisher expects', async () => {
+      const own = await stream()
+      await publish(`${own}.a`, '1', { 'Nats-Msg-Id': 'first' })
+      await publish(`${own}.b`, '2')
+      const refused = async (fields: Record<string, string>) => errorOf(await publish(`${own}.a`, 'x', fields))
+      expect(await refused({ 'Nats-Expected-Last-Sequence': '1' })).toBe(10071)
+      expect(await refused({ 'Nats-Expected-Last-Subject-Sequence': '2' })).toBe(10071)
+      expect(await refused({ 'Nats-Expected-Stream': 'other' })).toBe(10060)
+      expect(await refused({ 'Nats-Expected-Last-Msg-Id': 'first' })).toBe(10070)
+      expect(await publish(`${own}.a`, 'x', { 'Nats-Expected-Last-Sequence': '2' })).toMatchObject({ seq: 3 })
+      expect(await publish(`${own}.a`, 'x', { 'Nats-Expected-Last-Subject-Sequence': '3' })).toMatchObject({ seq: 4 })
+      expect(await publish(`${own}.n`, 'x', { 'Nats-Expected-Last-Subject-Sequence': '0' })).toMatchObject({ seq: 5 })
+    })
+
+    it('keeps to its limits, and drops the oldest or refuses the newest', async () => {
+      const old = await stream({ max_msgs: 3, max_msgs_per_subject: 2 })
+      for (const subject of ['a', 'a', 'a', 'b', 'c']) await publish(`${old}.${subject}`, 'x')
+      expect(await state(old)).toMatchObject({ messages: 3, first_seq: 3, last_seq: 5 })
+      const full = await stream({ max_msgs: 2, discard: 'new', max_msg_size: 10 })
+      await publish(`${full}.a`)
+      await publish(`${full}.a`)
+      expect(errorOf(await publish(`${full}.a`))).toBe(10077)
+      expect(errorOf(await publish(`${full}.a`, 'x'.repeat(11)))).toBe(10054)
+      const large = await stream({ max_bytes: 1_000 })
+      for (let i = 0; i < 10; i++) await publish(`${large}.a`, 'x'.repeat(200))
+      expect((await state(large)).bytes).toBeLessThanOrEqual(1_000)
+      const short = await stream({ max_age: SECOND / 5 })
+      await publish(`${short}.a`)
+      await eventually(async () => (await state(short)).messages === 0)
+      expect(await state(short)).toMatchObject({ first_seq: 2, last_seq: 1 })
+    })
+
+    it('gets, deletes and purges messages, and says which sequences are gone', async () => {
+      const own = await stream({ allow_direct: true })
+      for (const subject of ['a', 'b', 'a', 'b', 'a', 'c']) await publish(`${own}.${subject}`, `on ${subject}`)
+      const get = async (fields: Json) => {
+        const { message, error } = await api(`STREAM.MSG.GET.${own}`, fields)
+        return (message as Json | undefined)?.seq ?? (error as Json).err_code
+      }
+      expect(await get({ seq: 2 })).toBe(2)
+      expect(await get({ seq: 9 })).toBe(10037)
+      expect(await get({})).toBe(10003)
+      expect(await get({ last_by_subj: `${own}.b` })).toBe(4)
+      expect(await get({ last_by_subj: `${own}.*` })).toBe(6)
+      expect(await get({ seq: 2, next_by_subj: `${own}.a` })).toBe(3)
+      expect(await get({ seq: 6, next_by_subj: `${own}.a` })).toBe(10037)
+      expect(await api(`STREAM.MSG.DELETE.${own}`, { seq: 4 })).toMatchObject({ success: true })
+      expect(errorOf(await api(`STREAM.MSG.DELETE.${own}`, { seq: 4 }))).toBe(10043)
+      expect(await api(`STREAM.PURGE.${own}`, { filter: `${own}.a`, keep: 1 })).toMatchObject({ purged: 2 })
+      expect(await state(own)).toMatchObject({ messages: 3, first_seq: 2, last_seq: 6, deleted: [3, 4] })
+      expect(await api(`STREAM.PURGE.${own}`, { seq: 6 })).toMatchObject({ purged: 2 })
+      expect(await api(`STREAM.PURGE.${own}`)).toMatchObject({ purged: 1 })
+      expect(await state(own)).toMatchObject({ messages: 0, first_seq: 7, last_seq: 6 })
+      expect(await publish(`${own}.a`)).toMatchObject({ seq: 7 })
+    })
+
+    it('counts messages by subject', async () => {
+      const own = await stream()
+      for (const subject of ['a', 'b', 'a']) await publish(`${own}.${subject}`)
+      const { state } = await api(`STREAM.INFO.${own}`, { subjects_filter: '>' })
+      expect((state as Json).subjects).toEqual({ [`${own}.a`]: 2, [`${own}.b`]: 1 })
+    })
+
+    it('gets a message directly, with its place in headers', async () => {
+      const own = await stream({ allow_direct: true })
+      await publish(`${own}.a`, 'hello', { mine: 'too' })
+      for (const [subject, fields] of [
+        [own, { seq: 1 }],
+        [own, { last_by_subj: `${own}.a` }],
+        [`${own}.${own}.a`, ''],
+      ] as const) {
+        const { payload, headers } = await ask(`$JS.API.DIRECT.GET.${subject}`, fields)
+        expect(text(payload)).toBe('hello')
+        expect(Object.fromEntries(parseHeaders(headers as Uint8Array).fields)).toMatchObject({
+          mine: 'too',
+          'Nats-Stream': own,
+          'Nats-Subject': `${own}.a`,
+          'Nats-Sequence': '1',
+        })
+      }
+      const missing = await ask(`$JS.API.DIRECT.GET.${own}`, { seq: 9 })
+      expect(parseHeaders(missing.headers as Uint8Array)).toMatchObject({ status: 404 })
+    })
+
+    it.each([
+      [{ deliver_policy: 'all' }, [1, 2, 3, 4, 5]],
+      [{ deliver_policy: 'last' }, [5]],
+      [{ deliver_policy: 'new' }, []],
+      [{ deliver_policy: 'by_start_sequence', opt_start_seq: 3 }, [3, 4, 5]],
+      [{ deliver_policy: 'by_start_time', opt_start_time: '2020-01-01T00:00:00Z' }, [1, 2, 3, 4, 5]],
+      [{ deliver_policy: 'last_per_subject', filter_subject: 'OWN.*' }, [3, 4, 5]],
+      [{ deliver_policy: 'all', filter_subject: 'OWN.a' }, [1, 3]],
+      [{ deliver_policy: 'last', filter_subject: 'OWN.a' }, [3]],
+    ])('a consumer with %j gets %j', async (config, expected) => {
+      const own = await stream()
+      for (const subject of ['a', 'b', 'a', 'b', 'c']) await publish(`${own}.${subject}`)
+      const filter = config.filter_subject?.replace('OWN', own)
+      const made = await consumer(own, { name: 'c', ...config, ...(filter && { filter_subject: filter }) })
+      expect(made).toMatchObject({ name: 'c', num_pending: expected.length })
+      const seen = await pull(own, 'c', { batch: 10, no_wait: true }, ended)
+      expect(seen).toEqual([
+        ...expected.map((seq, i) => `m ${seq} ${i + 1} ${expected.length - i - 1}`),
+        '404 No Messages',
+      ])
+    })
+
+    it('pull requests wait, beat and end with what is missing', async () => {
+      const own = await stream()
+      await consumer(own, { name: 'c' })
+      const late = await pull(own, 'c', { batch: 2, expires: SECOND / 2, idle_heartbeat: SECOND / 5 }, (seen) =>
+        seen.some((line) => line.startsWith('408')),
+      )
+      expect(late[0]).toBe('100 Idle Heartbeat')
+      expect(late.at(-1)).toBe('408 Request Timeout')
+      await publish(`${own}.a`, 'x'.repeat(100))
+      await publish(`${own}.a`, 'x'.repeat(100))
+      const small = await pull(own, 'c', { batch: 2, expires: SECOND, max_bytes: 10 }, ended)
+      expect(small).toEqual(['409 Message Size Exceeds MaxBytes'])
+      expect(await pull(own, 'c', { batch: 2, expires: SECOND }, (seen) => seen.length === 2)).toHaveLength(2)
+    })
+
+    it('a push consumer sends under the messages own subjects, live too, while somebody listens', async () => {
+      const own = await stream()
+      await publish(`${own}.a`, '1')
+      const to = `deliver.${own}`
+      await consumer(own, { name: 'p', deliver_subject: to })
+      const seen: string[] = []
+      const listen = () =>
+        upstream.subscribe(to, undefined, ({ subject, payload }) => seen.push(`${subject} ${text(payload)}`))
+      const end = listen()
+      await eventually(() => seen.length === 1)
+      await publish(`${own}.b`, '2')
+      await eventually(() => seen.length === 2)
+      end()
+      await upstream.flush()
+      await publish(`${own}.c`, '3')
+      await upstream.flush()
+      expect(seen).toHaveLength(2)
+      const endAgain = listen()
+      await eventually(() => seen.length === 3)
+      endAgain()
+      expect(seen).toEqual([`${own}.a 1`, `${own}.b 2`, `${own}.c 3`])
+    })
+
+    it('flow control and heartbeats: all comes in order, and silence is told', async () => {
+      const own = await stream()
+      const to = `deliver.${own}`
+      const seqs: number[] = []
+      const statuses = new Set<string>()
+      const end = upstream.subscribe(to, undefined, (message) => {
+        const line = describeMessage(message)
+        if (!line.startsWith('m ')) {
+          statuses.add(line)
+          if (line === '100 FlowControl Request' && message.reply)
+            upstream.publish({ subject: message.reply, payload: bytes('') })
+        } else seqs.push(Number(line.split(' ')[1]))
+      })
+      const payload = new Uint8Array(20_000)
+      for (let i = 0; i < 600; i++) upstream.publish({ subject: `${own}.a`, payload })
+      await consumer(own, { name: 'p', deliver_subject: to, flow_control: true, idle_heartbeat: SECOND / 5 })
+      await eventually(() => seqs.length === 600, { deadline: 15_000 })
+      await eventually(() => statuses.has('100 Idle Heartbeat'))
+      end()
+      expect(seqs).toEqual(Array.from({ length: 600 }, (_, i) => i + 1))
+    }, 30_000)
+
+    it('an ephemeral consumer that nobody listens to is gone after its threshold', async () => {
+      const own = await stream()
+      await consumer(own, { name: 'p', deliver_subject: `deliver.${own}`, inactive_threshold: SECOND / 5 })
+      await consumer(own, { name: 'c', inactive_threshold: SECOND / 5 })
+      await eventually(async () => (await api(`CONSUMER.NAMES.${own}`)).total === 0)
+      expect(errorOf(await api(`CONSUMER.INFO.${own}.p`))).toBe(10014)
+    })
+
+    it('delivers again what was not acknowledged, refused or given up', async () => {
+      const own = await stream()
+      for (let i = 0; i < 3; i++) await publish(`${own}.a`)
+      await consumer(own, {
+        name: 'd',
+        durable_name: 'd',
+        ack_policy: 'explicit',
+        ack_wait: SECOND / 2,
+        max_ack_pending: 3,
+      })
+      const place = (seq: number) => `$JS.ACK.${own}.d.1.${seq}.${seq}.0.0`
+      await pull(own, 'd', { batch: 3, expires: SECOND }, (seen) => seen.length === 3)
+      await ask(place(1), '+ACK')
+      await ask(place(2), '+TERM')
+      expect(await api(`CONSUMER.INFO.${own}.d`)).toMatchObject({ num_ack_pending: 1, ack_floor: { stream_seq: 2 } })
+      const again = await pull(own, 'd', { batch: 1, expires: 5 * SECOND }, (seen) => seen.length === 1)
+      expect(again[0]).toMatch(/^m 3 4 /)
+      await ask(place(3), '-NAK')
+      expect((await pull(own, 'd', { batch: 1, expires: SECOND }, (seen) => seen.length === 1))[0]).toMatch(/^m 3 5 /)
+    })
+
+    it('refuses consumers that make no sense', async () => {
+      const own = await stream()
+      const refused = async (config: Json) => errorOf(await consumer(own, { name: 'c', ...config }))
+      expect(await refused({ deliver_policy: 'by_start_sequence' })).toBe(10094)
+      expect(await refused({ deliver_policy: 'last_per_subject' })).toBe(10094)
+      expect(await refused({ flow_control: true })).toBe(10089)
+      expect(await refused({ deliver_subject: `${own}.x` })).toBe(10081)
+      expect(await refused({ deliver_subject: 'a.*' })).toBe(10079)
+      expect(await refused({ durable_name: 'other' })).toBe(10017)
+      expect(await refused({ num_replicas: 3 })).toBe(10074)
+      expect(errorOf(await api(`CONSUMER.INFO.${own}.none`))).toBe(10014)
+      expect(errorOf(await api(`CONSUMER.CREATE.${own}none.c`, { stream_name: `${own}none`, config: {} }))).toBe(10059)
+    })
+  })
+}
+
+/** A status, or `m <stream sequence> <consumer sequence> <pending>`. */
+function describeMessage({ reply = '', headers }: UpstreamMessage): string {
+  const place = parseAckSubject(reply)
+  if (place) return `m ${place.seq} ${place.consumerSeq} ${place.pending}`
+  const { status, description } = parseHeaders(headers as Uint8Array)
+  return `${status} ${description}`
+}
