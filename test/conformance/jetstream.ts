@@ -229,10 +229,9 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       const made = await consumer(own, { name: 'c', ...config, ...(filter && { filter_subject: filter }) })
       expect(made).toMatchObject({ name: 'c', num_pending: expected.length })
       const seen = await pull(own, 'c', { batch: 10, no_wait: true }, ended)
-      expect(seen).toEqual([
-        ...expected.map((seq, i) => `m ${seq} ${i + 1} ${expected.length - i - 1}`),
-        '404 No Messages',
-      ])
+      // 2.9 says 408 if it had some.
+      expect(seen.pop()).toMatch(/^(404 No Messages|408 Request Timeout)$/)
+      expect(seen).toEqual(expected.map((seq, i) => `m ${seq} ${i + 1} ${expected.length - i - 1}`))
     })
 
     it('pull requests wait, beat and end with what is missing', async () => {
