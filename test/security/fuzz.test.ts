@@ -13,19 +13,38 @@ const bridge = createBridge({
 })
 
 describe('the HTTP routes', () => {
-  const DOCUMENTED = [200, 202, 204, 400, 401, 403, 404, 413, 426, 429, 503, 504]
+  const DOCUMENTED = [200, 202, 204, 400, 401, 403, 404, 409, 412, 413, 426, 429, 503, 504]
   const header = fc.string({ unit: fc.constantFrom(...'abc=/+%;,. "\\{}[]0ÿ\t'), maxLength: 40 })
   const subject = fc.oneof(
     fc.constantFrom('a', 'a.b', 'a..b', '*', '>', '$EDGE.ADMIN'),
     fc.string({ unit: 'grapheme' }),
   )
   const path = fc.oneof(
-    fc.constantFrom('/publish', '/request', '/nats', '/healthz', '/admin/disconnect', '/admin/unsubscribe', '/'),
+    fc.constantFrom(
+      '/publish',
+      '/request',
+      '/nats',
+      '/nats/stream',
+      '/events',
+      '/healthz',
+      '/admin/disconnect',
+      '/admin/unsubscribe',
+      '/',
+    ),
     fc
       .tuple(
-        fc.constantFrom('/publish/', '/request/'),
+        fc.constantFrom('/publish/', '/request/', '/history/', '/events?subject='),
         subject.map(encodeURIComponent),
-        fc.constantFrom('', '?timeout=1'),
+        fc.constantFrom(
+          '',
+          '?timeout=1',
+          '?from=s1',
+          '&from=n5',
+          '&pad=7',
+          '&cursor=1.a.1',
+          '&token=x',
+          '?limit=2&to=9',
+        ),
       )
       .map((parts) => parts.join('')),
     fc.webPath(),
@@ -37,6 +56,8 @@ describe('the HTTP routes', () => {
       Origin: fc.oneof(fc.constant('http://localhost'), header),
       Cookie: header,
       'Content-Type': header,
+      'Last-Event-ID': header,
+      'Spanwire-Tunnel': header,
       Upgrade: fc.constantFrom('websocket', 'h2c'),
     },
     { requiredKeys: [] },
@@ -80,6 +101,7 @@ describe('the HTTP routes', () => {
             ...withBody,
           })
           seen.add(response.status)
+          if (response.headers.get('Content-Type')?.startsWith('text/event-stream')) return response.body?.cancel()
           expect(DOCUMENTED).toContain(response.status)
           if (response.status < 400 || method === 'HEAD' || where.startsWith('/healthz')) return
           expect(response.headers.get('Content-Type')).toBe('application/problem+json')
