@@ -11,6 +11,8 @@ export class SseReader {
   retry: number | undefined
   /** Bytes of comments. */
   commented = 0
+  /** Bytes in all. */
+  received = 0
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   readonly #decoder = new TextDecoder()
   readonly #events: SseEvent[] = []
@@ -49,6 +51,7 @@ export class SseReader {
   async #read(): Promise<boolean> {
     if (!this.#reader) throw new Error('This answer is no event stream.')
     const { done, value } = await this.#reader.read()
+    this.received += value?.length ?? 0
     this.#text += this.#decoder.decode(value, { stream: !done })
     for (let end = this.#text.indexOf('\n\n'); end >= 0; end = this.#text.indexOf('\n\n')) {
       this.#parse(this.#text.slice(0, end).split('\n'))

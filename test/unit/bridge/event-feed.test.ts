@@ -382,6 +382,21 @@ describe('the reader is told', () => {
   })
 })
 
+it('a proxy that holds back less than so many bytes is given as many with each part', async () => {
+  const { hub, response } = await ask('subject=a&from=all&pad=4096')
+  const parts: number[] = []
+  // The reader of ask() has the body; what it reads is measured there.
+  expect(response.bodyUsed || response.body?.locked).toBe(true)
+  hub.opened('1')
+  const reader = readers.at(-1) as SseReader
+  await reader.next()
+  parts.push(reader.received)
+  hub.message('1', 'a', 1)
+  await reader.next()
+  parts.push(reader.received)
+  expect((parts[1] as number) - (parts[0] as number)).toBeGreaterThanOrEqual(4_096)
+})
+
 describe('what is not read', () => {
   it('is not confirmed to the hub, so that its limits hold', async () => {
     const { hub, reader } = await ask('subject=a&from=all')
