@@ -225,7 +225,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
     ])('a consumer with %j gets %j', async (config, expected) => {
       const own = await stream()
       for (const subject of ['a', 'b', 'a', 'b', 'c']) await publish(`${own}.${subject}`)
-      const filter = config.filter_subject?.replace('OWN', own)
+      const filter = ('filter_subject' in config ? config.filter_subject : undefined)?.replace('OWN', own)
       const made = await consumer(own, { name: 'c', ...config, ...(filter && { filter_subject: filter }) })
       expect(made).toMatchObject({ name: 'c', num_pending: expected.length })
       const seen = await pull(own, 'c', { batch: 10, no_wait: true }, ended)

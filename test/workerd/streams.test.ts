@@ -19,7 +19,7 @@ async function connected(): Promise<RawClient> {
 async function ask(client: RawClient, subject: string, fields: unknown): Promise<Record<string, unknown>> {
   const payload = JSON.stringify(fields)
   client.send(`PUB ${subject} answers ${payload.length}\r\n${payload}\r\n`)
-  return JSON.parse((await client.next()).payload ?? '{}')
+  return JSON.parse((await client.next())?.payload ?? '{}')
 }
 
 describe('streams of the embedded upstream on workerd', () => {
