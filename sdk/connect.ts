@@ -1,5 +1,5 @@
 import type { Bus } from './bus/bus.ts'
-import { EventBus } from './bus/event-bus.ts'
+import { createBus } from './bus/event-bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import type { Events } from './contract/contract.ts'
 import { SpanwireError } from './errors.ts'
@@ -42,7 +42,7 @@ export type ConnectOptions<Contract> = BusOptions<Contract> &
  */
 export function connect<Contract extends Events>(options: ConnectOptions<Contract>): Bus<Contract> {
   const transport = options.transport ?? dial(options)
-  return new EventBus(options.events, transport, options) as unknown as Bus<Contract>
+  return createBus(options.events, transport, options) as Bus<Contract>
 }
 
 function dial(options: WebSocketOptions): Transport {

@@ -2,238 +2,256 @@ import { type ContractEvent, type Events, readEvent } from '../contract/contract
 import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
-import { checkSubject, onAbort } from '../transport/checks.ts'
+import { createLatest } from '../stream/latest.ts'
+import { onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import type { Handle, OnOptions, PublishOptions, RequestOptions, SubscribeOptions } from './bus.ts'
-import { EventHeaders } from './event-headers.ts'
+import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
 import { createIds } from './event-id.ts'
-import { EventStream } from './event-stream.ts'
+import { createEventStream } from './event-stream.ts'
+import { lazy } from './lazy.ts'
 import type { ReceivedEvent } from './received-event.ts'
-import { type Faults, guard, Receiver } from './receiver.ts'
-import { readServiceError, serviceError } from './service-error.ts'
-import { type BusStatus, createStatus } from './status.ts'
+import { createReceiver, type Faults, guard } from './receiver.ts'
+import type { Send } from './request.ts'
+import { type Source, type SourceMessage, toSubscription } from './source.ts'
+import { createStatus } from './status.ts'
 
 type Values = Readonly<Record<string, string>>
 type Handler = (event: ReceivedEvent) => unknown
+type Options = SubscribeOptions & ReplayOptions
 
 /** {@link Bus} without its types: what `connect` returns behind them. */
-export class EventBus {
-  readonly status: BusStatus
-  readonly #contract: Events
+export function createBus(
+  contract: Events,
+  transport: Transport,
+  { onInvalid, onError, onGap }: Partial<Faults> & Pick<ReplayOptions, 'onGap'>,
+): object {
+  // Not part of the first load: many pages only publish and subscribe.
+  const requests = lazy(() => import('./request.ts'))
+  const publishing = lazy(() => import('../stream/publish.ts'))
+  const replaying = lazy(() => import('../stream/replay.ts'))
+
+  const report = (text: string) => (error: unknown, event: ReceivedEvent) =>
+    console.error(`spanwire: ${text} ${event.subject}`, error)
+  // Whatever these throw is the last of it.
+  const safe =
+    <E>(call: (error: E, event: ReceivedEvent) => void) =>
+    (error: E, event: ReceivedEvent) =>
+      guard(call, (cause) => console.error('spanwire: onError or onInvalid threw', cause), [error, event])
+  const faults: Faults = {
+    onInvalid: safe(onInvalid ?? report('an invalid event on')),
+    onError: safe(onError ?? report('a handler failed on')),
+  }
   /** Those that were used. */
-  readonly #events = new Map<string, ContractEvent>()
-  readonly #transport: Transport
-  readonly #faults: Faults
-  readonly #newId = createIds()
-  readonly #drains = new Set<() => Promise<void>>()
+  const events = new Map<string, ContractEvent>()
+  const drains = new Set<() => Promise<void>>()
+  const newId = createIds()
 
-  constructor(contract: Events, transport: Transport, { onInvalid, onError }: Partial<Faults>) {
-    this.#contract = contract
-    this.#transport = transport
-    const report = (text: string) => (error: unknown, event: ReceivedEvent) =>
-      console.error(`spanwire: ${text} ${event.subject}`, error)
-    // Whatever these throw is the last of it.
-    const safe =
-      <E>(call: (error: E, event: ReceivedEvent) => void) =>
-      (error: E, event: ReceivedEvent) =>
-        guard(call, (cause) => console.error('spanwire: onError or onInvalid threw', cause), error, event)
-    this.#faults = {
-      onInvalid: safe(onInvalid ?? report('an invalid event on')),
-      onError: safe(onError ?? report('a handler failed on')),
-    }
-    this.status = createStatus(transport)
-  }
-
-  async publish(name: string, ...args: unknown[]): Promise<void> {
-    const event = this.#find(name)
-    const { subject, data, options } = readArgs<PublishOptions>(event, args)
-    await this.#send(event.schema, event, subject, data, options, (payload, headers) =>
-      this.#transport.publish(subject, payload, { headers, ...(options.signal && { signal: options.signal }) }),
-    )
-  }
-
-  async request(name: string, ...args: unknown[]): Promise<unknown> {
-    const event = this.#find(name)
-    const { subject, data, options } = readArgs<RequestOptions>(event, args)
-    const { timeout = 5_000, signal } = options
-    const answer = await this.#send(event.schema, event, subject, data, options, (payload, headers) =>
-      this.#transport.request(subject, payload, { headers, timeout, ...(signal && { signal }) }),
-    )
-    const failure = readServiceError(new EventHeaders(answer.headerBlock), subject)
-    if (failure) throw failure
-    let reply: unknown
-    try {
-      reply = event.codec.decode(answer.payload)
-    } catch (cause) {
-      throw new SpanwireError('invalid-data', `The answer from ${subject} can't be read.`, { cause })
-    }
-    return validate(event.reply, reply, subject, (valid) => valid)
-  }
-
-  subscribe(name: string, ...args: unknown[]): EventStream<ReceivedEvent> {
-    const event = this.#find(name)
-    const filter = event.template.filter((event.template.hasParams && (args.shift() as Values)) || {})
-    const options = (args[0] ?? {}) as SubscribeOptions
-    return new EventStream(
-      (stream) => {
-        const receiver = new Receiver(event, (received) => stream.push(received), this.#faults.onInvalid)
-        return this.#attach(filter, receiver, options, (error) => stream.end(error))
-      },
-      options.buffer,
-      options.signal,
-    )
-  }
-
-  on(name: string, ...args: unknown[]): Handle {
-    return this.#handle(name, args, (_, handler) => (received) => {
-      guard(handler, (error) => this.#faults.onError(error, received), received)
-    })
-  }
-
-  respond(name: string, ...args: unknown[]): Handle {
-    return this.#handle(
-      name,
-      args,
-      (event, handler) => (received) => {
-        if (received.reply === undefined) return
-        this.#respond(event, handler, received).catch((error) => this.#faults.onError(error, received))
-      },
-      (received) => {
-        if (received.reply !== undefined) this.#refuse(received, 400, 'The request is invalid.')
-      },
-    )
-  }
-
-  flush(): Promise<void> {
-    return this.#transport.flush()
-  }
-
-  async drain(): Promise<void> {
-    await Promise.all([...this.#drains].map((drain) => drain()))
-    await this.#transport.drain()
-  }
-
-  close(): Promise<void> {
-    return this.#transport.close()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  #find(name: string): ContractEvent {
-    let event = this.#events.get(name)
+  function find(name: string): ContractEvent {
+    let event = events.get(name)
     if (!event) {
-      const entry = Object.hasOwn(this.#contract, name) && this.#contract[name]
+      const entry = Object.hasOwn(contract, name) && contract[name]
       if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
       event = readEvent(name, entry)
-      this.#events.set(name, event)
+      events.set(name, event)
     }
     return event
   }
 
-  /** Validates and encodes; then `send`. Without a wait in between if the schema is synchronous, so order is kept. */
-  #send<T>(
-    schema: ContractEvent['schema'] | undefined,
-    event: ContractEvent,
-    subject: string,
-    data: unknown,
-    { id = this.#newId(), headers = [] }: PublishOptions,
-    send: (payload: Uint8Array, headers: Array<readonly [string, string]>) => Promise<T>,
-  ): Promise<T> {
-    const deliver = () => {
+  /** Validates and encodes; then `go`. Without a wait in between if the schema is synchronous, so order is kept. */
+  const send: Send = (schema, event, subject, data, { id = newId(), headers = [] }, go) =>
+    validate(schema, data, subject, () => {
       let payload: Uint8Array
       try {
         payload = event.codec.encode(data)
       } catch (cause) {
         throw new SpanwireError('invalid-data', `The data of ${subject} can't be encoded.`, { cause })
       }
-      return send(payload, [[ID_HEADER, id], [TIME_HEADER, String(Date.now())], ...headers])
-    }
-    return validate(schema, data, subject, deliver) as Promise<T>
+      return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
+    }) as ReturnType<typeof go>
+
+  const parts = { transport, faults, send }
+
+  /** Params come first, if the template has any. */
+  const takeParams = ({ template }: ContractEvent, args: unknown[]) =>
+    ((template.hasParams && args.shift()) || {}) as Values
+
+  function readArgs<Options>(event: ContractEvent, args: unknown[]): [subject: string, data: unknown, Options] {
+    const subject = event.template.subject(takeParams(event, args))
+    return [subject, args[0], (args[1] ?? {}) as Options]
   }
 
-  #attach(filter: string, receiver: Receiver, { queue }: OnOptions, ended: (error?: Error) => void) {
+  /** A replay begins when its module is there. */
+  function replay(filter: string, handler: SubscriptionHandler, options: Options): Source {
+    let source: Source | undefined
+    const opening = replaying((module) => {
+      source = module.replay(transport, filter, handler, { ...(onGap && { onGap }), ...options })
+    })
+    const later = async (use: (source: Source) => unknown) => {
+      await opening
+      await use(source as Source)
+    }
+    const [ready, live] = [later((source) => source.ready), later((source) => source.live)]
+    live.catch(() => {})
+    ready.catch(() => {})
+    opening.catch(handler.ended)
+    return {
+      ready,
+      live,
+      get cursor() {
+        return source?.cursor
+      },
+      read: () => source?.read?.(),
+      unsubscribe: () => void later((source) => source.unsubscribe()).catch(() => {}),
+      drain: () => later((source) => source.drain()).catch(() => {}),
+    }
+  }
+
+  /** Subscribes; returns the source, and what ends it. */
+  function attach(
+    event: ContractEvent,
+    filter: string,
+    options: Options,
+    isReplay: unknown,
+    deliver: (event: ReceivedEvent, message: SourceMessage) => void,
+    invalid: Faults['onInvalid'],
+    ended: (error?: Error) => void,
+  ): [source: Source, unsubscribe: () => void, drain: () => Promise<void>] {
+    const { receive, settled } = createReceiver(event, deliver, invalid)
     const handler: SubscriptionHandler = {
-      message: (message) => receiver.receive(message),
-      ended: (error) => {
-        this.#drains.delete(drain)
+      message: receive,
+      ended(error) {
+        drains.delete(drain)
         ended(error)
       },
     }
-    const source = this.#transport.subscribe(filter, handler, queue === undefined ? {} : { queue })
+    const { queue } = options
+    const source =
+      isReplay && queue === undefined
+        ? replay(filter, handler, options)
+        : transport.subscribe(filter, handler, queue === undefined ? {} : { queue })
     const drain = async () => {
       await source.drain()
-      await receiver.settled()
-      this.#drains.delete(drain)
+      await settled()
+      drains.delete(drain)
       ended()
     }
-    this.#drains.add(drain)
+    drains.add(drain)
     const unsubscribe = () => {
-      this.#drains.delete(drain)
+      drains.delete(drain)
       source.unsubscribe()
     }
-    return { ready: source.ready, unsubscribe, drain }
+    return [source, unsubscribe, drain]
   }
 
-  #handle(
+  function handle(
     name: string,
     args: unknown[],
-    wrap: (event: ContractEvent, handler: Handler) => (received: ReceivedEvent) => void,
+    isReplay: boolean,
+    deliver: (handler: Handler, received: ReceivedEvent, message: SourceMessage, event: ContractEvent) => void,
     invalid?: (received: ReceivedEvent) => void,
-  ): Handle {
-    const event = this.#find(name)
+  ): StreamHandle {
+    const event = find(name)
     const params = typeof args[0] === 'function' ? {} : (args.shift() as Values)
-    const [handler, options = {}] = args as [Handler, OnOptions?]
+    const [handler, options = {}] = args as [Handler, Options?]
     let live = true
-    let ended = () => {}
-    const deliver = wrap(event, handler)
-    const receiver = new Receiver(
+    let release = () => {}
+    const [source, end, drain] = attach(
       event,
-      (received) => live && deliver(received),
+      event.template.filter(params),
+      options,
+      isReplay && event.stream,
+      (received, message) => live && deliver(handler, received, message, event),
       (error, received) => {
         if (!live) return
-        this.#faults.onInvalid(error, received)
+        faults.onInvalid(error, received)
         invalid?.(received)
       },
+      () => release(),
     )
-    const source = this.#attach(event.template.filter(params), receiver, options, () => ended())
     const unsubscribe = () => {
       live = false
-      ended()
-      source.unsubscribe()
+      release()
+      end()
     }
-    ended = onAbort(options.signal, unsubscribe)
-    return { ready: source.ready, drain: source.drain, unsubscribe, [Symbol.dispose]: unsubscribe }
+    release = onAbort(options.signal, unsubscribe)
+    return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
   }
 
-  async #respond(event: ContractEvent, handler: Handler, received: ReceivedEvent): Promise<void> {
-    try {
-      const data = await handler(received)
-      const reply = received.reply as string
-      checkSubject(reply)
-      await this.#send(event.reply, event, reply, data, {}, (payload, headers) =>
-        this.#transport.publish(reply, payload, { headers }),
+  const on = (name: string, ...args: unknown[]) =>
+    handle(name, args, true, (handler, received, message) =>
+      guard(handler, (error) => faults.onError(error, received), [received], message.done),
+    )
+  const close = () => transport.close()
+
+  return {
+    status: createStatus(transport),
+
+    async publish(name: string, ...args: unknown[]) {
+      const event = find(name)
+      const [subject, data, options] = readArgs<PublishOptions>(event, args)
+      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
+        event.stream
+          ? publishing((module) => module.publishAcked(transport, subject, payload, headers, options))
+          : transport.publish(subject, payload, { headers, ...(options.signal && { signal: options.signal }) }),
       )
-    } catch (error) {
-      // What went wrong inside may be nobody else's business.
-      const spoken = error instanceof SpanwireError && error.code === 'responder-failed'
-      this.#refuse(received, 500, spoken ? error.message : 'The responder failed.')
-      if (!spoken) throw error
-    }
-  }
+    },
 
-  #refuse(received: ReceivedEvent, code: number, message: string): void {
-    this.#transport
-      .publish(received.reply as string, new Uint8Array(), { headers: serviceError(code, message) })
-      .catch((error) => this.#faults.onError(error, received))
-  }
-}
+    async request(name: string, ...args: unknown[]) {
+      const event = find(name)
+      const given = readArgs<RequestOptions>(event, args)
+      return requests((module) => module.request(parts, event, ...given))
+    },
 
-function readArgs<Options>(
-  event: ContractEvent,
-  args: unknown[],
-): { subject: string; data: unknown; options: Options } {
-  const subject = event.template.subject((event.template.hasParams && (args.shift() as Values)) || {})
-  return { subject, data: args[0], options: (args[1] ?? {}) as Options }
+    subscribe(name: string, ...args: unknown[]) {
+      const event = find(name)
+      const filter = event.template.filter(takeParams(event, args))
+      const options = (args[0] ?? {}) as Options
+      return createEventStream<ReceivedEvent>(
+        ({ push, end }) => attach(event, filter, options, event.stream, push, faults.onInvalid, end),
+        options.buffer,
+        options.signal,
+      )
+    },
+
+    on,
+
+    latest(name: string, ...args: unknown[]) {
+      const event = find(name)
+      const params = takeParams(event, args)
+      const options = (args[0] ?? {}) as OnOptions
+      if (!event.stream) throw new SpanwireError('unsupported', `${name} needs a stream: name one in the contract.`)
+      return createLatest(
+        (listener, onGap) => on(name, params, listener, { from: 'last-per-subject', onGap, signal: options.signal }),
+        (of) => event.template.subject(of),
+        options.signal,
+      )
+    },
+
+    respond: (name: string, ...args: unknown[]) =>
+      handle(
+        name,
+        args,
+        false,
+        (handler, received, _, event) => {
+          if (received.reply !== undefined)
+            requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
+              faults.onError(error, received),
+            )
+        },
+        (received) => {
+          if (received.reply !== undefined)
+            requests((module) => module.refuse(parts, received, 400, 'The request is invalid.')).catch(() => {})
+        },
+      ),
+
+    flush: () => transport.flush(),
+
+    async drain() {
+      await Promise.all([...drains].map((drain) => drain()))
+      await transport.drain()
+    },
+
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }

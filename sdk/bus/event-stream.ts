@@ -1,117 +1,105 @@
 import { SpanwireError } from '../errors.ts'
 import { onAbort } from '../transport/checks.ts'
-import type { TransportSubscription } from '../transport/transport.ts'
-import type { Subscription } from './bus.ts'
+import type { StreamSubscription } from './bus.ts'
+import { type Source, toSubscription } from './source.ts'
 
-type Result<Event> = IteratorResult<Event, undefined>
+const DONE = { done: true, value: undefined } as const
 
-const DONE: Result<never> = { done: true, value: undefined }
+/** Events that wait to be read, in a bounded buffer. What feeds it. */
+export interface EventSink<Event> {
+  push(event: Event): void
+  /** Nothing more comes; what waits can still be read. An error is thrown once, after that. */
+  end(error?: Error): void
+}
 
-/** Events that wait to be read, in a bounded buffer. */
-export class EventStream<Event> implements Subscription<Event> {
-  readonly #source: TransportSubscription
-  readonly #limit: number
-  readonly #release: () => void
-  #buffer: Event[] = []
-  #head = 0
-  #waiting: PromiseWithResolvers<Result<Event>>[] = []
-  #ended = false
-  /** Thrown once, after the events that came before it. */
-  #error: Error | undefined
+/**
+ * Events to iterate over.
+ * @param start begins the subscription; returns the source, and what ends it
+ */
+export function createEventStream<Event>(
+  start: (sink: EventSink<Event>) => readonly [source: Source, unsubscribe: () => void, drain: () => Promise<void>],
+  limit = 10_000,
+  signal?: AbortSignal,
+): StreamSubscription<Event> {
+  const waiting: Array<PromiseWithResolvers<IteratorResult<Event, undefined>>> = []
+  // The next to be read is the last of `ready`; when there is none, `fresh` is turned round.
+  let ready: Event[] = []
+  let fresh: Event[] = []
+  /** An event was read, and no other was asked for since. */
+  let reading = false
+  let ended = false
+  let fault: Error | undefined
+  let release = () => {}
 
-  /** @param start begins the subscription */
-  constructor(
-    start: (stream: EventStream<Event>) => TransportSubscription,
-    limit: number = 10_000,
-    signal?: AbortSignal,
-  ) {
-    this.#limit = limit
-    this.#source = start(this)
-    this.#release = onAbort(signal, () => this.unsubscribe())
-    if (this.#ended) this.#release()
-  }
-
-  get ready(): Promise<void> {
-    return this.#source.ready
-  }
-
-  push(event: Event): void {
-    if (this.#ended) return
-    const waiting = this.#waiting.shift()
-    if (waiting) {
-      waiting.resolve({ done: false, value: event })
-    } else if (this.#buffer.length - this.#head >= this.#limit) {
-      this.#source.unsubscribe()
-      this.end(
-        new SpanwireError(
-          'slow-consumer',
-          `More than ${this.#limit} events waited to be read: read faster, or give a larger buffer.`,
-        ),
-      )
-    } else {
-      this.#buffer.push(event)
+  const end = (error?: Error) => {
+    if (ended) return
+    ended = true
+    release()
+    fault = error
+    for (const { resolve, reject } of waiting.splice(0)) {
+      if (fault) reject(fault)
+      else resolve(DONE)
+      fault = undefined
     }
   }
-
-  /** Nothing more comes. What is in the buffer can still be read. */
-  end(error?: Error): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#release?.()
-    this.#error = error
-    for (const waiting of this.#waiting.splice(0)) {
-      if (this.#error) waiting.reject(this.#takeError())
-      else waiting.resolve(DONE)
-    }
-  }
-
-  async next(): Promise<Result<Event>> {
-    if (this.#head < this.#buffer.length) {
-      const value = this.#buffer[this.#head] as Event
-      this.#buffer[this.#head++] = undefined as Event
-      // Moved down now and then, so that a shift doesn't cost the length of the buffer.
-      if (this.#head === this.#buffer.length || this.#head > 1_024) {
-        this.#buffer = this.#buffer.slice(this.#head)
-        this.#head = 0
+  const [source, cancel, finish] = start({
+    push(event) {
+      if (ended) return
+      const next = waiting.shift()
+      if (next) {
+        next.resolve({ done: false, value: event })
+        if (waiting[0]) source.read?.()
+        else reading = true
+      } else if (ready.length + fresh.length < limit) {
+        fresh.push(event)
+      } else {
+        cancel()
+        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: read faster, or set buffer.`))
       }
-      return { done: false, value }
-    }
-    if (this.#error) throw this.#takeError()
-    if (this.#ended) return DONE
-    const waiting = Promise.withResolvers<Result<Event>>()
-    this.#waiting.push(waiting)
-    return waiting.promise
+    },
+    end,
+  })
+  const unsubscribe = () => {
+    cancel()
+    end()
+    fault = undefined
+    ready = fresh = []
   }
+  release = onAbort(signal, unsubscribe)
+  if (ended) release()
 
-  async return(): Promise<Result<Event>> {
-    this.unsubscribe()
-    return DONE
+  const drain = async () => {
+    await finish()
+    end()
   }
-
-  unsubscribe(): void {
-    this.#source.unsubscribe()
-    this.end()
-    this.#error = undefined
-    this.#buffer = []
-    this.#head = 0
-  }
-
-  async drain(): Promise<void> {
-    await this.#source.drain()
-    this.end()
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.unsubscribe()
-  }
-
-  #takeError(): Error | undefined {
-    const error = this.#error
-    this.#error = undefined
-    return error
-  }
+  return Object.assign(toSubscription(source, unsubscribe, drain), {
+    async next() {
+      if (reading) source.read?.()
+      if (!ready[0]) {
+        ready = fresh.reverse()
+        fresh = []
+      }
+      reading = !!ready[0]
+      if (reading) return { done: false, value: ready.pop() as Event }
+      if (fault) {
+        const error = fault
+        fault = undefined
+        throw error
+      }
+      if (ended) return DONE
+      const next = Promise.withResolvers<IteratorResult<Event, undefined>>()
+      waiting.push(next)
+      return next.promise
+    },
+    async return() {
+      unsubscribe()
+      return DONE
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    async [Symbol.asyncDispose]() {
+      unsubscribe()
+    },
+  }) as StreamSubscription<Event>
 }

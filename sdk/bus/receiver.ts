@@ -1,8 +1,8 @@
 import type { ContractEvent } from '../contract/contract.ts'
 import { validate } from '../contract/validate.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
-import type { TransportMessage } from '../transport/transport.ts'
 import { ReceivedEvent } from './received-event.ts'
+import type { SourceMessage } from './source.ts'
 
 /** Hears what goes wrong with one event without ending anything. What these throw is written to the console. */
 export interface Faults {
@@ -13,71 +13,66 @@ export interface Faults {
 }
 
 /** Decodes and validates messages, and hands them on in the order they came. */
-export class Receiver {
-  readonly #event: ContractEvent
-  readonly #deliver: (event: ReceivedEvent) => void
-  readonly #invalid: (error: SpanwireError, event: ReceivedEvent) => void
-  /** While an asynchronous schema is at work: what came in waits behind it. */
-  #tail: Promise<void> | undefined
-
-  /** Neither function may throw. */
-  constructor(
-    event: ContractEvent,
-    deliver: (event: ReceivedEvent) => void,
-    invalid: (error: SpanwireError, event: ReceivedEvent) => void,
-  ) {
-    this.#event = event
-    this.#deliver = deliver
-    this.#invalid = invalid
-  }
-
-  receive(message: TransportMessage): void {
-    const receivedAt = Date.now()
-    const pending = this.#tail
-      ? this.#tail.then(() => this.#process(message, receivedAt))
-      : this.#process(message, receivedAt)
-    if (!pending) return
-    this.#tail = pending
-    void pending.then(() => {
-      if (this.#tail === pending) this.#tail = undefined
-    })
-  }
-
+export interface Receiver {
+  receive(message: SourceMessage): void
   /** Resolves when everything received so far was handed on. */
-  async settled(): Promise<void> {
-    await this.#tail
-  }
+  settled(): Promise<void>
+}
 
-  #process(message: TransportMessage, receivedAt: number): void | Promise<void> {
-    const event = this.#event
+/** Neither function may throw. */
+export function createReceiver(
+  event: ContractEvent,
+  deliver: (event: ReceivedEvent, message: SourceMessage) => void,
+  invalid: (error: SpanwireError, event: ReceivedEvent) => void,
+): Receiver {
+  /** While an asynchronous schema is at work: what came in waits behind it. */
+  let tail: Promise<void> | undefined
+
+  function take(message: SourceMessage, receivedAt: number): void | Promise<void> {
     const make = (data: unknown) => new ReceivedEvent(event, message, receivedAt, data)
     let data: unknown
     const refuse = (cause: unknown) => {
       const error = isSpanwireError(cause)
         ? cause
-        : new SpanwireError('invalid-data', `The data of ${message.subject} can't be read.`, { cause })
-      this.#invalid(error, make(data))
+        : new SpanwireError('invalid-data', `${message.subject}: the data can't be read.`, { cause })
+      invalid(error, make(data))
+      message.done?.()
     }
     try {
       data = event.codec.decode(message.payload)
-      const done = validate(event.schema, data, message.subject, (valid) => this.#deliver(make(valid)))
+      const done = validate(event.schema, data, message.subject, (valid) => deliver(make(valid), message))
       return done instanceof Promise ? done.catch(refuse) : done
     } catch (error) {
       refuse(error)
     }
   }
+
+  return {
+    receive(message) {
+      const now = Date.now()
+      const pending = tail ? tail.then(() => take(message, now)) : take(message, now)
+      if (!pending) return
+      tail = pending
+      void pending.then(() => {
+        if (tail === pending) tail = undefined
+      })
+    },
+    settled: async () => tail,
+  }
 }
 
-/** Calls a handler; what it throws, now or later, goes to `onError`. */
+/** Calls a handler; what it throws, now or later, goes to `onError`. Then `done`. */
 export function guard<Args extends unknown[]>(
   call: (...args: Args) => unknown,
   onError: (error: unknown) => void,
-  ...args: Args
+  args: Args,
+  done?: () => void,
 ): void {
   try {
     const result = call(...args)
-    if (result instanceof Promise) result.catch(onError)
+    if (result instanceof Promise) return void result.catch(onError).then(done)
   } catch (error) {
     onError(error)
   }
+  done?.()
 }

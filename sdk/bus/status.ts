@@ -1,5 +1,6 @@
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
-import { EventStream } from './event-stream.ts'
+import { createEventStream } from './event-stream.ts'
+import type { Source } from './source.ts'
 
 /** A connection's status as something to look at and to listen to. */
 export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
@@ -17,17 +18,15 @@ export function createStatus(transport: Transport): BusStatus {
       return transport.status
     },
     subscribe: (listener) => transport.onStatus(listener),
-    [Symbol.asyncIterator]() {
-      const stream = new EventStream<ConnectionStatus>(() => {
+    [Symbol.asyncIterator]: () =>
+      createEventStream<ConnectionStatus>(({ push, end }) => {
+        const follow = (status: ConnectionStatus) => {
+          push(status)
+          if (status.state === 'closed') end()
+        }
         const unsubscribe = transport.onStatus(follow)
-        return { ready: Promise.resolve(), unsubscribe, drain: async () => unsubscribe() }
-      })
-      function follow(status: ConnectionStatus): void {
-        stream.push(status)
-        if (status.state === 'closed') stream.end()
-      }
-      follow(transport.status)
-      return stream
-    },
+        follow(transport.status)
+        return [{} as Source, unsubscribe, async () => unsubscribe()]
+      }),
   }
 }

@@ -1,0 +1,17 @@
+import { SpanwireError } from '../errors.ts'
+
+/** Uses a module as soon as it is there. */
+export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promise<T>
+
+/** Loads a module on its first use. Uses happen in the order of the calls. After a failure the next use tries again. */
+export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
+  let loading: Promise<Module> | undefined
+  return async (use) => {
+    loading ??= load()
+    const module = await loading.catch((cause) => {
+      loading = undefined
+      throw new SpanwireError('connection-refused', "A part of Spanwire can't be loaded: try again.", { cause })
+    })
+    return use(module)
+  }
+}

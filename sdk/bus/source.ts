@@ -1,0 +1,32 @@
+import type { TransportSubscription } from '../transport/transport.ts'
+import type { Replaying } from './bus.ts'
+import type { EventMessage } from './received-event.ts'
+
+/** Where a subscription's messages come from: NATS as it is, or a replay of a stream. */
+export interface Source extends TransportSubscription, Partial<Replaying> {
+  /** Of a replay: the application has read the oldest message that it wasn't done with, and asks for another. */
+  read?(): void
+}
+
+/** A message of a source. */
+export interface SourceMessage extends EventMessage {
+  /** Of a replay: the application is done with it, the cursor may move beyond. */
+  done?(): void
+}
+
+/** A source as the application sees it. */
+export function toSubscription(
+  source: Source,
+  unsubscribe: () => void,
+  drain: () => Promise<void>,
+): TransportSubscription & Replaying {
+  return {
+    ready: source.ready,
+    live: source.live ?? source.ready,
+    get cursor() {
+      return source.cursor
+    },
+    unsubscribe,
+    drain,
+  }
+}
