@@ -1,0 +1,26 @@
+import { parseHeaders } from '../protocol/headers.ts'
+import { parseAckSubject } from '../protocol/replay.ts'
+import type { JetStreamMessage, StoredMessage } from './link.ts'
+
+/** What a consumer sends: a message of the stream, or a status such as a heartbeat. */
+export type Delivery =
+  | { readonly message: StoredMessage; readonly consumerSeq: number }
+  | { readonly status: number; readonly header: (name: string) => string | undefined }
+
+/** Reads what came to a consumer's inbox; undefined if it is neither. */
+export function readDelivery(given: JetStreamMessage): Delivery | undefined {
+  const { subject, reply, headerBlock, payload } = given
+  const ack = reply === undefined ? undefined : parseAckSubject(reply)
+  if (ack) {
+    const { seq, time, pending, consumerSeq } = ack
+    return { message: { subject, seq, time, pending, ...(headerBlock && { headerBlock }), payload }, consumerSeq }
+  }
+  if (!headerBlock) return undefined
+  try {
+    const { status, fields } = parseHeaders(headerBlock)
+    const header = (wanted: string) => fields.find(([name]) => name === wanted)?.[1]
+    return status === undefined ? undefined : { status, header }
+  } catch {
+    return undefined
+  }
+}
