@@ -47,6 +47,18 @@ export interface Limits {
    */
   readonly publishRate: PublishRate
   /**
+   * What a hub keeps of a filter's newest stream messages. Default 1,024 messages and 1 MiB: clients that come back
+   * after a cut are served from it, without a question to the broker.
+   */
+  readonly replayRing: { readonly messages: number; readonly bytes: number }
+  /** All of those of a hub together, in bytes. Default 64 MiB: half of what a Durable Object has. */
+  readonly maxReplayMemory: number
+  /**
+   * Most that a replay by `last-per-subject` may have. Default 10,000 subjects and 8 MiB: the hub holds it in memory to
+   * share it. Narrower filters have less.
+   */
+  readonly replaySnapshot: { readonly messages: number; readonly bytes: number }
+  /**
    * How long a connection may do nothing but answer PINGs and have no subscription, in ms. Default 30 min; 0 for ever.
    * It holds a place for nothing.
    */
@@ -75,6 +87,9 @@ export const defaultLimits: Limits = {
   maxSubjectLength: 512,
   maxHeaders: 16 * 1024,
   publishRate: { messages: 5_000, bytes: 8 * 1024 * 1024 },
+  replayRing: { messages: 1_024, bytes: 1024 * 1024 },
+  maxReplayMemory: 64 * 1024 * 1024,
+  replaySnapshot: { messages: 10_000, bytes: 8 * 1024 * 1024 },
   idleTimeout: 30 * 60_000,
   connectTimeout: 5_000,
   pingInterval: 25_000,

@@ -9,6 +9,7 @@ import { RateMeter } from '../session/rate.ts'
 import { Session } from '../session/session.ts'
 import type { SessionSnapshot } from '../session/snapshot.ts'
 import type { Subscription } from '../session/subscription.ts'
+import { Streams } from '../streams/streams.ts'
 import type { EndSubscription, Upstream, UpstreamMessage } from '../upstream/upstream.ts'
 import { AdminChannel, type AdminOrder } from './admin.ts'
 import { Barrier } from './barrier.ts'
@@ -53,6 +54,7 @@ export class Hub implements SessionHub {
   readonly turn: Turn
   readonly requests: Requests
   readonly admin: AdminChannel
+  readonly streams: Streams
   readonly #upstream: Upstream
   readonly #authenticate: Authenticate
   readonly clock: () => number
@@ -80,6 +82,7 @@ export class Hub implements SessionHub {
     this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
+    this.streams = new Streams(options.upstream, this.requests, this.limits)
     this.admin = new AdminChannel(options.upstream, (order) => this.#obey(order))
     this.clock = options.clock ?? Date.now
     this.nonces = options.nonces ?? false
@@ -153,6 +156,10 @@ export class Hub implements SessionHub {
   }
 
   subscribe(subscription: Subscription): number {
+    if (subscription.replay) {
+      this.streams.follow(subscription)
+      return 0
+    }
     const { brokerFilter, queue } = subscription
     const key = interestKey(subscription)
     let entry = this.#interests.get(key)
@@ -167,6 +174,7 @@ export class Hub implements SessionHub {
   }
 
   unsubscribe(subscription: Subscription): void {
+    if (subscription.replay) return this.streams.leave(subscription)
     const key = interestKey(subscription)
     const entry = this.#interests.get(key)
     if (!entry?.interest.remove(subscription) || entry.interest.size > 0) return
@@ -175,6 +183,10 @@ export class Hub implements SessionHub {
   }
 
   leave(subscription: Subscription): number {
+    if (subscription.replay) {
+      this.streams.leave(subscription)
+      return 0
+    }
     const key = interestKey(subscription)
     const entry = this.#interests.get(key)
     if (!entry || !this.#upstreamOpen) {
@@ -204,7 +216,10 @@ export class Hub implements SessionHub {
   }
 
   hasRoomFor(subscription: Subscription): boolean {
-    return this.#interests.size < this.limits.maxFilters || this.#interests.has(interestKey(subscription))
+    if (this.#interests.size + this.streams.size < this.limits.maxFilters) return true
+    return subscription.replay
+      ? this.streams.has(subscription.brokerFilter)
+      : this.#interests.has(interestKey(subscription))
   }
 
   identified(user: string): boolean {
@@ -243,6 +258,7 @@ export class Hub implements SessionHub {
   close(): void {
     this.#forgetUpstream()
     for (const session of [...this.#sessions.values()]) session.end(closings.shutdown)
+    this.streams.close()
     this.requests.close()
     this.admin.close()
     this.turn.flush()
@@ -280,7 +296,10 @@ export class Hub implements SessionHub {
       if (!confirmed || this.#upstream.state !== 'open') return
     }
     this.#upstreamOpen = open
-    if (open) this.#opened.resolve()
+    if (open) {
+      this.#opened.resolve()
+      this.streams.reconnected()
+    }
     for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }
 }

@@ -16,6 +16,7 @@ export class Outlet {
   #joined = false
   #closed = false
   #beforeFlush: (() => void) | undefined
+  #readers: Array<{ readonly below: number; readonly run: () => void }> = []
 
   /** @param overrun called when the client has left more than `maxPending` bytes unread */
   constructor(socket: ClientSocket, turn: Turn, maxPending: number, overrun: () => void) {
@@ -47,6 +48,21 @@ export class Outlet {
   /** A PONG came in. */
   ponged(): void {
     this.#flow.ponged()
+    if (this.#readers.length === 0) return
+    const { unread } = this
+    const ready = this.#readers.filter(({ below }) => unread < below)
+    this.#readers = this.#readers.filter(({ below }) => unread >= below)
+    for (const { run } of ready) run()
+  }
+
+  /** Bytes that were written and that the client has not confirmed. */
+  get unread(): number {
+    return this.#flow.unconfirmed + (this.#batch?.length ?? 0)
+  }
+
+  /** Calls `run` once, when the client has so much confirmed that less than `below` bytes are left. */
+  whenRead(below: number, run: () => void): void {
+    if (!this.#closed) this.#readers.push({ below, run })
   }
 
   get unansweredPings(): number {
@@ -76,6 +92,7 @@ export class Outlet {
     if (this.#closed) return
     const batch = this.#batch
     this.#closed = true
+    this.#readers = []
     this.#batch = undefined
     const overrun = this.#flow.unconfirmed > this.#maxPending
     if (batch && !overrun) this.#socket.send(batch.join())
@@ -86,6 +103,7 @@ export class Outlet {
   /** The socket is gone: nothing is sent any more. */
   abandon(): void {
     this.#closed = true
+    this.#readers = []
     this.#batch = undefined
   }
 

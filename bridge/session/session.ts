@@ -158,6 +158,14 @@ export class Session implements ClientConnection, SubscriptionOwner {
     return this.#replies
   }
 
+  get unread(): number {
+    return this.#outlet.unread
+  }
+
+  whenRead(below: number, run: () => void): void {
+    this.#outlet.whenRead(below, run)
+  }
+
   write(frame: Uint8Array): void {
     this.#outlet.write(frame)
   }

@@ -14,6 +14,7 @@ export interface ClientFlags {
 /** One subscription of a client, as data. */
 export interface SubscriptionSnapshot {
   readonly sid: string
+  /** As the client asked for it; one that begins with `$EDGE.REPLAY.` is not restored, its client is told. */
   readonly filter: string
   readonly queue?: string
   /** Ends after this many messages in all; 0 for never. */

@@ -1,3 +1,4 @@
+import { encodeReplay, type ReplayStart } from '../../sdk/protocol/replay.ts'
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
 import { isNoResponders } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -17,6 +18,10 @@ export interface SubscriptionOwner {
   readonly replies: ReplyGrants
   /** What it may publish in all, in bytes; undefined for no limit. */
   readonly maxData: number | undefined
+  /** Bytes that the client was sent and has not confirmed. */
+  readonly unread: number
+  /** Calls `run` once, when fewer than `below` bytes are unread. */
+  whenRead(below: number, run: () => void): void
   write(frame: Uint8Array): void
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void
@@ -31,18 +36,33 @@ export class Subscription {
   /** In the client's own words; see {@link SubjectScope}. */
   readonly filter: string
   readonly queue: string | undefined
+  /** Where it begins, if it reads a stream. */
+  readonly replay: ReplayStart | undefined
   /** Ends after this many messages in all; 0 for never. */
   max = 0
   delivered = 0
   /** Whether some of the filter's messages may not be delivered to this client. */
   withheld: boolean
 
-  constructor(owner: SubscriptionOwner, sid: string, filter: string, queue: string | undefined, withheld: boolean) {
+  constructor(
+    owner: SubscriptionOwner,
+    sid: string,
+    filter: string,
+    queue: string | undefined,
+    withheld: boolean,
+    replay?: ReplayStart,
+  ) {
     this.owner = owner
     this.sid = sid
     this.filter = filter
     this.queue = queue
     this.withheld = withheld
+    this.replay = replay
+  }
+
+  /** What the client asked for, in its words. */
+  get name(): string {
+    return this.replay ? encodeReplay(this.replay, this.filter) : this.filter
   }
 
   /** The filter at the broker. */

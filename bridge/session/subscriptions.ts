@@ -1,5 +1,7 @@
+import { isReplay, parseReplay, replayStatus } from '../../sdk/protocol/replay.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
 import { maySubscribe } from '../auth/permissions.ts'
+import { encodeStatus } from '../streams/follower.ts'
 import type { SessionHub } from './hub.ts'
 import type { Outcome } from './outcome.ts'
 import type { SubscriptionSnapshot } from './snapshot.ts'
@@ -27,11 +29,20 @@ export class Subscriptions {
     const { maxSubjectLength } = this.#hub.limits
     if (!isSubjectFilter(filter) || (queue !== undefined && !isSubject(queue))) return 'Invalid Subject'
     if (Math.max(filter.length, queue?.length ?? 0) > maxSubjectLength) return 'Invalid Subject'
-    const verdict = maySubscribe(this.#client.permissions, filter)
+    const replay = parseReplay(filter)
+    if (isReplay(filter)) {
+      if (!this.#client.headers) return 'Replay Needs Headers'
+      if (!replay || queue !== undefined || replay.filter.startsWith('_INBOX.')) {
+        this.#client.write(encodeStatus(sid, 400, replayStatus.bad))
+        return undefined
+      }
+    }
+    const plain = replay?.filter ?? filter
+    const verdict = maySubscribe(this.#client.permissions, plain)
     if (verdict === 'refused') return refusal(filter, queue)
     // As in nats-server, a sid that is taken stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    const subscription = new Subscription(this.#client, sid, filter, queue, verdict === 'withheld')
+    const subscription = new Subscription(this.#client, sid, plain, queue, verdict === 'withheld', replay?.start)
     if (this.#bySid.size >= max || !this.#hub.hasRoomFor(subscription)) return 'maximum subscriptions exceeded'
     this.#start(subscription)
     return undefined
@@ -67,7 +78,7 @@ export class Subscriptions {
       subscription.withheld = verdict === 'withheld'
       if (verdict !== 'refused') continue
       this.drop(subscription)
-      refusals.push(refusal(subscription.filter, subscription.queue))
+      refusals.push(refusal(subscription.name, subscription.queue))
     }
     return refusals
   }
@@ -76,13 +87,13 @@ export class Subscriptions {
   revoke(filter: string): string[] {
     const revoked = [...this.#bySid.values()].filter((subscription) => subscription.filter === filter)
     for (const subscription of revoked) this.drop(subscription)
-    return revoked.map(({ queue }) => refusal(filter, queue))
+    return revoked.map(({ name, queue }) => refusal(name, queue))
   }
 
   snapshot(): SubscriptionSnapshot[] {
-    return [...this.#bySid.values()].map(({ sid, filter, queue, max, delivered }) => ({
+    return [...this.#bySid.values()].map(({ sid, name, queue, max, delivered }) => ({
       sid,
-      filter,
+      filter: name,
       ...(queue !== undefined && { queue }),
       max,
       delivered,
@@ -91,6 +102,11 @@ export class Subscriptions {
 
   restore(snapshots: readonly SubscriptionSnapshot[]): void {
     for (const { sid, filter, queue, max, delivered } of snapshots) {
+      if (isReplay(filter)) {
+        // Only the client knows what it got: it asks again from there.
+        this.#client.write(encodeStatus(sid, 409, replayStatus.interrupted))
+        continue
+      }
       const withheld = maySubscribe(this.#client.permissions, filter) === 'withheld'
       const subscription = new Subscription(this.#client, sid, filter, queue, withheld)
       subscription.max = max

@@ -1,7 +1,7 @@
 import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { filtersOverlap, isSubsetFilter } from '../subject.ts'
-import type { JetStreamLink, StoredMessage } from './link.ts'
 import { fromBase64 } from './base64.ts'
+import type { JetStreamLink, StoredMessage } from './link.ts'
 
 /** A stream's configuration, as nats-server writes it: times in ns. What is not named here is kept as it is. */
 export interface StreamConfig {
@@ -168,7 +168,9 @@ export class JetStreamApi {
       answer = Object(JSON.parse(decoder.decode(payload)))
     } catch (cause) {
       if (isSpanwireError(cause, 'no-responders'))
-        throw new SpanwireError('stream-not-found', 'JetStream is not there: turn it on in nats-server (-js).', { cause })
+        throw new SpanwireError('stream-not-found', 'JetStream is not there: turn it on in nats-server (-js).', {
+          cause,
+        })
       throw isSpanwireError(cause) ? cause : unreadable(action, cause)
     }
     if (answer.error) throw refusal(action, answer.error)

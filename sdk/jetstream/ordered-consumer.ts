@@ -116,7 +116,9 @@ export function followStream(
       end()
       end = () => {}
       handler.trouble?.(
-        isSpanwireError(cause) ? cause : new SpanwireError('upstream-unavailable', `Can't follow ${stream}.`, { cause }),
+        isSpanwireError(cause)
+          ? cause
+          : new SpanwireError('upstream-unavailable', `Can't follow ${stream}.`, { cause }),
       )
       retry = setTimeout(() => void start(), Math.min(100 * 2 ** failures++, 2_000))
     }

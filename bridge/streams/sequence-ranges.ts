@@ -1,0 +1,54 @@
+/** Sequences from `from` to `to`, both included. */
+export interface SequenceRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** In order, and without touching each other. */
+export type SequenceRanges = readonly SequenceRange[]
+
+/** What a stream lacks of the sequences up to its last: all before its first, and what was removed in between. */
+export function missingFrom(state: {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly deleted: readonly number[]
+}): SequenceRanges {
+  const ranges: Array<{ from: number; to: number }> = []
+  // The first of an empty stream is the one after its last.
+  const before = state.firstSeq > 0 ? state.firstSeq - 1 : state.lastSeq
+  if (before >= 1) ranges.push({ from: 1, to: before })
+  for (const seq of [...state.deleted].sort((a, b) => a - b)) {
+    const last = ranges.at(-1)
+    if (last && seq <= last.to) continue
+    if (last && seq === last.to + 1) last.to = seq
+    else ranges.push({ from: seq, to: seq })
+  }
+  return ranges
+}
+
+/** The part of them from `from` to `to`. */
+export function clip(ranges: SequenceRanges, from: number, to: number): SequenceRanges {
+  return ranges
+    .filter((range) => range.to >= from && range.from <= to)
+    .map((range) => ({ from: Math.max(range.from, from), to: Math.min(range.to, to) }))
+}
+
+/** What is in `ranges` and not in `others`. */
+export function subtract(ranges: SequenceRanges, others: SequenceRanges): SequenceRanges {
+  let rest = ranges
+  for (const other of others) {
+    rest = rest.flatMap((range) => {
+      if (other.to < range.from || other.from > range.to) return [range]
+      return [
+        { from: range.from, to: other.from - 1 },
+        { from: other.to + 1, to: range.to },
+      ].filter(({ from, to }) => from <= to)
+    })
+  }
+  return rest
+}
+
+/** As in `5-9,12`. */
+export function formatRanges(ranges: SequenceRanges): string {
+  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
+}

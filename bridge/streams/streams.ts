@@ -1,0 +1,86 @@
+import { isSpanwireError } from '../../sdk/errors.ts'
+import { JetStreamApi, type StreamState } from '../../sdk/jetstream/api.ts'
+import type { Requests } from '../hub/requests.ts'
+import type { Limits } from '../limits.ts'
+import type { Subscription } from '../session/subscription.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { Feed, type FeedOptions } from './feed.ts'
+import { Budget } from './ring.ts'
+import { upstreamLink } from './upstream-link.ts'
+
+/** How long the answer to "which stream keeps this subject?" is believed, in ms. */
+const TTL = 10_000
+const MAX_KNOWN = 10_000
+
+/** Streams as a hub uses them: one feed for each filter that is followed. */
+export class Streams {
+  readonly api: JetStreamApi
+  readonly #options: FeedOptions
+  readonly #feeds = new Map<string, Feed>()
+  readonly #known = new Map<string, { readonly until: number; readonly found: Promise<StreamState | undefined> }>()
+
+  constructor(upstream: Upstream, requests: Requests, limits: Limits) {
+    this.api = new JetStreamApi(upstreamLink(upstream, requests))
+    this.#options = {
+      ring: limits.replayRing,
+      budget: new Budget(limits.maxReplayMemory),
+      snapshot: limits.replaySnapshot,
+      backlogMark: limits.maxPending / 4,
+      liveMark: limits.maxPending / 2,
+    }
+  }
+
+  /** Filters that are followed. */
+  get size(): number {
+    return this.#feeds.size
+  }
+
+  has(filter: string): boolean {
+    return this.#feeds.has(filter)
+  }
+
+  follow(subscription: Subscription): void {
+    const { brokerFilter } = subscription
+    let feed = this.#feeds.get(brokerFilter)
+    if (!feed) {
+      const made = new Feed(this.api, brokerFilter, this.#options, () => {
+        if (this.#feeds.get(brokerFilter) === made) this.#feeds.delete(brokerFilter)
+      })
+      feed = made
+      this.#feeds.set(brokerFilter, feed)
+    }
+    feed.add(subscription)
+  }
+
+  leave(subscription: Subscription): void {
+    this.#feeds.get(subscription.brokerFilter)?.remove(subscription)
+  }
+
+  /**
+   * The stream that keeps a subject, as of some seconds ago; undefined if there is none.
+   * @throws SpanwireError (as rejection) what a broker out of reach gives
+   */
+  find(subject: string): Promise<StreamState | undefined> {
+    const now = Date.now()
+    const known = this.#known.get(subject)
+    if (known && known.until > now) return known.found
+    // Forgetting all of them now and then bounds the memory.
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    const found = this.api.findStream(subject).catch((error) => {
+      if (isSpanwireError(error, 'stream-not-found')) return undefined
+      this.#known.delete(subject)
+      throw error
+    })
+    this.#known.set(subject, { until: now + TTL, found })
+    return found
+  }
+
+  /** The broker is within reach again. */
+  reconnected(): void {
+    for (const feed of this.#feeds.values()) feed.reconnected()
+  }
+
+  close(): void {
+    for (const feed of [...this.#feeds.values()]) feed.close()
+  }
+}

@@ -1,0 +1,29 @@
+import { SpanwireError } from '../../sdk/errors.ts'
+import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/link.ts'
+import type { Requests } from '../hub/requests.ts'
+import { isNoResponders } from '../upstream/message.ts'
+import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
+
+/** JetStream as it is reached from the bridge. */
+export function upstreamLink(upstream: Upstream, requests: Requests): JetStreamLink {
+  return {
+    async request(subject, payload, { timeout, signal }) {
+      const answer = await requests.request({ subject, payload }, timeout, signal)
+      if (isNoResponders(answer)) throw new SpanwireError('no-responders', `Nobody answers ${subject} right now.`)
+      return toMessage(answer)
+    },
+    subscribe: (filter, deliver) => upstream.subscribe(filter, undefined, (message) => deliver(toMessage(message))),
+    publish(subject, payload, reply) {
+      try {
+        upstream.publish({ subject, payload, ...(reply !== undefined && { reply }) })
+      } catch {
+        // NATS is away, or the bridge is closing: whoever waits for an effect has a timeout.
+      }
+    },
+    newInbox: () => `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`,
+  }
+}
+
+function toMessage({ subject, reply, headers, payload }: UpstreamMessage): JetStreamMessage {
+  return { subject, ...(reply !== undefined && { reply }), ...(headers && { headerBlock: headers }), payload }
+}
