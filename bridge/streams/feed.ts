@@ -189,7 +189,9 @@ export class Feed {
     if (start.at === 'new') return open(known, ring.head + 1)
     // Most who come back ask for what the ring has: no question to the broker.
     if (start.at === 'seq' && start.seq <= Math.max(known.lastSeq, ring.head) + 1) return open(known, start.seq)
-    const state = await this.#freshState()
+    const fresh = await this.#freshState()
+    // What has come in since it was asked.
+    const state = { ...fresh, lastSeq: Math.max(fresh.lastSeq, ring.head) }
     if (start.at === 'seq') return open(state, start.seq)
     follower.exempt = missingFrom(state)
     if (start.at === 'last-per-subject') {
@@ -200,7 +202,12 @@ export class Feed {
       follower.snapshotRead = 0
       return open(state, made.messages[0]?.seq ?? made.upTo + 1)
     }
-    open(state, await this.#memo.get(JSON.stringify(start), () => resolveStart(this.#api, state, this.#filter, start)))
+    open(
+      state,
+      await this.#memo.get(`${JSON.stringify(start)} ${ring.head}`, () =>
+        resolveStart(this.#api, state, this.#filter, start),
+      ),
+    )
   }
 
   /** As of a moment ago, and one question for all who ask at the same time. */

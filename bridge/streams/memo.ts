@@ -1,5 +1,5 @@
 /** How long an answer is good for everybody, in ms. */
-const TTL = 1_000
+const TTL = 250
 
 /** Questions that many ask at the same moment, asked once. */
 export class Memo {

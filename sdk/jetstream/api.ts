@@ -30,7 +30,7 @@ interface Answer {
   readonly config?: StreamConfig
   readonly created?: string
   readonly state?: Readonly<Record<string, unknown>>
-  readonly streams?: readonly string[]
+  readonly streams?: readonly string[] | null
   readonly name?: string
   readonly message?: {
     readonly subject?: string
@@ -67,7 +67,8 @@ export class JetStreamApi {
    * @throws SpanwireError `stream-conflict` if streams keep only a part; `stream-not-found` if JetStream isn't there
    */
   async findStream(filter: string): Promise<StreamState | undefined> {
-    const { streams = [] } = await this.#ask('STREAM.NAMES', { subject: filter })
+    // Null if there are none.
+    const streams = (await this.#ask('STREAM.NAMES', { subject: filter })).streams ?? []
     for (const name of streams) {
       const state = await this.streamState(name)
       if (state?.subjects.some((subject) => isSubsetFilter(filter, subject))) return state

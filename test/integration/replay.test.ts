@@ -1,0 +1,179 @@
+import { connect as connectNats } from 'nats'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { connect, defineEvents, event } from '../../sdk/index.ts'
+import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { parseHeaders } from '../../sdk/protocol/headers.ts'
+import { encodeReplay, parseAckSubject, type ReplayStart } from '../../sdk/protocol/replay.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { webSocket } from '../../sdk/transport/websocket.ts'
+import { eventually } from '../support/eventually.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { createToken, rootToken, SECRET } from '../support/token.ts'
+
+const events = defineEvents({ 'orders.{id}': event(z.object({ n: z.number() }), { stream: 'ORDERS' }) })
+
+/** What one raw replay got: `n` of each message by its sequence, or a status. */
+function follow(transport: Transport, start: ReplayStart, filter: string) {
+  const seqs: number[] = []
+  const subjects: string[] = []
+  const statuses: Array<{ code: number; text: string; fields: Record<string, string> }> = []
+  const subscription = transport.subscribe(encodeReplay(start, filter), {
+    message({ subject, reply, headerBlock, payload }) {
+      const { status, description = '', fields } = headerBlock ? parseHeaders(headerBlock) : { fields: [] }
+      if (status !== undefined && payload.length === 0) {
+        statuses.push({ code: status, text: description, fields: Object.fromEntries(fields) })
+      } else {
+        seqs.push(parseAckSubject(reply ?? '')?.seq ?? 0)
+        subjects.push(subject)
+      }
+    },
+    ended: (error) => statuses.push({ code: 0, text: error.message, fields: {} }),
+  })
+  const says = (text: string) => eventually(() => statuses.find((status) => status.text === text), { what: text })
+  return { seqs, subjects, statuses, says, end: () => subscription.unsubscribe() }
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+
+describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) => {
+  let nats: NatsServer | undefined
+  let server: BridgeServer
+  let client: Transport
+  let api: JetStreamApi
+
+  beforeAll(async () => {
+    if (broker === 'nats-server') nats = await startNatsServer({ jetstream: true })
+    server = await serve({ upstream: nats?.url ?? 'embedded', auth: { secret: SECRET } })
+    await server.bridge.hub.opened
+    client = webSocket({ url: server.url, token: await rootToken() })
+    api = server.bridge.hub.streams.api
+    await api.createStream({ name: 'ORDERS', subjects: ['orders.*'], storage: 'memory' })
+  })
+  afterAll(async () => {
+    await client.close()
+    await server.close()
+    await nats?.[Symbol.asyncDispose]()
+  })
+
+  const publish = async (from: number, to: number, of = (n: number) => `orders.${n % 2}`) => {
+    for (const n of range(from, to))
+      await client.request(of(n), new TextEncoder().encode(JSON.stringify({ n })), { timeout: 5_000 })
+  }
+
+  it('brings all there is, in order, then what comes, without a seam', async () => {
+    await publish(1, 40)
+    const all = follow(client, { at: 'all' }, 'orders.*')
+    expect((await all.says('Replay')).fields).toMatchObject({ 'Nats-Stream': 'ORDERS', 'Spanwire-Start-Seq': '1' })
+    await all.says('Replay Live')
+    expect(all.seqs).toEqual(range(1, 40))
+    await publish(41, 60)
+    await eventually(() => all.seqs.length === 60)
+    expect(all.seqs).toEqual(range(1, 60))
+    all.end()
+  })
+
+  it('begins where it is asked to', async () => {
+    const starts: Array<[ReplayStart, number[]]> = [
+      [{ at: 'seq', seq: 55 }, range(55, 60)],
+      [{ at: 'count', count: 3 }, range(58, 60)],
+      [{ at: 'last' }, [60]],
+      [{ at: 'last-per-subject' }, [59, 60]],
+      [{ at: 'new' }, []],
+      [{ at: 'time', time: Date.now() + 60_000 }, []],
+      [{ at: 'time', time: 0 }, range(1, 60)],
+    ]
+    for (const [start, expected] of starts) {
+      const replay = follow(client, start, 'orders.*')
+      await replay.says('Replay Live')
+      expect(replay.seqs, JSON.stringify(start)).toEqual(expected)
+      replay.end()
+    }
+    const even = follow(client, { at: 'count', count: 4 }, 'orders.0')
+    await even.says('Replay Live')
+    expect(even.seqs).toEqual([54, 56, 58, 60])
+    even.end()
+  })
+
+  it('says what the stream has lost, once, and only to who asked for it', async () => {
+    await api.createStream({ name: 'SMALL', subjects: ['small.*'], storage: 'memory', max_msgs: 10 })
+    await publish(1, 30, (n) => `small.${n % 3}`)
+    const resumed = follow(client, { at: 'seq', seq: 15 }, 'small.*')
+    await resumed.says('Replay Live')
+    expect(resumed.seqs).toEqual(range(21, 30))
+    expect(resumed.statuses.filter(({ code }) => code === 410).map(({ fields }) => fields['Spanwire-Gap'])).toEqual([
+      '15-20',
+    ])
+    const all = follow(client, { at: 'all' }, 'small.*')
+    await all.says('Replay Live')
+    expect(all.seqs).toEqual(range(21, 30))
+    expect(all.statuses.some(({ code }) => code === 410)).toBe(false)
+  })
+
+  it('begins anew when the stream is made again', async () => {
+    await api.createStream({ name: 'AGAIN', subjects: ['again'], storage: 'memory' })
+    await publish(1, 5, () => 'again')
+    const replay = follow(client, { at: 'all' }, 'again')
+    await replay.says('Replay Live')
+    await api.deleteStream('AGAIN')
+    await api.createStream({ name: 'AGAIN', subjects: ['again'], storage: 'memory' })
+    await publish(6, 8, () => 'again')
+    await eventually(() => replay.seqs.length === 8, { deadline: 40_000 })
+    expect(replay.seqs).toEqual([1, 2, 3, 4, 5, 1, 2, 3])
+    const epochs = replay.statuses.filter(({ text }) => text === 'Replay').map(({ fields }) => fields['Spanwire-Epoch'])
+    expect(new Set(epochs).size).toBe(2)
+  }, 60_000)
+
+  it('refuses what it can not do by a status, and leaves the client alone', async () => {
+    expect((await follow(client, { at: 'all' }, 'nobody.keeps.this').says('No Stream')).code).toBe(404)
+    expect((await follow(client, { at: 'all' }, 'orders.>').says('No Stream')).code).toBe(404)
+    expect(client.status.state).toBe('open')
+  })
+
+  it('shows a client what it may see, and nothing else', async () => {
+    const token = await createToken({ subscribe: { allow: ['orders.*'], deny: ['orders.0'] } })
+    const other = webSocket({ url: server.url, token })
+    const replay = follow(other, { at: 'all' }, 'orders.*')
+    await replay.says('Replay Live')
+    expect(new Set(replay.subjects)).toEqual(new Set(['orders.1']))
+    const refused = follow(other, { at: 'all' }, 'small.*')
+    const { text } = await eventually(() => refused.statuses[0])
+    expect(text).toContain(
+      'Permissions Violation for Subscription to \\"$EDGE.REPLAY.all.small.*\\"'.replaceAll('\\', ''),
+    )
+    await other.close()
+  })
+
+  it('brings a bus everything once and in order, and acknowledges what it publishes', async () => {
+    const bus = connect({ url: server.url, token: rootToken, events })
+    const { seq, duplicate } = await bus.publish('orders.{id}', { id: '7' }, { n: 1 })
+    expect(duplicate).toBe(false)
+    const got: number[] = []
+    const handle = bus.on('orders.{id}', { id: '7' }, (e) => got.push(e.seq ?? 0), { from: 'all' })
+    await handle.live
+    await bus.publish('orders.{id}', { id: '7' }, { n: 2 })
+    await eventually(() => got.length === 2)
+    expect(got[0]).toBe(seq)
+    await bus.close()
+  })
+
+  it('reads a backlog of many pages', async () => {
+    await api.createStream({ name: 'LONG', subjects: ['long.*'], storage: 'memory' })
+    if (nats) {
+      const connection = await connectNats({ servers: nats.url })
+      for (let n = 0; n < 5_000; n++) connection.publish(`long.${n % 7}`, `${n}`)
+      await connection.drain()
+    } else {
+      await Promise.all(
+        range(1, 5_000).map((n) => client.request(`long.${n % 7}`, new Uint8Array(), { timeout: 20_000 })),
+      )
+    }
+    const all = follow(client, { at: 'all' }, 'long.*')
+    const some = follow(client, { at: 'all' }, 'long.3')
+    await all.says('Replay Live')
+    await some.says('Replay Live')
+    expect(all.seqs).toEqual(range(1, 5_000))
+    expect(some.seqs).toHaveLength((5_000 / 7) | 0)
+  }, 60_000)
+})
