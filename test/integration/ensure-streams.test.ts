@@ -1,0 +1,97 @@
+import { connect as connectNats } from 'nats'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineEvents, event } from '../../sdk/index.ts'
+import { nats } from '../../sdk/nats.ts'
+import { ensureStreams } from '../../sdk/streams.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+
+let server: NatsServer
+let transport: Transport
+const data = z.object({})
+const shop = defineEvents({
+  'shop.{id}.created': event(data, { stream: 'SHOP' }),
+  'shop.{id}.{what}': event(data, { stream: 'SHOP' }),
+  'logs.{path...}': event(data, { stream: 'LOGS' }),
+  'ping.{id}': data,
+})
+
+beforeAll(async () => {
+  server = await startNatsServer({ jetstream: true })
+  transport = nats({ url: server.url })
+})
+afterAll(async () => {
+  await transport.close()
+  await server[Symbol.asyncDispose]()
+})
+
+const infoOf = async (name: string) => {
+  const connection = await connectNats({ servers: server.url })
+  const info = await (await connection.jetstreamManager()).streams.info(name)
+  await connection.close()
+  return info
+}
+
+it('makes the streams of a contract, once', async () => {
+  const made = await ensureStreams(shop, transport, {
+    defaults: { maxAge: 60_000 },
+    streams: { LOGS: { maxMessages: 5 } },
+  })
+  expect(made.map(({ stream, did }) => [stream, did])).toEqual([
+    ['SHOP', 'created'],
+    ['LOGS', 'created'],
+  ])
+  const { config } = await infoOf('SHOP')
+  expect(config.subjects).toEqual(['shop.*.*'])
+  expect(config.max_age).toBe(60_000_000_000)
+  expect((await infoOf('LOGS')).config).toMatchObject({ subjects: ['logs.>'], max_msgs: 5 })
+  const again = await ensureStreams(shop, transport, { defaults: { maxAge: 60_000 } })
+  expect(again.map(({ did }) => did)).toEqual(['unchanged', 'unchanged'])
+})
+
+it('adds subjects and keeps what others set', async () => {
+  const more = defineEvents({ 'shop.{id}.{what}.late': event(data, { stream: 'SHOP' }) })
+  const [change] = await ensureStreams(more, transport)
+  expect(change).toMatchObject({ did: 'updated', changes: ['subjects'] })
+  expect((await infoOf('SHOP')).config).toMatchObject({
+    subjects: ['shop.*.*', 'shop.*.*.late'],
+    max_age: 60_000_000_000,
+  })
+})
+
+it('refuses what would lose data, names it, and does it when it is meant', async () => {
+  const lower = { streams: { SHOP: { maxAge: 1_000 }, LOGS: { maxMessages: 4 } } }
+  const connection = await connectNats({ servers: server.url })
+  const stream = connection.jetstream()
+  for (let n = 0; n < 5; n++) await stream.publish('logs.a', '{}')
+  await connection.close()
+  await expect(ensureStreams(shop, transport, lower)).rejects.toMatchObject({
+    code: 'stream-conflict',
+    message: expect.stringContaining('max_age goes down'),
+  })
+  expect((await infoOf('LOGS')).config.max_msgs).toBe(5)
+  await ensureStreams(shop, transport, { ...lower, destructive: true })
+  const { config, state } = await infoOf('LOGS')
+  expect([config.max_msgs, state.messages]).toEqual([4, 4])
+  expect((await infoOf('SHOP')).config.subjects).toEqual(['shop.*.*'])
+})
+
+it('says what JetStream itself refuses', async () => {
+  await expect(ensureStreams(shop, transport, { defaults: { storage: 'memory' } })).rejects.toMatchObject({
+    code: 'stream-conflict',
+    message: expect.stringContaining('storage'),
+  })
+  const thief = defineEvents({ 'shop.{id}.stolen': event(data, { stream: 'THIEF' }) })
+  await expect(ensureStreams(thief, transport)).rejects.toMatchObject({
+    code: 'stream-conflict',
+    message: expect.stringContaining('overlap'),
+  })
+})
+
+it('says that JetStream is turned off', async () => {
+  await using plain = await startNatsServer()
+  const other = nats({ url: plain.url })
+  await expect(ensureStreams(shop, other)).rejects.toMatchObject({ code: 'stream-not-found' })
+  await other.close()
+})
