@@ -70,7 +70,9 @@ export function open(place: Place, { stream, epoch, first, last, start }: Openin
       again: start > last + 1,
     }
   }
-  return { place, again: false }
+  // Sequences beyond the end will be given to other messages.
+  const told = subtract(place.told, [{ from: last + 1, to: Number.POSITIVE_INFINITY }])
+  return { place: { ...place, told }, again: false }
 }
 
 /** A message came. Undefined: it came before, and is dropped. */
