@@ -66,7 +66,7 @@ describe(`${CLIENTS} clients that come back at once`, () => {
         token,
         events,
         connectTimeout: 60_000,
-        backoff: { base: 50, max: 500 },
+        backoff: { first: 50, longest: 500 },
       })
       const seqs: number[] = []
       received.push(seqs)

@@ -1,0 +1,11 @@
+/** `node test/chaos/run.ts [--seconds 60] [--seed N]`: chaos for as long as asked. Ends with 1 if anything was lost. */
+import { parseArgs } from 'node:util'
+import { runChaos } from './chaos.ts'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+console.log(`seed ${seed}`)
+const report = await runChaos({ seed, seconds: Number(values.seconds ?? 60) })
+console.log(report)
+const { lost, duplicated, disordered, notStoredOnce } = report
+process.exit(lost + duplicated + disordered + notStoredOnce === 0 ? 0 : 1)
