@@ -63,18 +63,12 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
   return app
 }
 
-/** The hub's knowledge of streams, as far as it is used here. */
-interface StreamFinder {
-  find(subject: string): Promise<unknown>
-}
-
 /** Whether a stream captures what this client publishes there. Nobody may ask for a subject that isn't theirs. */
 async function isCaptured(hub: Hub, subject: string, { permissions, subjectPrefix }: Identity): Promise<boolean> {
   if (!isSubject(subject) || subject.length > hub.limits.maxSubjectLength || !mayPublish(permissions, subject))
     return false
   const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
-  const { streams } = hub as { readonly streams?: StreamFinder }
-  return (await streams?.find(target)) !== undefined
+  return (await hub.streams.find(target)) !== undefined
 }
 
 /** The subjects of a batch that streams capture. */

@@ -26,7 +26,7 @@ export interface Following {
 }
 
 /** In ms. A consumer that is silent for longer than two and a half of these is given up. */
-const HEARTBEAT = 2_000
+const HEARTBEAT = 1_000
 
 /**
  * Follows a stream from a sequence, for ever: every message of the filter once and in order, through an ordered push

@@ -7,5 +7,5 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 console.log(`seed ${seed}`)
 const report = await runChaos({ seed, seconds: Number(values.seconds ?? 60) })
 console.log(report)
-const { lost, duplicated, disordered, notStoredOnce } = report
-process.exit(lost + duplicated + disordered + notStoredOnce === 0 ? 0 : 1)
+const { lost, duplicated, unexpected, disordered, notStoredOnce } = report
+process.exit(lost + duplicated + unexpected + disordered + notStoredOnce === 0 ? 0 : 1)
