@@ -2,6 +2,7 @@
 import type { ReplayOptions } from '../bus/bus.ts'
 import type { Source, SourceMessage } from '../bus/source.ts'
 import { SpanwireError } from '../errors.ts'
+import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { type Cursor, encodeCursor, parseCursor } from './cursor.ts'
 import { keepCursor } from './cursor-keeper.ts'
@@ -9,7 +10,7 @@ import { edgeSource } from './edge-source.ts'
 import type { Gap, SeqRange } from './gap.ts'
 import { begin, catchUp, lose, type Opening, open, type Place, startOf, take } from './place.ts'
 import { createProgress } from './progress.ts'
-import type { ReplaySink, RunningReplay, StreamMessage } from './replay-source.ts'
+import type { ReplaySink, ReplaySource, RunningReplay, StreamMessage } from './replay-source.ts'
 import { toStart } from './start-from.ts'
 
 /** Events that may wait for the application before the replay pauses. */
@@ -76,6 +77,7 @@ export function replay(
   function follow(): void {
     const { state, reason } = transport.status
     if (state === 'open') run()
+    else if (state === 'closed') fail(closedError())
     else if (reason?.code !== 'upstream-unavailable') halt()
   }
 
@@ -110,11 +112,19 @@ export function replay(
       // A stream that is being made again isn't there for a moment.
       ended: during((error) => (error.code === 'stream-not-found' && place?.cursor ? again(true) : fail(error))),
     }
-    try {
-      if (transport.edge === false) throw new SpanwireError('unsupported', 'Replays need a bridge: connect to one.')
-      const started = edgeSource(transport)(startOf(place), filter, sink)
+    const begin = (source: ReplaySource) => {
+      const started = source(startOf(place as Place), filter, sink)
       if (own === round) running = started
       else started.stop()
+    }
+    try {
+      if (transport.edge !== false) return begin(edgeSource(transport))
+      // Nothing else runs meanwhile.
+      running = { stop() {}, drain: async () => {} }
+      import('./direct-source.ts').then(
+        ({ directSource }) => own === round && begin(directSource(transport)),
+        () => own === round && again(true),
+      )
     } catch (error) {
       fail(error)
     }
