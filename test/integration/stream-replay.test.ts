@@ -42,6 +42,7 @@ beforeEach(async () => {
 const routes: Record<string, { port(): number; url(port: number): string }> = {
   'the bridge': { port: () => bridge.port, url: (port) => `http://127.0.0.1:${port}` },
   'a plain nats-server': { port: () => server.wsPort, url: (port) => `ws://127.0.0.1:${port}` },
+  'the package nats': { port: () => server.port, url: (port) => `nats://127.0.0.1:${port}` },
 }
 
 describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
