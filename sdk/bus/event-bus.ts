@@ -2,10 +2,10 @@ import { type ContractEvent, type Events, readEvent } from '../contract/contract
 import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
-import { createLatest } from '../stream/latest.ts'
+import type { Gap } from '../stream/gap.ts'
 import { onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
+import type { PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
 import { createIds } from './event-id.ts'
 import { createEventStream } from './event-stream.ts'
 import { lazy } from './lazy.ts'
@@ -29,6 +29,7 @@ export function createBus(
   const requests = lazy(() => import('./request.ts'))
   const publishing = lazy(() => import('../stream/publish.ts'))
   const replaying = lazy(() => import('../stream/replay.ts'))
+  const views = lazy(() => import('../stream/latest.ts'))
 
   const report = (text: string) => (error: unknown, event: ReceivedEvent) =>
     console.error(`spanwire: ${text} ${event.subject}`, error)
@@ -149,12 +150,17 @@ export function createBus(
     isReplay: boolean,
     deliver: (handler: Handler, received: ReceivedEvent, message: SourceMessage, event: ContractEvent) => void,
     invalid?: (received: ReceivedEvent) => void,
+    ended?: () => void,
   ): StreamHandle {
     const event = find(name)
     const params = typeof args[0] === 'function' ? {} : (args.shift() as Values)
     const [handler, options = {}] = args as [Handler, Options?]
     let live = true
     let release = () => {}
+    const over = () => {
+      release()
+      ended?.()
+    }
     const [source, end, drain] = attach(
       event,
       event.template.filter(params),
@@ -166,21 +172,19 @@ export function createBus(
         faults.onInvalid(error, received)
         invalid?.(received)
       },
-      () => release(),
+      over,
     )
     const unsubscribe = () => {
       live = false
-      release()
+      over()
       end()
     }
     release = onAbort(options.signal, unsubscribe)
     return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
   }
 
-  const on = (name: string, ...args: unknown[]) =>
-    handle(name, args, true, (handler, received, message) =>
-      guard(handler, (error) => faults.onError(error, received), [received], message.done),
-    )
+  const deliver = (handler: Handler, received: ReceivedEvent, message: SourceMessage) =>
+    guard(handler, (error) => faults.onError(error, received), [received], message.done)
   const close = () => transport.close()
 
   return {
@@ -213,18 +217,41 @@ export function createBus(
       )
     },
 
-    on,
+    on: (name: string, ...args: unknown[]) => handle(name, args, true, deliver),
 
     latest(name: string, ...args: unknown[]) {
       const event = find(name)
       const params = takeParams(event, args)
-      const options = (args[0] ?? {}) as OnOptions
-      if (!event.stream) throw new SpanwireError('unsupported', `${name} needs a stream: name one in the contract.`)
-      return createLatest(
-        (listener, onGap) => on(name, params, listener, { from: 'last-per-subject', onGap, signal: options.signal }),
-        (of) => event.template.subject(of),
-        options.signal,
-      )
+      if (!event.stream) throw new SpanwireError('unsupported', `${name} has no stream.`)
+      const values = new Map<string, ReceivedEvent>()
+      const listeners = new Set<(event: ReceivedEvent) => void>()
+      const ended = Promise.withResolvers<void>()
+      const options = {
+        ...(args[0] as object),
+        from: 'last-per-subject',
+        // Between two values some may be missing; only those of another stream mean nothing any more.
+        onGap: ({ reason }: Gap) => reason === 'recreated' && values.clear(),
+      }
+      const listener = (event: ReceivedEvent) => {
+        values.set(event.subject, event)
+        for (const listener of [...listeners]) guard(listener, (error) => faults.onError(error, event), [event])
+      }
+      const { live, unsubscribe } = handle(name, [params, listener, options], true, deliver, undefined, ended.resolve)
+      return {
+        ready: live,
+        get: (of: string | Values) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
+        values: () => values,
+        subscribe(listener: (event: ReceivedEvent) => void) {
+          const own = (event: ReceivedEvent) => listener(event)
+          listeners.add(own)
+          return () => void listeners.delete(own)
+        },
+        unsubscribe,
+        async *[Symbol.asyncIterator]() {
+          yield* await views(({ iterateLatest }) => iterateLatest(values, listeners, ended.promise))
+        },
+        [Symbol.dispose]: unsubscribe,
+      }
     },
 
     respond: (name: string, ...args: unknown[]) =>
