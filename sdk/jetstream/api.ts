@@ -1,5 +1,5 @@
 import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { filtersOverlap, isSubsetFilter } from '../subject.ts'
+import { isSubsetFilter } from '../subject.ts'
 import { fromBase64 } from './base64.ts'
 import type { JetStreamLink, StoredMessage } from './link.ts'
 
@@ -81,7 +81,10 @@ export class JetStreamApi {
   }
 
   /** @param options.deleted whether to list what is gone between first and last */
-  async streamState(name: string, { deleted = false } = {}): Promise<StreamState | undefined> {
+  async streamState(
+    name: string,
+    { deleted = false }: { readonly deleted?: boolean } = {},
+  ): Promise<StreamState | undefined> {
     const gone: number[] = []
     let answer: Answer
     let total = 0
@@ -177,11 +180,6 @@ export class JetStreamApi {
     if (answer.error) throw refusal(action, answer.error)
     return answer
   }
-}
-
-/** Whether two streams can't stand side by side. */
-export function streamsOverlap(a: readonly string[], b: readonly string[]): boolean {
-  return a.some((left) => b.some((right) => filtersOverlap(left, right)))
 }
 
 /** err_codes of nats-server's errors.json: stream, consumer and message not found. */

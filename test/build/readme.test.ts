@@ -33,6 +33,7 @@ it('the code in the README compiles', async () => {
   expect([...examples.keys()]).toEqual([
     'events.ts',
     'client.ts',
+    'stored.ts',
     'edge.ts',
     'bridge.ts',
     'token.ts',

@@ -77,7 +77,7 @@ export async function natsServerTarget(): Promise<AuditTarget> {
 
 /** A bridge in front of a real nats-server that can be taken away. */
 export async function onNatsServer(start: (server: NatsServer) => Promise<AuditTarget>): Promise<AuditTarget> {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const target = await start(server)
   return {
     ...target,

@@ -4,6 +4,7 @@ import { connecting } from './connecting.ts'
 import { keepAlive } from './keep-alive.ts'
 import { lineRules } from './line-rules.ts'
 import { publishing } from './publishing.ts'
+import { replay } from './replay.ts'
 import { requests } from './requests.ts'
 import { subscribing } from './subscribing.ts'
 import { transport } from './transport.ts'
@@ -17,5 +18,6 @@ export const audits: readonly Audit[] = [
   ...publishing,
   ...subscribing,
   ...requests,
+  ...replay,
   ...additions,
 ]
