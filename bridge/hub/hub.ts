@@ -242,6 +242,10 @@ export class Hub implements SessionHub {
     return meter.take(bytes, now)
   }
 
+  suspend(user: string, until: number): void {
+    this.#meters.get(user)?.suspend(until)
+  }
+
   ended(sessionId: string): void {
     const session = this.#sessions.get(sessionId)
     if (!session) return

@@ -24,6 +24,8 @@ export interface SessionHub {
   identified(user: string): boolean
   /** Counts one publish towards its user's rate. Returns whether it is within. */
   meter(user: string, bytes: number): boolean
+  /** Nothing more of this user until then, by the hub's clock. */
+  suspend(user: string, until: number): void
   /** Whether one more subject filter is within the limit. */
   hasRoomFor(subscription: Subscription): boolean
   /** Returns what stands for it in `confirm`. */

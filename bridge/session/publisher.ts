@@ -6,12 +6,12 @@ import { withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
 import type { SessionHub } from './hub.ts'
 import type { Outcome } from './outcome.ts'
-import { RateMeter } from './rate.ts'
+import { PENALTY, RateMeter } from './rate.ts'
 import type { SubscriptionOwner } from './subscription.ts'
 
 export type PublishOp = Extract<ClientOp, { verb: 'PUB' }>
 
-/** Refusals in a row after which a client that publishes too fast is closed. */
+/** Refusals, more than what was taken, after which a client that publishes too fast is closed. */
 const MAX_REFUSALS = 100
 
 /** Takes a client's PUBs to the broker, if it may. */
@@ -36,6 +36,13 @@ export class Publisher {
     return user === '' ? this.#meter.take(bytes, this.#hub.clock()) : this.#hub.meter(user, bytes)
   }
 
+  #suspend(): Outcome {
+    const until = this.#hub.clock() + PENALTY
+    if (this.#client.user === '') this.#meter.suspend(until)
+    else this.#hub.suspend(this.#client.user, until)
+    return closings.publishRate
+  }
+
   /** @param bytes header block and payload */
   publish({ subject, reply, headerSize }: PublishOp, bytes: Uint8Array): Outcome {
     const { echo, id, maxData, permissions, replies, scope } = this.#client
@@ -57,10 +64,11 @@ export class Publisher {
       return `Data Violation for Publish to ${JSON.stringify(subject)}`
     if (!this.#isWithinRate(bytes.length)) {
       return ++this.#refusals > MAX_REFUSALS
-        ? closings.publishRate
+        ? this.#suspend()
         : `Rate Violation for Publish to ${JSON.stringify(subject)}`
     }
-    this.#refusals = 0
+    // Not zero: a steady flood is let through now and then.
+    if (this.#refusals > 0) this.#refusals--
     try {
       const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
       const headers = echo ? block : withOrigin(block, id)

@@ -6,6 +6,9 @@ export interface PublishRate {
   readonly bytes: number
 }
 
+/** How long a client that publishes too fast is held before it is closed, in ms. */
+export const PENALTY = 1_000
+
 /** What a client that was quiet may publish at once: this many seconds' worth. */
 const BURST = 2
 
@@ -26,12 +29,19 @@ export class RateMeter {
   /** Takes one message of `bytes` if there is room for it. */
   take(bytes: number, now: number): boolean {
     const seconds = Math.max(0, now - this.#at) / 1_000
-    this.#at = now
+    this.#at = Math.max(this.#at, now)
     this.#messages = Math.min(this.#rate.messages * BURST, this.#messages + seconds * this.#rate.messages)
     this.#bytes = Math.min(this.#rate.bytes * BURST, this.#bytes + seconds * this.#rate.bytes)
     if (this.#messages < 1 || this.#bytes < bytes) return false
     this.#messages -= 1
     this.#bytes -= bytes
     return true
+  }
+
+  /** Takes away what is left, and what would come in until then: being held must not earn another burst. */
+  suspend(until: number): void {
+    this.#messages = 0
+    this.#bytes = 0
+    this.#at = until
   }
 }

@@ -11,6 +11,7 @@ import type { SessionHub } from './hub.ts'
 import { Lifetime } from './lifetime.ts'
 import type { Outcome } from './outcome.ts'
 import { Publisher, type PublishOp } from './publisher.ts'
+import { PENALTY } from './rate.ts'
 import { ReplyGrants } from './reply-grants.ts'
 import type { ClientFlags, SessionSnapshot } from './snapshot.ts'
 import { SubjectScope } from './subject-scope.ts'
@@ -31,10 +32,10 @@ interface Unanswered {
 
 /** Thrown to leave the framer once the connection is closed: what follows in the chunk is not read. */
 const ENDED = Symbol('ended')
-/** How long a client that publishes too fast is held before it is closed, in ms. */
-const PENALTY = 1_000
 /** What a client may send while its token is checked, beside one largest message. */
 const WAITING_BYTES = 64 * 1024
+/** What an operation takes beside its bytes, about: empty ones must not be free. */
+const WAITING_COST = 100
 
 /** One client's connection: its protocol state, who it is, and the order in which its operations are carried out. */
 export class Session implements ClientConnection, SubscriptionOwner {
@@ -262,7 +263,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (this.#phase !== 'authenticating') {
       this.#perform(op, payload)
     } else {
-      this.#waitingBytes += bytes
+      this.#waitingBytes += bytes + WAITING_COST
       if (this.#waitingBytes > this.#hub.limits.maxPayload + WAITING_BYTES) this.#stop(closings.authorization)
       this.#waiting.push(payload ? { op, payload } : { op })
     }

@@ -142,15 +142,16 @@ export class Feed {
     for (const follower of this.#followers.values()) {
       follower.live = false
       follower.snapshot = undefined
-      if (!known) continue
+      // Whoever is still being placed goes on with that.
+      if (!known || follower.next === undefined) continue
       follower.exempt = missingFrom(state)
       follower.next = recreated ? start : Math.min(follower.next ?? start, start)
       this.#tellOpened(follower, state, follower.next)
     }
     this.#follow(state)
     for (const follower of this.#followers.values()) {
-      if (known) this.#advance(follower)
-      else void this.#admit(follower)
+      if (!known) void this.#admit(follower)
+      else this.#advance(follower)
     }
   }
 
@@ -179,6 +180,11 @@ export class Feed {
 
   async #place(follower: Follower, ring: Ring): Promise<void> {
     const { start } = follower
+    // While nobody followed, the stream may have been made again, and the consumer not have noticed yet.
+    if (this.#followers.size === 1) {
+      const now = await this.#freshState()
+      if (ring === this.#ring && now.epoch !== this.#state?.epoch) return this.#renew(now, true)
+    }
     const known = this.#state as StreamState
     const isHere = () => !follower.ended && ring === this.#ring
     const open = (state: StreamState, next: number) => {
@@ -190,6 +196,7 @@ export class Feed {
     // Most who come back ask for what the ring has: no question to the broker.
     if (start.at === 'seq' && start.seq <= Math.max(known.lastSeq, ring.head) + 1) return open(known, start.seq)
     const fresh = await this.#freshState()
+    if (isHere() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
     // What has come in since it was asked.
     const state = { ...fresh, lastSeq: Math.max(fresh.lastSeq, ring.head) }
     if (start.at === 'seq') return open(state, start.seq)

@@ -125,6 +125,25 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(new Set(epochs).size).toBe(2)
   }, 60_000)
 
+  it('does not serve a stream that was made again while nobody followed it from memory', async () => {
+    await api.createStream({ name: 'GONE', subjects: ['gone'], storage: 'memory' })
+    await publish(1, 3, () => 'gone')
+    const before = follow(client, { at: 'all' }, 'gone')
+    const { fields } = await before.says('Replay')
+    await before.says('Replay Live')
+    before.end()
+    await client.flush()
+    await api.deleteStream('GONE')
+    await api.createStream({ name: 'GONE', subjects: ['gone'], storage: 'memory' })
+    await publish(4, 5, () => 'gone')
+    // The hub believes what it asked for a moment ago.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const after = follow(client, { at: 'seq', seq: 1 }, 'gone')
+    expect((await after.says('Replay')).fields['Spanwire-Epoch']).not.toBe(fields['Spanwire-Epoch'])
+    await after.says('Replay Live')
+    expect(after.seqs).toEqual([1, 2])
+  })
+
   it('refuses what it can not do by a status, and leaves the client alone', async () => {
     expect((await follow(client, { at: 'all' }, 'nobody.keeps.this').says('No Stream')).code).toBe(404)
     expect((await follow(client, { at: 'all' }, 'orders.>').says('No Stream')).code).toBe(404)
