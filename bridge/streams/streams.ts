@@ -19,7 +19,10 @@ export class Streams {
   readonly #feeds = new Map<string, Feed>()
   readonly #known = new Map<string, { readonly until: number; readonly found: Promise<StreamState | undefined> }>()
 
+  readonly #upstream: Upstream
+
   constructor(upstream: Upstream, requests: Requests, limits: Limits) {
+    this.#upstream = upstream
     this.api = new JetStreamApi(upstreamLink(upstream, requests))
     this.#options = {
       ring: limits.replayRing,
@@ -61,6 +64,7 @@ export class Streams {
    * @throws SpanwireError (as rejection) what a broker out of reach gives
    */
   find(subject: string): Promise<StreamState | undefined> {
+    if (!this.#upstream.info.jetstream) return Promise.resolve(undefined)
     const now = Date.now()
     const known = this.#known.get(subject)
     if (known && known.until > now) return known.found

@@ -73,7 +73,7 @@ class Broker implements EmbeddedBroker {
 
   constructor(options: EmbeddedOptions) {
     const { maxPayload = 1_048_576, random = Math.random, maxBytes = 64 * 1_048_576, clock = Date.now } = options
-    this.info = { name: 'embedded', maxPayload }
+    this.info = { name: 'embedded', jetstream: true, maxPayload }
     this.#random = random
     const sql = options.path === undefined ? options.sql : openSqlite(options.path)
     const store = sql ? createSqliteStore(sql) : createMemoryStore()

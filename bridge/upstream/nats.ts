@@ -221,10 +221,11 @@ class NatsUpstream implements Upstream {
       ),
     )
     reportFaults(connection, (error) => this.#report(error))
-    const { version, max_payload } = connection.info ?? {}
+    const { version, max_payload, jetstream = false } = connection.info ?? {}
     this.#info = {
       name: `nats-server ${version ?? ''}`.trim(),
       ...(version && { version }),
+      jetstream,
       maxPayload: max_payload ?? MIB,
     }
     this.#current = current

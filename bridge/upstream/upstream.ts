@@ -16,6 +16,8 @@ export interface UpstreamInfo {
   readonly name: string
   /** Of nats-server, such as `2.15.1`: what it can do. Undefined for others. */
   readonly version?: string
+  /** Whether it says that it has JetStream. Who only publishes must not wait for the answer of one that isn't there. */
+  readonly jetstream?: boolean
   /** Largest header block and payload together, in bytes. */
   readonly maxPayload: number
 }
