@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 /** Tests that start browsers, workerd, other runtimes or the whole demo: one file after the other, after the rest. */
-const heavy = ['test/{browser,workerd,runtimes,demo}/**/*.test.ts', 'test/conformance/**/*{workerd,runtimes}.test.ts']
+const heavy = [
+  'test/{browser,workerd,runtimes,demo,chaos}/**/*.test.ts',
+  'test/conformance/**/*{workerd,runtimes}.test.ts',
+]
 
 export default defineConfig({
   test: {

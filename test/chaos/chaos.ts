@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { freePort } from '../../demo/setup/free-port.ts'
 import { connect, defineEvents, event } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
@@ -9,14 +8,16 @@ import { ensureStreams } from '../../sdk/streams.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsCluster } from '../support/nats-cluster.ts'
-import { rootToken, SECRET } from '../support/token.ts'
+import { rootToken } from '../support/token.ts'
 import { compare, type Stored } from './compare.ts'
-import { createHost } from './host.ts'
+import { startNodeHost, startWorkerHost } from './host.ts'
 import { createRandom } from './random.ts'
 
 export interface ChaosOptions {
   readonly seed: number
   readonly seconds: number
+  /** What the bridge runs on. Default `node`. */
+  readonly host?: 'node' | 'workerd'
 }
 
 export interface ChaosReport {
@@ -51,7 +52,7 @@ const backoff = { first: 50, longest: 1_000 }
  * Publishes numbered events at a steady rate while clients' connections, the bridge, and the leader of a stream in a
  * cluster of three fail as the seed says. At the end everybody must have what the stream has: same events, same order.
  */
-export async function runChaos({ seed, seconds }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOptions): Promise<ChaosReport> {
   const random = createRandom(seed)
   await using cluster = await startNatsCluster()
   const service = nats({ url: (cluster.nodes[0] as { url: string }).url })
@@ -60,9 +61,8 @@ export async function runChaos({ seed, seconds }: ChaosOptions): Promise<ChaosRe
     what: 'the cluster to make a stream',
   })
   await service.close()
-  const port = await freePort()
-  const host = createHost({ port, upstream: cluster.url, auth: { secret: SECRET } })
-  await host.start()
+  const host = await (kind === 'node' ? startNodeHost : startWorkerHost)(cluster.url)
+  const { port } = host
   const proxies = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => startFaultProxy(port)))
   const token = await rootToken()
   const common = { token, backoff, pingInterval: 2_000, connectTimeout: 3_000 }
@@ -142,9 +142,7 @@ export async function runChaos({ seed, seconds }: ChaosOptions): Promise<ChaosRe
       ended([index])
     },
     async bridge() {
-      await host.kill()
-      await pause(random() * 500)
-      await host.start()
+      await host.restart()
       ended(everybody)
     },
     async leader() {
@@ -197,7 +195,7 @@ export async function runChaos({ seed, seconds }: ChaosOptions): Promise<ChaosRe
   for (const { n } of stored) times.set(n, (times.get(n) ?? 0) + 1)
   const apiRequests = await cluster.apiRequests()
   await Promise.all([...followers.map(({ bus }) => bus), core, publisher, witness].map((one) => one.close()))
-  await host.kill()
+  await host.stop()
   await Promise.all([...proxies, publisherProxy].map((proxy) => proxy.close()))
   const sum = (count: (verdict: (typeof verdicts)[number]) => number) =>
     verdicts.reduce((total, verdict) => total + count(verdict), 0)

@@ -1,36 +1,62 @@
 import type { ChildProcess } from 'node:child_process'
+import { freePort } from '../../demo/setup/free-port.ts'
 import { runOn } from '../support/process-host.ts'
+import { SECRET } from '../support/token.ts'
+import { startWorker } from '../support/workerd.ts'
 
-/** A bridge in a process of its own that can be killed and started again on the same port. */
+/** A bridge that can lose all that it holds in memory, at any moment and without a word. */
 export interface ChaosHost {
-  start(): Promise<void>
-  /** By SIGKILL: it says goodbye to nobody. */
-  kill(): Promise<void>
+  readonly port: number
+  restart(): Promise<void>
+  stop(): Promise<void>
 }
 
-export function createHost(options: object): ChaosHost {
+/** On Node, in a process of its own, killed by SIGKILL: all sockets are gone. */
+export async function startNodeHost(upstream: string): Promise<ChaosHost> {
+  const port = await freePort()
+  const options = JSON.stringify({ port, upstream, auth: { secret: SECRET } })
   let child: ChildProcess | undefined
+  const start = async () => {
+    const started = runOn('node', 'test/runtimes/host.ts', [options])
+    child = started
+    let output = ''
+    await new Promise<void>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        output += chunk
+        if (/listening on/.test(output)) resolve()
+      }
+      started.stdout?.on('data', read)
+      started.stderr?.on('data', read)
+      started.once('exit', (code) => reject(new Error(`The bridge ended with ${code}:\n${output}`)))
+    })
+  }
+  const stop = async () => {
+    const dying = child
+    if (!dying || dying.exitCode !== null || dying.signalCode !== null) return
+    const ended = new Promise((resolve) => dying.once('exit', resolve))
+    dying.kill('SIGKILL')
+    await ended
+  }
+  await start()
   return {
-    async start() {
-      const started = runOn('node', 'test/runtimes/host.ts', [JSON.stringify(options)])
-      child = started
-      let output = ''
-      await new Promise<void>((resolve, reject) => {
-        const read = (chunk: Buffer) => {
-          output += chunk
-          if (/listening on/.test(output)) resolve()
-        }
-        started.stdout?.on('data', read)
-        started.stderr?.on('data', read)
-        started.once('exit', (code) => reject(new Error(`The bridge ended with ${code}:\n${output}`)))
-      })
+    port,
+    async restart() {
+      await stop()
+      await start()
     },
-    async kill() {
-      const dying = child
-      if (!dying || dying.exitCode !== null || dying.signalCode !== null) return
-      const ended = new Promise((resolve) => dying.once('exit', resolve))
-      dying.kill('SIGKILL')
-      await ended
+    stop,
+  }
+}
+
+/** In workerd: the Durable Object is evicted, its memory is gone and the sockets stay. */
+export async function startWorkerHost(upstream: string): Promise<ChaosHost> {
+  const worker = await startWorker({ secret: SECRET, upstream, main: 'test/workerd/evictable.ts' })
+  return {
+    port: Number(new URL(worker.url).port),
+    async restart() {
+      await fetch(`${worker.url}/test/hub-1/let-go`, { method: 'POST' })
+      await worker.evict()
     },
+    stop: () => worker.stop(),
   }
 }

@@ -1,11 +1,17 @@
-/** `node test/chaos/run.ts [--seconds 60] [--seed N]`: chaos for as long as asked. Ends with 1 if anything was lost. */
+/** `node test/chaos/run.ts [--seconds 60] [--seed N] [--host workerd]`: chaos for as long as asked. Ends with 1 if anything was lost. */
 import { parseArgs } from 'node:util'
 import { runChaos } from './chaos.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { seconds: { type: 'string' }, seed: { type: 'string' }, host: { type: 'string' } },
+})
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 console.log(`seed ${seed}`)
-const report = await runChaos({ seed, seconds: Number(values.seconds ?? 60) })
+const report = await runChaos({
+  seed,
+  seconds: Number(values.seconds ?? 60),
+  host: values.host === 'workerd' ? 'workerd' : 'node',
+})
 console.log(report)
 const { lost, duplicated, unexpected, disordered, notStoredOnce } = report
 process.exit(lost + duplicated + unexpected + disordered + notStoredOnce === 0 ? 0 : 1)
