@@ -6,7 +6,7 @@ import { transportLink } from '../../sdk/jetstream/transport-link.ts'
 import { nats } from '../../sdk/nats.ts'
 import { ensureStreams } from '../../sdk/streams.ts'
 import { eventually } from '../support/eventually.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsCluster } from '../support/nats-cluster.ts'
 import { rootToken } from '../support/token.ts'
 import { compare, type Stored } from './compare.ts'
@@ -71,10 +71,16 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   let gapsTold = 0
   const faultEnds = new Map<number, number>()
   const resumes: number[] = []
-  const received = proxies.map(() => [] as Stored[])
+  // One more, who is at NATS itself and has no bridge.
+  const received = [...proxies, undefined].map(() => [] as Stored[])
   const follow = (index: number, from: 'all' | { readonly cursor: string }) => {
-    const proxy = proxies[index] as FaultProxy
-    const bus = connect({ ...common, url: `http://127.0.0.1:${proxy.port}`, events: streamed, onGap: () => gapsTold++ })
+    const proxy = proxies[index]
+    // One of them behind a network that lets no WebSocket through.
+    const via = index === 0 ? 'sse' : 'websocket'
+    const onGap = () => gapsTold++
+    const bus = proxy
+      ? connect({ ...common, url: `http://127.0.0.1:${proxy.port}`, via, events: streamed, onGap })
+      : connect({ transport: nats({ url: (cluster.nodes[1] as { url: string }).url }), events: streamed, onGap })
     const handle = bus.on(
       'chaos.{id}',
       ({ seq = 0, data }) => {
@@ -88,7 +94,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
     )
     return { bus, handle }
   }
-  const followers = proxies.map((_, index) => follow(index, 'all'))
+  const followers = received.map((_, index) => follow(index, 'all'))
   const unstreamed: number[] = []
   const core = connect({ ...common, url: `http://127.0.0.1:${proxies[0]?.port}`, events: plain })
   core.on('chaos.{id}', ({ data }) => unstreamed.push(data.n))
@@ -113,7 +119,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
     // The earliest counts: a fault on top of a fault is still the same wait.
     for (const index of indices) if (!faultEnds.has(index)) faultEnds.set(index, performance.now())
   }
-  const everybody = proxies.map((_, index) => index)
+  const everybody = received.map((_, index) => index)
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
   const kinds: Record<string, () => Promise<void>> = {
     async cut() {
@@ -206,7 +212,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
     seed,
     acknowledged: acknowledged.length,
     faults,
-    subscribers: SUBSCRIBERS,
+    subscribers: received.length,
     lost: sum(({ lost }) => lost.length),
     duplicated: sum(({ duplicated }) => duplicated.length),
     unexpected: sum(({ unexpected }) => unexpected.length),
