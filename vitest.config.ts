@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 const heavy = [
   'test/{browser,workerd,runtimes,demo,chaos}/**/*.test.ts',
   'test/conformance/**/*{workerd,runtimes}.test.ts',
+  'test/integration/*-herd.test.ts',
 ]
 
 export default defineConfig({

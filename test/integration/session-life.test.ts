@@ -71,7 +71,7 @@ describe('a token that expires', () => {
   })
 
   it('ends the connection, without a new one', async () => {
-    const bus = connect({ url: here().url, events, token: await tokenFor('ada', 1) })
+    const bus = connect({ url: here().url, events, token: await tokenFor('ada', 3) })
     await eventually(() => bus.status.current.state === 'open')
     await eventually(() => bus.status.current.state === 'closed')
     expect(bus.status.current.reason?.code).toBe('authentication-failed')
