@@ -1,6 +1,6 @@
+import { toBase64 } from '../../sdk/protocol/base64.ts'
 import { ID_HEADER, TIME_HEADER } from '../../sdk/protocol/header-names.ts'
 import { type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
-import { toBase64 } from './base64.ts'
 
 /** A message as HTTP gives it away. */
 export interface JsonSource {

@@ -1,7 +1,7 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
+import { clip, missingFrom, type SequenceRanges } from '../../sdk/protocol/sequence-ranges.ts'
 import type { Ring } from './ring.ts'
-import { clip, missingFrom, type SequenceRanges } from './sequence-ranges.ts'
 
 /** A page, and which of its sequences the stream has lost. */
 interface ReadPage extends Page {

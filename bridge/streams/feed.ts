@@ -4,12 +4,12 @@ import type { StoredMessage } from '../../sdk/jetstream/link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
 import { replayStatus } from '../../sdk/protocol/replay.ts'
+import { clip, missingFrom, type SequenceRanges } from '../../sdk/protocol/sequence-ranges.ts'
 import type { Subscription } from '../session/subscription.ts'
 import { Backlog } from './backlog.ts'
 import { Follower } from './follower.ts'
 import { Memo } from './memo.ts'
 import { type Budget, Ring, type RingLimits } from './ring.ts'
-import { clip, missingFrom, type SequenceRanges } from './sequence-ranges.ts'
 
 export interface FeedOptions {
   readonly ring: RingLimits

@@ -3,14 +3,15 @@ import { encodeHeaders } from '../../sdk/protocol/headers.ts'
 import {
   encodeAckSubject,
   REPLAY_STATUS_SUBJECT,
+  type ReplayOpening,
   type ReplayStart,
   replayHeaders,
   replayStatus,
 } from '../../sdk/protocol/replay.ts'
+import { formatRanges, type SequenceRanges, subtract } from '../../sdk/protocol/sequence-ranges.ts'
 import { encodeMessage } from '../../sdk/protocol/server-op.ts'
 import { originOf } from '../hub/echo.ts'
 import type { Subscription } from '../session/subscription.ts'
-import { formatRanges, type SequenceRanges, subtract } from './sequence-ranges.ts'
 
 const EMPTY = new Uint8Array(0)
 /** Ranges of one status: a header must not grow without bound. */
@@ -32,15 +33,6 @@ export function encodeStatus(
   fields: ReadonlyArray<readonly [string, string]> = [],
 ): Uint8Array {
   return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, undefined, encodeHeaders(fields, code, description))
-}
-
-/** What a subscription is told when it opens. */
-export interface Opening {
-  readonly stream: string
-  readonly epoch: string
-  readonly first: number
-  readonly last: number
-  readonly start: number
 }
 
 /** One client's way through a stream. */
@@ -69,7 +61,7 @@ export class Follower {
     return this.subscription.owner.unread
   }
 
-  opened({ stream, epoch, first, last, start }: Opening): void {
+  opened({ stream, epoch, first, last, start }: ReplayOpening): void {
     this.#stream = this.subscription.owner.scope.prefix === '' ? stream : HIDDEN
     this.#toldLive = false
     this.#say(100, replayStatus.open, [

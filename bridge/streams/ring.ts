@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../../sdk/jetstream/link.ts'
-import { clip, type SequenceRanges } from './sequence-ranges.ts'
+import { clip, type SequenceRanges } from '../../sdk/protocol/sequence-ranges.ts'
 
 /** How much may be kept. */
 export interface RingLimits {

@@ -79,6 +79,17 @@ export const replayStatus = {
   bad: 'Bad Replay',
 } as const
 
+/** What is said when a replay opens. */
+export interface ReplayOpening {
+  readonly stream: string
+  readonly epoch: string
+  /** First and last sequence that the stream has; `last` is `first - 1` or 0 when it is empty. */
+  readonly first: number
+  readonly last: number
+  /** The first sequence that may be delivered. */
+  readonly start: number
+}
+
 /** Header names of those status messages. */
 export const replayHeaders = {
   stream: 'Nats-Stream',

@@ -4,10 +4,10 @@ import { JetStreamApi, type StreamState } from '../jetstream/api.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
 import { transportLink } from '../jetstream/transport-link.ts'
+import type { ReplayOpening } from '../protocol/replay.ts'
+import { subtract } from '../protocol/sequence-ranges.ts'
 import type { Transport } from '../transport/transport.ts'
 import type { SeqRange } from './gap.ts'
-import type { Opening } from './place.ts'
-import { subtract } from './ranges.ts'
 import type { ReplaySource } from './replay-source.ts'
 
 /** Of `last-per-subject`, which is read at once: what a client can hold without harm. */
@@ -115,7 +115,7 @@ export function directSource(transport: Transport): ReplaySource {
   }
 }
 
-function opening({ name, epoch, firstSeq, lastSeq }: StreamState, start: number): Opening {
+function opening({ name, epoch, firstSeq, lastSeq }: StreamState, start: number): ReplayOpening {
   return { stream: name, epoch, first: firstSeq, last: lastSeq, start }
 }
 

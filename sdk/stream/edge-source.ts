@@ -8,8 +8,8 @@ import {
   replayHeaders,
   replayStatus,
 } from '../protocol/replay.ts'
+import { parseRanges } from '../protocol/sequence-ranges.ts'
 import type { Transport } from '../transport/transport.ts'
-import { parseRanges } from './ranges.ts'
 import type { ReplaySink, ReplaySource } from './replay-source.ts'
 
 export function edgeSource(transport: Transport): ReplaySource {

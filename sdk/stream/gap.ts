@@ -1,8 +1,6 @@
-/** Sequences from `from` to `to`, both included. */
-export interface SeqRange {
-  readonly from: number
-  readonly to: number
-}
+import type { SequenceRange } from '../protocol/sequence-ranges.ts'
+
+export type { SequenceRange as SeqRange }
 
 /**
  * Events that a subscription asked for and that can't be had any more.
@@ -19,5 +17,5 @@ export interface Gap {
   readonly stream: string
   /** The subject filter of the subscription. */
   readonly subject: string
-  readonly ranges: readonly SeqRange[]
+  readonly ranges: readonly SequenceRange[]
 }

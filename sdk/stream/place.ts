@@ -1,19 +1,8 @@
 /** Where a subscription to a stream is: pure decisions, without a connection. */
-import type { ReplayStart } from '../protocol/replay.ts'
+import type { ReplayOpening, ReplayStart } from '../protocol/replay.ts'
+import { subtract, unite } from '../protocol/sequence-ranges.ts'
 import type { Cursor } from './cursor.ts'
 import type { Gap, SeqRange } from './gap.ts'
-import { subtract, unite } from './ranges.ts'
-
-/** What is said when a replay opens. */
-export interface Opening {
-  readonly stream: string
-  readonly epoch: string
-  /** First and last sequence that the stream has; `last` is `first - 1` or 0 when it is empty. */
-  readonly first: number
-  readonly last: number
-  /** The first sequence that may be delivered. */
-  readonly start: number
-}
 
 export interface Place {
   /** Where it began, while it may have to begin there again. */
@@ -47,7 +36,7 @@ export function startOf({ from, cursor, sparse }: Place): ReplayStart {
 }
 
 /** A replay opened, or began anew. */
-export function open(place: Place, { stream, epoch, first, last, start }: Opening): Opened {
+export function open(place: Place, { stream, epoch, first, last, start }: ReplayOpening): Opened {
   const { cursor, sparse } = place
   if (!cursor) {
     // `start` is of no help when most sequences are left out.

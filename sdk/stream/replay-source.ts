@@ -1,8 +1,7 @@
 import type { EventMessage } from '../bus/received-event.ts'
 import type { SpanwireError } from '../errors.ts'
-import type { ReplayStart } from '../protocol/replay.ts'
+import type { ReplayOpening, ReplayStart } from '../protocol/replay.ts'
 import type { SeqRange } from './gap.ts'
-import type { Opening } from './place.ts'
 
 /** A message of a stream. */
 export interface StreamMessage extends EventMessage {
@@ -12,7 +11,7 @@ export interface StreamMessage extends EventMessage {
 /** Who hears of a replay. Nothing may throw. */
 export interface ReplaySink {
   /** It begins; or it begins anew, because the stream isn't what it was. */
-  opened(opening: Opening): void
+  opened(opening: ReplayOpening): void
   message(message: StreamMessage): void
   /** The past is delivered. */
   live(): void

@@ -1,14 +1,16 @@
 /** A subscription to a stream, for as long as the application wants it: loaded when the first is made. */
+
 import type { ReplayOptions } from '../bus/bus.ts'
 import type { Source, SourceMessage } from '../bus/source.ts'
 import { SpanwireError } from '../errors.ts'
+import type { ReplayOpening } from '../protocol/replay.ts'
 import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { type Cursor, encodeCursor, parseCursor } from './cursor.ts'
 import { keepCursor } from './cursor-keeper.ts'
 import { edgeSource } from './edge-source.ts'
 import type { Gap, SeqRange } from './gap.ts'
-import { begin, catchUp, lose, type Opening, open, type Place, startOf, take } from './place.ts'
+import { begin, catchUp, lose, open, type Place, startOf, take } from './place.ts'
 import { createProgress } from './progress.ts'
 import type { ReplaySink, ReplaySource, RunningReplay, StreamMessage } from './replay-source.ts'
 import { toStart } from './start-from.ts'
@@ -140,7 +142,7 @@ export function replay(
     }, wait)
   }
 
-  function opened(opening: Opening): void {
+  function opened(opening: ReplayOpening): void {
     const before = place?.cursor
     const result = open(place as Place, opening)
     place = result.place

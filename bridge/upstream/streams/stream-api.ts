@@ -1,6 +1,6 @@
+import { toBase64 } from '../../../sdk/protocol/base64.ts'
 import { filtersOverlap } from '../../../sdk/subject.ts'
 import { apiErrors } from './api-error.ts'
-import { encodeBase64 } from './base64.ts'
 import { type Fields, flag, integer, text } from './fields.ts'
 import { Filter } from './filter.ts'
 import { toTimestamp } from './status.ts'
@@ -91,8 +91,8 @@ export class StreamApi {
       message: {
         subject,
         seq,
-        ...(headers && { hdrs: encodeBase64(headers) }),
-        ...(payload.length > 0 && { data: encodeBase64(payload) }),
+        ...(headers && { hdrs: toBase64(headers) }),
+        ...(payload.length > 0 && { data: toBase64(payload) }),
         time: toTimestamp(time),
       },
     }

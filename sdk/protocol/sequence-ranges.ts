@@ -48,6 +48,27 @@ export function subtract(ranges: SequenceRanges, others: SequenceRanges): Sequen
   return rest
 }
 
+/** The ranges that lie in either. */
+export function unite(a: SequenceRanges, b: SequenceRanges): SequenceRanges {
+  const united: SequenceRange[] = []
+  for (const { from, to } of [...a, ...b].sort((x, y) => x.from - y.from)) {
+    const last = united.at(-1)
+    if (last && from <= last.to + 1) united[united.length - 1] = { from: last.from, to: Math.max(last.to, to) }
+    else united.push({ from, to })
+  }
+  return united
+}
+
+/** Reads what {@link formatRanges} wrote. What can't be read is left out. */
+export function parseRanges(text: string): SequenceRanges {
+  return text.split(',').flatMap((part) => {
+    const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? []
+    const from = Number(first)
+    const to = Number(last ?? first)
+    return from <= to ? [{ from, to }] : []
+  })
+}
+
 /** As in `5-9,12`. */
 export function formatRanges(ranges: SequenceRanges): string {
   return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
