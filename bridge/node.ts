@@ -77,11 +77,13 @@ async function upgrade(
       ws.binaryType = 'nodebuffer'
       const connection = open({
         send: (bytes) => ws.send(bytes),
-        close: (code, reason) => ws.close(code, reason),
-        pause: (ms) => {
-          ws.pause()
-          setTimeout(() => ws.resume(), ms)
+        close: (code, reason) => {
+          // Its answer must be read.
+          ws.resume()
+          ws.close(code, reason)
         },
+        pause: () => ws.pause(),
+        resume: () => ws.resume(),
       })
       ws.on('message', (data) => connection.receive(data as Buffer))
       ws.on('close', () => connection.closed())

@@ -2,17 +2,16 @@ import type { SessionSnapshot } from '../session/snapshot.ts'
 
 /**
  * What a host gives the hub for each client: the seam between runtimes and everything else.
- * Neither method may throw or call back into the hub; a socket that is already gone ignores both.
+ * No method may throw or call back into the hub; a socket that is already gone ignores them.
  */
 export interface ClientSocket {
   /** Sends one binary WebSocket message. The bytes may be shared with other sockets: don't change them. */
   send(bytes: Uint8Array): void
   /** Starts the closing handshake. */
   close(code: number, reason: string): void
-  /**
-   * Reads nothing for so long, in ms: what the client sends fills its own buffers. Hosts that can't have none.
-   */
-  pause?(ms: number): void
+  /** Reads nothing, until `resume` or `close`: what the client sends fills its own buffers. Not every host can. */
+  pause?(): void
+  resume?(): void
   /**
    * Keeps what the session needs to go on if the hub loses its memory while the socket stays. Called at most once per
    * turn, before what that turn sends. Only hosts where that can happen have it.

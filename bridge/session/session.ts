@@ -30,12 +30,10 @@ interface Unanswered {
   readonly later: Uint8Array[]
 }
 
-/** Thrown to leave the framer once the connection is closed: what follows in the chunk is not read. */
-const ENDED = Symbol('ended')
-/** What a client may send while its token is checked, beside one largest message. */
+/** What of a client may wait, for its token to be checked or its turn, in bytes: one largest message and this. */
 const WAITING_BYTES = 64 * 1024
-/** What an operation takes beside its bytes, about: empty ones must not be free. */
-const WAITING_COST = 100
+/** Operations of one client in one turn. The rest waits until the others have had theirs: about 0.2 ms later. */
+const OPERATIONS_PER_TURN = 64
 
 /** One client's connection: its protocol state, who it is, and the order in which its operations are carried out. */
 export class Session implements ClientConnection, SubscriptionOwner {
@@ -57,9 +55,10 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #replies: ReplyGrants
   /** The PUB whose payload comes next. */
   #publishing: PublishOp | undefined
-  /** Operations that came in while a token was checked. */
-  #waiting: Array<{ readonly op: ClientOp; readonly payload?: Uint8Array }> = []
-  #waitingBytes = 0
+  /** How many operations are left to this client in this turn. */
+  #budget = 0
+  /** It waits for the next turn. */
+  #yielding = false
   /** PINGs that wait for their answer, each with the replies to later operations, which must not overtake it. */
   readonly #unanswered: Unanswered[] = []
   #lastPong: Promise<void> | undefined
@@ -174,22 +173,19 @@ export class Session implements ClientConnection, SubscriptionOwner {
   receive(bytes: Uint8Array): void {
     if (this.#phase === 'closed' || this.#penalized) return
     this.#lifetime.heard()
-    try {
-      this.#framer.push(bytes)
-    } catch (error) {
-      if (error !== ENDED) this.end(toClosing(error))
-    }
-    const midOperation = this.#framer.midway
-    if (midOperation !== this.#midOperation) {
-      this.#midOperation = midOperation
-      this.#changed()
-    }
+    this.#read(() => this.#framer.push(bytes))
+    if (!this.#framer.paused || this.#framer.held <= this.#hub.limits.maxPayload + WAITING_BYTES) return
+    if (this.#phase === 'authenticating') this.end(closings.authorization)
+    else this.#read(() => this.#framer.resume(), Number.POSITIVE_INFINITY)
   }
 
   closed(): void {
     if (this.#phase === 'closed') return
-    this.#phase = 'closed'
     this.#outlet.abandon()
+    // It was sent before the socket was closed, so it counts.
+    if (this.#yielding) this.#readOn(Number.POSITIVE_INFINITY)
+    if ((this.#phase as Phase) === 'closed') return
+    this.#phase = 'closed'
     this.#leave()
   }
 
@@ -197,6 +193,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   end(closing: Closing): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#framer.pause()
     // What waits behind a PONG is said all the same; the PONG itself would promise too much.
     for (const { later } of this.#unanswered) for (const frame of later) this.write(frame)
     this.#outlet.close(closing.code, closing.error, encodeError(closing.error))
@@ -238,36 +235,62 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#changed()
   }
 
+  /** Carries out what comes in, up to so many operations; what is left over waits for another turn. */
+  #read(next: () => void, budget = OPERATIONS_PER_TURN): void {
+    this.#budget = budget
+    try {
+      next()
+    } catch (error) {
+      this.end(toClosing(error))
+    }
+    if (this.#budget <= 0 && this.#framer.paused && this.#readable && !this.#yielding) {
+      this.#yielding = true
+      this.#socket.pause?.()
+      this.#hub.turn.join({ flush: () => this.#readOn() })
+    }
+    const midOperation = this.#framer.midway
+    if (midOperation !== this.#midOperation) {
+      this.#midOperation = midOperation
+      this.#changed()
+    }
+  }
+
+  #readOn(budget?: number): void {
+    this.#yielding = false
+    if (!this.#readable) return
+    this.#read(() => this.#framer.resume(), budget)
+    if (!this.#yielding && this.#readable) this.#socket.resume?.()
+  }
+
+  get #readable(): boolean {
+    return this.#phase === 'ready' && !this.#penalized
+  }
+
   #line(line: string): number {
     // As in nats-server: whoever has not said who they are gets no further than that.
-    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) this.#stop(closings.authorization)
+    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#stop(closings.authorization)
     const op = parseClientOp(line)
     if (op.verb === 'PUB') {
       if (op.size > Math.min(this.#hub.maxPayload, this.#identity?.limits?.payload ?? op.size)) {
-        this.#stop(closings.maxPayload)
+        return this.#stop(closings.maxPayload)
       }
       this.#publishing = op
       return op.size
     }
-    this.#take(op, undefined, line.length)
+    this.#take(op)
     return -1
   }
 
   #payload(payload: Uint8Array): void {
     const op = this.#publishing as PublishOp
     this.#publishing = undefined
-    this.#take(op, payload, payload.length)
+    this.#take(op, payload)
   }
 
-  #take(op: ClientOp, payload: Uint8Array | undefined, bytes: number): void {
-    if (this.#phase !== 'authenticating') {
-      this.#perform(op, payload)
-    } else {
-      this.#waitingBytes += bytes + WAITING_COST
-      if (this.#waitingBytes > this.#hub.limits.maxPayload + WAITING_BYTES) this.#stop(closings.authorization)
-      this.#waiting.push(payload ? { op, payload } : { op })
-    }
-    if (this.#phase === 'closed' || this.#penalized) throw ENDED
+  #take(op: ClientOp, payload?: Uint8Array): void {
+    this.#perform(op, payload)
+    // What comes behind a CONNECT waits until the token is checked.
+    if (--this.#budget <= 0 || !this.#readable) this.#framer.pause()
   }
 
   #perform(op: ClientOp, payload: Uint8Array | undefined): void {
@@ -313,7 +336,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #penalize(): void {
     if (!this.#socket.pause) return this.end(closings.publishRate)
     this.#penalized = true
-    this.#socket.pause(PENALTY)
+    this.#socket.pause()
     setTimeout(() => this.end(closings.publishRate), PENALTY)
   }
 
@@ -339,7 +362,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (!this.#identity || !isSpanwireError(error, 'upstream-unavailable')) return this.end(closings.authorization)
     if (this.#phase !== 'authenticating') return
     this.#phase = 'ready'
-    this.#performWaiting()
+    this.#readOn()
   }
 
   #accept(identity: Identity, options: ConnectOptions): void {
@@ -367,21 +390,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.inform()
     this.#conclude(undefined)
     this.#changed()
-    this.#performWaiting()
-  }
-
-  #performWaiting(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
-    for (const [index, { op, payload }] of waiting.entries()) {
-      if (this.#phase !== 'ready' || this.#penalized) {
-        // A further CONNECT among them: the rest waits again.
-        this.#waiting = waiting.slice(index)
-        return
-      }
-      this.#perform(op, payload)
-    }
+    this.#readOn()
   }
 
   #become(identity: Identity): void {
@@ -416,9 +425,10 @@ export class Session implements ClientConnection, SubscriptionOwner {
     })
   }
 
-  #stop(closing: Closing): never {
+  /** Ends it; no payload follows. */
+  #stop(closing: Closing): number {
     this.end(closing)
-    throw ENDED
+    return -1
   }
 
   /** Hands the host what it needs to restore this session, at most once per turn. */
@@ -431,7 +441,6 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   #leave(): void {
     this.#subscriptions.dropAll()
-    this.#waiting = []
     this.#hub.ended(this.id)
   }
 }

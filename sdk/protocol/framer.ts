@@ -33,6 +33,7 @@ export class Framer {
   #heldLength = 0
   /** Payload bytes the current line announced, or -1 between lines. */
   #expected = -1
+  #paused = false
 
   /**
    * @param maxLine longest control line in bytes (nats-server: 4,096). A line that doesn't end would otherwise
@@ -44,22 +45,51 @@ export class Framer {
   }
 
   /**
-   * Takes the next bytes of the stream.
+   * Takes the next bytes of the stream; while it is paused, it only holds them.
    * @throws SpanwireError `protocol-violation`, or whatever the handler throws; the framer can't be used after that
    */
   push(chunk: Uint8Array): void {
-    let bytes = chunk
-    if (this.#heldLength > 0) {
-      this.#hold(chunk)
-      const whole =
-        this.#expected < 0
-          ? this.#heldLength > this.#maxLine || chunk.includes(NEWLINE)
-          : this.#heldLength >= this.#expected + 2
-      if (!whole) return
-      bytes = this.#release()
-    }
+    if (this.#paused) return this.#hold(chunk)
+    if (this.#heldLength === 0) return this.#cut(chunk)
+    this.#hold(chunk)
+    const whole =
+      this.#expected < 0
+        ? this.#heldLength > this.#maxLine || chunk.includes(NEWLINE)
+        : this.#heldLength >= this.#expected + 2
+    if (whole) this.#cut(this.#release())
+  }
+
+  /** For the handler: nothing is handed to it after this one, until {@link resume}. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  /**
+   * Goes on with what is held.
+   * @throws as `push` does
+   */
+  resume(): void {
+    this.#paused = false
+    this.#cut(this.#release())
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Bytes that came in and were not handed on. */
+  get held(): number {
+    return this.#heldLength
+  }
+
+  /** Whether the stream stands in the middle of a line or payload. */
+  get midway(): boolean {
+    return this.#heldLength > 0 || this.#expected >= 0
+  }
+
+  #cut(bytes: Uint8Array): void {
     let at = 0
-    while (at < bytes.length) {
+    while (at < bytes.length && !this.#paused) {
       if (this.#expected >= 0) {
         const end = at + this.#expected
         if (end + 2 > bytes.length) break
@@ -80,12 +110,12 @@ export class Framer {
         at = end + 1
       }
     }
-    if (at < bytes.length) this.#hold(bytes.subarray(at))
-  }
-
-  /** Whether the stream stands in the middle of a line or payload. */
-  get midway(): boolean {
-    return this.#heldLength > 0 || this.#expected >= 0
+    if (at === bytes.length) return
+    const rest = bytes.subarray(at)
+    if (!this.#paused) return this.#hold(rest)
+    // Not copied: it would be again at every pause.
+    this.#held = rest
+    this.#heldLength = rest.length
   }
 
   #hold(bytes: Uint8Array): void {

@@ -5,9 +5,10 @@ import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 
 const [, , url = '', token = ''] = process.argv
 const chunk = Buffer.from('PUB flood 64\r\n'.padEnd(78, 'x').concat('\r\n').repeat(200))
-for (;;) {
+for (let count = 0; ; count++) {
   const client = await RawClient.open(url)
   client.send(connectLine({}, { auth_token: token }))
+  if (count === 0) console.log('flooding')
   while (!client.ending) {
     client.send(chunk)
     await new Promise((resolve) => setTimeout(resolve, 1))

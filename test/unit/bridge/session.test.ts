@@ -42,6 +42,29 @@ describe('a session', () => {
     expect(bridge.hub.stats.upstreamSubscriptions).toBe(0)
   })
 
+  it('reads a client that sends much a piece at a time, so that others have their turns in between', async () => {
+    const { bridge } = bridgeFor()
+    const [busy, quiet] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
+    quiet.send('SUB loud 1\r\nSUB quiet 2\r\n')
+    busy.send('PUB loud 1\r\nx\r\n'.repeat(200))
+    busy.send('PUB loud 1\r\ny\r\nPING\r\n')
+    quiet.send('PUB quiet 1\r\nz\r\n')
+    const turns: string[] = []
+    for (let i = 0; i < 10; i++) turns.push((await quiet.turn()).replace(/[^xyz]/g, ''))
+    expect(turns.join('')).toBe(`${'x'.repeat(64)}z${'x'.repeat(136)}y`)
+    expect(turns.filter((text) => text !== '').map(({ length }) => length)).toEqual([65, 64, 64, 9])
+  })
+
+  it('carries out what a client sent before it left', async () => {
+    const { bridge } = bridgeFor()
+    const [leaving, other] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
+    other.send('SUB a 1\r\n')
+    leaving.send('PUB a 1\r\nx\r\n'.repeat(500))
+    leaving.connection.closed()
+    expect((await other.turn()).match(/x/g)).toHaveLength(500)
+    expect(bridge.hub.stats.connections).toBe(1)
+  })
+
   it('ends a subscription after its maximum', async () => {
     const { bridge } = bridgeFor()
     const client = await ScriptedClient.connected(bridge)
@@ -107,7 +130,8 @@ describe('a session', () => {
     const { bridge } = bridgeFor()
     const client = await ScriptedClient.connected(bridge)
     client.send(`SUB a 1\r\n${'PING\r\n'.repeat(1_000)}SUB a..b 2\r\n${'PING\r\n'.repeat(500)}`)
-    const text = await client.turn()
+    let text = ''
+    for (let i = 0; i < 30; i++) text += await client.turn()
     expect(text.split('-ERR').map((part) => part.split('PONG').length - 1)).toEqual([1_000, 500])
   })
 

@@ -73,6 +73,41 @@ describe('Framer', () => {
     expect(() => framer.push(encode('12345678\r\n'))).toThrow('maximum control line exceeded')
   })
 
+  it.each([1, 2, 5, 100])(
+    'hands on the same, in pieces of %i bytes, if it is paused after every line or payload',
+    (size) => {
+      const seen: string[] = []
+      const framer: Framer = new Framer(
+        {
+          line(line) {
+            seen.push(line)
+            if (line.startsWith('P ')) return Number(line.slice(2))
+            framer.pause()
+            return -1
+          },
+          payload(bytes) {
+            seen.push(new TextDecoder().decode(bytes))
+            framer.pause()
+          },
+        },
+        64,
+      )
+      const stream = encode('A\r\nP 3\r\nx\r\n\r\nB\r\nP 0\r\n\r\nC\r\n')
+      const counts: number[] = []
+      for (let at = 0; at < stream.length; at += size) framer.push(stream.subarray(at, at + size))
+      expect(seen).toEqual(['A'])
+      expect(framer.held).toBe(stream.length - 3)
+      while (framer.paused && framer.held > 0) {
+        framer.resume()
+        counts.push(seen.length)
+      }
+      expect(seen).toEqual(['A', 'P 3', 'x\r\n', 'B', 'P 0', '', 'C'])
+      // One line, or one line with its payload, for each time.
+      expect(counts).toEqual([3, 4, 6, 7])
+      expect(framer.midway).toBe(false)
+    },
+  )
+
   it('keeps a byte order mark: it is no part of any verb', () => {
     const { framer, seen } = recorder()
     framer.push(encode('\ufeffA\r\n'))
