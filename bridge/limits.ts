@@ -41,8 +41,8 @@ export interface Limits {
   readonly maxHeaders: number
   /**
    * What one user may publish at a hub, over all of its connections and by HTTP; an anonymous client, over one
-   * connection. Default 5,000 messages and 8 MiB a second, and for two seconds'
-   * worth at once. A flood would take the hub's time from everybody else: what is over is refused, and a client that
+   * connection. Default 5,000 messages and 8 MiB a second, and one second's worth
+   * at once. A flood would take the hub's time from everybody else: what is over is refused, and a client that
    * goes on is closed. HTTP answers 429.
    */
   readonly publishRate: PublishRate

@@ -7,7 +7,7 @@ import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
 
-/** For the closing handshakes when the server stops, in ms. */
+/** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
 
 export type { BridgeServer, ServeOptions } from './server.ts'
@@ -78,9 +78,9 @@ async function upgrade(
       const connection = open({
         send: (bytes) => ws.send(bytes),
         close: (code, reason) => {
-          // Its answer must be read.
-          ws.resume()
           ws.close(code, reason)
+          // Behind all that isn't read there is its answer: not worth reading.
+          if (ws.isPaused) setTimeout(() => ws.terminate(), CLOSING_TIME)
         },
         pause: () => ws.pause(),
         resume: () => ws.resume(),

@@ -7,9 +7,9 @@ import type { SessionSnapshot } from '../session/snapshot.ts'
 export interface ClientSocket {
   /** Sends one binary WebSocket message. The bytes may be shared with other sockets: don't change them. */
   send(bytes: Uint8Array): void
-  /** Starts the closing handshake. */
+  /** Starts the closing handshake; while it is paused, without waiting for the answer. */
   close(code: number, reason: string): void
-  /** Reads nothing, until `resume` or `close`: what the client sends fills its own buffers. Not every host can. */
+  /** Reads nothing until `resume`: what the client sends fills its own buffers. Not every host can. */
   pause?(): void
   resume?(): void
   /**

@@ -9,10 +9,7 @@ export interface PublishRate {
 /** How long a client that publishes too fast is held before it is closed, in ms. */
 export const PENALTY = 1_000
 
-/** What a client that was quiet may publish at once: this many seconds' worth. */
-const BURST = 2
-
-/** A token bucket for messages and one for bytes (RFC 2697's way of counting, without its colours). */
+/** A token bucket of one second's worth of messages, and one of bytes (RFC 2697's way of counting, without its colours). */
 export class RateMeter {
   readonly #rate: PublishRate
   #messages: number
@@ -21,8 +18,8 @@ export class RateMeter {
 
   constructor(rate: PublishRate, now: number) {
     this.#rate = rate
-    this.#messages = rate.messages * BURST
-    this.#bytes = rate.bytes * BURST
+    this.#messages = rate.messages
+    this.#bytes = rate.bytes
     this.#at = now
   }
 
@@ -30,8 +27,8 @@ export class RateMeter {
   take(bytes: number, now: number): boolean {
     const seconds = Math.max(0, now - this.#at) / 1_000
     this.#at = Math.max(this.#at, now)
-    this.#messages = Math.min(this.#rate.messages * BURST, this.#messages + seconds * this.#rate.messages)
-    this.#bytes = Math.min(this.#rate.bytes * BURST, this.#bytes + seconds * this.#rate.bytes)
+    this.#messages = Math.min(this.#rate.messages, this.#messages + seconds * this.#rate.messages)
+    this.#bytes = Math.min(this.#rate.bytes, this.#bytes + seconds * this.#rate.bytes)
     if (this.#messages < 1 || this.#bytes < bytes) return false
     this.#messages -= 1
     this.#bytes -= bytes

@@ -33,7 +33,7 @@ interface Unanswered {
 /** What of a client may wait, for its token to be checked or its turn, in bytes: one largest message and this. */
 const WAITING_BYTES = 64 * 1024
 /** Operations of one client in one turn. The rest waits until the others have had theirs: about 0.2 ms later. */
-const OPERATIONS_PER_TURN = 64
+const OPERATIONS_PER_TURN = 32
 
 /** One client's connection: its protocol state, who it is, and the order in which its operations are carried out. */
 export class Session implements ClientConnection, SubscriptionOwner {
@@ -194,6 +194,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#framer.pause()
+    if (this.#yielding) this.#socket.resume?.()
     // What waits behind a PONG is said all the same; the PONG itself would promise too much.
     for (const { later } of this.#unanswered) for (const frame of later) this.write(frame)
     this.#outlet.close(closing.code, closing.error, encodeError(closing.error))

@@ -56,7 +56,7 @@ describe('POST /publish/:subject', () => {
 
   it('refuses what is too large, and too much at once', async () => {
     const { post } = await authorized({
-      limits: { maxPayload: 200, maxHeaders: 100, publishRate: { messages: 1, bytes: 1_000 } },
+      limits: { maxPayload: 200, maxHeaders: 100, publishRate: { messages: 2, bytes: 1_000 } },
     })
     expect(await codeOf(await post('/publish/a.b', 'x'.repeat(200)))).toEqual([413, 'payload-too-large'])
     expect((await post('/publish/a.b')).status).toBe(202)
