@@ -11,10 +11,11 @@ import {
   replayStatus,
 } from '../../sdk/protocol/replay.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
+import type { ServerMessage } from '../../sdk/protocol/server-reader.ts'
 import { encodeCursor, type Position, streamMark } from './event-cursor.ts'
 import { encodeJson } from './event-json.ts'
 import type { EventsQuery } from './events-query.ts'
-import type { HubClientHandler, HubMessage } from './hub-client.ts'
+import type { HubClientHandler } from './hub-client.ts'
 import type { HubLine } from './hub-line.ts'
 import { readRefusal } from './hub-refusal.ts'
 import { encodeSse, type SseBody } from './sse-body.ts'
@@ -73,8 +74,8 @@ export class EventFeed implements HubClientHandler {
     this.#event('upstream', { state: edge.upstream })
   }
 
-  message(message: HubMessage): void {
-    const source = this.#sources.find(({ sid }) => sid === message.sid)
+  message(sid: string, message: ServerMessage): void {
+    const source = this.#sources.find((own) => own.sid === sid)
     if (!source) return
     if (message.subject === REPLAY_STATUS_SUBJECT) return this.#status(source, message.headerBlock)
     const place = source.state === 'replayed' && message.reply ? parseAckSubject(message.reply) : undefined

@@ -10,8 +10,9 @@ import {
   replayHeaders,
   replayStatus,
 } from '../../sdk/protocol/replay.ts'
+import type { ServerMessage } from '../../sdk/protocol/server-reader.ts'
 import { encodeJson } from './event-json.ts'
-import type { HubClientHandler, HubMessage } from './hub-client.ts'
+import type { HubClientHandler } from './hub-client.ts'
 import type { HubLine } from './hub-line.ts'
 import { readRefusal } from './hub-refusal.ts'
 
@@ -75,7 +76,7 @@ export class HistoryPage implements HubClientHandler {
     this.late()
   }
 
-  message({ subject, reply, payload, headerBlock }: HubMessage): void {
+  message(_: string, { subject, reply, payload, headerBlock }: ServerMessage): void {
     if (subject === REPLAY_STATUS_SUBJECT) return this.#status(headerBlock)
     const place = parseAckSubject(reply ?? '')
     if (!place || !this.#stream || this.#messages.length >= this.#range.limit) return

@@ -1,17 +1,11 @@
-import { type HeaderFields, parseHeaders } from '../protocol/headers.ts'
+import { type HeaderFields, readFields } from '../protocol/header-fields.ts'
 
 /** The headers of an event. Names are compared without regard to case. Iterates over [name, value] in order. */
 export class EventHeaders {
   readonly #fields: HeaderFields
 
   constructor(block: Uint8Array | undefined) {
-    let fields: HeaderFields = []
-    try {
-      if (block) fields = parseHeaders(block).fields
-    } catch {
-      // nats-server carries any bytes as headers; what is not a header block has no fields.
-    }
-    this.#fields = fields
+    this.#fields = readFields(block)
   }
 
   /** The first value of that name. */

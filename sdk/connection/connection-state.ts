@@ -13,13 +13,16 @@ export type Phase = ConnectionState | 'stalled'
  */
 export type ConnectionInput = 'ready' | 'stall' | 'lost' | 'end'
 
-/** Where a connection goes, for every phase and every input. */
-export const transitions: Readonly<Record<Phase, Readonly<Record<ConnectionInput, Phase>>>> = {
-  connecting: { ready: 'open', stall: 'stalled', lost: 'connecting', end: 'closed' },
-  open: { ready: 'open', stall: 'stalled', lost: 'reconnecting', end: 'closed' },
-  stalled: { ready: 'open', stall: 'stalled', lost: 'reconnecting', end: 'closed' },
-  reconnecting: { ready: 'open', stall: 'stalled', lost: 'reconnecting', end: 'closed' },
-  closed: { ready: 'closed', stall: 'closed', lost: 'closed', end: 'closed' },
+const after: Readonly<Record<ConnectionInput, Phase>> = {
+  ready: 'open',
+  stall: 'stalled',
+  lost: 'reconnecting',
+  end: 'closed',
+}
+
+/** Where a connection goes: what is closed stays so, and what was never connected isn't reconnecting. */
+export function transition(phase: Phase, input: ConnectionInput): Phase {
+  return phase === 'closed' || (phase === 'connecting' && input === 'lost') ? phase : after[input]
 }
 
 /** What users see of a phase. */

@@ -9,47 +9,48 @@ export interface OfflineOptions {
 }
 
 /** A queue of bounded length and size. */
-export class OfflineQueue<Entry extends { readonly size: number }> {
-  readonly #maxMessages: number
-  readonly #maxBytes: number
-  readonly #refuseNewest: boolean
-  #entries = new Set<Entry>()
-  #bytes = 0
-
-  constructor({ maxMessages = 1_000, maxBytes = 1_048_576, whenFull }: OfflineOptions = {}) {
-    this.#maxMessages = maxMessages
-    this.#maxBytes = maxBytes
-    this.#refuseNewest = whenFull === 'refuse-newest'
-  }
-
-  get length(): number {
-    return this.#entries.size
-  }
-
+export interface OfflineQueue<Entry> {
+  readonly length: number
   /** Adds an entry. Returns those that had to be refused for it, which may be itself. */
-  add(entry: Entry): Entry[] {
-    if (entry.size > this.#maxBytes || this.#maxMessages < 1) return [entry]
-    const refused: Entry[] = []
-    while (this.#entries.size >= this.#maxMessages || this.#bytes + entry.size > this.#maxBytes) {
-      if (this.#refuseNewest) return [entry]
-      const [oldest] = this.#entries as Set<Entry> & Iterable<Entry>
-      this.delete(oldest as Entry)
-      refused.push(oldest as Entry)
-    }
-    this.#entries.add(entry)
-    this.#bytes += entry.size
-    return refused
-  }
-
-  delete(entry: Entry): void {
-    if (this.#entries.delete(entry)) this.#bytes -= entry.size
-  }
-
+  add(entry: Entry): Entry[]
+  delete(entry: Entry): void
   /** Takes everything out, oldest first. */
-  take(): Entry[] {
-    const entries = [...this.#entries]
-    this.#entries = new Set()
-    this.#bytes = 0
-    return entries
+  take(): Entry[]
+}
+
+export function createOfflineQueue<Entry extends { readonly size: number }>({
+  maxMessages = 1_000,
+  maxBytes = 1_048_576,
+  whenFull,
+}: OfflineOptions = {}): OfflineQueue<Entry> {
+  const entries = new Set<Entry>()
+  let bytes = 0
+
+  const queue: OfflineQueue<Entry> = {
+    get length() {
+      return entries.size
+    },
+    add(entry) {
+      const refused: Entry[] = []
+      while (entries.size >= maxMessages || bytes + entry.size > maxBytes) {
+        const [oldest] = entries
+        if (!oldest || entry.size > maxBytes || whenFull === 'refuse-newest') return [...refused, entry]
+        queue.delete(oldest)
+        refused.push(oldest)
+      }
+      entries.add(entry)
+      bytes += entry.size
+      return refused
+    },
+    delete(entry) {
+      if (entries.delete(entry)) bytes -= entry.size
+    },
+    take() {
+      const taken = [...entries]
+      entries.clear()
+      bytes = 0
+      return taken
+    },
   }
+  return queue
 }

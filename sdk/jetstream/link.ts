@@ -1,11 +1,7 @@
+import type { ServerMessage } from '../protocol/server-reader.ts'
+
 /** A message as it comes from the broker. Transports of the SDK and upstreams of the bridge have the same. */
-export interface JetStreamMessage {
-  readonly subject: string
-  readonly reply?: string
-  /** The raw `NATS/1.0` header block. */
-  readonly headerBlock?: Uint8Array
-  readonly payload: Uint8Array
-}
+export type JetStreamMessage = ServerMessage
 
 /** How JetStream is reached: over a transport of the SDK, or over an upstream of the bridge. */
 export interface JetStreamLink {

@@ -2,17 +2,35 @@
 export const CRLF: string = '\r\n'
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Text as UTF-8. */
+export const encode = (text: string): Uint8Array => encoder.encode(text)
+
+/** UTF-8 as text, without a byte order mark at its beginning. */
+export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+/** Chunks as one; a single one is returned as it is. */
+export function join(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 1) return chunks[0] as Uint8Array
+  const bytes = new Uint8Array(chunks.reduce((size, { length }) => size + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
 
 /** One protocol message: a control line and, if given, header block and payload, each in its place, in one buffer. */
 export function encodeFrame(line: string, headers?: Uint8Array, payload?: Uint8Array): Uint8Array {
-  if (!payload) return encoder.encode(line + CRLF)
-  const head = encoder.encode(line + CRLF)
+  const head = encode(line + CRLF)
+  if (!payload) return head
   const headerLength = headers?.length ?? 0
   const bytes = new Uint8Array(head.length + headerLength + payload.length + 2)
   bytes.set(head)
   if (headers) bytes.set(headers, head.length)
   bytes.set(payload, head.length + headerLength)
-  bytes[bytes.length - 2] = 13
-  bytes[bytes.length - 1] = 10
+  bytes.set([13, 10], bytes.length - 2)
   return bytes
 }

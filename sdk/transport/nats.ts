@@ -1,9 +1,9 @@
-import { type ConnectionInput, type Phase, toState, transitions } from '../connection/connection-state.ts'
-import { type OfflineOptions, OfflineQueue } from '../connection/offline-queue.ts'
+import { type ConnectionInput, type Phase, toState, transition } from '../connection/connection-state.ts'
+import { createOfflineQueue, type OfflineOptions, type OfflineQueue } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
-import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull, timedOut } from './checks.ts'
-import { noResponders } from './inbox.ts'
+import { noResponders, timedOut } from './answer.ts'
+import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull } from './checks.ts'
 import type { NatsConnectionLike, NatsMessageLike, NatsStatusLike, NatsSubscriptionLike } from './nats-connection.ts'
 import { StatusCell } from './status-cell.ts'
 import type {
@@ -49,7 +49,7 @@ export class NatsTransport implements Transport {
 
   constructor(connection: NatsConnectionLike | Promise<NatsConnectionLike>, offline?: OfflineOptions) {
     this.#cell = new StatusCell('connecting')
-    this.#queue = new OfflineQueue(offline)
+    this.#queue = createOfflineQueue(offline)
     if ('then' in connection) {
       connection.then(
         (made) => this.#connected(made),
@@ -206,7 +206,7 @@ export class NatsTransport implements Transport {
   }
 
   #opened(): void {
-    this.#phase = transitions[this.#phase].ready
+    this.#phase = transition(this.#phase, 'ready')
     for (const sending of this.#queue.take()) {
       try {
         checkSize(sending.size, this.#connection?.info)
@@ -318,7 +318,7 @@ export class NatsTransport implements Transport {
   }
 
   #enter(input: ConnectionInput, error?: SpanwireError): void {
-    this.#phase = transitions[this.#phase][input]
+    this.#phase = transition(this.#phase, input)
     this.#cell.set(toState(this.#phase), error)
   }
 

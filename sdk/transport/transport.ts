@@ -1,15 +1,9 @@
 import type { SpanwireErrorCode } from '../errors.ts'
-import type { HeaderFields } from '../protocol/headers.ts'
+import type { HeaderFields } from '../protocol/header-fields.ts'
+import type { ServerMessage } from '../protocol/server-reader.ts'
 
 /** A message as it came from the broker. */
-export interface TransportMessage {
-  readonly subject: string
-  /** Where an answer is wanted. */
-  readonly reply?: string
-  /** The raw `NATS/1.0` header block; parsed only when somebody asks. */
-  readonly headerBlock?: Uint8Array
-  readonly payload: Uint8Array
-}
+export type TransportMessage = ServerMessage
 
 /**
  * Where a connection is.
@@ -49,16 +43,16 @@ export interface SubscriptionHandler {
 }
 
 export interface TransportPublishOptions {
-  readonly reply?: string
+  readonly reply?: string | undefined
   readonly headers?: HeaderFields
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface TransportRequestOptions {
   readonly headers?: HeaderFields
   /** How long to wait for the answer, in ms. */
   readonly timeout: number
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

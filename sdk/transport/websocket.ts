@@ -1,19 +1,20 @@
 import { type BackoffOptions, backoff } from '../connection/backoff.ts'
-import { type ConnectionInput, type Phase, toState, transitions } from '../connection/connection-state.ts'
+import { type ConnectionInput, type Phase, toState, transition } from '../connection/connection-state.ts'
 import { keepAlive } from '../connection/keep-alive.ts'
-import { type OfflineOptions, OfflineQueue } from '../connection/offline-queue.ts'
+import { createOfflineQueue, type OfflineOptions } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
+import { lazy } from '../lazy.ts'
+import { encodeFrame } from '../protocol/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
-import { encodeHeaders } from '../protocol/headers.ts'
+import { encodeFields } from '../protocol/header-fields.ts'
 import type { ServerInfo } from '../protocol/server-op.ts'
-import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull, timedOut } from './checks.ts'
-import { checkAnswer, Inbox } from './inbox.ts'
-import { NatsLink } from './nats-link.ts'
-import { Outbox, type Waiter } from './outbox.ts'
-import { readServerError } from './server-error.ts'
+import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull } from './checks.ts'
+import { type Link, type LinkSocket, openLink } from './link.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
+import type { Suspect, SuspectSubscription } from './server-error.ts'
 import { StatusCell } from './status-cell.ts'
-import { refreshAfter, type TokenSource } from './token.ts'
-import type { SubscriptionHandler, Transport, TransportPublishOptions } from './transport.ts'
+import type { TokenSource } from './token.ts'
+import type { SubscriptionHandler, Transport } from './transport.ts'
 
 export interface WebSocketOptions {
   /**
@@ -52,23 +53,15 @@ export interface WebSocketOptions {
 const MAX_REFUSALS = 3
 
 /** A message to be sent, or a subscription, or somebody who only waits. */
-interface Member extends Waiter {
+interface Member extends Suspect {
   readonly frame?: Uint8Array
-  readonly subject?: string
-  readonly reply?: string | undefined
   /** Header block and payload, in bytes. */
   readonly size: number
-  /** Of a subscription. */
-  readonly sid?: string
 }
 
-interface Subscription extends Member {
-  readonly sid: string
+interface Subscription extends Member, SuspectSubscription {
   readonly frame: Uint8Array
-  readonly filter: string
-  readonly queue: string | undefined
   readonly handler: SubscriptionHandler
-  end(error: Error): void
 }
 
 /**
@@ -79,24 +72,25 @@ interface Subscription extends Member {
 export function webSocket(options: WebSocketOptions): Transport {
   const { token: source, user, pass, name, via, connectTimeout = 10_000, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
+  // Not part of the first load: many pages never need them.
+  const errors = lazy(() => import('./server-error.ts'))
+  const requests = lazy(async () => (await import('./requester.ts')).createRequester(transport))
   const cell = new StatusCell('connecting')
-  const queue = new OfflineQueue<Member>(options.offline)
+  const queue = createOfflineQueue<Member>(options.offline)
   const subscriptions = new Map<string, Subscription>()
-  const inbox = new Inbox()
   /** Those who asked for a flush while offline. */
   const flushes: Member[] = []
   let phase: Phase = 'connecting'
   let lastSid = 0
-  let listening = false
-  // Of the current connection:
-  let link: NatsLink | undefined
-  let info: ServerInfo | undefined
   let edge: boolean | undefined
+  // Of the current connection:
+  let link: Link | undefined
+  let info: ServerInfo | undefined
   let outbox: Outbox<Member> | undefined
   let fault: SpanwireError | undefined
   let unanswered = 0
   let heartbeat: ReturnType<typeof setInterval> | undefined
-  let refresh: ReturnType<typeof setTimeout> | undefined
+  let stopRefresh: Promise<() => void> | undefined
   // Of the attempts to make one:
   let attempts = 0
   let refusals = 0
@@ -122,17 +116,16 @@ export function webSocket(options: WebSocketOptions): Transport {
         link?.end(new SpanwireError('connection-refused', `No connection within ${wait} ms.`))
       }, wait)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
-      link = new NatsLink(
-        url,
-        {
-          info: (next) => informed(next, token),
-          message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
-          error: erred,
-          pong: ponged,
-          lost: (error) => lost(fault ?? error),
+      link = openLink(socket ?? (new WebSocket(url) as LinkSocket), {
+        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+        operation(verb, text) {
+          if (verb === '-ERR') return erred(text)
+          if (verb === 'INFO') informed(JSON.parse(text), token)
+          else if (verb === 'PONG') ponged()
+          else if (verb === 'PING') link?.send(encodeFrame('PONG'))
         },
-        socket,
-      )
+        lost: (error) => lost(fault ?? error),
+      })
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else lost(new SpanwireError('connection-refused', 'The token function or the dial failed.', { cause }))
@@ -152,14 +145,14 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   function informed(next: ServerInfo, token: string | undefined): void {
     info = next
-    edge = next.edge !== undefined
+    edge = !!next.edge
     if (!outbox) {
-      outbox = new Outbox((bytes) => link?.send(bytes))
-      outbox.send(
+      const current = createOutbox<Member>((bytes) => link?.send(bytes))
+      outbox = current
+      current.send(
         encodeConnect({
           verbose: false,
           pedantic: false,
-          echo: true,
           headers: true,
           no_responders: true,
           protocol: 1,
@@ -169,8 +162,12 @@ export function webSocket(options: WebSocketOptions): Transport {
           ...({ auth_token: token, user, pass, name } as object),
         }),
       )
-      for (const subscription of subscriptions.values()) outbox.send(subscription.frame, subscription)
-      planRefresh(token)
+      for (const subscription of subscriptions.values()) current.send(subscription.frame, subscription)
+      // nats-server takes no second CONNECT, and asks for a new token by closing.
+      if (edge && token && typeof source === 'function')
+        stopRefresh = import('./token-refresh.ts').then(({ keepFresh }) =>
+          keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
+        )
     } else if (heartbeat !== undefined) {
       settle()
       // Lame duck: what is under way is confirmed, then another server is looked for.
@@ -179,24 +176,6 @@ export function webSocket(options: WebSocketOptions): Transport {
         outbox.send(undefined, { size: 0, settle: (error) => error || moved() })
       }
     }
-  }
-
-  /** nats-server takes no second CONNECT, and asks for a new token by closing. */
-  function planRefresh(token: string | undefined): void {
-    if (typeof source !== 'function' || !token || !info?.edge) return
-    const wait = refreshAfter(token, Date.now())
-    if (wait === undefined) return
-    refresh = setTimeout(async () => {
-      const current = outbox
-      try {
-        const next = await source()
-        if (!current || current !== outbox) return
-        current.send(encodeConnect({ verbose: false, auth_token: next }))
-        planRefresh(next)
-      } catch {
-        // The old one still holds; when it ends, so does the connection, and the function is asked again.
-      }
-    }, wait)
   }
 
   function ponged(): void {
@@ -242,22 +221,15 @@ export function webSocket(options: WebSocketOptions): Transport {
     else link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
   }
 
-  function erred(text: string): void {
-    const { about, subject, queue, error } = readServerError(text)
-    const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
+  function erred(text: string): Promise<void> {
+    const current = link
     const oldest = outbox?.oldest ?? []
-    if (about === 'Publish') {
-      for (const member of oldest) if (is(member.subject, subject) || is(member.reply, subject)) member.settle(error)
-    } else if (about === 'Subscription') {
-      for (const other of [...subscriptions.values()])
-        if (is(other.filter, subject) && is(other.queue, queue)) other.end(error)
-    } else if (about === 'maximum') {
-      const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
-      subscriptions.get(newest?.sid ?? '')?.end(error)
-    } else {
-      fault = error
-      if (about) link?.end(error)
-    }
+    return errors(({ tellError }) => {
+      const told = tellError(text, oldest, subscriptions)
+      if (!told || current !== link) return
+      fault = told.error
+      if (told.credentials) current?.end(fault)
+    }).catch((error) => current?.end(error))
   }
 
   /** The connection, or an attempt to make one, is gone. */
@@ -277,11 +249,10 @@ export function webSocket(options: WebSocketOptions): Transport {
   function abandon(error: Error): void {
     clearInterval(heartbeat)
     clearTimeout(patience)
-    clearTimeout(refresh)
+    stopRefresh?.then((stop) => stop())
     const waiters = outbox?.end() ?? []
-    heartbeat = link = info = outbox = fault = undefined
+    heartbeat = link = info = outbox = fault = stopRefresh = undefined
     unanswered = 0
-    inbox.failAll(error, true)
     for (const waiter of waiters) waiter.settle(error)
   }
 
@@ -295,56 +266,16 @@ export function webSocket(options: WebSocketOptions): Transport {
     last?.end(error)
     for (const member of [...queue.take(), ...flushes.splice(0)]) member.settle(error)
     for (const subscription of [...subscriptions.values()]) subscription.end(error)
-    inbox.failAll(error)
     cell.set('closed', error)
   }
 
   function enter(input: ConnectionInput, error?: SpanwireError): void {
-    phase = transitions[phase][input]
+    phase = transition(phase, input)
     cell.set(toState(phase), error)
   }
 
   function assertNotClosed(): void {
     if (phase === 'closed') throw closedError()
-  }
-
-  /** Sends a message, or keeps it while offline. Returns what takes back what can be taken back. */
-  function submit(
-    subject: string,
-    payload: Uint8Array,
-    { reply, headers }: TransportPublishOptions,
-    settle: Waiter['settle'],
-  ): () => void {
-    assertNotClosed()
-    checkSubject(subject)
-    if (reply !== undefined) checkSubject(reply)
-    const block = headers?.length ? encodeHeaders(headers) : undefined
-    const size = payload.length + (block?.length ?? 0)
-    checkSize(size, info)
-    const member = { frame: encodePublish(subject, payload, reply, block), subject, reply, size, settle }
-    if (phase === 'open') send(member)
-    else for (const refused of queue.add(member)) refused.settle(queueFull())
-    return () => queue.delete(member)
-  }
-
-  /** {@link submit}, until the promise is settled, the signal aborted, or time is up. */
-  async function exchange<T>(
-    { promise, reject }: PromiseWithResolvers<T>,
-    signal: AbortSignal | undefined,
-    start: () => () => void,
-    timeout?: () => ReturnType<typeof setTimeout>,
-  ): Promise<T> {
-    let takeBack = () => {}
-    const release = onAbort(signal, reject)
-    const timer = timeout?.()
-    try {
-      if (!signal?.aborted) takeBack = start()
-      return await promise
-    } finally {
-      takeBack()
-      clearTimeout(timer)
-      release()
-    }
   }
 
   const transport: Transport = {
@@ -356,48 +287,50 @@ export function webSocket(options: WebSocketOptions): Transport {
     },
     onStatus: (listener) => cell.listen(listener),
 
-    async publish(subject, payload, given = {}) {
-      const outcome = Promise.withResolvers<void>()
-      const settle = (error?: Error) => (error ? outcome.reject(error) : outcome.resolve())
-      return exchange(outcome, given.signal, () => submit(subject, payload, given, settle))
+    async publish(subject, payload, { reply, headers, signal } = {}) {
+      assertNotClosed()
+      checkSubject(subject)
+      checkSubject(reply)
+      const block = headers?.length ? encodeFields(headers) : undefined
+      const size = payload.length + (block?.length ?? 0)
+      checkSize(size, info)
+      return new Promise((resolve, reject) => {
+        const member: Member = {
+          frame: encodePublish(subject, payload, reply, block),
+          subject,
+          reply,
+          size,
+          settle(error) {
+            release()
+            if (error) reject(error)
+            else resolve()
+          },
+        }
+        const release = onAbort(signal, (error) => {
+          queue.delete(member)
+          reject(error)
+        })
+        if (signal?.aborted) return
+        if (phase === 'open') send(member)
+        else for (const refused of queue.add(member)) refused.settle(queueFull())
+      })
     },
 
-    async request(subject, payload, { timeout, signal, headers }) {
+    async request(...args) {
       assertNotClosed()
-      if (!listening) {
-        listening = true
-        transport.subscribe(inbox.filter, {
-          message: (message) => inbox.message(message),
-          ended(error) {
-            listening = false
-            inbox.failAll(error)
-          },
-        })
-      }
-      const asking = inbox.ask()
-      const settle = (error?: Error) => {
-        asking.sent = true
-        if (error) asking.reject(error)
-      }
-      const answer = exchange(
-        asking,
-        signal,
-        () => submit(subject, payload, { reply: asking.reply, ...(headers && { headers }) }, settle),
-        () => setTimeout(() => asking.reject(timedOut(subject, timeout)), timeout),
-      )
-      return checkAnswer(await answer.finally(() => inbox.forget(asking)), subject)
+      return requests((request) => request(...args))
     },
 
     subscribe(filter, handler, { queue } = {}) {
       assertNotClosed()
       checkFilter(filter, queue)
-      const sid = String(++lastSid)
+      const sid = `${++lastSid}`
       const ready = Promise.withResolvers<void>()
       ready.promise.catch(() => {})
-      const isLive = () => subscriptions.has(sid)
+      /** Returns whether it was live. */
       const forget = (error: Error = new SpanwireError('aborted', 'Ended before the server had it.')) => {
-        subscriptions.delete(sid)
         ready.reject(error)
+        return subscriptions.delete(sid)
       }
       const subscription: Subscription = {
         sid,
@@ -418,17 +351,12 @@ export function webSocket(options: WebSocketOptions): Transport {
       return {
         ready: ready.promise,
         unsubscribe() {
-          if (!isLive()) return
-          forget()
-          outbox?.send(encodeUnsubscribe(sid))
+          if (forget()) outbox?.send(encodeUnsubscribe(sid))
         },
         async drain() {
-          if (!isLive()) return
           // What the server had sent before arrives before its PONG; if the connection is lost, nothing more comes.
-          await new Promise<unknown>((settle) => {
-            if (outbox) outbox.send(encodeUnsubscribe(sid), { size: 0, settle })
-            else settle(undefined)
-          })
+          if (outbox && subscriptions.has(sid))
+            await new Promise<unknown>((settle) => outbox?.send(encodeUnsubscribe(sid), { size: 0, settle }))
           forget()
         },
       }
@@ -444,7 +372,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     },
 
     async drain() {
-      for (const { sid } of subscriptions.values()) outbox?.send(encodeUnsubscribe(sid))
+      for (const { sid } of subscriptions.values()) outbox?.send(encodeUnsubscribe(sid as string))
       if (outbox || queue.length > 0) await transport.flush().catch(() => {})
       end(closedError())
     },

@@ -1,20 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Framer } from '../../bridge/session/framer.ts'
 import { isSpanwireError } from '../../sdk/errors.ts'
 import { parseClientOp } from '../../sdk/protocol/client-op.ts'
-import { Framer } from '../../sdk/protocol/framer.ts'
-import { encodeError, encodeMessage, parseServerOp } from '../../sdk/protocol/server-op.ts'
+import { encodeError, encodeMessage } from '../../sdk/protocol/server-op.ts'
+import { createServerReader } from '../../sdk/protocol/server-reader.ts'
 import { mutatedStream, toBytes, validStream } from './client-streams.ts'
 
-type Parse = (line: string) => object
+type Read = (chunks: readonly Uint8Array[]) => unknown[]
 
-/** What a stream means: its operations and payloads in order, and the error that ended it. */
-function read(parse: Parse, chunks: readonly Uint8Array[]): unknown[] {
+/** What a client's stream means: its operations and payloads in order, and the error that ended it. */
+function readClient(chunks: readonly Uint8Array[]): unknown[] {
   const seen: unknown[] = []
   const framer = new Framer(
     {
       line(line) {
-        const op = parse(line)
+        const op = parseClientOp(line)
         seen.push(op)
         return 'size' in op ? (op.size as number) : -1
       },
@@ -28,6 +29,22 @@ function read(parse: Parse, chunks: readonly Uint8Array[]): unknown[] {
   } catch (error) {
     if (!isSpanwireError(error, 'protocol-violation')) throw error
     seen.push(error.message)
+  }
+  return seen
+}
+
+/** What a server's stream means. */
+function readServer(chunks: readonly Uint8Array[]): unknown[] {
+  const seen: unknown[] = []
+  const read = createServerReader({
+    message: (sid, { subject, reply, headerBlock = [], payload }) =>
+      void seen.push([sid, subject, reply, [...headerBlock], [...payload]]),
+    operation: (verb, text) => void seen.push([verb, text]),
+  })
+  try {
+    for (const chunk of chunks) read(chunk)
+  } catch (error) {
+    seen.push((error as Error).message)
   }
   return seen
 }
@@ -54,22 +71,18 @@ const serverStream = fc
 
 describe('streams of bytes', () => {
   it.each([
-    ['a client', parseClientOp as Parse, validStream.map(toBytes)],
-    ['a server', parseServerOp as Parse, serverStream],
-  ])('of %s mean the same split at every byte, in two, and anywhere', (_, parse, streams) => {
+    ['a client', readClient as Read, validStream.map(toBytes)],
+    ['a server', readServer as Read, serverStream],
+  ])('of %s mean the same split at every byte, in two, and anywhere', (_, read, streams) => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
-        const whole = read(parse, [stream])
-        expect(whole.at(-1)).toBe(false)
-        expect(
-          read(
-            parse,
-            Array.from(stream, (byte) => Uint8Array.of(byte)),
-          ),
-        ).toEqual(whole)
-        expect(read(parse, split(stream, cuts))).toEqual(whole)
+        const whole = read([stream])
+        // None of them ended with an error.
+        expect(typeof whole.at(-1)).not.toBe('string')
+        expect(read(Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(whole)
+        expect(read(split(stream, cuts))).toEqual(whole)
         const at = (cuts[0] ?? 0) % stream.length
-        expect(read(parse, [stream.subarray(0, at), new Uint8Array(0), stream.subarray(at)])).toEqual(whole)
+        expect(read([stream.subarray(0, at), new Uint8Array(0), stream.subarray(at)])).toEqual(whole)
       }),
       { numRuns: 150 },
     )
@@ -81,8 +94,8 @@ describe('streams of bytes', () => {
   ])('%s give operations or a protocol violation, nothing else, however they are split', (_, streams) => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
-        for (const parse of [parseClientOp, parseServerOp] as Parse[]) {
-          expect(read(parse, split(stream, cuts))).toEqual(read(parse, [stream]))
+        for (const read of [readClient, readServer]) {
+          expect(read(split(stream, cuts))).toEqual(read([stream]))
         }
       }),
       { numRuns: 1_000 },

@@ -10,10 +10,8 @@ import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
 import { parseHeaders } from '../../../sdk/protocol/headers.ts'
 import { parseAckSubject, type ReplayStart, replayStatus } from '../../../sdk/protocol/replay.ts'
 import { clip, formatRanges, missingFrom, subtract } from '../../../sdk/protocol/sequence-ranges.ts'
-import { parseServerOp } from '../../../sdk/protocol/server-op.ts'
+import { createServerReader, type ServerMessage } from '../../../sdk/protocol/server-reader.ts'
 import { eventually } from '../../support/eventually.ts'
-
-const text = new TextDecoder()
 
 /** A client that reads when it is told to, and keeps what it was sent. */
 class Client implements SubscriptionOwner {
@@ -35,12 +33,17 @@ class Client implements SubscriptionOwner {
 
   write(frame: Uint8Array): void {
     if (this.slow) this.unread += frame.length
-    const end = text.decode(frame).indexOf('\r\n')
-    const op = parseServerOp(text.decode(frame.subarray(0, end)))
-    if (op.verb !== 'MSG') throw new Error(op.verb)
-    const ack = parseAckSubject(op.reply ?? '')
+    createServerReader({
+      message: (_, message) => this.#take(message),
+      operation(verb) {
+        throw new Error(verb)
+      },
+    })(frame)
+  }
+  #take({ reply = '', headerBlock = new Uint8Array() }: ServerMessage): void {
+    const ack = parseAckSubject(reply)
     if (ack) return void this.seqs.push(ack.seq)
-    const { description = '', fields } = parseHeaders(frame.subarray(end + 2, end + 2 + op.headerSize))
+    const { description = '', fields } = parseHeaders(headerBlock)
     this.statuses.push(description)
     if (description !== replayStatus.gap) return
     for (const range of (fields[0]?.[1] ?? '').split(',')) {

@@ -1,53 +1,83 @@
 import { describe, expect, it } from 'vitest'
-import { isSpanwireError } from '../../../sdk/errors.ts'
-import { encodeError, encodeInfo, encodeMessage, parseServerOp } from '../../../sdk/protocol/server-op.ts'
+import { encodeError, encodeInfo, encodeMessage } from '../../../sdk/protocol/server-op.ts'
+import { createServerReader } from '../../../sdk/protocol/server-reader.ts'
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const bytes = (string: string) => new TextEncoder().encode(string)
 
-describe('parseServerOp', () => {
+function recorder(): { seen: unknown[]; read: (text: string) => void; waits: { now: boolean } } {
+  const seen: unknown[] = []
+  const waits = { now: false }
+  const read = createServerReader({
+    message: (sid, { headerBlock, payload, ...rest }) =>
+      void seen.push({ sid, ...rest, ...(headerBlock && { headers: text(headerBlock) }), payload: text(payload) }),
+    operation(verb, about) {
+      seen.push(about ? [verb, about] : verb)
+      return waits.now
+    },
+  })
+  return { seen, waits, read: (string) => read(bytes(string)) }
+}
+
+describe('a reader of what servers send', () => {
   it.each([
-    ['MSG a 1 5', { verb: 'MSG', subject: 'a', sid: '1', headerSize: 0, size: 5 }],
-    ['MSG a 1 r 5', { verb: 'MSG', subject: 'a', sid: '1', reply: 'r', headerSize: 0, size: 5 }],
-    ['HMSG a 1 12 17', { verb: 'MSG', subject: 'a', sid: '1', headerSize: 12, size: 17 }],
-    ['HMSG a 1 r 12 17', { verb: 'MSG', subject: 'a', sid: '1', reply: 'r', headerSize: 12, size: 17 }],
-    ['MSG a 1 007', { verb: 'MSG', subject: 'a', sid: '1', headerSize: 0, size: 7 }],
-    ['PING', { verb: 'PING' }],
-    ['+OK', { verb: '+OK' }],
-    ["-ERR 'Slow Consumer'", { verb: '-ERR', message: 'Slow Consumer' }],
+    ['MSG a 1 5\r\nhello\r\n', { sid: '1', subject: 'a', payload: 'hello' }],
+    ['MSG a 1 r 5\r\nhel\r\n\r\n', { sid: '1', subject: 'a', reply: 'r', payload: 'hel\r\n' }],
+    ['MSG a 1 7 0\r\n\r\n', { sid: '1', subject: 'a', reply: '7', payload: '' }],
     [
-      "-ERR 'Permissions Violation for Publish to \"it's\"'",
-      { verb: '-ERR', message: 'Permissions Violation for Publish to "it\'s"' },
+      'HMSG a 1 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
+      { sid: '1', subject: 'a', headers: 'NATS/1.0\r\n\r\n', payload: 'hi' },
     ],
-    ['INFO {"version":"2.10.0"} ', { verb: 'INFO', info: { version: '2.10.0' } }],
-  ])('reads %s', (line, op) => {
-    expect(parseServerOp(line)).toEqual(op)
+    ['HMSG a 1 r 2 2\r\n\r\n\r\n', { sid: '1', subject: 'a', reply: 'r', headers: '\r\n', payload: '' }],
+    ['HMSG a 1 5 0 1\r\nx\r\n', { sid: '1', subject: 'a', reply: '5', headers: '', payload: 'x' }],
+    ['MSG a 1 001\r\nx\r\n', { sid: '1', subject: 'a', payload: 'x' }],
+    ['PING\r\n', 'PING'],
+    ['PONG\n', 'PONG'],
+    ['+OK\r\n', '+OK'],
+    ["-ERR 'Slow Consumer'\r\n", ['-ERR', 'Slow Consumer']],
+    [`-ERR 'Permissions Violation for Publish to "it's"'\r\n`, ['-ERR', `Permissions Violation for Publish to "it's"`]],
+    ['INFO {"version":"2.10.0"} \r\n', ['INFO', '{"version":"2.10.0"}']],
+  ])('reads %j', (stream, operation) => {
+    const { seen, read } = recorder()
+    read(stream + stream)
+    expect(seen).toEqual([operation, operation])
   })
 
   it.each([
-    '',
-    'MSG',
-    'MSG a 1',
-    'MSG a 1 x',
-    'MSG a 1 -1',
-    'MSG a 1 1e3',
-    'MSG a 1 0x10',
-    'MSG a 1 r s 1',
-    'HMSG a 1 13 12',
-    'HMSG a 1 12',
-    'INFO',
-    'INFO {',
-    'INFO null',
-    'PUB a 1',
-    'HTTP/1.1 200 OK',
-  ])('refuses %j', (line) => {
-    let refusal: unknown
-    try {
-      parseServerOp(line)
-    } catch (error) {
-      refusal = error
-    }
-    expect(isSpanwireError(refusal, 'protocol-violation')).toBe(true)
+    '\r\n',
+    'MSG\r\n',
+    'MSG a 1\r\n',
+    'MSG a 1 x\r\n',
+    'MSG a 1 -1\r\n',
+    'MSG a 1 1e3\r\n',
+    'MSG a 1 0x10\r\n',
+    'MSG a 1 9999999999\r\n',
+    'MSG a 1 r s 1\r\n',
+    'MSG a 1 1\r\nxy\r\n',
+    'MSG a 1 1\r\nx\n\n',
+    'HMSG a 1 13 12\r\n123456789012\r\n',
+    'HMSG a 1 12\r\n',
+    'INFO\r\n',
+    'PUB a 1\r\n',
+    'constructor\r\n',
+    'HTTP/1.1 200 OK\r\n',
+    'x'.repeat(65_537),
+  ])('refuses %j', (stream) => {
+    const { seen, read } = recorder()
+    expect(() => read(stream)).toThrow(/a wrong length|an unknown operation|a line without an end/)
+    expect(seen).toEqual([])
+  })
+
+  it('stops where it is told to, and goes on with the next chunk', () => {
+    const { seen, read, waits } = recorder()
+    waits.now = true
+    read("-ERR 'x'\r\nPONG\r\nMSG a 1 1\r\ny\r\n")
+    expect(seen).toEqual([['-ERR', 'x']])
+    read('PI')
+    expect(seen).toEqual([['-ERR', 'x'], 'PONG'])
+    waits.now = false
+    read('NG\r\n')
+    expect(seen.slice(2)).toEqual([{ sid: '1', subject: 'a', payload: 'y' }, 'PING'])
   })
 })
 

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { backoff } from '../../../sdk/connection/backoff.ts'
-import { type ConnectionInput, type Phase, toState, transitions } from '../../../sdk/connection/connection-state.ts'
+import { type ConnectionInput, type Phase, toState, transition } from '../../../sdk/connection/connection-state.ts'
 import { keepAlive } from '../../../sdk/connection/keep-alive.ts'
-import { OfflineQueue } from '../../../sdk/connection/offline-queue.ts'
+import { createOfflineQueue } from '../../../sdk/connection/offline-queue.ts'
 
 describe('transition table', () => {
   const table: Record<Phase, Record<ConnectionInput, Phase>> = {
@@ -16,7 +16,7 @@ describe('transition table', () => {
   for (const [phase, row] of Object.entries(table)) {
     for (const [input, next] of Object.entries(row)) {
       it(`${phase} --${input}--> ${next}`, () => {
-        expect(transitions[phase as Phase][input as ConnectionInput]).toBe(next)
+        expect(transition(phase as Phase, input as ConnectionInput)).toBe(next)
       })
     }
   }
@@ -46,7 +46,7 @@ describe('offline queue', () => {
   const entry = (size: number) => ({ size })
 
   it('refuses the oldest by default', () => {
-    const queue = new OfflineQueue<{ size: number }>({ maxMessages: 2 })
+    const queue = createOfflineQueue<{ size: number }>({ maxMessages: 2 })
     const [a, b, c] = [entry(1), entry(1), entry(1)]
     expect([queue.add(a), queue.add(b), queue.add(c)]).toEqual([[], [], [a]])
     expect(queue.take()).toEqual([b, c])
@@ -54,7 +54,7 @@ describe('offline queue', () => {
   })
 
   it('counts bytes, and refuses what alone is too large', () => {
-    const queue = new OfflineQueue<{ size: number }>({ maxBytes: 10 })
+    const queue = createOfflineQueue<{ size: number }>({ maxBytes: 10 })
     const [a, b, large] = [entry(6), entry(6), entry(11)]
     queue.add(a)
     expect(queue.add(large)).toEqual([large])
@@ -64,7 +64,7 @@ describe('offline queue', () => {
   })
 
   it('refuses the newest if that is wanted', () => {
-    const queue = new OfflineQueue<{ size: number }>({ maxMessages: 1, whenFull: 'refuse-newest' })
+    const queue = createOfflineQueue<{ size: number }>({ maxMessages: 1, whenFull: 'refuse-newest' })
     const [a, b] = [entry(1), entry(1)]
     expect([queue.add(a), queue.add(b)]).toEqual([[], [b]])
     expect(queue.take()).toEqual([a])
@@ -78,7 +78,7 @@ describe('offline queue', () => {
         fc.integer({ min: 0, max: 50 }),
         fc.constantFrom('refuse-oldest' as const, 'refuse-newest' as const),
         (sizes, maxMessages, maxBytes, whenFull) => {
-          const queue = new OfflineQueue<{ size: number }>({ maxMessages, maxBytes, whenFull })
+          const queue = createOfflineQueue<{ size: number }>({ maxMessages, maxBytes, whenFull })
           const entries = sizes.map(entry)
           const refused = entries.flatMap((e) => queue.add(e))
           const kept = queue.take()

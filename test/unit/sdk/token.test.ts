@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { refreshAfter } from '../../../sdk/transport/token.ts'
+import { refreshAfter } from '../../../sdk/transport/token-refresh.ts'
 
 const token = (claims: object) => `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`
 const NOW = 1_800_000_000_000

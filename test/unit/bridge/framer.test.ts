@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { Framer } from '../../../bridge/session/framer.ts'
 import { isSpanwireError } from '../../../sdk/errors.ts'
-import { Framer } from '../../../sdk/protocol/framer.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
 

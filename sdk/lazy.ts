@@ -1,4 +1,4 @@
-import { SpanwireError } from '../errors.ts'
+import { SpanwireError } from './errors.ts'
 
 /** Uses a module as soon as it is there. */
 export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promise<T>

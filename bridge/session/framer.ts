@@ -1,4 +1,4 @@
-import { SpanwireError } from '../errors.ts'
+import { SpanwireError } from '../../sdk/errors.ts'
 
 const NEWLINE = 10
 const RETURN = 13
@@ -17,7 +17,7 @@ export interface FrameHandler {
 
 /**
  * Cuts a NATS byte stream into control lines and payloads, however the network split or joined it.
- * It knows no verbs, so both ends of a connection use it.
+ * It knows no verbs.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
  */
 export class Framer {
