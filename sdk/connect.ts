@@ -19,7 +19,7 @@ export interface BusOptions<Contract> {
   /** Hears what handlers throw, or reject with. Default: `console.error`. */
   readonly onError?: (error: unknown, event: ReceivedEvent) => void
   /** Hears of events that a subscription asked for and that its stream has lost. Default: `console.warn`. */
-  readonly onGap?: (gap: Gap) => void
+  readonly onGap?: ((gap: Gap) => void) | undefined
 }
 
 /** A bus, and how it reaches NATS: by a URL, or by a transport. */
@@ -52,7 +52,7 @@ function dial(options: WebSocketOptions): Transport {
     const { createRequire } = (globalThis as unknown as Server).process.getBuiltinModule('module')
     return createRequire(import.meta.url)(import.meta.url.replace(/connect(\.\w+)$/, 'nats$1').slice(7)).nats(options)
   } catch (cause) {
-    throw new SpanwireError('unsupported', "nats:// needs a server: give transport: nats() of 'spanwire/nats'.", {
+    throw new SpanwireError('unsupported', "nats:// needs a server, or transport: nats() of 'spanwire/nats'.", {
       cause,
     })
   }

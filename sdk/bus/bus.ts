@@ -13,7 +13,7 @@ export interface PublishOptions {
   /** More headers. */
   readonly headers?: HeaderFields
   /** Rejects with `aborted`; what was sent by then can't be taken back. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Where the stream keeps an event. */
@@ -44,9 +44,9 @@ export interface RequestOptions extends PublishOptions {
 
 export interface OnOptions {
   /** Queue group: each event goes to one member of it. */
-  readonly queue?: string
+  readonly queue?: string | undefined
   /** Ends the subscription. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface SubscribeOptions extends OnOptions {
@@ -79,7 +79,7 @@ export interface ReplayOptions {
   /** Under which key. Default: the subject filter. */
   readonly cursorKey?: string
   /** Hears what can't be had any more. Default: that of `connect`. */
-  readonly onGap?: (gap: Gap) => void
+  readonly onGap?: ((gap: Gap) => void) | undefined
 }
 
 /** A queue group is served by NATS as things are published: it can't begin in the past. */
@@ -166,7 +166,7 @@ export interface StreamSubscription<Event> extends Subscription<Event>, Replayin
 
 export interface LatestOptions {
   /** Ends it. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The current value of each subject of an event with a stream: what a dashboard needs when it opens. */

@@ -31,17 +31,13 @@ export function createBus(
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
 
-  const report = (text: string) => (error: unknown, event: ReceivedEvent) =>
-    console.error(`spanwire: ${text} ${event.subject}`, error)
+  const report = (error: unknown, event?: ReceivedEvent) => console.error('spanwire:', event?.subject, error)
   // Whatever these throw is the last of it.
   const safe =
-    <E>(call: (error: E, event: ReceivedEvent) => void) =>
+    <E>(call: (error: E, event: ReceivedEvent) => void = report) =>
     (error: E, event: ReceivedEvent) =>
-      guard(call, (cause) => console.error('spanwire: onError or onInvalid threw', cause), [error, event])
-  const faults: Faults = {
-    onInvalid: safe(onInvalid ?? report('an invalid event on')),
-    onError: safe(onError ?? report('a handler failed on')),
-  }
+      guard(call, report, [error, event])
+  const faults: Faults = { onInvalid: safe(onInvalid), onError: safe(onError) }
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
   const drains = new Set<() => Promise<void>>()
@@ -85,7 +81,7 @@ export function createBus(
   function replay(filter: string, handler: SubscriptionHandler, options: Options): Source {
     let source: Source | undefined
     const opening = replaying((module) => {
-      source = module.replay(transport, filter, handler, { ...(onGap && { onGap }), ...options })
+      source = module.replay(transport, filter, handler, { onGap, ...options })
     })
     const later = async (use: (source: Source) => unknown) => {
       await opening
@@ -129,7 +125,7 @@ export function createBus(
     const source =
       isReplay && queue === undefined
         ? replay(filter, handler, options)
-        : transport.subscribe(filter, handler, queue === undefined ? {} : { queue })
+        : transport.subscribe(filter, handler, { queue })
     const drain = async () => {
       await source.drain()
       await settled()
@@ -183,8 +179,8 @@ export function createBus(
     return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
   }
 
-  const deliver = (handler: Handler, received: ReceivedEvent, message: SourceMessage) =>
-    guard(handler, (error) => faults.onError(error, received), [received], message.done)
+  const call = (handler: Handler, received: ReceivedEvent, message?: SourceMessage) =>
+    guard(handler, (error) => faults.onError(error, received), [received], message?.done)
   const close = () => transport.close()
 
   return {
@@ -196,7 +192,7 @@ export function createBus(
       return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
         event.stream
           ? publishing((module) => module.publishAcked(transport, subject, payload, headers, options))
-          : transport.publish(subject, payload, { headers, ...(options.signal && { signal: options.signal }) }),
+          : transport.publish(subject, payload, { headers, signal: options.signal }),
       )
     },
 
@@ -217,7 +213,7 @@ export function createBus(
       )
     },
 
-    on: (name: string, ...args: unknown[]) => handle(name, args, true, deliver),
+    on: (name: string, ...args: unknown[]) => handle(name, args, true, call),
 
     latest(name: string, ...args: unknown[]) {
       const event = find(name)
@@ -234,9 +230,9 @@ export function createBus(
       }
       const listener = (event: ReceivedEvent) => {
         values.set(event.subject, event)
-        for (const listener of [...listeners]) guard(listener, (error) => faults.onError(error, event), [event])
+        for (const listener of [...listeners]) call(listener, event)
       }
-      const { live, unsubscribe } = handle(name, [params, listener, options], true, deliver, undefined, ended.resolve)
+      const { live, unsubscribe } = handle(name, [params, listener, options], true, call, undefined, ended.resolve)
       return {
         ready: live,
         get: (of: string | Values) => values.get(typeof of === 'string' ? of : event.template.subject(of)),

@@ -37,7 +37,7 @@ export async function request(
 ): Promise<unknown> {
   const { timeout = 5_000, signal } = options
   const answer = await send(event.schema, event, subject, data, options, (payload, headers) =>
-    transport.request(subject, payload, { headers, timeout, ...(signal && { signal }) }),
+    transport.request(subject, payload, { headers, timeout, signal }),
   )
   const failure = readServiceError(new EventHeaders(answer.headerBlock), subject)
   if (failure) throw failure

@@ -24,7 +24,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is no subject template: use words, {param} and, at the end, {rest...}; each name once.`,
+          `${JSON.stringify(template)} is no subject template: use words, {param}, at the end {rest...}; each name once.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
@@ -66,7 +66,7 @@ export class SubjectTemplate {
       if (typeof value !== 'string' || !isValid(value) || (!rest && (value === '>' || value.includes('.'))))
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} can't stand for {${name}} in ${this.#template}: give one token, not empty, without '.', '*', '>' or white space.`,
+          `${JSON.stringify(value)} can't stand for {${name}} in ${this.#template}: give one token, without '.', '*', '>' or white space.`,
         )
       return value
     })

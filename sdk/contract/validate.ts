@@ -26,7 +26,7 @@ function invalid(subject: string, issues: ReadonlyArray<SchemaIssue>): SpanwireE
   const path = first?.path?.map((part) => (part as { key?: unknown } | null)?.key ?? part).join('.')
   return new SpanwireError(
     'invalid-data',
-    `The schema refuses the data of ${subject}: ${path ? `${path}: ` : ''}${first?.message ?? 'no reason given'}`,
+    `The schema refuses the data of ${subject}: ${path ? `${path}: ` : ''}${first?.message}`,
     { issues },
   )
 }

@@ -14,6 +14,6 @@ export function transportLink(transport: Transport): JetStreamLink {
       // Whoever waits for an effect has a timeout.
       transport.publish(subject, payload, reply === undefined ? {} : { reply }).catch(() => {})
     },
-    newInbox: () => `_INBOX.${randomToken(22)}`,
+    newInbox: () => `_INBOX.${randomToken(26)}`,
   }
 }

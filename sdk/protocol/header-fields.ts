@@ -23,7 +23,7 @@ export function encodeFields(fields: HeaderFields, first: string = VERSION): Uin
     if (!NAME.test(name) || BAD_VALUE.test(value))
       throw new SpanwireError(
         'invalid-header',
-        `Header ${JSON.stringify(name)}: a name is visible ASCII without ':', a value has no line ends and no NUL.`,
+        `Header ${JSON.stringify(name)}: names are visible ASCII without ':', values have no line ends or NUL.`,
       )
     text += `${CRLF}${name}: ${value}`
   }

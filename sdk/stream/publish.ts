@@ -90,7 +90,7 @@ async function ask(
   const isOpen = () => transport.status.state === 'open'
   const patience = Math.min(PATIENCE, left)
   if (isOpen()) {
-    const options = { headers, timeout: patience, ...(signal && { signal }) }
+    const options = { headers, timeout: patience, signal }
     return readAnswer(await transport.request(subject, payload, options), subject)
   }
   const given = new AbortController()

@@ -13,8 +13,8 @@ interface Asking extends PromiseWithResolvers<TransportMessage> {
 
 /** Makes `request` of a transport from the rest of it. All answers come in through one subscription. */
 export function createRequester(transport: Transport): Transport['request'] {
-  // Nobody who doesn't know the token can listen in; 131 bits.
-  const prefix = `_INBOX.${randomToken(22)}.`
+  // Nobody who doesn't know the token can listen in; 133 bits.
+  const prefix = `_INBOX.${randomToken(26)}.`
   /** By the subject of the answer. */
   const asking = new Map<string, Asking>()
   let listening = false

@@ -26,7 +26,7 @@ export class StatusCell {
       try {
         listener(this.status)
       } catch (cause) {
-        console.error('spanwire: a status listener threw', cause)
+        console.error('spanwire:', cause)
       }
     }
   }

@@ -77,7 +77,11 @@ export interface Transport {
    */
   publish(subject: string, payload: Uint8Array, options?: TransportPublishOptions): Promise<void>
   /** @throws SpanwireError `unsupported` if this transport has no way to receive */
-  subscribe(filter: string, handler: SubscriptionHandler, options?: { readonly queue?: string }): TransportSubscription
+  subscribe(
+    filter: string,
+    handler: SubscriptionHandler,
+    options?: { readonly queue?: string | undefined },
+  ): TransportSubscription
   /**
    * Resolves with the first answer, whatever it says.
    * @throws SpanwireError (as rejection) `no-responders`, `timeout`, and what `publish` throws

@@ -128,7 +128,7 @@ export function webSocket(options: WebSocketOptions): Transport {
       })
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
-      else lost(new SpanwireError('connection-refused', 'The token function or the dial failed.', { cause }))
+      else lost(new SpanwireError('connection-refused', 'The token function, or the dial, failed.', { cause }))
     }
   }
 
@@ -190,7 +190,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.
     const error =
       phase === 'stalled'
-        ? new SpanwireError('upstream-unavailable', 'The bridge lost NATS before it confirmed: it may have arrived.')
+        ? new SpanwireError('upstream-unavailable', 'NATS was lost before it confirmed: it may have arrived.')
         : undefined
     for (const waiter of waiters) waiter.settle(error)
   }
@@ -198,7 +198,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   /** Is NATS within reach? The bridge says when it isn't. */
   function settle(): void {
     if (info?.edge?.upstream === 'reconnecting') {
-      enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS and is reconnecting.'))
+      enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
     } else if (phase !== 'open') {
       // What has waited goes before what the listeners may publish; subscriptions that weren't ready are now.
       for (const member of [...queue.take(), ...flushes.splice(0)]) send(member)
@@ -235,7 +235,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   /** The connection, or an attempt to make one, is gone. */
   function lost(error: SpanwireError): void {
     abandon(
-      new SpanwireError('connection-lost', 'Lost before the server confirmed: it may have arrived.', { cause: error }),
+      new SpanwireError('connection-lost', 'Lost before it was confirmed: it may have arrived.', { cause: error }),
     )
     if (phase === 'closed') return
     if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS)) {
@@ -396,5 +396,5 @@ function toSocketUrl(given: string | URL): string {
     }
     if (/^wss?:$/.test(url.protocol)) return url.href
   } catch {}
-  throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss or ws, or nats or tls on a server.')
+  throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss or ws; on a server also nats or tls.')
 }
