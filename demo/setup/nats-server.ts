@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { unpackPackage } from './apt-package.ts'
 import { type AptSource, readAptSource } from './apt-source.ts'
 import { cacheFolder } from './cache.ts'
 
@@ -86,12 +87,9 @@ async function fetchInto(path: string, edition: Edition): Promise<string | undef
 }
 
 async function download(source: AptSource, suite: string, work: string): Promise<string> {
-  const options = await source.optionsFor(suite, work)
-  await run('apt-get', [...options, 'update'], { cwd: work })
-  await run('apt-get', [...options, 'download', 'nats-server'], { cwd: work })
-  await run('bash', ['-c', 'dpkg -x ./nats-server_*.deb unpacked'], { cwd: work })
+  const unpacked = await unpackPackage(source, suite, 'nats-server', work)
   for (const folder of ['usr/sbin', 'usr/bin']) {
-    const path = join(work, 'unpacked', folder, 'nats-server')
+    const path = join(unpacked, folder, 'nats-server')
     if (await versionOf(path)) return path
   }
   throw new Error('The package holds no nats-server that runs here.')

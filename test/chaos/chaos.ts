@@ -55,6 +55,8 @@ const backoff = { first: 50, longest: 1_000 }
 export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOptions): Promise<ChaosReport> {
   const random = createRandom(seed)
   await using cluster = await startNatsCluster()
+  // Whatever fails, nothing is left running.
+  await using rest = new AsyncDisposableStack()
   const service = nats({ url: (cluster.nodes[0] as { url: string }).url })
   await eventually(() => ensureStreams(streamed, service, { defaults: { replicas: 3, duplicateWindow: 600_000 } }), {
     deadline: 60_000,
@@ -62,12 +64,15 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   })
   await service.close()
   const host = await (kind === 'node' ? startNodeHost : startWorkerHost)(cluster.url)
+  rest.defer(() => host.stop())
   const { port } = host
   const proxies = await Promise.all(Array.from({ length: SUBSCRIBERS }, () => startFaultProxy(port)))
   const token = await rootToken()
   const common = { token, backoff, pingInterval: 2_000, connectTimeout: 3_000 }
   const publisherProxy = await startFaultProxy(port)
+  for (const proxy of [...proxies, publisherProxy]) rest.use(proxy)
   const publisher = connect({ ...common, url: `http://127.0.0.1:${publisherProxy.port}`, events: streamed })
+  rest.use(publisher)
   let gapsTold = 0
   const faultEnds = new Map<number, number>()
   const resumes: number[] = []
@@ -95,8 +100,12 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
     return { bus, handle }
   }
   const followers = received.map((_, index) => follow(index, 'all'))
+  rest.defer(async () => {
+    await Promise.all(followers.map(({ bus }) => bus.close()))
+  })
   const unstreamed: number[] = []
   const core = connect({ ...common, url: `http://127.0.0.1:${proxies[0]?.port}`, events: plain })
+  rest.use(core)
   core.on('chaos.{id}', ({ data }) => unstreamed.push(data.n))
 
   // Publishing at a steady rate; what isn't acknowledged yet is tried again by the SDK.
@@ -113,6 +122,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       .finally(() => underway.delete(done))
     underway.add(done)
   }, 1_000 / RATE)
+  rest.defer(async () => clearInterval(ticker))
 
   const faults: Record<string, number> = {}
   const ended = (indices: readonly number[]) => {
@@ -183,6 +193,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
 
   // The truth is in the stream.
   const witness = nats({ url: (cluster.nodes[0] as { url: string }).url })
+  rest.defer(() => witness.close())
   const api = new JetStreamApi(transportLink(witness))
   const state = await eventually(() => api.streamState('CHAOS'), { deadline: 60_000 })
   const stored: Stored[] = []
@@ -200,9 +211,6 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const times = new Map<number, number>()
   for (const { n } of stored) times.set(n, (times.get(n) ?? 0) + 1)
   const apiRequests = await cluster.apiRequests()
-  await Promise.all([...followers.map(({ bus }) => bus), core, publisher, witness].map((one) => one.close()))
-  await host.stop()
-  await Promise.all([...proxies, publisherProxy].map((proxy) => proxy.close()))
   const sum = (count: (verdict: (typeof verdicts)[number]) => number) =>
     verdicts.reduce((total, verdict) => total + count(verdict), 0)
   resumes.sort((a, b) => a - b)

@@ -20,15 +20,16 @@ async function start() {
   return { url: worker.url, stop }
 }
 
-transportConformance('webSocket against the Worker in workerd', async () => {
-  const { url, stop } = await start()
-  const port = Number(new URL(url).port)
-  return behindProxy(
-    port,
-    (address, options) => webSocket({ url: `http://${address}`, token, backoff, ...options }),
-    stop,
-  )
-})
+for (const via of ['websocket', 'sse'] as const)
+  transportConformance(`${via} against the Worker in workerd`, async () => {
+    const { url, stop } = await start()
+    const port = Number(new URL(url).port)
+    return behindProxy(
+      port,
+      (address, options) => webSocket({ url: `http://${address}`, via, token, backoff, ...options }),
+      stop,
+    )
+  })
 
 transportConformance(
   'http against the Worker in workerd',

@@ -1,11 +1,16 @@
+import { once } from 'node:events'
 import { connect as connectNats } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
 import { connect, defineEvents, event } from '../../sdk/index.ts'
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { encodeFrame } from '../../sdk/protocol/bytes.ts'
+import { encodeConnect, encodeSubscribe } from '../../sdk/protocol/client-op.ts'
 import { parseHeaders } from '../../sdk/protocol/headers.ts'
 import { encodeReplay, parseAckSubject, type ReplayStart } from '../../sdk/protocol/replay.ts'
+import { createServerReader } from '../../sdk/protocol/server-reader.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { webSocket } from '../../sdk/transport/websocket.ts'
 import { eventually } from '../support/eventually.ts'
@@ -45,7 +50,8 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
 
   beforeAll(async () => {
     if (broker === 'nats-server') nats = await startNatsServer({ jetstream: true })
-    server = await serve({ upstream: nats?.url ?? 'embedded', auth: { secret: SECRET } })
+    const limits = { publishRate: { messages: 100_000, bytes: 1_000_000_000 } }
+    server = await serve({ upstream: nats?.url ?? 'embedded', auth: { secret: SECRET }, limits })
     await server.bridge.hub.opened
     client = webSocket({ url: server.url, token: await rootToken() })
     api = server.bridge.hub.streams.api
@@ -194,5 +200,37 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     await some.says('Replay Live')
     expect(all.seqs).toEqual(range(1, 5_000))
     expect(some.seqs).toHaveLength((5_000 / 7) | 0)
+  }, 60_000)
+
+  it('one that reads nothing of a long backlog delays nobody, and gets all of it once it reads', async () => {
+    await api.createStream({ name: 'HEAVY', subjects: ['heavy'], storage: 'memory' })
+    const payload = new Uint8Array(10_000)
+    const store = (count: number) =>
+      Promise.all(range(1, count).map(() => client.request('heavy', payload, { timeout: 20_000 })))
+    // Twice what a client may leave unread, so that the hub has to stop for it.
+    for (let i = 0; i < 17; i++) await store(100)
+    const slow = new WebSocket(`${server.url.replace('http', 'ws')}/nats`)
+    const seqs: number[] = []
+    const read = createServerReader({
+      message: (_, { reply = '' }) => seqs.push(...[parseAckSubject(reply)?.seq ?? []].flat()),
+      operation: (verb) => verb === 'PING' && slow.send(encodeFrame('PONG')),
+    })
+    slow.on('message', (data: Buffer) => void read(data))
+    await once(slow, 'open')
+    slow.send(encodeConnect({ verbose: false, headers: true, auth_token: await rootToken() }))
+    slow.send(encodeSubscribe(encodeReplay({ at: 'all' }, 'heavy'), '1'))
+    await eventually(() => seqs.length > 0)
+    slow.pause()
+    const live = follow(client, { at: 'new' }, 'heavy')
+    await live.says('Replay Live')
+    await store(200)
+    await eventually(() => live.seqs.length === 200, { what: 'live events' })
+    expect(live.seqs).toEqual(range(1_701, 1_900))
+    expect(seqs.length).toBeLessThan(1_000)
+    slow.resume()
+    await eventually(() => seqs.length === 1_900, { what: 'the backlog', deadline: 20_000 })
+    expect(seqs).toEqual(range(1, 1_900))
+    slow.terminate()
+    live.end()
   }, 60_000)
 })

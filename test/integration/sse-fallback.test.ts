@@ -1,3 +1,5 @@
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it, vi } from 'vitest'
 import { serve } from '../../bridge/node.ts'
 import { webSocket } from '../../sdk/transport/websocket.ts'
@@ -5,7 +7,10 @@ import { eventually } from '../support/eventually.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 
-afterEach(() => vi.unstubAllGlobals())
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.useRealTimers()
+})
 
 /** As a network does that lets no WebSocket through: the dial fails, and nothing says why. */
 function blockWebSockets() {
@@ -51,4 +56,67 @@ it('a client that is told to use WebSockets, or whose bridge is away, does not',
   await eventually(() => blocked.dials() > 4)
   expect(transport.status.state).toBe('connecting')
   await transport.close()
+})
+
+it('where a WebSocket is neither opened nor refused the client waits 3 s for it, and goes around', async () => {
+  await using nats = await startNatsServer()
+  await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
+  // As a proxy does that swallows upgrades: plain HTTP goes through.
+  let swallowed = 0
+  const proxy = createServer((from, to) => {
+    const onward = request(server.url + from.url, { method: from.method, headers: from.headers }, (answer) => {
+      to.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(to)
+    })
+    onward.on('error', () => to.destroy())
+    to.on('close', () => onward.destroy())
+    from.pipe(onward)
+  })
+  proxy.on('upgrade', (_, socket) => {
+    swallowed++
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const began = performance.now()
+  const transport = webSocket({
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    token: rootToken,
+    backoff: { first: 5, longest: 10 },
+  })
+  await eventually(() => transport.status.state === 'open', { what: 'the way around', deadline: 10_000 })
+  // Not before it gave the WebSocket its time, and not after a second try at that.
+  expect(performance.now() - began).toBeGreaterThan(2_900)
+  expect(swallowed).toBe(1)
+  await transport.close()
+  proxy.closeAllConnections()
+  proxy.close()
+}, 20_000)
+
+it('ten minutes later a WebSocket is tried again, and used where it works by then', async () => {
+  await using nats = await startNatsServer()
+  await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
+  const blocked = blockWebSockets()
+  const options = { url: server.url, token: rootToken, backoff: { first: 5, longest: 10 } }
+  const first = webSocket(options)
+  await eventually(() => first.status.state === 'open')
+  await first.close()
+  expect(blocked.dials()).toBe(2)
+  vi.unstubAllGlobals()
+  // Only the date moves; timers stay real.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 + 1 })
+  let opened = 0
+  const Real = globalThis.WebSocket
+  vi.stubGlobal(
+    'WebSocket',
+    class extends Real {
+      constructor(url: string) {
+        super(url)
+        opened++
+      }
+    },
+  )
+  const later = webSocket(options)
+  await eventually(() => later.status.state === 'open')
+  expect(opened).toBe(1)
+  await later.close()
 })

@@ -3,6 +3,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { chromiumHint, findChromium, installChromium } from './chromium.ts'
+import { findNginx, nginxHint } from './nginx.ts'
 import type { Runtime } from './runtimes.ts'
 
 const run = promisify(execFile)
@@ -55,6 +56,8 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   for (const runtime of ['deno', 'bun'] as const) {
     need(runtime, await versionOf(runtime), 'Delete node_modules and try again.')
   }
+  const nginx = await findNginx()
+  need('nginx', nginx && `${nginx.version} (${nginx.path})`, nginxHint)
   report('')
   return { natsServer, distribution: older, missing }
 }
