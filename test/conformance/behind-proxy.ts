@@ -12,6 +12,7 @@ export async function behindProxy(
   port: number,
   connect: (address: string, options?: Options) => Transport | Promise<Transport>,
   stop: () => Promise<void>,
+  noticedAfter = 0,
 ): Promise<TransportFixture> {
   const proxy = await startFaultProxy(port)
   return {
@@ -26,6 +27,7 @@ export async function behindProxy(
         proxy.accept()
       },
       swallow: () => proxy.pause(),
+      noticedAfter,
     },
     async [Symbol.asyncDispose]() {
       await proxy.close()

@@ -28,6 +28,8 @@ for (const via of ['websocket', 'sse'] as const)
       port,
       (address, options) => webSocket({ url: `http://${address}`, via, token, backoff, ...options }),
       stop,
+      // workerd doesn't say that the reader of an answer has gone; the second heartbeat after that finds out.
+      via === 'sse' ? 11_000 : 0,
     )
   })
 
