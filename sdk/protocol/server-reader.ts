@@ -22,7 +22,8 @@ export interface ServerHandler {
 
 /** Longest control line of a server, in bytes. INFO lists a whole cluster's addresses. */
 const MAX_LINE = 65_536
-const MESSAGE = /^(?:MSG (\S+) (\S+)(?: (\S+))?|HMSG (\S+) (\S+)(?: (\S+))? (\d{1,9})) (\d{1,9})$/
+// nats-server 2.9 writes two blanks where an acknowledgement by JetStream has no reply subject.
+const MESSAGE = /^(?:MSG +(\S+) +(\S+)(?: +(\S+))?|HMSG +(\S+) +(\S+)(?: +(\S+))? +(\d{1,9})) +(\d{1,9})$/
 const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
 
 /**
