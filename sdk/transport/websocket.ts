@@ -1,6 +1,5 @@
 import { type BackoffOptions, backoff } from '../connection/backoff.ts'
 import { type ConnectionInput, type Phase, toState, transition } from '../connection/connection-state.ts'
-import { keepAlive } from '../connection/keep-alive.ts'
 import { createOfflineQueue, type OfflineOptions } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { lazy } from '../lazy.ts'
@@ -34,7 +33,11 @@ export interface WebSocketOptions {
   readonly name?: string
   /** How long one attempt to connect may take, in ms. Default 10,000. */
   readonly connectTimeout?: number
-  /** In ms. Default 25,000: middleboxes cut at about 100 s of silence. Two unanswered pings end the connection. */
+  /**
+   * In ms. Default 25,000: middleboxes cut at about 100 s of silence. A server that says nothing at all between a ping and
+   * the next one is gone: noticed after two intervals at most, and within 5 s when a page is looked at again or the
+   * browser says that it is online.
+   */
   readonly pingInterval?: number
   /**
    * How a bridge is reached; of no account for a `ws(s)://` address. `sse` is plain HTTP: Server-Sent Events one way and
@@ -49,6 +52,8 @@ export interface WebSocketOptions {
   readonly random?: () => number
 }
 
+/** How long a server may take to say something once a page is looked at again, in ms. */
+const PROBE = 5_000
 /** Refusals in a row after which a token function isn't asked again. */
 const MAX_REFUSALS = 3
 
@@ -88,7 +93,9 @@ export function webSocket(options: WebSocketOptions): Transport {
   let info: ServerInfo | undefined
   let outbox: Outbox<Member> | undefined
   let fault: SpanwireError | undefined
-  let unanswered = 0
+  /** A ping was sent, and nothing came since. */
+  let silent = false
+  let probe: ReturnType<typeof setTimeout> | undefined
   let heartbeat: ReturnType<typeof setInterval> | undefined
   let stopRefresh: Promise<() => void> | undefined
   // Of the attempts to make one:
@@ -117,8 +124,12 @@ export function webSocket(options: WebSocketOptions): Transport {
       }, wait)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
       link = openLink(socket ?? (new WebSocket(url) as LinkSocket), {
-        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+        message(sid, message) {
+          silent = false
+          subscriptions.get(sid)?.handler.message(message)
+        },
         operation(verb, text) {
+          silent = false
           if (verb === '-ERR') return erred(text)
           if (verb === 'INFO') informed(JSON.parse(text), token)
           else if (verb === 'PONG') ponged()
@@ -137,10 +148,14 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = setTimeout(dial, ms)
   }
 
-  /** The browser says that the network is back. */
+  /** The browser says that the network is back, or that the page is seen again (or isn't any more), maybe after a sleep. */
   function wake(): void {
-    if (retry !== undefined) redial(0)
-    else outbox?.send()
+    if (retry !== undefined) return redial(0)
+    if (heartbeat === undefined) return
+    silent = false
+    beat()
+    clearTimeout(probe)
+    probe = setTimeout(beat, PROBE)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -179,7 +194,6 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   function ponged(): void {
-    unanswered = 0
     const waiters = outbox?.ponged() ?? []
     if (heartbeat === undefined) {
       clearTimeout(patience)
@@ -217,8 +231,9 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   function beat(): void {
-    if (keepAlive(unanswered++) === 'ping') outbox?.send()
-    else link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    silent = true
+    outbox?.send()
   }
 
   function erred(text: string): Promise<void> {
@@ -249,10 +264,11 @@ export function webSocket(options: WebSocketOptions): Transport {
   function abandon(error: Error): void {
     clearInterval(heartbeat)
     clearTimeout(patience)
+    clearTimeout(probe)
     stopRefresh?.then((stop) => stop())
     const waiters = outbox?.end() ?? []
     heartbeat = link = info = outbox = fault = stopRefresh = undefined
-    unanswered = 0
+    silent = false
     for (const waiter of waiters) waiter.settle(error)
   }
 
@@ -261,6 +277,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     phase = 'closed'
     clearTimeout(retry)
     globalThis.removeEventListener?.('online', wake)
+    globalThis.document?.removeEventListener('visibilitychange', wake)
     const last = link
     abandon(error)
     last?.end(error)
@@ -383,6 +400,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   globalThis.addEventListener?.('online', wake)
+  globalThis.document?.addEventListener('visibilitychange', wake)
   void dial()
   return transport
 }

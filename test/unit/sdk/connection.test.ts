@@ -2,7 +2,6 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { backoff } from '../../../sdk/connection/backoff.ts'
 import { type ConnectionInput, type Phase, toState, transition } from '../../../sdk/connection/connection-state.ts'
-import { keepAlive } from '../../../sdk/connection/keep-alive.ts'
 import { createOfflineQueue } from '../../../sdk/connection/offline-queue.ts'
 
 describe('transition table', () => {
@@ -33,12 +32,6 @@ describe('backoff', () => {
     expect(waits(() => 1)).toEqual([500, 1_000, 2_000, 20_000, 20_000])
     expect(waits(() => 0)).toEqual([0, 0, 0, 0, 0])
     expect(backoff(3, { first: 10, longest: 50 }, () => 0.5)).toBe(25)
-  })
-})
-
-describe('keep-alive', () => {
-  it('two unanswered pings are the end', () => {
-    expect([0, 1, 2, 3].map(keepAlive)).toEqual(['ping', 'ping', 'dead', 'dead'])
   })
 })
 
