@@ -18,7 +18,10 @@ export interface BusOptions<Contract> {
   readonly onInvalid?: (error: SpanwireError, event: ReceivedEvent) => void
   /** Hears what handlers throw, or reject with. Default: `console.error`. */
   readonly onError?: (error: unknown, event: ReceivedEvent) => void
-  /** Hears of events that a subscription asked for and that its stream has lost. Default: `console.warn`. */
+  /**
+   * Hears of events that a subscription asked for and that its stream has lost (default: `console.warn`), and, of events
+   * without a stream, that the connection was lost for a while (default: nobody).
+   */
   readonly onGap?: ((gap: Gap) => void) | undefined
 }
 

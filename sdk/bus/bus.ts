@@ -47,6 +47,8 @@ export interface OnOptions {
   readonly queue?: string | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
+  /** Hears what can't be had any more, or may have been missed. Default: that of `connect`. */
+  readonly onGap?: ((gap: Gap) => void) | undefined
 }
 
 export interface SubscribeOptions extends OnOptions {
@@ -78,8 +80,6 @@ export interface ReplayOptions {
   readonly cursorStore?: CursorStore
   /** Under which key. Default: the subject filter. */
   readonly cursorKey?: string
-  /** Hears what can't be had any more. Default: that of `connect`. */
-  readonly onGap?: ((gap: Gap) => void) | undefined
 }
 
 /** A queue group is served by NATS as things are published: it can't begin in the past. */

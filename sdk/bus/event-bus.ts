@@ -23,13 +23,14 @@ type Options = SubscribeOptions & ReplayOptions
 export function createBus(
   contract: Events,
   transport: Transport,
-  { onInvalid, onError, onGap }: Partial<Faults> & Pick<ReplayOptions, 'onGap'>,
+  { onInvalid, onError, onGap }: Partial<Faults> & Pick<SubscribeOptions, 'onGap'>,
 ): object {
   // Not part of the first load: many pages only publish and subscribe.
   const requests = lazy(() => import('./request.ts'))
   const publishing = lazy(() => import('../stream/publish.ts'))
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
+  const interruptions = lazy(() => import('./interruptions.ts'))
 
   const report = (error: unknown, event?: ReceivedEvent) => console.error('spanwire:', event?.subject, error)
   // Whatever these throw is the last of it.
@@ -114,27 +115,32 @@ export function createBus(
     ended: (error?: Error) => void,
   ): [source: Source, unsubscribe: () => void, drain: () => Promise<void>] {
     const { receive, settled } = createReceiver(event, deliver, invalid)
+    let watching: Promise<() => void> | undefined
+    const over = () => {
+      drains.delete(drain)
+      watching?.then((stop) => stop(), report)
+    }
     const handler: SubscriptionHandler = {
       message: receive,
       ended(error) {
-        drains.delete(drain)
+        over()
         ended(error)
       },
     }
-    const { queue } = options
-    const source =
-      isReplay && queue === undefined
-        ? replay(filter, handler, options)
-        : transport.subscribe(filter, handler, { queue })
+    const { queue, onGap: told = onGap } = options
+    const replays = isReplay && queue === undefined
+    const source = replays ? replay(filter, handler, options) : transport.subscribe(filter, handler, { queue })
+    if (told && !replays)
+      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told))
     const drain = async () => {
       await source.drain()
       await settled()
-      drains.delete(drain)
+      over()
       ended()
     }
     drains.add(drain)
     const unsubscribe = () => {
-      drains.delete(drain)
+      over()
       source.unsubscribe()
     }
     return [source, unsubscribe, drain]

@@ -1,6 +1,6 @@
 /** A subscription to a stream, for as long as the application wants it: loaded when the first is made. */
 
-import type { ReplayOptions } from '../bus/bus.ts'
+import type { ReplayOptions, SubscribeOptions } from '../bus/bus.ts'
 import type { Source, SourceMessage } from '../bus/source.ts'
 import { SpanwireError } from '../errors.ts'
 import type { ReplayOpening } from '../protocol/replay.ts'
@@ -20,7 +20,7 @@ const BUFFER = 10_000
 /** Between attempts after something went wrong that may pass, in ms; doubled up to the second. */
 const PAUSE = [100, 5_000] as const
 
-export interface ReplaySubscriptionOptions extends ReplayOptions {
+export interface ReplaySubscriptionOptions extends ReplayOptions, Pick<SubscribeOptions, 'onGap'> {
   /** Events that the application isn't done with; with more, the replay pauses, and goes on at half of it. */
   readonly buffer?: number
 }

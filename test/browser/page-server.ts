@@ -1,0 +1,35 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+/** Serves an empty page with page-app.ts, from an origin of its own. */
+export async function servePage(): Promise<{ url: string } & AsyncDisposable> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('page-app.ts', import.meta.url))],
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    outdir: '/',
+    write: false,
+  })
+  const files = new Map(outputFiles.map(({ path, contents }) => [path, contents]))
+  const server = createServer((request, response) => {
+    const file = files.get(request.url ?? '')
+    if (file) return void response.setHeader('Content-Type', 'text/javascript').end(file)
+    response.setHeader('Content-Type', 'text/html')
+    response.end(
+      '<!doctype html><title>Spanwire</title><link rel="icon" href="data:,"><script type="module" src="/page-app.js"></script>',
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
