@@ -3,6 +3,7 @@ import { createBus } from './bus/event-bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import type { Events } from './contract/contract.ts'
 import { SpanwireError } from './errors.ts'
+import type { OutboxOptions } from './outbox/outbox.ts'
 import type { Gap } from './stream/gap.ts'
 import type { Transport } from './transport/transport.ts'
 import { type WebSocketOptions, webSocket } from './transport/websocket.ts'
@@ -23,6 +24,13 @@ export interface BusOptions<Contract> {
    * without a stream, that the connection was lost for a while (default: nobody).
    */
   readonly onGap?: ((gap: Gap) => void) | undefined
+  /**
+   * `persistent` (or options): events are written to IndexedDB before they are published, and survive a reload. The next
+   * page of the same origin publishes what is left, in order and with the same ids: exactly once into a stream, if that is
+   * within its duplicate window; without a stream an event may come twice if the page ends just then. Bounded by `offline`.
+   * Default: what isn't published waits in memory.
+   */
+  readonly outbox?: 'persistent' | OutboxOptions | undefined
 }
 
 /** A bus, and how it reaches NATS: by a URL, or by a transport. */

@@ -15,3 +15,9 @@ export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
     return use(module)
   }
 }
+
+/** Loads modules ahead of their first use, which may be when the network is away. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever they hold
+export function preload(...modules: Array<Lazy<any>>): void {
+  for (const load of modules) load(() => {}).catch(() => {})
+}

@@ -32,9 +32,9 @@ export interface StreamPublishOptions extends PublishOptions {
    */
   readonly timeout?: number
   /** Rejects with `wrong-last-sequence` unless this is the sequence of the stream's last message (0: it has none). */
-  readonly expectLastSeq?: number
+  readonly expectLastSeq?: number | undefined
   /** Rejects with `wrong-last-sequence` unless this is the sequence of the subject's last message (0: it has none). */
-  readonly expectLastSubjectSeq?: number
+  readonly expectLastSubjectSeq?: number | undefined
 }
 
 export interface RequestOptions extends PublishOptions {

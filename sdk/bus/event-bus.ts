@@ -1,7 +1,8 @@
 import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
 import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
-import { lazy } from '../lazy.ts'
+import { lazy, preload } from '../lazy.ts'
+import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
 import { onAbort } from '../transport/checks.ts'
@@ -23,7 +24,12 @@ type Options = SubscribeOptions & ReplayOptions
 export function createBus(
   contract: Events,
   transport: Transport,
-  { onInvalid, onError, onGap }: Partial<Faults> & Pick<SubscribeOptions, 'onGap'>,
+  {
+    onInvalid,
+    onError,
+    onGap,
+    outbox,
+  }: Partial<Faults> & Pick<SubscribeOptions, 'onGap'> & { readonly outbox?: 'persistent' | OutboxOptions | undefined },
 ): object {
   // Not part of the first load: many pages only publish and subscribe.
   const requests = lazy(() => import('./request.ts'))
@@ -39,6 +45,19 @@ export function createBus(
     (error: E, event: ReceivedEvent) =>
       guard(call, report, [error, event])
   const faults: Faults = { onInvalid: safe(onInvalid), onError: safe(onError) }
+  const deliver: Deliver = (stream, subject, payload, headers, options) =>
+    stream
+      ? publishing(({ publishAcked }) => publishAcked(transport, subject, payload, headers, options))
+      : transport.publish(subject, payload, { headers, signal: options.signal })
+  const box =
+    outbox &&
+    lazy(async () =>
+      (await import('../outbox/outbox.ts')).openOutbox(outbox === 'persistent' ? {} : outbox, transport, deliver),
+    )
+  // What an earlier page has left goes out without a word of this one.
+  if (box) preload(box)
+  if (Object.values(contract).some((entry) => 'stream' in entry && entry.stream)) preload(publishing, replaying)
+
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
   const drains = new Set<() => Promise<void>>()
@@ -195,11 +214,10 @@ export function createBus(
     async publish(name: string, ...args: unknown[]) {
       const event = find(name)
       const [subject, data, options] = readArgs<PublishOptions>(event, args)
-      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
-        event.stream
-          ? publishing((module) => module.publishAcked(transport, subject, payload, headers, options))
-          : transport.publish(subject, payload, { headers, signal: options.signal }),
-      )
+      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) => {
+        const publish = (deliver: Deliver) => deliver(!!event.stream, subject, payload, headers, options)
+        return box ? box((opened) => publish(opened.publish)) : publish(deliver)
+      })
     },
 
     async request(name: string, ...args: unknown[]) {

@@ -2,7 +2,7 @@ import { type BackoffOptions, backoff } from '../connection/backoff.ts'
 import { type ConnectionInput, type Phase, toState, transition } from '../connection/connection-state.ts'
 import { createOfflineQueue, type OfflineOptions } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { lazy } from '../lazy.ts'
+import { lazy, preload } from '../lazy.ts'
 import { encodeFrame } from '../protocol/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
 import { encodeFields } from '../protocol/header-fields.ts'
@@ -199,6 +199,7 @@ export function webSocket(options: WebSocketOptions): Transport {
       clearTimeout(patience)
       attempts = refusals = 0
       heartbeat = setInterval(beat, pingInterval)
+      preload(errors, requests)
       settle()
     }
     // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.

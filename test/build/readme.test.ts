@@ -34,6 +34,7 @@ it('the code in the README compiles', async () => {
     'events.ts',
     'client.ts',
     'stored.ts',
+    'offline.ts',
     'edge.ts',
     'bridge.ts',
     'token.ts',

@@ -1,0 +1,104 @@
+/** Events are written down before they are published, so that a reload loses none: loaded if the bus has an outbox. */
+import type { PublishOptions, StreamAck, StreamPublishOptions } from '../bus/bus.ts'
+import { isSpanwireError, type SpanwireError } from '../errors.ts'
+import type { HeaderFields } from '../protocol/header-fields.ts'
+import { ID_HEADER } from '../protocol/header-names.ts'
+import type { Transport } from '../transport/transport.ts'
+import { indexedDbOutbox } from './indexed-db.ts'
+import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
+
+/** What became of an event that an earlier page had left in the outbox. */
+export interface OutboxOutcome {
+  readonly subject: string
+  readonly id: string
+  /** Where its stream keeps it, if it has one. */
+  readonly ack?: StreamAck | undefined
+  /** Why it was not published. It is not tried again. */
+  readonly error?: SpanwireError
+}
+
+export interface OutboxOptions {
+  /**
+   * Tells outboxes of one origin apart. Give each account its own: what one user has left must not go out in another's
+   * name. Default `default`.
+   */
+  readonly name?: string
+  /** Default: IndexedDB. */
+  readonly store?: OutboxStore
+  /** Hears what became of events that an earlier page had left. */
+  readonly onSettled?: (outcome: OutboxOutcome) => void
+}
+
+/** Publishes as a bus does without an outbox. */
+export type Deliver = (
+  stream: boolean,
+  subject: string,
+  payload: Uint8Array,
+  headers: HeaderFields,
+  options: StreamPublishOptions,
+) => Promise<unknown>
+
+export interface Outbox {
+  readonly publish: Deliver
+}
+
+/** The longest that a timer can wait, in ms: an event in the outbox has time, unless its publisher says otherwise. */
+const NO_TIMEOUT = 2 ** 31 - 1
+
+/** Takes over what is left, and begins to publish it. */
+export async function openOutbox(
+  { name = 'default', store = indexedDbOutbox(name), onSettled }: OutboxOptions,
+  transport: Transport,
+  deliver: Deliver,
+): Promise<Outbox> {
+  let warned = false
+  const warn = (cause: unknown) => {
+    if (!warned) console.warn("spanwire: the outbox can't be written; a reload loses what isn't published", cause)
+    warned = true
+  }
+
+  /** Until it is settled; then it is no longer kept, unless only this client is at its end. */
+  async function send(key: unknown, entry: OutboxEntry, { id, signal }: PublishOptions): Promise<unknown> {
+    const { stream, subject, payload, headers, options } = entry
+    const forget = () => key !== undefined && store.delete(key).catch(warn)
+    try {
+      const ack = await deliver(stream, subject, payload, headers, {
+        ...options,
+        timeout: options.timeout ?? NO_TIMEOUT,
+        // One that was given may have been published before.
+        ...(id !== undefined && { id }),
+        signal,
+      })
+      await forget()
+      return ack
+    } catch (error) {
+      if (!isSpanwireError(error, 'connection-closed') && !isSpanwireError(error, 'authentication-failed'))
+        await forget()
+      throw error
+    }
+  }
+
+  const left = await store.adopt().catch((cause) => {
+    warn(cause)
+    return []
+  })
+  for (const { key, entry } of left) {
+    const { subject } = entry
+    const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
+    send(key, entry, { id }).then(
+      (ack) => onSettled?.({ subject, id, ack: ack as StreamAck | undefined }),
+      (error) => onSettled?.({ subject, id, error }),
+    )
+  }
+  transport.onStatus(({ state }) => {
+    if (state === 'closed') store.close()
+  })
+
+  return {
+    async publish(stream, subject, payload, headers, options) {
+      const { timeout, expectLastSeq, expectLastSubjectSeq } = options
+      const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
+      return send(await store.put(entry).catch(warn), entry, options)
+    },
+  }
+}

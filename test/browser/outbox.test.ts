@@ -1,0 +1,235 @@
+/** What a page publishes while it is offline, over reloads and crashes of real Chromium, into a real stream. */
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { readPage } from '../../sdk/jetstream/page.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { eventually } from '../support/eventually.ts'
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { isSkipped } from '../support/runtimes.ts'
+import { createToken, SECRET } from '../support/token.ts'
+import type { PageApp } from './page-app.ts'
+import { servePage } from './page-server.ts'
+
+/** In the page: the promises of this page's publishes, and what became of an earlier page's. */
+interface Kept {
+  readonly outcomes: string[]
+  readonly settled: string[]
+  publish(n: number, subject?: 'jobs' | 'denied'): void
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+
+describe.skipIf(isSkipped('chromium'))('an outbox', () => {
+  let nats: NatsServer
+  let bridge: BridgeServer
+  let proxy: FaultProxy
+  let pages: Awaited<ReturnType<typeof servePage>>
+  let browser: Browser
+  let context: BrowserContext
+  let token: string
+
+  beforeAll(async () => {
+    nats = await startNatsServer({ jetstream: true })
+    pages = await servePage()
+    bridge = await serve({ upstream: nats.url, auth: { secret: SECRET }, origins: [pages.url] })
+    await bridge.bridge.hub.opened
+    proxy = await startFaultProxy(bridge.port)
+    browser = await launchChromium()
+    token = await createToken({ pub: { allow: ['jobs.*'] }, subscribe: { allow: ['_INBOX.>'] } })
+  }, 60_000)
+  afterAll(async () => {
+    await browser?.close()
+    await proxy?.close()
+    await bridge?.close()
+    await pages?.[Symbol.asyncDispose]()
+    await nats?.[Symbol.asyncDispose]()
+  })
+  beforeEach(async () => {
+    await bridge.bridge.hub.streams.api.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
+    context = await browser.newContext()
+  })
+  afterEach(async () => {
+    proxy.accept()
+    await context.close()
+    await bridge.bridge.hub.streams.api.deleteStream('JOBS')
+  })
+
+  const begin = async (page: Page, maxMessages = 1_000) => {
+    await page.goto(pages.url)
+    await page.waitForFunction(() => 'spanwire' in globalThis)
+    await page.evaluate(
+      ({ url, token, maxMessages }) => {
+        const { anything, connect, defineEvents, event } = (globalThis as unknown as { spanwire: PageApp }).spanwire
+        const outcomes: string[] = []
+        const settled: string[] = []
+        const events = defineEvents({
+          'jobs.{id}': event(anything, { stream: 'JOBS' }),
+          'denied.{id}': event(anything, { stream: 'JOBS' }),
+        })
+        const bus = connect({
+          url,
+          token,
+          events,
+          backoff: { first: 50, longest: 200 },
+          offline: { maxMessages },
+          outbox: {
+            onSettled: ({ ack, error }) => settled.push(error ? error.code : `${ack?.seq}`),
+          },
+        })
+        const publish = (n: number, subject: 'jobs' | 'denied' = 'jobs') =>
+          bus.publish(`${subject}.{id}`, { id: 'x' }, n).then(
+            ({ seq }) => outcomes.push(`${n} is ${seq}`),
+            (error) => outcomes.push(`${n}: ${error.code}`),
+          )
+        Object.assign(globalThis, { bus, kept: { outcomes, settled, publish } })
+      },
+      { url: `http://127.0.0.1:${proxy.port}`, token, maxMessages },
+    )
+  }
+  const open = async (maxMessages?: number) => {
+    const page = await context.newPage()
+    await begin(page, maxMessages)
+    return page
+  }
+  const publish = (page: Page, from: number, to: number, subject?: 'denied') =>
+    page.evaluate(
+      ({ from, to, subject }) => {
+        const { kept } = globalThis as unknown as { kept: Kept }
+        for (let n = from; n <= to; n++) kept.publish(n, subject)
+      },
+      { from, to, subject },
+    )
+  const kept = (page: Page) =>
+    page.evaluate(() => {
+      const { outcomes, settled } = (globalThis as unknown as { kept: Kept }).kept
+      return { outcomes, settled }
+    })
+  /** How many are written down. */
+  const written = (page: Page) =>
+    page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          const request = indexedDB.open('spanwire outbox default')
+          request.onsuccess = () => {
+            const count = request.result.transaction('events').objectStore('events').count()
+            count.onsuccess = () => {
+              request.result.close()
+              resolve(count.result)
+            }
+          }
+        }),
+    )
+  const isOpen = (page: Page) =>
+    page.waitForFunction(
+      () =>
+        (globalThis as unknown as { bus: { status: { current: { state: string } } } }).bus.status.current.state ===
+        'open',
+    )
+  const goOffline = async (page: Page) => {
+    await isOpen(page)
+    proxy.refuse()
+    proxy.cut()
+    await page.waitForFunction(
+      () =>
+        (globalThis as unknown as { bus: { status: { current: { state: string } } } }).bus.status.current.state !==
+        'open',
+    )
+  }
+  /** What the stream has. */
+  const stored = async () => {
+    const { api } = bridge.bridge.hub.streams
+    const lastSeq = (await api.streamState('JOBS'))?.lastSeq ?? 0
+    if (lastSeq === 0) return []
+    const { messages } = await readPage(api, 'JOBS', 'jobs.*', 1, lastSeq, { messages: 10_000, bytes: 10_000_000 })
+    return messages.map(({ payload }) => Number(new TextDecoder().decode(payload)))
+  }
+
+  it('keeps what is published offline over reloads, and publishes it in order, once', async () => {
+    const page = await open()
+    await goOffline(page)
+    await publish(page, 1, 30)
+    await eventually(async () => (await written(page)) === 30, { what: 'the events on disk' })
+    await begin(page)
+    await publish(page, 31, 35)
+    await eventually(async () => (await written(page)) === 35)
+    await begin(page)
+    await publish(page, 36, 40)
+    await eventually(async () => (await written(page)) === 40)
+    expect(await stored()).toEqual([])
+    proxy.accept()
+    await eventually(async () => (await kept(page)).outcomes.length === 5, { what: 'the acknowledgements' })
+    expect(await stored()).toEqual(range(1, 40))
+    const { outcomes, settled } = await kept(page)
+    expect(settled).toEqual(range(1, 35).map(String))
+    expect(outcomes).toEqual(range(36, 40).map((n) => `${n} is ${n}`))
+    await eventually(async () => (await written(page)) === 0, { what: 'an empty outbox' })
+  }, 40_000)
+
+  it('leaves alone what another page is at, and takes over what a page that crashed has left', async () => {
+    const first = await open()
+    await goOffline(first)
+    await publish(first, 1, 10)
+    await eventually(async () => (await written(first)) === 10)
+    const second = await open()
+    proxy.accept()
+    await eventually(async () => (await stored()).length === 10)
+    await isOpen(second)
+    expect((await kept(second)).settled).toEqual([])
+    await goOffline(first)
+    await publish(first, 11, 20)
+    await eventually(async () => (await written(first)) === 10)
+    // As a crash: nothing of the page runs any more.
+    await first.close({ runBeforeUnload: false })
+    proxy.accept()
+    await isOpen(second)
+    expect(await stored()).toHaveLength(10)
+    const third = await open()
+    await eventually(async () => (await kept(third)).settled.length === 10, { what: 'what was left' })
+    expect(await stored()).toEqual(range(1, 20))
+  }, 40_000)
+
+  it('a page that crashes while it publishes: everything that it was told, nothing twice, in order', async () => {
+    for (let round = 0; round < 5; round++) {
+      const page = await open()
+      await isOpen(page)
+      const from = round * 1_000 + 1
+      await publish(page, from, from + 199)
+      await page.waitForFunction(
+        (count) => (globalThis as unknown as { kept: Kept }).kept.outcomes.length >= count,
+        round * 20,
+      )
+      const { outcomes } = await kept(page)
+      await page.close({ runBeforeUnload: false })
+      const next = await open()
+      await isOpen(next)
+      await eventually(async () => (await written(next)) === 0, { what: 'an empty outbox' })
+      const found = (await stored()).filter((n) => n >= from)
+      expect(found).toEqual(range(from, from + found.length - 1))
+      expect(found.length).toBeGreaterThanOrEqual(outcomes.length)
+      await next.close()
+    }
+  }, 60_000)
+
+  it('is bounded: the oldest is refused, by a clear error', async () => {
+    const page = await open(10)
+    await goOffline(page)
+    await publish(page, 1, 12)
+    await eventually(async () => (await kept(page)).outcomes.length === 2)
+    expect((await kept(page)).outcomes).toEqual(['1: offline-queue-full', '2: offline-queue-full'])
+    await eventually(async () => (await written(page)) === 10)
+    proxy.accept()
+    await eventually(async () => (await stored()).length === 10)
+    expect(await stored()).toEqual(range(3, 12))
+  }, 30_000)
+
+  it('does not keep what was refused', async () => {
+    const page = await open()
+    await isOpen(page)
+    await publish(page, 1, 1, 'denied')
+    await eventually(async () => (await kept(page)).outcomes.length === 1)
+    expect((await kept(page)).outcomes).toEqual(['1: permission-denied'])
+    expect(await written(page)).toBe(0)
+  }, 30_000)
+})
