@@ -52,6 +52,7 @@ export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'
 export type { OutboxEntry, OutboxStore } from './outbox/outbox-store.ts'
 export type { HeaderFields } from './protocol/header-fields.ts'
+export type { ShareOptions } from './share/share.ts'
 export { type CursorStore, localStorageCursors } from './stream/cursor-store.ts'
 export type { Gap, SeqRange } from './stream/gap.ts'
 export type { TokenSource } from './transport/token.ts'

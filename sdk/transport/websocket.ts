@@ -7,6 +7,7 @@ import { encodeFrame } from '../protocol/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
 import { encodeFields } from '../protocol/header-fields.ts'
 import type { ServerInfo } from '../protocol/server-op.ts'
+import type { ShareOptions } from '../share/share.ts'
 import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull } from './checks.ts'
 import { type Link, type LinkSocket, openLink } from './link.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
@@ -45,6 +46,11 @@ export interface WebSocketOptions {
    * twice although the bridge answers by HTTP, and tries a WebSocket again ten minutes later.
    */
   readonly via?: 'websocket' | 'sse' | 'auto'
+  /**
+   * `true` (or options): all tabs of an origin use one connection, in a SharedWorker where there is one, else in one of
+   * them; if that is closed or crashes another takes over. They must be of the same user. Default: each has its own.
+   */
+  readonly share?: boolean | ShareOptions
   readonly backoff?: BackoffOptions
   /** What is kept of publishes made while the connection isn't open. */
   readonly offline?: OfflineOptions
@@ -75,7 +81,7 @@ interface Subscription extends Member, SuspectSubscription {
  * @throws SpanwireError `invalid-argument` for a URL that can't be dialled
  */
 export function webSocket(options: WebSocketOptions): Transport {
-  const { token: source, user, pass, name, via, connectTimeout = 10_000, pingInterval = 25_000 } = options
+  const { token: source, user, pass, name, via, share, connectTimeout = 10_000, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
   // Not part of the first load: many pages never need them.
   const errors = lazy(() => import('./server-error.ts'))
@@ -114,7 +120,9 @@ export function webSocket(options: WebSocketOptions): Transport {
       if (via !== 'websocket' && /^http/.test(String(options.url)) && (via === 'sse' || attempts > 1)) {
         sse ??= await import('./sse.ts')
       }
-      const socket = await sse?.detour(url, via, attempts)
+      const socket =
+        (share && (await (await import('../share/share.ts')).joinTabs(url, via, share === true ? {} : share))) ||
+        (await sse?.detour(url, via, attempts))
       if ((phase as Phase) === 'closed') return socket?.close()
       const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {

@@ -6,7 +6,10 @@ import { build } from 'esbuild'
 /** Serves an empty page with page-app.ts, from an origin of its own. */
 export async function servePage(): Promise<{ url: string } & AsyncDisposable> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('page-app.ts', import.meta.url))],
+    entryPoints: ['page-app.ts', '../../sdk/share/shared-worker.ts'].map((path) =>
+      fileURLToPath(new URL(path, import.meta.url)),
+    ),
+    entryNames: '[name]',
     bundle: true,
     splitting: true,
     format: 'esm',

@@ -1,0 +1,25 @@
+import { createMux, type Mux } from './mux.ts'
+import type { Port } from './port.ts'
+
+/** Takes in tabs, each at the connection that it names: one for each address. */
+export interface Host {
+  /** A port on which a tab will say `hello`. */
+  accept(port: Port): void
+}
+
+export function createHost(): Host {
+  const muxes = new Map<string, Mux>()
+  return {
+    accept(port) {
+      port.receive = (message) => {
+        if (message instanceof ArrayBuffer || !('hello' in message)) return
+        const { url, via, lock } = message.hello
+        const mux = muxes.get(url) ?? createMux(url, via)
+        muxes.set(url, mux)
+        mux.join(port)
+        // Granted once the tab is gone, whatever became of it.
+        void navigator.locks.request(lock, () => mux.leave(port))
+      }
+    },
+  }
+}

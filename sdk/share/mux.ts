@@ -1,0 +1,172 @@
+import { decode, encodeFrame } from '../protocol/bytes.ts'
+import { encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
+import { encodeError, encodeMessage } from '../protocol/server-op.ts'
+import { createServerReader } from '../protocol/server-reader.ts'
+import type { LinkSocket } from '../transport/link.ts'
+import { detour } from '../transport/sse.ts'
+import { type Ending, type Port, toBuffer } from './port.ts'
+
+/** One connection for many tabs. */
+export interface Mux {
+  /** Takes a tab in. */
+  join(port: Port): void
+  /** The tab is gone. */
+  leave(port: Port): void
+}
+
+/** A tab, and the sids of its subscriptions. */
+interface Tab {
+  readonly port: Port
+  readonly id: number
+  readonly sids: Set<string>
+  connected: boolean
+}
+
+/**
+ * Carries the NATS protocol of many clients over one connection: their sids are told apart, a PONG goes to who has sent the
+ * PING, what is said to all goes to all. The first tab's CONNECT opens the connection, so all tabs must be of the same
+ * user; fresh tokens of any tab are passed on. When the connection is lost all tabs are told, and come again.
+ */
+export function createMux(url: string, via: string | undefined): Mux {
+  const tabs = new Map<Port, Tab>()
+  /** Who waits for a PONG, in the order of the PINGs. */
+  let pings: Array<Tab | undefined> = []
+  let socket: LinkSocket | undefined
+  let dialling = false
+  let connected = false
+  let info: Uint8Array | undefined
+  let failures = 0
+  let lastId = 0
+
+  const say = ({ port }: Tab, bytes: Uint8Array) => port.post(toBuffer(bytes))
+  const write = (bytes: Uint8Array) => socket?.send(bytes as Uint8Array<ArrayBuffer>)
+
+  async function dial(): Promise<void> {
+    dialling = true
+    let next: LinkSocket | undefined
+    try {
+      // The same way around as a client of its own would find.
+      next = (via === 'websocket' ? undefined : await detour(url, via, failures)) ?? (new WebSocket(url) as LinkSocket)
+    } catch {
+      lost({ code: 1006, reason: '' })
+    }
+    dialling = false
+    if (!next) return
+    if (tabs.size === 0) return next.close()
+    const current = next
+    socket = current
+    socket.binaryType = 'arraybuffer'
+    const read = createServerReader({
+      message(sid, { subject, reply, headerBlock, payload }) {
+        const dot = sid.indexOf('.')
+        const own = sid.slice(dot + 1)
+        for (const tab of tabs.values()) {
+          if (`${tab.id}` === sid.slice(0, dot) && tab.sids.has(own))
+            say(tab, encodeMessage(subject, own, payload.slice(), reply, headerBlock))
+        }
+      },
+      operation(verb, text) {
+        if (verb === 'PING') write(encodeFrame('PONG'))
+        else if (verb === 'PONG') answer(pings.shift())
+        else if (verb === 'INFO') greet(encodeFrame(`INFO ${text}`))
+        else if (verb === '-ERR') for (const tab of tabs.values()) say(tab, encodeError(text))
+      },
+    })
+    socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
+      try {
+        if (socket === current) read(new Uint8Array(data))
+      } catch {
+        current.close()
+        lost({ code: 1002, reason: 'no NATS' })
+      }
+    }
+    socket.onclose = (ending: Ending) => {
+      if (socket === current) lost({ code: ending.code, reason: ending.reason })
+    }
+  }
+
+  function answer(tab: Tab | undefined): void {
+    failures = 0
+    if (tab) say(tab, encodeFrame('PONG'))
+  }
+
+  function greet(next: Uint8Array): void {
+    info = next
+    for (const tab of tabs.values()) say(tab, next)
+  }
+
+  function lost(closed: Ending): void {
+    failures++
+    const all = [...tabs.keys()]
+    tabs.clear()
+    forget()
+    for (const port of all) port.post({ closed })
+  }
+
+  function forget(): void {
+    socket = info = undefined
+    connected = false
+    pings = []
+  }
+
+  /** One operation of a tab; `frame` is all of it. */
+  function perform(tab: Tab, line: string, frame: Uint8Array): void {
+    const [verb, ...args] = line.split(' ')
+    const last = args.at(-1) ?? ''
+    switch (verb) {
+      case 'CONNECT':
+        // A tab's first says what the connection knows; a later one brings a fresh token.
+        if (!connected || tab.connected) write(frame)
+        connected = tab.connected = true
+        return
+      case 'SUB':
+        tab.sids.add(last)
+        return write(encodeSubscribe(args[0] as string, `${tab.id}.${last}`, args[2] && args[1]))
+      case 'UNSUB':
+        return write(encodeUnsubscribe(`${tab.id}.${args[0]}`))
+      case 'PING':
+        pings.push(tab)
+        return write(frame)
+      case 'PUB':
+      case 'HPUB':
+        return write(frame)
+    }
+  }
+
+  function take(tab: Tab, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(10, at) + 1
+      const line = decode(bytes.subarray(at, end)).trimEnd()
+      const size = /^H?PUB /.test(line) ? Number(line.slice(line.lastIndexOf(' ') + 1)) + 2 : 0
+      perform(tab, line, bytes.slice(at, end + size))
+      at = end + size
+    }
+  }
+
+  return {
+    join(port) {
+      const tab: Tab = { port, id: ++lastId, sids: new Set(), connected: false }
+      tabs.set(port, tab)
+      port.receive = (message) => {
+        if (message instanceof ArrayBuffer) {
+          if (tabs.get(port) === tab) take(tab, new Uint8Array(message))
+        } else if ('closed' in message) {
+          this.leave(port)
+        }
+      }
+      if (info) say(tab, info)
+      else if (!socket && !dialling) void dial()
+    },
+    leave(port) {
+      const tab = tabs.get(port)
+      if (!tab) return
+      tabs.delete(port)
+      pings = pings.map((other) => (other === tab ? undefined : other))
+      for (const sid of tab.sids) write(encodeUnsubscribe(`${tab.id}.${sid}`))
+      if (tabs.size > 0) return
+      const last = socket
+      forget()
+      last?.close()
+    },
+  }
+}
