@@ -59,6 +59,11 @@ export interface Limits {
    */
   readonly replaySnapshot: { readonly messages: number; readonly bytes: number }
   /**
+   * In how many channels one connection may be present, and how much it may say of itself in each, in bytes of JSON.
+   * Default 100 channels and 1,024 bytes: every member's state is kept by every hub where somebody watches.
+   */
+  readonly presence: { readonly channels: number; readonly state: number }
+  /**
    * How long a connection may do nothing but answer PINGs and have no subscription, in ms. Default 30 min; 0 for ever.
    * It holds a place for nothing.
    */
@@ -90,6 +95,7 @@ export const defaultLimits: Limits = {
   replayRing: { messages: 1_024, bytes: 1024 * 1024 },
   maxReplayMemory: 64 * 1024 * 1024,
   replaySnapshot: { messages: 10_000, bytes: 8 * 1024 * 1024 },
+  presence: { channels: 100, state: 1024 },
   idleTimeout: 30 * 60_000,
   connectTimeout: 5_000,
   pingInterval: 25_000,

@@ -12,6 +12,8 @@ export interface Identity {
    * It can't see or name anything outside.
    */
   readonly subjectPrefix?: string
+  /** What others see of it where it is present: the claim `presence`. JSON. */
+  readonly presence?: unknown
   /** Limits in the credentials themselves; the bridge's own hold as well. */
   readonly limits?: {
     /** Subscriptions of the connection. */

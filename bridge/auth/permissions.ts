@@ -58,6 +58,13 @@ export function mayPublish(permissions: Permissions, subject: string): boolean {
   )
 }
 
+/** Whether a client may be in a channel (publish) or see who is (subscribe), by the channel's own subject. */
+export function mayBePresent({ allow, deny }: SubjectRules, subject: string): boolean {
+  return (
+    allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
+  )
+}
+
 /** Whether a client may subscribe to `filter`. As in nats-server, the whole filter must lie inside one allow. */
 export function maySubscribe(permissions: Permissions, filter: string): SubscriptionVerdict {
   if (isOwnInbox(filter)) return 'allowed'

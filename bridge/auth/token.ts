@@ -66,6 +66,7 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
         permissions: await authorize(claims),
         ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
         ...(prefix !== undefined && { subjectPrefix: prefix }),
+        ...(claims.presence !== undefined && { presence: claims.presence }),
       }
     } catch (cause) {
       if (isOutage(cause))

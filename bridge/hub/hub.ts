@@ -3,6 +3,7 @@ import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
+import { Presence, type Present } from '../presence/presence.ts'
 import { closings } from '../session/closing.ts'
 import type { SessionHub } from '../session/hub.ts'
 import { RateMeter } from '../session/rate.ts'
@@ -55,6 +56,7 @@ export class Hub implements SessionHub {
   readonly requests: Requests
   readonly admin: AdminChannel
   readonly streams: Streams
+  readonly presence: Presence
   readonly #upstream: Upstream
   readonly #authenticate: Authenticate
   readonly clock: () => number
@@ -83,6 +85,7 @@ export class Hub implements SessionHub {
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
     this.streams = new Streams(options.upstream, this.requests, this.limits)
+    this.presence = new Presence(options.upstream, this.limits, this.id, options.clock ?? Date.now)
     this.admin = new AdminChannel(options.upstream, (order) => this.#obey(order))
     this.clock = options.clock ?? Date.now
     this.nonces = options.nonces ?? false
@@ -155,7 +158,15 @@ export class Hub implements SessionHub {
     return this.#authenticate({ token: auth_token || pass || (jwt ? undefined : token), jwt, sig, nonce })
   }
 
+  present(channel: string, member: Present, payload: Uint8Array): string | undefined {
+    return this.presence.take(channel, member, payload)
+  }
+
   subscribe(subscription: Subscription): number {
+    if (subscription.presence) {
+      this.presence.watch(subscription)
+      return 0
+    }
     if (subscription.replay) {
       this.streams.follow(subscription)
       return 0
@@ -174,6 +185,7 @@ export class Hub implements SessionHub {
   }
 
   unsubscribe(subscription: Subscription): void {
+    if (subscription.presence) return this.presence.unwatch(subscription)
     if (subscription.replay) return this.streams.leave(subscription)
     const key = interestKey(subscription)
     const entry = this.#interests.get(key)
@@ -183,8 +195,8 @@ export class Hub implements SessionHub {
   }
 
   leave(subscription: Subscription): number {
-    if (subscription.replay) {
-      this.streams.leave(subscription)
+    if (subscription.replay || subscription.presence) {
+      this.unsubscribe(subscription)
       return 0
     }
     const key = interestKey(subscription)
@@ -216,7 +228,8 @@ export class Hub implements SessionHub {
   }
 
   hasRoomFor(subscription: Subscription): boolean {
-    if (this.#interests.size + this.streams.size < this.limits.maxFilters) return true
+    if (this.#interests.size + this.streams.size + this.presence.size < this.limits.maxFilters) return true
+    if (subscription.presence) return this.presence.has(subscription.brokerFilter)
     return subscription.replay
       ? this.streams.has(subscription.brokerFilter)
       : this.#interests.has(interestKey(subscription))
@@ -250,6 +263,7 @@ export class Hub implements SessionHub {
     const session = this.#sessions.get(sessionId)
     if (!session) return
     this.#sessions.delete(sessionId)
+    this.presence.gone(sessionId)
     const count = (this.#connectionsOf.get(session.user) ?? 0) - 1
     if (count > 0) this.#connectionsOf.set(session.user, count)
     else this.#connectionsOf.delete(session.user)
@@ -263,6 +277,7 @@ export class Hub implements SessionHub {
     this.#forgetUpstream()
     for (const session of [...this.#sessions.values()]) session.end(closings.shutdown)
     this.streams.close()
+    this.presence.close()
     this.requests.close()
     this.admin.close()
     this.turn.flush()
@@ -303,6 +318,7 @@ export class Hub implements SessionHub {
     if (open) {
       this.#opened.resolve()
       this.streams.reconnected()
+      this.presence.reconnected()
     }
     for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }

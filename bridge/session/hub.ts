@@ -3,6 +3,7 @@ import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Turn } from '../hub/turn.ts'
 import type { Limits } from '../limits.ts'
+import type { Present } from '../presence/presence.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -26,6 +27,8 @@ export interface SessionHub {
   meter(user: string, bytes: number): boolean
   /** Nothing more of this user until then, by the hub's clock. */
   suspend(user: string, until: number): void
+  /** Carries out what a client says in a channel of presence. Returns why not, if it can't be done. */
+  present(channel: string, member: Present, payload: Uint8Array): string | undefined
   /** Whether one more subject filter is within the limit. */
   hasRoomFor(subscription: Subscription): boolean
   /** Returns what stands for it in `confirm`. */

@@ -1,7 +1,8 @@
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { ClientOp } from '../../sdk/protocol/client-op.ts'
+import { isChannel, presenceChannel } from '../../sdk/protocol/presence.ts'
 import { isSubject } from '../../sdk/subject.ts'
-import { isReserved, mayPublish } from '../auth/permissions.ts'
+import { isReserved, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
 import type { SessionHub } from './hub.ts'
@@ -36,6 +37,27 @@ export class Publisher {
     return user === '' ? this.#meter.take(bytes, this.#hub.clock()) : this.#hub.meter(user, bytes)
   }
 
+  #count(subject: string, bytes: number): Outcome {
+    if (!this.#isWithinRate(bytes)) {
+      return ++this.#refusals > MAX_REFUSALS
+        ? this.#suspend()
+        : `Rate Violation for Publish to ${JSON.stringify(subject)}`
+    }
+    // Not zero: a steady flood is let through now and then.
+    if (this.#refusals > 0) this.#refusals--
+  }
+
+  /** What a client says in a channel of presence, which stays at the hub. */
+  #present(channel: string, subject: string, payload: Uint8Array): Outcome {
+    const { id, user, presence: claims, permissions, scope } = this.#client
+    if (!isChannel(channel) || !mayBePresent(permissions.publish, subject))
+      return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
+    const tooFast = this.#count(subject, payload.length)
+    if (tooFast) return tooFast
+    const refused = this.#hub.present(scope.publishTo(channel), { id, user, claims }, payload)
+    return refused && `${refused} for Publish to ${JSON.stringify(subject)}`
+  }
+
   #suspend(): Outcome {
     const until = this.#hub.clock() + PENALTY
     if (this.#client.user === '') this.#meter.suspend(until)
@@ -49,6 +71,8 @@ export class Publisher {
     const { maxHeaders, maxSubjectLength } = this.#hub.limits
     const valid = (name: string) => name.length <= maxSubjectLength && isSubject(name)
     if (!valid(subject) || (reply !== undefined && !valid(reply))) return 'Invalid Publish Subject'
+    const channel = presenceChannel(subject)
+    if (channel !== undefined) return this.#present(channel, subject, bytes.subarray(headerSize))
     const grant = replies.use(subject)
     if (!grant?.permitted && !mayPublish(permissions, subject))
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
@@ -62,13 +86,8 @@ export class Publisher {
     this.#published += bytes.length
     if (maxData !== undefined && this.#published > maxData)
       return `Data Violation for Publish to ${JSON.stringify(subject)}`
-    if (!this.#isWithinRate(bytes.length)) {
-      return ++this.#refusals > MAX_REFUSALS
-        ? this.#suspend()
-        : `Rate Violation for Publish to ${JSON.stringify(subject)}`
-    }
-    // Not zero: a steady flood is let through now and then.
-    if (this.#refusals > 0) this.#refusals--
+    const tooFast = this.#count(subject, bytes.length)
+    if (tooFast) return tooFast
     try {
       const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
       const headers = echo ? block : withOrigin(block, id)

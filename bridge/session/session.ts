@@ -130,6 +130,10 @@ export class Session implements ClientConnection, SubscriptionOwner {
     return this.#identity?.user ?? ''
   }
 
+  get presence(): unknown {
+    return this.#identity?.presence
+  }
+
   get headers(): boolean {
     return this.#flags.headers
   }

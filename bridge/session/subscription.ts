@@ -1,3 +1,4 @@
+import { presenceSubject } from '../../sdk/protocol/presence.ts'
 import { encodeReplay, type ReplayStart } from '../../sdk/protocol/replay.ts'
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
 import { isNoResponders } from '../upstream/message.ts'
@@ -10,6 +11,8 @@ export interface SubscriptionOwner {
   readonly id: string
   /** Empty if nobody knows who it is. */
   readonly user: string
+  /** What its token says of it to others. */
+  readonly presence: unknown
   readonly headers: boolean
   readonly noResponders: boolean
   readonly echo: boolean
@@ -38,6 +41,8 @@ export class Subscription {
   readonly queue: string | undefined
   /** Where it begins, if it reads a stream. */
   readonly replay: ReplayStart | undefined
+  /** Whether it is about who is in a channel; the filter is the channel's name then. */
+  readonly presence: boolean
   /** Ends after this many messages in all; 0 for never. */
   max = 0
   delivered = 0
@@ -51,6 +56,7 @@ export class Subscription {
     queue: string | undefined,
     withheld: boolean,
     replay?: ReplayStart,
+    presence = false,
   ) {
     this.owner = owner
     this.sid = sid
@@ -58,10 +64,12 @@ export class Subscription {
     this.queue = queue
     this.withheld = withheld
     this.replay = replay
+    this.presence = presence
   }
 
   /** What the client asked for, in its words. */
   get name(): string {
+    if (this.presence) return presenceSubject(this.filter)
     return this.replay ? encodeReplay(this.replay, this.filter) : this.filter
   }
 

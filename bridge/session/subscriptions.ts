@@ -1,6 +1,7 @@
+import { isChannel, presenceChannel, presenceSubject } from '../../sdk/protocol/presence.ts'
 import { isReplay, parseReplay, replayStatus } from '../../sdk/protocol/replay.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
-import { maySubscribe } from '../auth/permissions.ts'
+import { mayBePresent, maySubscribe } from '../auth/permissions.ts'
 import { encodeStatus } from '../streams/follower.ts'
 import type { SessionHub } from './hub.ts'
 import type { Outcome } from './outcome.ts'
@@ -29,6 +30,8 @@ export class Subscriptions {
     const { maxSubjectLength } = this.#hub.limits
     if (!isSubjectFilter(filter) || (queue !== undefined && !isSubject(queue))) return 'Invalid Subject'
     if (Math.max(filter.length, queue?.length ?? 0) > maxSubjectLength) return 'Invalid Subject'
+    const channel = presenceChannel(filter)
+    if (channel !== undefined) return this.#addPresence(channel, sid, queue, max)
     const replay = parseReplay(filter)
     if (isReplay(filter)) {
       if (!this.#client.headers) return 'Replay Needs Headers'
@@ -42,7 +45,19 @@ export class Subscriptions {
     if (verdict === 'refused') return refusal(filter, queue)
     // As in nats-server, a sid that is taken stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    const subscription = new Subscription(this.#client, sid, plain, queue, verdict === 'withheld', replay?.start)
+    return this.#admit(new Subscription(this.#client, sid, plain, queue, verdict === 'withheld', replay?.start), max)
+  }
+
+  #addPresence(channel: string, sid: string, queue: string | undefined, max: number): Outcome {
+    const subject = presenceSubject(channel)
+    if (!isChannel(channel)) return 'Invalid Subject'
+    if (queue !== undefined || !mayBePresent(this.#client.permissions.subscribe, subject))
+      return refusal(subject, queue)
+    if (this.#bySid.has(sid)) return undefined
+    return this.#admit(new Subscription(this.#client, sid, channel, undefined, false, undefined, true), max)
+  }
+
+  #admit(subscription: Subscription, max: number): Outcome {
     if (this.#bySid.size >= max || !this.#hub.hasRoomFor(subscription)) return 'maximum subscriptions exceeded'
     this.#start(subscription)
     return undefined
@@ -74,13 +89,19 @@ export class Subscriptions {
   review(): string[] {
     const refusals: string[] = []
     for (const subscription of [...this.#bySid.values()]) {
-      const verdict = maySubscribe(this.#client.permissions, subscription.filter)
+      const verdict = this.#judge(subscription)
       subscription.withheld = verdict === 'withheld'
       if (verdict !== 'refused') continue
       this.drop(subscription)
       refusals.push(refusal(subscription.name, subscription.queue))
     }
     return refusals
+  }
+
+  #judge({ presence, name, filter }: Subscription) {
+    const { permissions } = this.#client
+    if (presence) return mayBePresent(permissions.subscribe, name) ? 'allowed' : 'refused'
+    return maySubscribe(permissions, filter)
   }
 
   /** Ends all subscriptions to a filter; returns the texts for `-ERR`. */
@@ -107,8 +128,17 @@ export class Subscriptions {
         this.#client.write(encodeStatus(sid, 409, replayStatus.interrupted))
         continue
       }
-      const withheld = maySubscribe(this.#client.permissions, filter) === 'withheld'
-      const subscription = new Subscription(this.#client, sid, filter, queue, withheld)
+      const channel = presenceChannel(filter)
+      const withheld = channel === undefined && maySubscribe(this.#client.permissions, filter) === 'withheld'
+      const subscription = new Subscription(
+        this.#client,
+        sid,
+        channel ?? filter,
+        queue,
+        withheld,
+        undefined,
+        channel !== undefined,
+      )
       subscription.max = max
       subscription.delivered = delivered
       this.#start(subscription)

@@ -1,6 +1,7 @@
 import type { EventName } from '../contract/contract.ts'
 import type { DataInput, DataOutput, ReplyInput, ReplyOutput, StreamOf } from '../contract/event.ts'
 import type { ParamName, Params, ParamsFilter } from '../contract/template-types.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { HeaderFields } from '../protocol/headers.ts'
 import type { CursorStore } from '../stream/cursor-store.ts'
 import type { Gap } from '../stream/gap.ts'
@@ -261,6 +262,13 @@ export interface Bus<Contract> extends AsyncDisposable {
     handler: Responder<Contract, Name>,
     options?: OnOptions,
   ): Handle
+
+  /**
+   * Who is in a channel (a name such as `room.42`), over all bridges of a NATS, and to be there oneself. Resolves once it is
+   * known who is there. Needs permission for `$EDGE.PRESENCE.<channel>`: to subscribe to see, to publish to join.
+   * @throws SpanwireError (as rejection) `invalid-argument`, `permission-denied`, `unsupported` without a bridge
+   */
+  presence(channel: string): Promise<Presence>
 
   /** Resolves when the server has processed everything sent before. */
   flush(): Promise<void>

@@ -36,6 +36,7 @@ export function createBus(
   const publishing = lazy(() => import('../stream/publish.ts'))
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
+  const presences = lazy(() => import('../presence/presence.ts'))
   const interruptions = lazy(() => import('./interruptions.ts'))
 
   const report = (error: unknown, event?: ReceivedEvent) => console.error('spanwire:', event?.subject, error)
@@ -290,6 +291,8 @@ export function createBus(
             requests((module) => module.refuse(parts, received, 400, 'The request is invalid.')).catch(() => {})
         },
       ),
+
+    presence: (channel: string) => presences(({ openPresence }) => openPresence(transport, channel)),
 
     flush: () => transport.flush(),
 

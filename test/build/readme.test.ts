@@ -35,6 +35,7 @@ it('the code in the README compiles', async () => {
     'client.ts',
     'stored.ts',
     'offline.ts',
+    'room.ts',
     'edge.ts',
     'bridge.ts',
     'token.ts',

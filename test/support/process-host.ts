@@ -11,6 +11,8 @@ export interface HostProcess {
   readonly url: string
   /** All that it wrote to stdout and stderr by now. */
   readonly output: string
+  /** Ends it as a crash does: without a word. */
+  kill(): void
   /** Asks it to close, and resolves with its exit code. */
   stop(): Promise<number | null>
 }
@@ -44,6 +46,7 @@ export async function startHost(runtime: Runtime, options: ServeOptions): Promis
     get output() {
       return output
     },
+    kill: () => void child.kill('SIGKILL'),
     stop() {
       child.stdin?.end()
       const late = setTimeout(() => child.kill('SIGKILL'), 5_000)

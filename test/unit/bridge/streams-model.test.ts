@@ -17,6 +17,7 @@ import { eventually } from '../../support/eventually.ts'
 class Client implements SubscriptionOwner {
   readonly id = 'client'
   readonly user = ''
+  readonly presence = undefined
   readonly headers = true
   readonly noResponders = true
   readonly echo = true

@@ -1,0 +1,67 @@
+import { type Member, type PresenceNews, presenceSubject } from '../../sdk/protocol/presence.ts'
+import { encodeMessage } from '../../sdk/protocol/server-op.ts'
+import type { Subscription } from '../session/subscription.ts'
+
+/** Members that one message lists. */
+const PAGE = 500
+
+const encoder = new TextEncoder()
+
+/** Those in a channel, on all hubs, and who watches it here. */
+export class Channel {
+  /** By hub, then by id. A member's newest hub is the one that counts: a connection may outlive its hub. */
+  readonly hubs = new Map<string, Map<string, Member>>()
+  readonly watchers = new Set<Subscription>()
+  /** What watchers were told: by id. */
+  #told = new Map<string, Member>()
+
+  /** Everybody, once. */
+  members(): Map<string, Member> {
+    const all = new Map<string, Member>()
+    for (const members of this.hubs.values()) for (const [id, member] of members) all.set(id, member)
+    return all
+  }
+
+  /** Tells a new watcher who is there, as the others know it. */
+  welcome(watcher: Subscription): void {
+    this.watchers.add(watcher)
+    const members = [...this.#told.values()]
+    for (let at = 0; at === 0 || at < members.length; at += PAGE) {
+      const page = members.slice(at, at + PAGE)
+      say([watcher], { kind: 'members', you: watcher.owner.id, members: page, more: at + PAGE < members.length })
+    }
+  }
+
+  /** Tells the watchers what has changed since they were told last. Returns whether anything has. */
+  tell(): void {
+    const now = this.members()
+    const joined = [...now.values()].filter((member) => this.#told.get(member.id) !== member)
+    const left = [...this.#told.keys()].filter((id) => !now.has(id))
+    this.#told = now
+    for (let at = 0; at < Math.max(joined.length, left.length); at += PAGE)
+      say(this.watchers, {
+        kind: 'changes',
+        joined: joined.slice(at, at + PAGE),
+        left: left.slice(at, at + PAGE),
+      })
+  }
+
+  signal(id: string, data: unknown): void {
+    say(this.watchers, { kind: 'signal', id, data })
+  }
+}
+
+/** One encoding for all. */
+function say(watchers: Iterable<Subscription>, news: PresenceNews): void {
+  const payload = encoder.encode(JSON.stringify(news))
+  const frames = new Map<string, Uint8Array>()
+  for (const watcher of watchers) {
+    const { sid, filter, owner } = watcher
+    let frame = frames.get(sid)
+    if (!frame) {
+      frame = encodeMessage(presenceSubject(filter), sid, payload)
+      frames.set(sid, frame)
+    }
+    owner.write(frame)
+  }
+}

@@ -1,0 +1,124 @@
+/** Presence by the SDK, over two bridges on one real NATS, one of which is killed. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { serve } from '../../bridge/node.ts'
+import { type Bus, connect, defineEvents, type Presence } from '../../sdk/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { type HostProcess, startHost } from '../support/process-host.ts'
+import { createToken, SECRET } from '../support/token.ts'
+
+const events = defineEvents({})
+const allow = ['$EDGE.PRESENCE.room', '$EDGE.PRESENCE.crowd']
+const backoff = { first: 20, longest: 100 }
+
+describe('presence over two bridges', () => {
+  let nats: NatsServer
+  let hosts: HostProcess[]
+  const buses: Bus<typeof events>[] = []
+  const open = async (url: string, sub: string) => {
+    const bus = connect({
+      url,
+      events,
+      backoff,
+      token: await createToken({ sub, pub: { allow }, subscribe: { allow } }),
+    })
+    buses.push(bus)
+    return bus
+  }
+  const users = ({ members }: Presence) => [...members.values()].map(({ user }) => user).sort()
+  const shows = (presence: Presence, ...expected: string[]) =>
+    eventually(() => users(presence).join() === expected.join(), { what: expected.join(), deadline: 5_000 })
+
+  beforeAll(async () => {
+    nats = await startNatsServer()
+    const options = { upstream: nats.url, auth: { secret: SECRET } }
+    hosts = await Promise.all([startHost('node', options), startHost('node', options)])
+  })
+  afterAll(async () => {
+    await Promise.all(buses.map((bus) => bus.close()))
+    await Promise.all(hosts.map((host) => host.stop()))
+    await nats[Symbol.asyncDispose]()
+  })
+
+  it('join, states, signals, reconnects, leaving and closing are seen by everybody', async () => {
+    const [first, second] = hosts.map(({ url }) => url) as [string, string]
+    await using proxy = await startFaultProxy(Number(new URL(first).port))
+    const [ada, bob, eve] = [
+      await open(`http://127.0.0.1:${proxy.port}`, 'ada'),
+      await open(second, 'bob'),
+      await open(second, 'eve'),
+    ]
+    const at = await Promise.all([ada, bob, eve].map((bus) => bus.presence('room')))
+    const [atAda, atBob, atEve] = at as [Presence, Presence, Presence]
+    const seen: string[] = []
+    atBob.subscribe(({ joined, left }) => {
+      for (const { user, state } of joined) seen.push(`+${user} ${JSON.stringify(state)}`)
+      for (const { user } of left) seen.push(`-${user}`)
+    })
+    await atAda.join({ mood: 'fine' })
+    await atBob.join()
+    for (const one of at) await shows(one, 'ada', 'bob')
+    expect(atBob.members.get(atBob.self)?.user).toBe('bob')
+    await atAda.join({ mood: 'better' })
+    await eventually(() => seen.includes('+ada {"mood":"better"}'))
+    const heard: string[] = []
+    atEve.onSignal(({ member, data }) => heard.push(`${member?.user} ${data}`))
+    await atBob.signal('types')
+    await eventually(() => heard.includes('bob types'))
+    await expect(atEve.signal('ghost')).rejects.toMatchObject({ code: 'permission-denied' })
+    const before = atAda.self
+    proxy.cut()
+    await eventually(() => atAda.self !== before, { what: 'another connection' })
+    for (const one of at) await shows(one, 'ada', 'bob')
+    await eventually(() => [...atEve.members.values()].some(({ id }) => id === atAda.self))
+    await atBob.leave()
+    for (const one of at) await shows(one, 'ada')
+    await ada.close()
+    await shows(atEve)
+    atEve.close()
+    await expect(eve.presence('secret')).rejects.toMatchObject({ code: 'permission-denied' })
+    await expect(eve.presence('a.*')).rejects.toMatchObject({ code: 'invalid-argument' })
+  }, 30_000)
+
+  it('NATS is away for a moment: afterwards everybody knows again who is there', async () => {
+    const [first, second] = hosts.map(({ url }) => url) as [string, string]
+    const [ada, bob] = [await open(first, 'ada'), await open(second, 'bob')]
+    const [atAda, atBob] = [await ada.presence('room'), await bob.presence('room')]
+    await atAda.join()
+    await shows(atBob, 'ada')
+    await nats.stop()
+    await eventually(() => bob.status.current.state !== 'open')
+    atBob.join().catch(() => {})
+    await nats.restart()
+    for (const one of [atAda, atBob])
+      await eventually(() => users(one).join() === 'ada,bob', { what: 'both', deadline: 20_000 })
+    await ada.close()
+    await bob.close()
+  }, 40_000)
+
+  it('a bridge that is killed takes its members along within 30 s', async () => {
+    const options = { upstream: nats.url, auth: { secret: SECRET } }
+    const doomed = await startHost('node', options)
+    const [ada, eve] = [await open(doomed.url, 'ada'), await open((hosts[1] as HostProcess).url, 'eve')]
+    const [atAda, atEve] = [await ada.presence('crowd'), await eve.presence('crowd')]
+    await atAda.join()
+    await atEve.join()
+    await shows(atEve, 'ada', 'eve')
+    doomed.kill()
+    await eventually(() => users(atEve).join() === 'eve', { what: 'the end of its members', deadline: 30_000 })
+    await ada.close()
+  }, 60_000)
+
+  it('needs a bridge', async () => {
+    const bus = connect({ url: nats.wsUrl, events, backoff })
+    await expect(bus.presence('room')).rejects.toMatchObject({ code: 'unsupported' })
+    await bus.close()
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    const there = await open(server.url, 'ada')
+    const presence = await there.presence('room')
+    await presence.join(1)
+    await shows(presence, 'ada')
+    await there.close()
+  }, 20_000)
+})
