@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that start browsers, workerd, other runtimes or the whole demo: one file after the other, after the rest. */
 const heavy = [
-  'test/{browser,workerd,runtimes,demo,chaos}/**/*.test.ts',
+  'test/{browser,workerd,runtimes,demo,chaos}/**/*.test.{ts,tsx}',
   'test/conformance/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]
@@ -16,7 +16,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'light',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.{ts,tsx}'],
           exclude: heavy,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

@@ -50,9 +50,15 @@ export interface OnOptions {
   readonly signal?: AbortSignal | undefined
   /** Hears what can't be had any more, or may have been missed. Default: that of `connect`. */
   readonly onGap?: ((gap: Gap) => void) | undefined
+  /**
+   * Hears, once, that the subscription ended although nobody here ended it: `permission-denied` (refused, or taken back
+   * later), `stream-not-found`, `connection-closed`. Nothing more comes after it.
+   */
+  readonly onEnd?: ((error: Error) => void) | undefined
 }
 
-export interface SubscribeOptions extends OnOptions {
+/** Its iterator throws what `onEnd` would be told. */
+export interface SubscribeOptions extends Omit<OnOptions, 'onEnd'> {
   /** Events that may wait to be read. Default 10,000; one more ends the subscription with `slow-consumer`. */
   readonly buffer?: number
 }
@@ -109,7 +115,7 @@ export type Responder<Contract, Name extends EventName<Contract>> = (
 ) => ReplyInput<Contract[Name]> | Promise<ReplyInput<Contract[Name]>>
 
 /** `Stream` for an event that a stream keeps, else `Plain`. */
-type IfStream<Entry, Stream, Plain> = [StreamOf<Entry>] extends [never] ? Plain : Stream
+export type IfStream<Entry, Stream, Plain> = [StreamOf<Entry>] extends [never] ? Plain : Stream
 
 /** Names of a contract's events that a stream keeps. */
 export type StreamEventName<Contract> = {
@@ -120,7 +126,8 @@ export type StreamEventName<Contract> = {
 type WithParams<Name extends string, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
   : [params: Params<Name>, ...rest: Rest]
-type WithFilter<Name extends string, Rest extends unknown[]> = [ParamName<Name>] extends [never]
+/** A filter for the params comes first, and may be left out, if the template has any. */
+export type WithFilter<Name extends string, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
   : [params?: ParamsFilter<Name>, ...rest: Rest]
 
@@ -165,10 +172,8 @@ export interface Replaying {
 export interface StreamHandle extends Handle, Replaying {}
 export interface StreamSubscription<Event> extends Subscription<Event>, Replaying {}
 
-export interface LatestOptions {
-  /** Ends it. */
-  readonly signal?: AbortSignal | undefined
-}
+/** As of `on`. */
+export type LatestOptions = Pick<OnOptions, 'signal' | 'onEnd'>
 
 /** The current value of each subject of an event with a stream: what a dashboard needs when it opens. */
 export interface Latest<Event, Params> extends AsyncIterable<Event, undefined>, Disposable {

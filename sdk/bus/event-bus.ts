@@ -7,7 +7,7 @@ import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
 import { onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import type { PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
+import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
 import { createIds } from './event-id.ts'
 import { createEventStream } from './event-stream.ts'
 import type { ReceivedEvent } from './received-event.ts'
@@ -176,12 +176,14 @@ export function createBus(
   ): StreamHandle {
     const event = find(name)
     const params = typeof args[0] === 'function' ? {} : (args.shift() as Values)
-    const [handler, options = {}] = args as [Handler, Options?]
+    const [handler, options = {}] = args as [Handler, (Options & OnOptions)?]
+    const { onEnd } = options
     let live = true
     let release = () => {}
-    const over = () => {
+    const over = (error?: Error) => {
       release()
       ended?.()
+      if (error && onEnd) guard(onEnd, report, [error])
     }
     const [source, end, drain] = attach(
       event,

@@ -34,8 +34,18 @@ it('nothing imports a test', () => {
   expect(violations((_, from) => from.startsWith('test/'))).toEqual([])
 })
 
-it('the sdk imports nothing from Node and no package but those that are loaded on use', () => {
-  expect(violations(({ path }, from) => folderOf(path) === 'sdk' && !isOurs(from) && from !== 'nats')).toEqual([])
+it('the sdk imports nothing from Node and no package but those that are loaded on use, and React where it is for React', () => {
+  const allowed = (path: string) => (path.startsWith('sdk/react/') ? ['react'] : ['nats'])
+  expect(
+    violations(({ path }, from) => folderOf(path) === 'sdk' && !isOurs(from) && !allowed(path).includes(from)),
+  ).toEqual([])
+})
+
+it('nothing but spanwire/react and spanwire/store loads what is for frameworks', () => {
+  const isForFrameworks = (path: string) => /^sdk\/(react|store)(\/|\.ts$)/.test(path)
+  expect(violations(({ path }, from) => isForFrameworks(from) && !isForFrameworks(path))).toEqual([])
+  // And no store knows React.
+  expect(violations(({ path }, from) => /^sdk\/store/.test(path) && /^(sdk\/)?react/.test(from))).toEqual([])
 })
 
 it('only named files load a client of NATS', () => {

@@ -1,0 +1,19 @@
+/**
+ * The same text for arguments that say the same, whatever objects they are. Params that are left out, undefined or `*`
+ * say the same, and the order of fields says nothing.
+ */
+export function keyOf(...args: readonly unknown[]): string {
+  return JSON.stringify(args, (_, value) => (isPlain(value) ? sorted(value) : value))
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function sorted(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== '*')
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
