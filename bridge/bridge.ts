@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { SpanwireError } from '../sdk/errors.ts'
-import { type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
+import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { Hub, type HubOptions } from './hub/hub.ts'
 import { type AdminOptions, adminRoutes } from './routes/admin.ts'
 import { connectRoute, type HostBindings } from './routes/connect.ts'
@@ -51,7 +51,11 @@ const MAX_BODY = 8 * 1024 * 1024
  * @throws SpanwireError `invalid-argument`
  */
 export function createBridge(options: BridgeOptions): Bridge {
-  const authenticate = createAuthenticator(options.auth, options.clock)
+  return assembleBridge(options, createAuthenticator(options.auth, options.clock))
+}
+
+/** The same, with a way to authenticate that somebody made of `options.auth`. */
+export function assembleBridge(options: BridgeOptions, authenticate: Authenticate): Bridge {
   const hub = new Hub({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
 

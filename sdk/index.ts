@@ -51,7 +51,7 @@ export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contrac
 export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors.ts'
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'
 export type { OutboxEntry, OutboxStore } from './outbox/outbox-store.ts'
-export type { JoinOptions, Presence, PresenceChange, PresenceSignal } from './presence/presence.ts'
+export type { JoinOptions, Presence, PresenceChange, PresenceOptions, PresenceSignal } from './presence/presence.ts'
 export type { HeaderFields } from './protocol/header-fields.ts'
 export type { Member } from './protocol/presence.ts'
 export type { ShareOptions } from './share/share.ts'

@@ -5,7 +5,7 @@
  */
 import { type BusHooks, createHooks } from './react/hooks.ts'
 
-export { type BusHooks, type BusProviderProps, createHooks } from './react/hooks.ts'
+export { type BusHooks, type BusProviderProps, createHooks, type UsePresenceOptions } from './react/hooks.ts'
 
 /**
  * Says, once for an application, which contract the hooks are typed by:
@@ -40,6 +40,8 @@ export const useEvent: BusHooks<Registered>['useEvent'] = hooks.useEvent
 export const useEvents: BusHooks<Registered>['useEvents'] = hooks.useEvents
 /** As {@link BusHooks.useLatest}. */
 export const useLatest: BusHooks<Registered>['useLatest'] = hooks.useLatest
+/** As {@link BusHooks.usePresence}. */
+export const usePresence: BusHooks<Registered>['usePresence'] = hooks.usePresence
 /** As {@link BusHooks.usePublish}. */
 export const usePublish: BusHooks<Registered>['usePublish'] = hooks.usePublish
 /** As {@link BusHooks.useStatus}. */

@@ -11,6 +11,7 @@ export {
 } from './store/events-store.ts'
 export { type HandlerOptions, handlerStore } from './store/handler-store.ts'
 export { type LatestState, latestStore } from './store/latest-store.ts'
+export { type PresenceState, presenceStore } from './store/presence-store.ts'
 export { statusStore } from './store/status-store.ts'
 export type { Store } from './store/store.ts'
 export type { SubscriptionState } from './store/subscription-state.ts'

@@ -1,7 +1,7 @@
 import type { EventName } from '../contract/contract.ts'
 import type { DataInput, DataOutput, ReplyInput, ReplyOutput, StreamOf } from '../contract/event.ts'
 import type { ParamName, Params, ParamsFilter } from '../contract/template-types.ts'
-import type { Presence } from '../presence/presence.ts'
+import type { Presence, PresenceOptions } from '../presence/presence.ts'
 import type { HeaderFields } from '../protocol/headers.ts'
 import type { CursorStore } from '../stream/cursor-store.ts'
 import type { Gap } from '../stream/gap.ts'
@@ -273,7 +273,7 @@ export interface Bus<Contract> extends AsyncDisposable {
    * known who is there. Needs permission for `$EDGE.PRESENCE.<channel>`: to subscribe to see, to publish to join.
    * @throws SpanwireError (as rejection) `invalid-argument`, `permission-denied`, `unsupported` without a bridge
    */
-  presence(channel: string): Promise<Presence>
+  presence(channel: string, options?: PresenceOptions): Promise<Presence>
 
   /** Resolves when the server has processed everything sent before. */
   flush(): Promise<void>

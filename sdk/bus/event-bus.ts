@@ -3,6 +3,7 @@ import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
 import { lazy, preload } from '../lazy.ts'
 import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
+import type { PresenceOptions } from '../presence/presence.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
 import { onAbort } from '../transport/checks.ts'
@@ -294,7 +295,8 @@ export function createBus(
         },
       ),
 
-    presence: (channel: string) => presences(({ openPresence }) => openPresence(transport, channel)),
+    presence: (channel: string, options?: PresenceOptions) =>
+      presences(({ openPresence }) => openPresence(transport, channel, options)),
 
     flush: () => transport.flush(),
 

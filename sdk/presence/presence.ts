@@ -37,7 +37,7 @@ export interface Presence extends Disposable {
    * @throws SpanwireError (as rejection) `permission-denied`, and what `publish` throws
    */
   join(state?: unknown, options?: JoinOptions): Promise<void>
-  /** Is no longer in the channel, and still sees who is. */
+  /** Is no longer in the channel, unless another part of the page joined it too; still sees who is. */
   leave(): Promise<void>
   /** Says something to whoever is there now, such as that somebody types: nobody keeps it. Only members can. */
   signal(data: unknown): Promise<void>
@@ -47,14 +47,36 @@ export interface Presence extends Disposable {
   close(): void
 }
 
+export interface PresenceOptions {
+  /** Hears, once, that it ended although nobody here ended it: `permission-denied`, `connection-closed`. */
+  readonly onEnd?: ((error: Error) => void) | undefined
+}
+
+/**
+ * Who has joined a channel over a connection, and as what: a channel has a connection once, however many parts of a page
+ * are in it. The newest counts, and with the last of them the connection leaves.
+ */
+const joins = new WeakMap<Transport, Set<Joined>>()
+
+interface Joined {
+  readonly channel: string
+  readonly order: PresenceOrder
+}
+
 /**
  * Resolves once it is known who is there.
  * @throws SpanwireError (as rejection) `invalid-argument` for a bad name, `permission-denied`, `unsupported` without a bridge
  */
-export async function openPresence(transport: Transport, channel: string): Promise<Presence> {
+export async function openPresence(
+  transport: Transport,
+  channel: string,
+  { onEnd }: PresenceOptions = {},
+): Promise<Presence> {
   if (!isChannel(channel))
     throw new SpanwireError('invalid-argument', `${JSON.stringify(channel)} is no channel: use a subject.`)
   const subject = presenceSubject(channel)
+  const all = joinsOf(transport)
+  const newest = () => [...all].findLast((one) => one.channel === channel)
   const members = new Map<string, Member>()
   const listeners = new Set<(change: PresenceChange) => void>()
   const signals = new Set<(signal: PresenceSignal) => void>()
@@ -62,10 +84,11 @@ export async function openPresence(transport: Transport, channel: string): Promi
   let self = ''
   /** Of a list that comes in parts. */
   let listed: Map<string, Member> | undefined
-  let joined: PresenceOrder | undefined
+  let joined: Joined | undefined
+  let isKnown = false
 
   const tell = <T>(all: Set<(value: T) => void>, value: T) => {
-    for (const listener of [...all]) guard(listener, (error) => console.error('spanwire:', error), [value])
+    for (const listener of [...all]) guard(listener, report, [value])
   }
   const change = (now: readonly Member[], gone: Iterable<string>) => {
     const left = [...gone].flatMap((id) => members.get(id) ?? [])
@@ -82,35 +105,45 @@ export async function openPresence(transport: Transport, channel: string): Promi
     listed ??= new Map()
     for (const member of news.members) listed.set(member.id, member)
     if (news.more) return
-    const all = listed
+    const now = listed
     listed = undefined
     const same = (member: Member) => JSON.stringify(members.get(member.id)) === JSON.stringify(member)
     change(
-      [...all.values()].filter((member) => !same(member)),
-      [...members.keys()].filter((id) => !all.has(id)),
+      [...now.values()].filter((member) => !same(member)),
+      [...members.keys()].filter((id) => !now.has(id)),
     )
     known.resolve()
   }
 
   const subscription = transport.subscribe(subject, {
     message: ({ payload }) => take(JSON.parse(decode(payload))),
-    ended: known.reject,
+    ended(error) {
+      known.reject(error)
+      if (error && isKnown && onEnd) guard(onEnd, report, [error])
+    },
   })
   const say = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
   const stop = transport.onStatus(({ state }) => {
     // Another connection, or another hub: neither knows of this one.
-    if (state === 'open' && joined) say(joined).catch(() => {})
+    if (state === 'open' && joined && joined === newest()) say(joined.order).catch(() => {})
     if (state === 'open' && transport.edge === false) known.reject(withoutBridge())
   })
   if (transport.edge === false) known.reject(withoutBridge())
+  const leave = async () => {
+    if (!joined) return
+    const counted = joined === newest()
+    all.delete(joined)
+    joined = undefined
+    if (counted) await say(newest()?.order ?? { do: 'leave' })
+  }
   const close = () => {
     stop()
-    if (joined) say({ do: 'leave' }).catch(() => {})
-    joined = undefined
+    leave().catch(() => {})
     subscription.unsubscribe()
   }
   try {
     await known.promise
+    isKnown = true
   } catch (error) {
     close()
     throw error
@@ -122,23 +155,34 @@ export async function openPresence(transport: Transport, channel: string): Promi
     members,
     subscribe: (listener) => add(listeners, listener),
     async join(state, { hidden = false } = {}) {
-      joined = { do: 'join', state, hidden }
+      const now: Joined = { channel, order: { do: 'join', state, hidden } }
+      if (joined) all.delete(joined)
+      joined = now
+      all.add(now)
       try {
-        await say(joined)
+        await say(now.order)
       } catch (error) {
-        joined = undefined
+        all.delete(now)
+        if (joined === now) joined = undefined
         throw error
       }
     },
-    async leave() {
-      joined = undefined
-      await say({ do: 'leave' })
-    },
+    leave,
     signal: (data) => say({ do: 'signal', data }),
     onSignal: (listener) => add(signals, listener),
     close,
     [Symbol.dispose]: close,
   }
+}
+
+function joinsOf(transport: Transport): Set<Joined> {
+  const all = joins.get(transport) ?? new Set()
+  joins.set(transport, all)
+  return all
+}
+
+function report(error: unknown): void {
+  console.error('spanwire:', error)
 }
 
 function add<T>(all: Set<(value: T) => void>, listener: (value: T) => void): () => void {

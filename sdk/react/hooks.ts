@@ -5,18 +5,22 @@ import {
   type ReactElement,
   type ReactNode,
   useContext,
+  useEffect,
   useInsertionEffect,
   useMemo,
   useRef,
+  useState,
   useSyncExternalStore,
 } from 'react'
 import type { Bus, EventHandler, EventOf, StreamEventName, WithFilter } from '../bus/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
 import { SpanwireError } from '../errors.ts'
+import type { Presence } from '../presence/presence.ts'
 import { type EventsArgs, type EventsState, eventsStore } from '../store/events-store.ts'
 import { type HandlerOptions, handlerStore } from '../store/handler-store.ts'
 import { type LatestState, latestStore } from '../store/latest-store.ts'
+import { type PresenceState, presenceStore } from '../store/presence-store.ts'
 import { statusStore } from '../store/status-store.ts'
 import type { Store } from '../store/store.ts'
 import type { SubscriptionState } from '../store/subscription-state.ts'
@@ -27,6 +31,13 @@ export interface BusProviderProps<Contract> {
   /** What `connect` returned. It stays open: who made it closes it. Another one makes all hooks begin anew. */
   readonly bus: Bus<Contract>
   readonly children?: ReactNode
+}
+
+export interface UsePresenceOptions {
+  /** This page's state in the channel. Default: it isn't in it, and only sees who is. */
+  readonly join?: unknown
+  /** In the channel, but seen by nobody. Default false. */
+  readonly hidden?: boolean
 }
 
 /**
@@ -77,6 +88,13 @@ export interface BusHooks<Contract> {
     ...args: WithFilter<Name, []>
   ): LatestState<EventOf<Contract, Name>>
 
+  /**
+   * Who is in a channel: `usePresence(channel, { join, hidden }?)`. With `join`, JSON up to 1,024 bytes, this page is in
+   * it too, for as long as the component is mounted; another value is another state. `presence.signal` says something that
+   * nobody keeps.
+   */
+  usePresence(channel: string, options?: UsePresenceOptions): PresenceState
+
   /** `publish` of the bus. The same function until the bus is another. */
   usePublish(): Bus<Contract>['publish']
 
@@ -110,6 +128,12 @@ export function createHooks<Contract>(): BusHooks<Contract> {
 
     useEvents: (name, ...args) => useStore(context, (bus) => eventsStore(bus, name, ...args), keyOf(name, ...args)),
     useLatest: (name, ...args) => useStore(context, (bus) => latestStore(bus, name, ...args), keyOf(name, ...args)),
+
+    usePresence(channel, { join, hidden = false } = {}) {
+      const state = useStore(context, (bus) => presenceStore(bus, channel), channel)
+      const refused = useJoined(state.presence, join, hidden)
+      return useMemo(() => (refused ? { ...state, error: state.error ?? refused } : state), [state, refused])
+    },
 
     usePublish() {
       const bus = useContextBus(context)
@@ -148,6 +172,23 @@ function useStore<Contract, Snapshot>(
   // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for all that `make` depends on
   const store = useMemo(() => make(bus), [bus, ...key])
   return useSyncExternalStore(store.subscribe, store.getSnapshot, store.getServerSnapshot)
+}
+
+/** Is in a channel as `state`, while the component is mounted and `state` is given. Returns why it isn't. */
+function useJoined(presence: Presence | undefined, state: unknown, hidden: boolean): SpanwireError | undefined {
+  const [refused, setRefused] = useState<SpanwireError>()
+  const isIn = presence !== undefined && state !== undefined
+  const key = keyOf(state)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for `state`, which may be written inline
+  useEffect(() => {
+    if (!isIn) return
+    presence.join(state, { hidden }).then(() => setRefused(undefined), setRefused)
+  }, [presence, isIn, key, hidden])
+  // Apart from it: another state is no leaving and coming back.
+  useEffect(() => {
+    if (isIn) return () => void presence.leave().catch(() => {})
+  }, [presence, isIn])
+  return refused
 }
 
 /** The value of the newest render; undefined once the component is unmounted. */

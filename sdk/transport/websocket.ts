@@ -52,6 +52,8 @@ export interface WebSocketOptions {
    */
   readonly share?: boolean | ShareOptions
   readonly backoff?: BackoffOptions
+  /** Opens the socket, such as one with headers or an agent of a package's. Default: the runtime's `WebSocket`. */
+  readonly openSocket?: (url: string) => LinkSocket
   /** What is kept of publishes made while the connection isn't open. */
   readonly offline?: OfflineOptions
   /** Default `Math.random`. */
@@ -131,7 +133,7 @@ export function webSocket(options: WebSocketOptions): Transport {
         link?.end(new SpanwireError('connection-refused', `No connection within ${wait} ms.`))
       }, wait)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
-      link = openLink(socket ?? (new WebSocket(url) as LinkSocket), {
+      link = openLink(socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket), {
         message(sid, message) {
           silent = false
           subscriptions.get(sid)?.handler.message(message)

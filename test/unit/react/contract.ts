@@ -13,7 +13,7 @@ const events = defineEvents({
 
 export type TestBus = Bus<typeof events>
 
-export const { BusProvider, useBus, useEvent, useEvents, useLatest, usePublish, useStatus } =
+export const { BusProvider, useBus, useEvent, useEvents, useLatest, usePresence, usePublish, useStatus } =
   createHooks<typeof events>()
 
 /** A bus on this transport. */

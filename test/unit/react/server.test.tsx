@@ -3,7 +3,16 @@
 import { renderToString } from 'react-dom/server'
 import { expect, it, vi } from 'vitest'
 import { createMemoryTransport } from '../sdk/memory-transport.ts'
-import { BusProvider, connectTo, useEvent, useEvents, useLatest, usePublish, useStatus } from './contract.ts'
+import {
+  BusProvider,
+  connectTo,
+  useEvent,
+  useEvents,
+  useLatest,
+  usePresence,
+  usePublish,
+  useStatus,
+} from './contract.ts'
 
 it('rendering on a server subscribes to nothing, listens to nothing, and gives first values', () => {
   expect(['window', 'document', 'requestAnimationFrame'].filter((name) => name in globalThis)).toEqual([])
@@ -13,7 +22,12 @@ it('rendering on a server subscribes to nothing, listens to nothing, and gives f
   const listen = vi.spyOn(transport, 'onStatus')
   function Page() {
     usePublish()
-    const states = [useEvents('ticks.{id}', { id: 'a' }), useLatest('s.{id}'), useEvent('pulse', () => {})]
+    const states = [
+      useEvents('ticks.{id}', { id: 'a' }),
+      useLatest('s.{id}'),
+      useEvent('pulse', () => {}),
+      usePresence('room', { join: 1 }),
+    ]
     return JSON.stringify([useStatus().state, ...states])
   }
   const html = renderToString(
@@ -26,6 +40,7 @@ it('rendering on a server subscribes to nothing, listens to nothing, and gives f
     { ready: false, events: [] },
     { ready: false, values: {} },
     { ready: false },
+    { ready: false, members: {} },
   ])
   expect(subscribe).not.toHaveBeenCalled()
   expect(listen).not.toHaveBeenCalled()

@@ -1,0 +1,11 @@
+/** The parts that the SDK loads on their first use: here they are loaded already, so that nothing waits for a disk. */
+import '../../sdk/bus/interruptions.ts'
+import '../../sdk/bus/request.ts'
+import '../../sdk/outbox/outbox.ts'
+import '../../sdk/presence/presence.ts'
+import '../../sdk/stream/latest.ts'
+import '../../sdk/stream/publish.ts'
+import '../../sdk/stream/replay.ts'
+import '../../sdk/transport/requester.ts'
+import '../../sdk/transport/server-error.ts'
+import '../../sdk/transport/token-refresh.ts'

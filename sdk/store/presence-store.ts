@@ -1,0 +1,47 @@
+import type { Bus } from '../bus/bus.ts'
+import type { Presence } from '../presence/presence.ts'
+import type { Member } from '../protocol/presence.ts'
+import { createStore, type Store } from './store.ts'
+import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
+
+/** Who is in a channel. */
+export interface PresenceState extends SubscriptionState {
+  /** By id. The same map until somebody comes, goes or changes. */
+  readonly members: ReadonlyMap<string, Member>
+  /** To join, to leave and to signal, once it is known who is there. */
+  readonly presence: Presence | undefined
+}
+
+/** Who is in a channel: `presenceStore(bus, 'room.42')`. It watches, and joins only if `presence.join` is called. */
+export function presenceStore<Contract>(bus: Pick<Bus<Contract>, 'presence'>, channel: string): Store<PresenceState> {
+  const initial: PresenceState = { ...UNKNOWN, members: new Map(), presence: undefined }
+  return createStore<PresenceState>(initial, (changed) => {
+    let presence: Presence | undefined
+    let { members } = initial
+    let isNew = false
+    let isOver = false
+    const open = async (onEnd: (error: Error) => void) => {
+      const opened = await bus.presence(channel, { onEnd })
+      if (isOver) return opened.close()
+      presence = opened
+      isNew = true
+      opened.subscribe(() => {
+        isNew = true
+        changed()
+      })
+    }
+    const unsubscribe = () => {
+      isOver = true
+      presence?.close()
+    }
+    const follower = follow((onEnd) => ({ past: open(onEnd), unsubscribe }), changed)
+    return {
+      read() {
+        if (isNew && presence) members = new Map(presence.members)
+        isNew = false
+        return { ...follower.state, members, presence }
+      },
+      stop: follower.stop,
+    }
+  })
+}
