@@ -3,17 +3,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { readExamples } from '../support/readme.ts'
 import { root } from './source-files.ts'
 
 const run = promisify(execFile)
-
-/** Each block of code in the README that begins with its file's name. */
-async function readExamples(): Promise<Map<string, string>> {
-  const text = await readFile(join(root, 'README.md'), 'utf8')
-  return new Map(
-    [...text.matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [name, code]),
-  )
-}
 
 /** Where the package's entries are before they are built. */
 async function sourcePaths(): Promise<Record<string, string[]>> {
@@ -36,6 +29,11 @@ it('the code in the README compiles', async () => {
     'stored.ts',
     'offline.ts',
     'room.ts',
+    'Room.tsx',
+    'vue.ts',
+    'svelte.ts',
+    'solid.ts',
+    'resume.test.ts',
     'edge.ts',
     'bridge.ts',
     'token.ts',
@@ -50,7 +48,7 @@ it('the code in the README compiles', async () => {
     const config = {
       extends: '../../tsconfig.json',
       compilerOptions: { paths: await sourcePaths() },
-      include: ['*.ts'],
+      include: ['*.ts', '*.tsx'],
       exclude: [],
     }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))

@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { root } from '../build/source-files.ts'
+
+/** Each block of code in the README that begins with its file's name. */
+export async function readExamples(): Promise<Map<string, string>> {
+  const text = await readFile(join(root, 'README.md'), 'utf8')
+  return new Map(
+    [...text.matchAll(/^```tsx?\n\/\/ (\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [name, code]),
+  )
+}
