@@ -109,13 +109,13 @@ function encode(text: string): Uint8Array {
 }
 
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = await load(() => import('nats'), 'nats')
+  const client = await import('nats').catch(notThere('nats'))
   const connection = await client.connect(withCredentials(options, credentials, client))
   return { connection, destroy: () => void connection.close().catch(() => {}) }
 }
 
 async function dialWebSocket(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = (await load(() => import('nats.ws'), 'nats.ws')) as unknown as Client
+  const client = (await import('nats.ws').catch(notThere('nats.ws'))) as unknown as Client
   let socket: WebSocket | undefined
   // The socket is kept because the client, when asked to close, first waits for everything to be sent.
   const wsFactory = async (address: string) => {
@@ -130,13 +130,10 @@ async function dialWebSocket(options: ConnectionOptions, credentials: NatsCreden
   return { connection, destroy }
 }
 
-async function load<T>(importClient: () => Promise<T>, name: string): Promise<T> {
-  try {
-    return await importClient()
-  } catch (cause) {
-    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, {
-      cause,
-    })
+/** Bundlers let a package be missing whose import has a `catch`: who has no WebSocket upstream needs no `nats.ws`. */
+function notThere(name: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, { cause })
   }
 }
 

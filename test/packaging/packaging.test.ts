@@ -1,0 +1,240 @@
+/** The package as it is published, installed into projects that know nothing of this repository, and run there. */
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { build } from 'esbuild'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { serve } from '../../bridge/node.ts'
+import { connect, defineEvents, event, type StandardSchema } from '../../sdk/index.ts'
+import { ensureStreams } from '../../sdk/streams.ts'
+import { webSocket } from '../../sdk/transport/websocket.ts'
+import { root } from '../build/source-files.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { eventually } from '../support/eventually.ts'
+import { readExamples } from '../support/readme.ts'
+import { isSkipped } from '../support/runtimes.ts'
+import { packPackage } from './package.ts'
+import { createProject, type Project } from './project.ts'
+import { serveFolder } from './serve-folder.ts'
+import { measureSubpaths } from './subpaths.ts'
+
+const bin = (name: string) => join(root, 'node_modules/.bin', name)
+/** The oldest that the package says it runs on. */
+const OLDEST_NODE = '22.12.0'
+const everything = { allow: ['>'], deny: [] }
+const anonymous = { publish: everything, subscribe: everything }
+
+let tarball: string
+const opened: AsyncDisposable[] = []
+const project = async (template: string, ...packages: string[]): Promise<Project> => {
+  const created = await createProject(template, [tarball, ...packages])
+  opened.push(created)
+  return created
+}
+
+beforeAll(async () => {
+  tarball = await packPackage()
+}, 60_000)
+afterAll(async () => {
+  for (const one of opened.reverse()) await one[Symbol.asyncDispose]()
+  await rm(dirname(tarball), { recursive: true, force: true })
+})
+
+describe('in every runtime', () => {
+  let plain: Project
+  beforeAll(async () => {
+    const node = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}@${OLDEST_NODE}`
+    plain = await project('everywhere', 'zod', node)
+  }, 120_000)
+
+  const expected = {
+    live: 'a 42',
+    replayed: [1, 1],
+    answer: { sum: 2 },
+    present: [['ada', { mood: 'fine' }]],
+    stored: { n: 7 },
+    refused: 'authentication-failed',
+    tested: ['reconnecting', 'open', 9],
+    withoutNats: 'unsupported',
+    protocol: 'NATS/1.0\r\nA: b\r\n\r\n'.length,
+  }
+  const everythingOn = async (runtime: string, command: string, ...args: string[]) => {
+    const file = `everything-${runtime}.mjs`
+    const code = await readFile(join(plain.folder, 'everything.mjs'), 'utf8')
+    await writeFile(join(plain.folder, file), code.replace('RUNTIME', runtime))
+    const output = await plain.run(command, ...args, file)
+    expect(JSON.parse(output.trim().split('\n').at(-1) ?? '')).toEqual(expected)
+  }
+
+  it('Node', () => everythingOn('node', process.execPath), 60_000)
+  it(`Node ${OLDEST_NODE}`, async () => {
+    const oldest = join(plain.folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin/node')
+    expect(await plain.run(oldest, '--version')).toBe(`v${OLDEST_NODE}\n`)
+    await everythingOn('node', oldest)
+  }, 60_000)
+  it.skipIf(isSkipped('bun'))('Bun', () => everythingOn('bun', bin('bun'), 'run'), 60_000)
+  it.skipIf(isSkipped('deno'))(
+    'Deno, by its npm: specifiers',
+    async () => {
+      const code = await readFile(join(plain.folder, 'everything.mjs'), 'utf8')
+      await writeFile(join(plain.folder, 'everything.mjs'), code.replace(/from '(spanwire|zod)/g, "from 'npm:$1"))
+      await everythingOn('deno', bin('deno'), 'run', '--allow-all', '--node-modules-dir=manual')
+    },
+    60_000,
+  )
+
+  it('a server component: imported where React has no hooks, and there is no window', async () => {
+    const code = `
+      await Promise.all(['spanwire', 'spanwire/http', 'spanwire/store', 'spanwire/auth'].map((name) => import(name)))
+      console.log('window' in globalThis, 'document' in globalThis)`
+    const args = ['--conditions=react-server', '--input-type=module', '--eval', code]
+    expect(await plain.run(process.execPath, ...args)).toBe('false false\n')
+    // What has hooks is for the client, and says so before anything else.
+    const react = await readFile(join(plain.folder, 'node_modules/spanwire/dist/sdk/react.js'), 'utf8')
+    expect(react.split('\n')[0]).toMatch(/^'use client';?$/)
+  })
+
+  it('brings along what a bridge needs, and nothing that the user brings', async () => {
+    const there = async (name: string) =>
+      (await readdir(join(plain.folder, 'node_modules', ...name.split('/'))).catch(() => [])).length > 0
+    for (const name of ['hono', 'jose', 'ws']) expect(await there(name), name).toBe(true)
+    for (const name of ['react', 'nats', 'nats.ws', 'wrangler', 'vitest', 'typescript'])
+      expect(await there(name), name).toBe(false)
+    const files = await readdir(join(plain.folder, 'node_modules/spanwire'), { recursive: true })
+    expect(files.filter((file) => /test\/|\.tsx?$|demo/.test(file) && !file.endsWith('.d.ts'))).toEqual([])
+  })
+
+  it('each entry costs what it costs, and needs what it names', async () => {
+    const subpaths = await measureSubpaths(plain.folder)
+    console.table(subpaths.map(({ needs, ...rest }) => ({ ...rest, needs: needs.join(' ') })))
+    const needs = Object.fromEntries(subpaths.map((one) => [one.name.replace(/^spanwire\/?/, './'), one.needs]))
+    const server = ['hono', '@nats-io/jwt', '@nats-io/nkeys', 'jose']
+    for (const name of ['./', './http', './nats', './store', './streams', './protocol', './shared-worker'])
+      expect(needs[name], name).toEqual([])
+    expect(needs['./react']).toEqual(['react'])
+    expect(needs['./auth']).toEqual(expect.not.arrayContaining(['ws', 'nats', '@hono/node-server']))
+    for (const [name, list] of Object.entries(needs)) {
+      const known = [...server, 'ws', '@hono/node-server', 'react', '@sinonjs/fake-timers', 'cloudflare:workers']
+      expect(
+        list?.filter((one) => !known.some((prefix) => one.startsWith(prefix)) && !one.startsWith('node:')),
+        name,
+      ).toEqual([])
+    }
+    const first = (name: string) => subpaths.find((one) => one.name === name)?.first ?? Number.NaN
+    expect(first('spanwire/http')).toBeLessThanOrEqual(2_048)
+    expect(first('spanwire/protocol')).toBeGreaterThan(500)
+  })
+})
+
+describe.skipIf(isSkipped('chromium'))('in a browser', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium()
+  })
+  afterAll(() => browser?.close())
+
+  /** What a page shows after a while, and what it complained about. */
+  const open = async (url: string) => {
+    const page = await (await browser.newContext()).newPage()
+    const complaints: string[] = []
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    await page.goto(url)
+    return { page, complaints }
+  }
+
+  it('a module script without a bundler, and esbuild', async () => {
+    const pages = await project('pages')
+    await build({
+      entryPoints: [join(pages.folder, 'page.js')],
+      outdir: join(pages.folder, 'bundled'),
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      minify: true,
+    })
+    await using files = await serveFolder(pages.folder)
+    await using bridge = await serve({ upstream: 'embedded', auth: { anonymous }, origins: [files.url] })
+    for (const name of ['script.html', 'bundled.html']) {
+      const { page, complaints } = await open(`${files.url}/${name}?bridge=${bridge.url}`)
+      await page.getByText('a 42').waitFor({ timeout: 10_000 })
+      expect(complaints).toEqual([])
+    }
+  }, 60_000)
+
+  it('Vite and React: the README’s component, built for a browser and rendered on a server', async () => {
+    const app = await project('vite-react', 'vite@8.3.8', '@vitejs/plugin-react@6.3.0', 'react', 'react-dom', 'zod')
+    const examples = await readExamples()
+    for (const name of ['events.ts', 'stored.ts', 'Room.tsx'])
+      await writeFile(join(app.folder, 'src', name), examples.get(name) ?? '')
+    const vite = join(app.folder, 'node_modules/vite/bin/vite.js')
+    await app.run(process.execPath, vite, 'build')
+    await app.run(process.execPath, vite, 'build', '--ssr', 'src/server.tsx', '--outDir', 'server')
+    const html = await app.run(process.execPath, 'server/server.js')
+    expect(html.replaceAll('<!-- -->', '')).toContain('connecting, 0 here, 0 paid')
+    expect(html).not.toContain('undefined')
+
+    await using files = await serveFolder(join(app.folder, 'dist'))
+    await using bridge = await serve({ upstream: 'embedded', auth: { anonymous }, origins: [files.url] })
+    const schema: StandardSchema<{ total: number }> = {
+      '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as { total: number } }) },
+    }
+    const paid = defineEvents({ 'shop.{id}.paid': event(schema, { stream: 'SHOP' }) })
+    const transport = webSocket({ url: bridge.url })
+    await ensureStreams(paid, transport)
+    await using bus = connect({ transport, events: paid })
+    await bus.publish('shop.{id}.paid', { id: '7' }, { total: 1 })
+
+    for (const share of ['', '&share']) {
+      const { page, complaints } = await open(`${files.url}/?bridge=${bridge.url}${share}`)
+      await page.getByText('open, 1 here, 1 paid').waitFor({ timeout: 10_000 })
+      await page.getByRole('button').click()
+      await page.getByText('hello', { exact: true }).waitFor({ timeout: 10_000 })
+      expect(complaints).toEqual([])
+      await page.context().close()
+      await eventually(() => bridge.bridge.hub.stats.connections === 1, { what: 'the end of the page’s connection' })
+    }
+  }, 120_000)
+})
+
+it('a Worker of one line under wrangler, as the README says', async () => {
+  const app = await project('everywhere', 'nats@2.29.3')
+  const line = (await readExamples()).get('worker.ts') ?? ''
+  await writeFile(join(app.folder, 'worker.ts'), line)
+  const config = await readFile(join(root, 'worker/wrangler.jsonc'), 'utf8')
+  await writeFile(
+    join(app.folder, 'wrangler.jsonc'),
+    config
+      .replace('../demo/worker.ts', 'worker.ts')
+      .replace(/^.*"assets".*\n/m, '')
+      .replace(/,\s*"DEMO": "1"/, ''),
+  )
+  await writeFile(join(app.folder, '.dev.vars'), 'AUTH_SECRET="a secret of at least thirty-two bytes"')
+  const child = app.start(
+    process.execPath,
+    [
+      join(root, 'node_modules/wrangler/bin/wrangler.js'),
+      ...['dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--show-interactive-dev-session=false'],
+    ],
+    { CI: '1', CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
+  )
+  let output = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (output += chunk))
+  try {
+    await eventually(() => /Ready on (http:\S+)|ERROR/.test(output) || child.exitCode !== null, {
+      what: 'wrangler',
+      deadline: 60_000,
+    }).catch((cause) => {
+      throw new Error(output, { cause })
+    })
+    const [, url = ''] = /Ready on (http:\S+)/.exec(output) ?? []
+    const health = await fetch(`${url}/healthz`).catch((error) => {
+      throw new Error(output, { cause: error })
+    })
+    expect(await health.json()).toMatchObject({ status: 'ok', broker: 'embedded' })
+    expect(output).not.toMatch(/ERROR/)
+  } finally {
+    child.kill()
+  }
+}, 120_000)

@@ -1,0 +1,39 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+
+/** A fresh project of somebody else's, outside of this repository. */
+export interface Project extends AsyncDisposable {
+  readonly folder: string
+  /** Runs something in it to its end. Rejects, with all that it wrote, if it fails or takes more than a minute. */
+  run(command: string, ...args: string[]): Promise<string>
+  /** Starts something in it that stays. */
+  start(command: string, args: string[], env: Record<string, string>): ChildProcess
+}
+
+/** Copies what is in `template`, installs what it needs, and nothing else. */
+export async function createProject(template: string, packages: readonly string[]): Promise<Project> {
+  const folder = await mkdtemp(join(tmpdir(), 'spanwire-project-'))
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'project', type: 'module', private: true }))
+  await cp(join(import.meta.dirname, 'projects', template), folder, { recursive: true })
+  const run = async (command: string, ...args: string[]) => {
+    const options = { cwd: folder, timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }
+    try {
+      return (await execute(command, args, options)).stdout
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: string; stderr: string }
+      throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`, { cause: error })
+    }
+  }
+  await run('npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', ...packages)
+  return {
+    folder,
+    run,
+    start: (command, args, env) => spawn(command, args, { cwd: folder, env: { ...process.env, ...env } }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
