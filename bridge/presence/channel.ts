@@ -46,8 +46,9 @@ export class Channel {
       })
   }
 
-  signal(id: string, data: unknown): void {
-    say(this.watchers, { kind: 'signal', id, data })
+  /** @param member who it is, if watchers may not have been told yet */
+  signal(id: string, data: unknown, member?: Member): void {
+    say(this.watchers, { kind: 'signal', id, data, ...(member && !this.#told.has(id) && { member }) })
   }
 }
 

@@ -6,7 +6,8 @@ export type HubNews =
   | { readonly hub: string; readonly n: number; readonly joined: readonly Member[]; readonly left: readonly string[] }
   /** All of its members, as of `n`, in parts: the first replaces what was known. */
   | { readonly hub: string; readonly n: number; readonly part: number; readonly members: readonly Member[] }
-  | { readonly hub: string; readonly id: string; readonly data: unknown }
+  /** A signal, with who says it if others haven't been told of them. */
+  | { readonly hub: string; readonly id: string; readonly data: unknown; readonly member?: Member }
   /** Who has members is asked for all of them. */
   | { readonly hub: string; readonly ask: true }
 

@@ -99,8 +99,11 @@ export class Presence {
     if (order.do === 'signal') {
       const followed = this.#followed.get(name)
       if (!followed?.channel.hubs.get(this.#hub)?.has(member.id)) return 'Presence Violation'
-      followed.channel.signal(member.id, order.data)
-      this.#say(name, { hub: this.#hub, id: member.id, data: order.data })
+      const { id } = member
+      // Of one who came a moment ago nobody has been told yet.
+      const newcomer = followed.joined.get(id)
+      followed.channel.signal(id, order.data, newcomer)
+      this.#say(name, { hub: this.#hub, id, data: order.data, ...(newcomer && { member: newcomer }) })
       return undefined
     }
     const channels = this.#channelsOf.get(member.id) ?? new Set()
@@ -258,7 +261,8 @@ export class Presence {
     const { channel, counts } = followed
     this.#heard.set(news.hub, this.#clock())
     if ('ask' in news) return this.#sayAll(name, followed)
-    if ('data' in news) return channel.signal(news.id, news.data)
+    if ('data' in news)
+      return channel.signal(news.id, news.data, news.member ?? channel.hubs.get(news.hub)?.get(news.id))
     const members = channel.hubs.get(news.hub) ?? new Map<string, Member>()
     if ('members' in news) {
       if (news.part === 0) members.clear()

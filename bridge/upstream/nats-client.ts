@@ -133,7 +133,9 @@ async function dialWebSocket(options: ConnectionOptions, credentials: NatsCreden
 /** Bundlers let a package be missing whose import has a `catch`: who has no WebSocket upstream needs no `nats.ws`. */
 function notThere(name: string): (cause: unknown) => never {
   return (cause) => {
-    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, { cause })
+    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, {
+      cause,
+    })
   }
 }
 

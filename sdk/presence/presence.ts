@@ -34,6 +34,7 @@ export interface Presence extends Disposable {
   subscribe(listener: (change: PresenceChange) => void): () => void
   /**
    * Is in the channel from now on, over reconnects; called again, with another state. `state` is JSON, up to 1,024 bytes.
+   * Resolves when the bridge has taken it; `members` shows it a moment later.
    * @throws SpanwireError (as rejection) `permission-denied`, and what `publish` throws
    */
   join(state?: unknown, options?: JoinOptions): Promise<void>
@@ -98,7 +99,7 @@ export async function openPresence(
   }
   function take(news: PresenceNews): void {
     if (news.kind === 'signal') {
-      return tell(signals, { id: news.id, member: members.get(news.id), data: news.data })
+      return tell(signals, { id: news.id, member: members.get(news.id) ?? news.member, data: news.data })
     }
     if (news.kind === 'changes') return change(news.joined, news.left)
     self = news.you

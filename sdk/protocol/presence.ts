@@ -52,4 +52,5 @@ export type PresenceNews =
       readonly more: boolean
     }
   | { readonly kind: 'changes'; readonly joined: readonly Member[]; readonly left: readonly string[] }
-  | { readonly kind: 'signal'; readonly id: string; readonly data: unknown }
+  /** `member` if that it came hasn't been told yet. */
+  | { readonly kind: 'signal'; readonly id: string; readonly data: unknown; readonly member?: Member }

@@ -27,6 +27,7 @@ it('the code in the README compiles', async () => {
     'events.ts',
     'client.ts',
     'stored.ts',
+    'deploy.ts',
     'offline.ts',
     'room.ts',
     'Room.tsx',

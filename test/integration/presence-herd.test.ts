@@ -66,6 +66,12 @@ describe('presence over two bridges', () => {
     atEve.onSignal(({ member, data }) => heard.push(`${member?.user} ${data}`))
     await atBob.signal('types')
     await eventually(() => heard.includes('bob types'))
+    // Who joins and speaks at once is known, though its coming is told a moment later.
+    const cat = await (await open(first, 'cat')).presence('room')
+    await cat.join()
+    await cat.signal('here')
+    await eventually(() => heard.includes('cat here'), { what: `the cat; heard: ${heard}` })
+    cat.close()
     await expect(atEve.signal('ghost')).rejects.toMatchObject({ code: 'permission-denied' })
     const before = atAda.self
     proxy.cut()

@@ -1,0 +1,3 @@
+import './client.ts'
+
+console.log('client is done')

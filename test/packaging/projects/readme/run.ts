@@ -1,0 +1,23 @@
+// Calls what the README's code exports. Its console is what the test reads.
+import { signToken } from 'spanwire/auth'
+import { created } from './edge.ts'
+import { events } from './events.ts'
+import { enter } from './room.ts'
+import { watch } from './stored.ts'
+import { tokenFor } from './token.ts'
+
+const secret = process.env.AUTH_SECRET ?? ''
+const all = [{ filter: '>' }]
+const everything = await signToken({ secret, user: 'ada', events, publish: all, subscribe: all, expiresIn: 60 })
+
+console.log('deploy')
+await import('./deploy.ts')
+console.log('watch')
+await watch(everything)
+console.log('enter')
+await enter(everything)
+console.log('created')
+await created('7', 12, everything)
+await new Promise((resolve) => setTimeout(resolve, 300))
+console.log('token', (await tokenFor('ada', secret)).split('.').length)
+process.exit(0)

@@ -1,0 +1,140 @@
+/** Every block of code in the README, run as it stands there: by a real nats-server, on Node and in Chromium. */
+import type { ChildProcess } from 'node:child_process'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { build } from 'esbuild'
+import { connect as connectNats } from 'nats'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../demo/setup/free-port.ts'
+import { root } from '../build/source-files.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { eventually } from '../support/eventually.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { readExamples } from '../support/readme.ts'
+import { isSkipped } from '../support/runtimes.ts'
+import { SECRET } from '../support/token.ts'
+import { packPackage } from './package.ts'
+import { createProject, type Project } from './project.ts'
+
+/** Which test runs which block. */
+const RUN_HERE = [
+  ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
+  ...['edge.ts', 'bridge.ts', 'token.ts', 'app.ts'],
+]
+const RUN_ELSEWHERE = {
+  'packaging.test.ts': ['worker.ts', 'Room.tsx'],
+  '../unit/react/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
+}
+
+let nats: NatsServer
+let project: Project
+let tarball: string
+let pageUrl: string
+const children: ChildProcess[] = []
+
+/** Starts one of the project's modules and waits until it says `ready`. Returns all that it has written by now. */
+async function start(module: string, ready: string, env: Record<string, string>): Promise<() => string> {
+  const child = project.start(process.execPath, [module], env)
+  children.push(child)
+  let output = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (output += chunk))
+  await eventually(() => output.includes(ready), { what: ready }).catch((cause) => {
+    throw new Error(`${module} wrote:\n${output}`, { cause })
+  })
+  return () => output
+}
+
+beforeAll(async () => {
+  tarball = await packPackage()
+  nats = await startNatsServer({ jetstream: true })
+  project = await createProject('readme', [tarball, 'zod', 'nats@2.29.3'])
+  const [bridgePort, pagePort] = [await freePort(), await freePort()]
+  pageUrl = `http://127.0.0.1:${pagePort}`
+  // What can't be the same twice on one machine, and what the README leaves to the application.
+  const adapt = (code: string) =>
+    code
+      .replaceAll('127.0.0.1:8080', `127.0.0.1:${bridgePort}`)
+      .replaceAll('port: 8080', `port: ${bridgePort}`)
+      .replaceAll('nats://127.0.0.1:4222', nats.url)
+      .replaceAll('https://app.example.com', pageUrl)
+      .replace(/declare function sessionOf.*/, "const sessionOf = async (_: Request) => ({ user: 'ada' })")
+  for (const [name, code] of await readExamples()) await writeFile(join(project.folder, name), adapt(code))
+  await start('bridge.ts', `http://127.0.0.1:${bridgePort}`, { AUTH_SECRET: SECRET })
+  await start('page-server.ts', 'serving', { AUTH_SECRET: SECRET, PAGE_PORT: String(pagePort) })
+  await build({
+    entryPoints: ['page.ts', 'offline-page.ts'].map((name) => join(project.folder, name)),
+    outdir: join(project.folder, 'built'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+  })
+}, 120_000)
+
+afterAll(async () => {
+  for (const child of children) child.kill()
+  await project?.[Symbol.asyncDispose]()
+  await nats?.[Symbol.asyncDispose]()
+  if (tarball) await rm(dirname(tarball), { recursive: true, force: true })
+})
+
+it('no block is left out', async () => {
+  const named = [...(await readExamples()).keys()]
+  expect([...RUN_HERE, ...Object.values(RUN_ELSEWHERE).flat()].sort()).toEqual(named.sort())
+  for (const [file, names] of Object.entries(RUN_ELSEWHERE)) {
+    const text = await readFile(join(import.meta.dirname, file), 'utf8')
+    for (const name of names) expect(text, file).toContain(name)
+  }
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  expect([...readme.matchAll(/^```(\w+)$/gm)].length, 'blocks, all of which have a name').toBe(named.length)
+})
+
+it('streams, presence, edge functions, tokens', async () => {
+  const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET })
+  expect(output()).toMatch(
+    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nenter\nada typing\ncreated\nada \{ color: 'red' \}\n/,
+  )
+  expect(output()).not.toMatch(/error/i)
+}, 30_000)
+
+it('an application’s own test', async () => {
+  const output = await project.run(process.execPath, '--test', 'resume.test.ts')
+  expect(output).toMatch(/pass 1/)
+}, 30_000)
+
+describe.skipIf(isSkipped('chromium'))('in a page', () => {
+  it('the client, with tokens of the application; and the outbox', async () => {
+    const browser = await launchChromium()
+    const service = await connectNats({ servers: nats.url })
+    try {
+      const page = await (await browser.newContext()).newPage()
+      const said: string[] = []
+      page.on('console', (message) => said.push(message.text()))
+      page.on('pageerror', (error) => said.push(String(error)))
+      const chat: string[] = []
+      service.subscribe('chat.lobby.message', { callback: (_, message) => chat.push(message.string()) })
+      await service.flush()
+      await page.goto(`${pageUrl}/page.html`)
+      await eventually(() => chat.length === 1, { what: `the page’s hello; it said ${said}` })
+      expect(JSON.parse(chat[0] ?? '')).toEqual({ text: 'hello' })
+      // The page subscribes to the chat after its own hello.
+      await eventually(async () => {
+        service.publish('orders.7.created', JSON.stringify({ total: 12 }))
+        service.publish('chat.lobby.message', JSON.stringify({ text: 'bye' }))
+        await service.flush()
+        return said.includes('client is done')
+      })
+      expect(said[0]).toBe('7 12')
+      expect(said.filter((text) => text !== '7 12')).toEqual(['client is done'])
+
+      await page.goto(`${pageUrl}/offline-page.html`)
+      await eventually(() => said.some((text) => /^stored \d+$/.test(text)), {
+        what: `an acknowledgement; it said ${said}`,
+      })
+    } finally {
+      await browser.close()
+      await service.close()
+    }
+  }, 60_000)
+})
