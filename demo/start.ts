@@ -15,6 +15,7 @@ import { startBroker } from './setup/broker.ts'
 import { startChild } from './setup/child.ts'
 import { freePort } from './setup/free-port.ts'
 import { startLocalWorker } from './setup/local-worker.ts'
+import { ensureDemoStreams } from './streams.ts'
 import { demoToken } from './token.ts'
 
 /** What runs, in the order in which it was started. */
@@ -50,6 +51,7 @@ async function start(): Promise<void> {
   worker.child.failure.catch(stopped.reject)
 
   const url = `http://127.0.0.1:${port}`
+  await ensureDemoStreams(url, secret)
   const overNats = broker.url !== 'embedded'
   for (const name of overNats ? ['edge', 'node'] : ['edge']) startPublisher(name, url, secret, broker.url)
 

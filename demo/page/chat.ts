@@ -10,7 +10,7 @@ export interface Message {
   readonly time: number
 }
 
-/** Publishes what the visitor said; resolves with the event's id when the server has it. */
+/** Publishes what the visitor said; resolves when the server has it. */
 export type Say = (name: string, text: string) => Promise<void>
 
 const MOST = 100

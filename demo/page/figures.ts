@@ -19,11 +19,13 @@ export class Figures {
     this.#second = Math.floor(now / 1000)
   }
 
-  add(latency: number, now: number): void {
+  /** @param latency in ms; undefined for an event of the past, which has none */
+  add(latency: number | undefined, now: number): void {
     this.tick(now)
     this.received++
     this.matched++
     this.perSecond[WINDOW_SECONDS] = (this.perSecond[WINDOW_SECONDS] ?? 0) + 1
+    if (latency === undefined) return
     // Two clocks may differ by more than the way takes.
     this.#latencies[this.#next] = Math.max(0, latency)
     this.#next = (this.#next + 1) % SAMPLES

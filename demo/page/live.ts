@@ -1,6 +1,9 @@
-import { type Bus, type ConnectionStatus, connect, isSpanwireError } from '../../sdk/index.ts'
+import { type Bus, type ConnectionStatus, connect, isSpanwireError, type WebSocketOptions } from '../../sdk/index.ts'
 import { DEPARTED, events, MESSAGE } from '../events.ts'
 import type { Filter } from './filter.ts'
+import type { Inspected } from './inspector.ts'
+import type { People } from './people.ts'
+import { Playback } from './playback.ts'
 
 /** The room that everybody on the page is in. */
 const ROOM = 'lobby'
@@ -14,6 +17,8 @@ export interface LiveDeparture {
   readonly via: string
   /** When it was published, in ms since 1970. */
   readonly time: number
+  /** Whether it was delivered as it was published, and not from the past. */
+  readonly isLive: boolean
 }
 
 /** Where the page's events go. */
@@ -21,6 +26,17 @@ export interface Listeners {
   status(status: ConnectionStatus): void
   departure(departure: LiveDeparture): void
   message(message: { id: string; name: string; text: string; time: number }): void
+  inspected(event: Inspected): void
+}
+
+/** What both kinds of events have. */
+interface AnyEvent {
+  readonly subject: string
+  readonly seq: number | undefined
+  readonly live: boolean | undefined
+  readonly time: number
+  readonly payload: Uint8Array
+  readonly headers: { get(name: string): string | undefined }
 }
 
 /** The page's one connection. */
@@ -29,30 +45,45 @@ export class Live {
   readonly #listeners: Listeners
   #filtered = new AbortController()
 
-  constructor(url: string, listeners: Listeners) {
+  constructor(url: string, openSocket: NonNullable<WebSocketOptions['openSocket']>, listeners: Listeners) {
     this.#listeners = listeners
-    this.#bus = connect({ url, events, token: fetchToken })
+    this.#bus = connect({ url, events, token: fetchToken, openSocket, via: 'websocket' })
     this.#bus.status.subscribe((status) => listeners.status(status))
     listeners.status(this.#bus.status.current)
-    this.#bus.on(MESSAGE, { room: ROOM }, ({ id, time, data }) => listeners.message({ id, time, ...data }))
+    this.#bus.on(MESSAGE, { room: ROOM }, (e) => {
+      listeners.message({ id: e.id, time: e.time, ...e.data })
+      this.#inspect(e)
+    })
   }
 
-  /** Ends the subscription there was and begins another: the server sends what matches, and nothing else. */
-  watch(filter: Filter): void {
+  /**
+   * Ends the subscription there was and begins another: the server sends what matches, and nothing else.
+   * @param back where it begins, in ms before now
+   */
+  watch(filter: Filter, back = 0): void {
     this.#filtered.abort()
     this.#filtered = new AbortController()
-    void this.#follow(filter, this.#filtered.signal)
+    void this.#follow(filter, back, this.#filtered.signal)
   }
 
   async say(name: string, text: string): Promise<void> {
     await this.#bus.publish(MESSAGE, { room: ROOM }, { name, text })
   }
 
-  async #follow(filter: Filter, signal: AbortSignal): Promise<void> {
+  /** Lets them know who is here. */
+  async meet(people: People): Promise<void> {
+    await people.start(() => this.#bus.presence(ROOM))
+  }
+
+  async #follow(filter: Filter, back: number, signal: AbortSignal): Promise<void> {
     try {
-      const departures = this.#bus.subscribe(DEPARTED, filter, { signal })
-      for await (const { params, data, time } of departures) {
-        this.#listeners.departure({ ...params, ...data, time })
+      const from = back > 0 ? { time: Date.now() - back } : 'new'
+      const playback = new Playback()
+      for await (const e of this.#bus.subscribe(DEPARTED, filter, { signal, from })) {
+        await playback.until(e.time, e.live, signal)
+        if (signal.aborted) return
+        this.#listeners.departure({ ...e.params, ...e.data, time: e.time, isLive: e.live === true })
+        this.#inspect(e)
       }
     } catch (error) {
       this.#listeners.status({
@@ -60,6 +91,13 @@ export class Live {
         reason: isSpanwireError(error) ? error : { code: 'connection-closed', message: String(error) },
       })
     }
+  }
+
+  #inspect({ subject, seq, live, time, payload, headers }: AnyEvent): void {
+    // version-trace-parent-flags
+    const trace = headers.get('traceparent')?.split('-')[1]
+    const latency = live === false ? undefined : Date.now() - time
+    this.#listeners.inspected({ subject, seq, size: payload.length, latency, trace })
   }
 }
 

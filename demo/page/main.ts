@@ -7,8 +7,12 @@ import { Figures } from './figures.ts'
 import { FiguresPanel } from './figures-panel.ts'
 import { ANY, type Filter, FilterBar } from './filter.ts'
 import { FlightMap } from './flight-map.ts'
+import { Inspector } from './inspector.ts'
 import { Live } from './live.ts'
+import { LookBack } from './look-back.ts'
 import { startPointer } from './map-pointer.ts'
+import { Network } from './network.ts'
+import { People } from './people.ts'
 import { Ranking } from './ranking.ts'
 import { StatusBadge } from './status.ts'
 import { startTheme } from './theme.ts'
@@ -37,17 +41,31 @@ const badge = new StatusBadge()
 const filterBar = new FilterBar(filtered)
 const ranking = new Ranking((filter) => filterBar.set(filter))
 const code = new CodePanel(location.origin)
+const people = new People()
 const chat = new Chat(
   (name, text) => live.say(name, text),
-  (name, text) => code.typed(name, text),
+  (name, text) => {
+    code.typed(name, text)
+    people.named(name.trim())
+    if (text !== '') people.typing()
+  },
 )
-const live = new Live(location.origin, {
+const inspector = new Inspector()
+const lookBack = new LookBack((back) => {
+  restart()
+  live.watch(filterBar.filter, back)
+})
+const network = new Network((isOn) => badge.network(isOn))
+const live = new Live(location.origin, network.open, {
   status: (status) => badge.show(status),
   message: (message) => chat.add(message),
-  departure({ origin, destination, departedAt, delay, via, time }) {
+  inspected: (event) => inspector.add(event),
+  departure({ origin, destination, departedAt, delay, via, time, isLive }) {
     const now = Date.now()
     const late = delay > LATE
-    figures.add(now - time, now)
+    figures.add(isLive ? now - time : undefined, now)
+    if (isLive) lookBack.live()
+    else lookBack.replaying(time)
     ranking.add(origin, destination)
     map.depart(origin, destination, late)
     board.add({ origin, destination, departedAt, delay, late, via }, now)
@@ -56,6 +74,8 @@ const live = new Live(location.origin, {
   },
 })
 live.watch(filterBar.filter)
+// A page without presence still shows the flights.
+live.meet(people).catch(() => {})
 
 startTheme(() => map.recolour())
 startPointer(map, (airport) => {
@@ -66,13 +86,17 @@ setInterval(() => panel.show(figures, Date.now()), FIGURES_INTERVAL)
 setInterval(() => ranking.show(), RANKING_INTERVAL)
 
 function filtered(filter: Filter): void {
-  figures.restart()
-  board.clear()
+  restart()
   map.filtered(filter)
   ranking.filtered(filter)
   code.filtered(filter)
   live.watch(filter)
   element('flights').setAttribute('aria-label', describe(filter))
+}
+
+function restart(): void {
+  figures.restart()
+  board.clear()
 }
 
 function describe({ origin, destination }: Filter): string {

@@ -14,12 +14,21 @@ export class StatusBadge {
   readonly #text = element('status-text')
   readonly #banner = element('banner')
 
+  #isOn = true
+
+  /** The switch in the header was used. */
+  network(isOn: boolean): void {
+    this.#isOn = isOn
+  }
+
   show({ state, reason }: ConnectionStatus): void {
     this.#badge.dataset.state = state
     this.#badge.title = reason ? `${reason.code}: ${reason.message}` : ''
     this.#text.textContent = WORDS[state]
     this.#banner.hidden = state === 'open' || (state === 'connecting' && !reason)
-    const promise = state === 'closed' ? 'Reload the page to try again.' : 'Flights go on when it is back.'
-    this.#banner.textContent = `${reason?.message ?? WORDS[state]} ${promise}`
+    const promise =
+      state === 'closed' ? 'Reload the page to try again.' : 'Flights go on where they were when it is back.'
+    const why = this.#isOn ? (reason?.message ?? WORDS[state]) : 'You have cut the network.'
+    this.#banner.textContent = `${why} ${promise}`
   }
 }

@@ -12,6 +12,7 @@ import { connect } from '../../sdk/index.ts'
 import { DEPARTED, events } from '../events.ts'
 import { publisherToken } from '../token.ts'
 import { startPublisher } from './start.ts'
+import { newTrace } from './trace.ts'
 
 const { SPANWIRE_URL = 'http://127.0.0.1:8787', SPANWIRE_TOKEN, AUTH_SECRET, NATS_URL } = process.env
 
@@ -25,8 +26,14 @@ const bus = connect({ transport: http({ url: SPANWIRE_URL, token }), events })
 await startPublisher({
   name: 'edge publisher',
   half: NATS_URL ? 'west' : 'all',
-  publish: ({ origin, destination, departedAt, delay, distance }) =>
-    bus.publish(DEPARTED, { origin, destination }, { departedAt, delay, distance, via: 'http' }),
+  async publish({ origin, destination, departedAt, delay, distance }) {
+    await bus.publish(
+      DEPARTED,
+      { origin, destination },
+      { departedAt, delay, distance, via: 'http' },
+      { headers: [newTrace()] },
+    )
+  },
 })
 await bus.close()
 

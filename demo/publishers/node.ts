@@ -8,6 +8,7 @@ import process from 'node:process'
 import { connect, SpanwireError } from '../../sdk/index.ts'
 import { DEPARTED, events } from '../events.ts'
 import { startPublisher } from './start.ts'
+import { newTrace } from './trace.ts'
 
 const { NATS_URL } = process.env
 
@@ -24,7 +25,12 @@ await startPublisher({
   async publish({ origin, destination, departedAt, delay, distance }) {
     // The client would keep them until NATS is back: right for orders, wrong for a live map.
     if (bus.status.current.state !== 'open') throw new SpanwireError('connection-refused', 'NATS is not within reach.')
-    await bus.publish(DEPARTED, { origin, destination }, { departedAt, delay, distance, via: 'nats' })
+    await bus.publish(
+      DEPARTED,
+      { origin, destination },
+      { departedAt, delay, distance, via: 'nats' },
+      { headers: [newTrace()] },
+    )
   },
 })
 await bus.close()

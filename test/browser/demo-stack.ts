@@ -5,6 +5,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
 import { buildDemo } from '../../demo/build.ts'
+import { ensureDemoStreams } from '../../demo/streams.ts'
 import { demoToken } from '../../demo/token.ts'
 
 const SECRET = 'a secret of the tests that is long enough'
@@ -33,6 +34,7 @@ export async function startDemo(natsUrl: string): Promise<DemoStack> {
   await buildDemo()
   let server = await serveDemo(natsUrl, 0)
   const { port, url } = server
+  await ensureDemoStreams(url, SECRET)
   const env = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl, REPLAY_SPEED }
   const publishers = ['edge', 'node'].map((name) => startPublisher(name, env))
   return {

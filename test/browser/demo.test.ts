@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
@@ -24,7 +25,7 @@ let problems: string[] = []
 const pages: Page[] = []
 
 beforeAll(async () => {
-  nats = await startNatsServer()
+  nats = await startNatsServer({ jetstream: true })
   ;[stack, browser] = await Promise.all([startDemo(nats.url), launchChromium()])
 })
 
@@ -73,21 +74,24 @@ async function live(page: Page, more = 5): Promise<void> {
 /** The `count` messages after the first one of the subscription that was made last. */
 async function messagesOfNewest(wire: Wire, count: number): Promise<string[]> {
   const newest = wire.sent
-    .findLast((line) => line.startsWith('SUB flights.'))
+    .findLast((line) => /^SUB \$EDGE\.REPLAY\.\S+\.flights\./.test(line))
     ?.split(' ')
     .at(-1)
   const start = () => wire.received.findIndex((message) => message.sid === newest)
   await expect
     .poll(() => (start() < 0 ? 0 : wire.received.length - start()), { timeout: 30_000 })
     .toBeGreaterThan(count)
-  return wire.received.slice(start()).map((message) => message.subject)
+  // The rest is the bridge's word on the replay.
+  const subjects = wire.received.slice(start()).map((message) => message.subject)
+  return subjects.filter((subject) => subject !== '$EDGE.REPLAY')
 }
 
 describe('the demo page', () => {
   it('shows flights as they depart, from both publishers', async () => {
     const { page, wire } = await open()
     await live(page)
-    expect(wire.received.every(({ subject }) => DEPARTURE.test(subject))).toBe(true)
+    const other = wire.received.filter(({ subject }) => !DEPARTURE.test(subject))
+    expect(other.every(({ subject }) => /^\$EDGE\.(REPLAY$|PRESENCE\.)/.test(subject))).toBe(true)
     const via = page.locator('#board td:nth-child(5)')
     await expect
       .poll(async () => [...new Set(await via.allTextContents())], { timeout: 30_000 })
@@ -103,7 +107,7 @@ describe('the demo page', () => {
     await live(page)
     const everything = wire.received.at(-1)?.sid
     await page.locator('#origin').selectOption('ORD')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.ORD\.\*\.departed /m)
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.new\.flights\.ORD\.\*\.departed /m)
     for (const subject of await messagesOfNewest(wire, 4)) expect(subject).toMatch(/^flights\.ORD\./)
     expect(wire.sent).toContain(`UNSUB ${everything}`)
     expect(await page.locator('#subject').textContent()).toBe('flights.ORD.*.departed')
@@ -112,7 +116,7 @@ describe('the demo page', () => {
 
     await page.locator('#origin').selectOption('*')
     await page.locator('#destination').selectOption('DFW')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.\*\.DFW\.departed /m)
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.new\.flights\.\*\.DFW\.departed /m)
     for (const subject of await messagesOfNewest(wire, 3)) expect(subject).toMatch(/^flights\.[A-Z]{3}\.DFW\./)
 
     await page.getByRole('button', { name: 'Show all' }).click()
@@ -164,7 +168,10 @@ describe('the demo page', () => {
     expect(await page.locator('#banner').isVisible()).toBe(true)
     await stack.startBridge()
     await live(page, 2)
-    expect(wire.sent.filter((line) => line.startsWith('SUB flights.ATL.*.departed '))).toHaveLength(2)
+    // The second goes on after what came by the first.
+    const subscribed = wire.sent.filter((line) => /^SUB \$EDGE\.REPLAY\.\S+\.flights\.ATL\./.test(line))
+    expect(subscribed).toHaveLength(2)
+    expect(subscribed[0]).toContain('REPLAY.new.')
     expect(await page.locator('#banner').isVisible()).toBe(false)
     // Only the browser's own words about the refused dials.
     expect(problems.filter((problem) => !/WebSocket|ERR_CONNECTION_REFUSED/.test(problem))).toEqual([])
@@ -186,6 +193,92 @@ describe('the demo page', () => {
   })
 })
 
+describe('what a broker remembers', () => {
+  it('looks back: flights of the last minutes, in order, then live', async () => {
+    const { page, wire } = await open()
+    await live(page, 30)
+    // A short past is over before one can look.
+    const said = page.evaluate(
+      () =>
+        new Promise<string>((resolve) => {
+          const text = document.querySelector('#back-text') as HTMLElement
+          const observer = new MutationObserver(() => /Replay/.test(text.textContent) && resolve(text.textContent))
+          observer.observe(text, { childList: true })
+        }),
+    )
+    await page.locator('#back').focus()
+    await page.locator('#back').fill('600')
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.t\d+\.flights\.\*\.\*\.departed /m)
+    expect(await said).toMatch(/^Replay of \d\d:\d\d:\d\d$/)
+    await expect.poll(() => page.locator('#back-text').textContent(), { timeout: 30_000 }).toBe('Live')
+    const rows = await page.locator('#events td:nth-child(2)').allTextContents()
+    const seqs = rows.map(Number)
+    expect(seqs.length).toBeGreaterThan(10)
+    // None is missing and none comes twice: the newest is the first row.
+    expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] ?? 0) - i))
+    expect(problems).toEqual([])
+  })
+
+  it('a cut network costs nothing: flights and words go on where they were', async () => {
+    const [ada, grace] = [(await open()).page, (await open()).page]
+    await Promise.all([live(ada, 5), live(grace, 1)])
+    await ada.getByRole('button', { name: 'Cut the network' }).click()
+    await expect.poll(() => statusOf(ada).getAttribute('data-state')).toBe('reconnecting')
+    expect(await ada.locator('#banner').textContent()).toContain('You have cut the network.')
+    await ada.locator('#name').fill('Ada')
+    await ada.locator('#text').fill('said in a tunnel')
+    await ada.locator('#text').press('Enter')
+    const before = await countOf(grace)
+    await expect.poll(() => countOf(grace), { timeout: 20_000 }).toBeGreaterThan(before + 20)
+    expect(await grace.locator('#log .message').count()).toBe(0)
+    await ada.getByRole('button', { name: 'bring it back' }).click()
+    await live(ada, 25)
+    await expect.poll(() => grace.locator('#log .message').count()).toBe(1)
+    const seqs = (await ada.locator('#events td:nth-child(2)').allTextContents())
+      .filter((text) => text !== '–')
+      .map(Number)
+    expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] ?? 0) - i))
+    expect(problems.filter((problem) => !/WebSocket/.test(problem))).toEqual([])
+  })
+
+  it('shows who is here, and who is typing', async () => {
+    const [ada, grace] = [(await open()).page, (await open()).page]
+    await Promise.all([live(ada, 1), live(grace, 1)])
+    await ada.locator('#name').fill('Ada')
+    await grace.locator('#name').fill('Grace')
+    for (const page of [ada, grace])
+      await expect.poll(() => page.locator('#people').textContent()).toBe('2 here: Ada, Grace')
+    await ada.locator('#text').fill('h')
+    await expect.poll(() => grace.locator('#typing').textContent()).toBe('Ada typing …')
+    expect(await ada.locator('#typing').textContent()).toBe('')
+    await expect.poll(() => grace.locator('#typing').textContent(), { timeout: 5_000 }).toBe('')
+    await ada.context().close()
+    await expect.poll(() => grace.locator('#people').textContent()).toBe('1 here: Grace')
+    expect(problems).toEqual([])
+  })
+
+  it('shows every event as it came, and finds one', async () => {
+    const { page } = await open()
+    await live(page, 20)
+    const cells = () => page.locator('#events tr').first().locator('td').allTextContents()
+    await expect.poll(async () => (await cells())[0]).toMatch(DEPARTURE)
+    const [, seq, size, latency, trace] = await cells()
+    expect([seq, size, latency, trace]).toEqual([
+      expect.stringMatching(/^\d+$/),
+      expect.stringMatching(/^\d{2,3}$/),
+      expect.stringMatching(/^(\d+ ms|replay)$/),
+      expect.stringMatching(/^[0-9a-f]{16}$/),
+    ])
+    const first = (await page.locator('#events td:nth-child(1)').allTextContents())[5] ?? ''
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.locator('#find').fill(first.toUpperCase())
+    const found = await page.locator('#events td:nth-child(1)').allTextContents()
+    expect(new Set(found)).toEqual(new Set([first]))
+    expect(await page.locator('#inspected').textContent()).toMatch(/^\d+ of \d+$/)
+    expect(problems).toEqual([])
+  })
+})
+
 describe('the demo page for everybody', () => {
   it('can be used by keyboard alone, and shows where the focus is', async () => {
     const { page, wire } = await open()
@@ -201,9 +294,9 @@ describe('the demo page for everybody', () => {
       reached.push(focus.id)
       if (focus.id === 'origin') break
     }
-    expect(reached).toEqual(['', 'theme', 'origin'])
+    expect(reached).toEqual(['', 'network', 'theme', 'origin'])
     await page.keyboard.type('LAX')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB flights\.LAX\.\*\.departed /m)
+    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.new\.flights\.LAX\.\*\.departed /m)
     await page.locator('#theme').focus()
     await page.keyboard.press('Space')
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
@@ -258,12 +351,27 @@ describe('the demo page for everybody', () => {
         await page.locator('#text').press('Enter')
         await live(page, 60)
         expect(await faintTexts(page)).toEqual([])
+        expect(await accessibilityProblems(page)).toEqual([])
         await page.screenshot({ path: `${screenshots}demo-${name}-${colorScheme}.png`, fullPage: true })
       }
       expect(problems).toEqual([])
     })
   }
 })
+
+/** What axe-core has to say, of every rule it has. */
+async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.addScriptTag({ content: axe.source })
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') }
+    const found = await axe.run(document)
+    return { checked: found.passes.length, violations: found.violations }
+  })
+  expect(violations.checked).toBeGreaterThan(20)
+  return violations.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+  )
+}
 
 /** How many pixels of the canvas have something on them. */
 function paintedPixels(page: Page): Promise<number> {

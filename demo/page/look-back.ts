@@ -1,0 +1,38 @@
+import { element } from './element.ts'
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+/** The slider under the map: how far back the flights begin. */
+export class LookBack {
+  readonly #slider = element<HTMLInputElement>('back')
+  readonly #text = element('back-text')
+
+  /** @param chosen how far back, in ms; 0 is now */
+  constructor(chosen: (back: number) => void) {
+    this.#slider.addEventListener('input', () => this.#say(describe(Number(this.#slider.value))))
+    this.#slider.addEventListener('change', () => chosen(Number(this.#slider.value) * 1_000))
+    this.#slider.value = '0'
+    this.live()
+  }
+
+  /** An event of the past is shown. */
+  replaying(time: number): void {
+    this.#say(`Replay of ${clock.format(time)}`)
+  }
+
+  /** What is shown is what happens. */
+  live(): void {
+    if (this.#slider.value !== '0' && document.activeElement !== this.#slider) this.#slider.value = '0'
+    this.#say('Live')
+  }
+
+  #say(text: string): void {
+    if (this.#text.textContent !== text) this.#text.textContent = text
+    this.#slider.setAttribute('aria-valuetext', text)
+  }
+}
+
+function describe(seconds: number): string {
+  if (seconds === 0) return 'Live'
+  return `From ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} min ago`
+}
