@@ -120,7 +120,8 @@ export function webSocket(options: WebSocketOptions): Transport {
       if (phase === 'closed') return
       // Only a bridge has another way, and only a page whose network needs it loads it.
       if (via !== 'websocket' && /^http/.test(String(options.url)) && (via === 'sse' || attempts > 1)) {
-        sse ??= await import('./sse.ts')
+        // Without it, as when the page is offline, there is still the WebSocket.
+        sse ??= await import('./sse.ts').catch(() => undefined)
       }
       const socket =
         (share && (await (await import('../share/share.ts')).joinTabs(url, via, share === true ? {} : share))) ||

@@ -1,15 +1,14 @@
-/** A browser's life: a page in real Chromium behind a network that fails, and a publisher that never stops. */
+/** A browser's life: a page in real Chromium, and in real Firefox, behind a network that fails, and a publisher that never stops. */
 import process from 'node:process'
-import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
-import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
+import { BROWSERS, type BrowserPage, type RunningBrowser } from './browsers.ts'
 import type { PageApp } from './page-app.ts'
 import { servePage } from './page-server.ts'
 
@@ -28,294 +27,295 @@ interface Notes {
   readonly late: number[]
 }
 
-describe.skipIf(isSkipped('chromium'))('a page', () => {
-  let nats: NatsServer
-  let port: number
-  let bridge: BridgeServer
-  let proxy: FaultProxy
-  let pages: Awaited<ReturnType<typeof servePage>>
-  let browser: Browser
-  let page: Page
-  /** What there is on the stream, and what was published without one. */
-  let stored = 0
-  let ticker: ReturnType<typeof setInterval> | undefined
-  let publishing: Promise<unknown> = Promise.resolve()
-  let signedOut = false
-  let expiresIn = 3_600
+for (const name of ['chromium', 'firefox'] as const)
+  describe.skipIf(isSkipped(name))(`a page in ${name}`, () => {
+    let nats: NatsServer
+    let port: number
+    let bridge: BridgeServer
+    let proxy: FaultProxy
+    let pages: Awaited<ReturnType<typeof servePage>>
+    let browser: RunningBrowser
+    let page: BrowserPage
+    /** What there is on the stream, and what was published without one. */
+    let stored = 0
+    let ticker: ReturnType<typeof setInterval> | undefined
+    let publishing: Promise<unknown> = Promise.resolve()
+    let signedOut = false
+    let expiresIn = 3_600
 
-  const startBridge = async () => {
-    bridge = await serve({
-      port,
-      upstream: nats.url,
-      auth: { secret: SECRET },
-      origins: [pages.url],
-      limits: { pingInterval: 2_000 },
+    const startBridge = async () => {
+      bridge = await serve({
+        port,
+        upstream: nats.url,
+        auth: { secret: SECRET },
+        origins: [pages.url],
+        limits: { pingInterval: 2_000 },
+      })
+      await bridge.bridge.hub.opened
+    }
+    const notes = (): Promise<Notes> =>
+      page.evaluate(() => structuredClone((globalThis as unknown as { notes: Notes }).notes))
+    const state = async () => (await notes()).states.at(-1)
+    const isState = (wanted: string) =>
+      eventually(async () => (await state()) === wanted, { what: wanted, deadline: 15_000 })
+    const publish = async () => {
+      const n = stored + 1
+      const { api } = bridge.bridge.hub.streams
+      const payload = new TextEncoder().encode(`${n}`)
+      await api.link.request('numbers.a', payload, { timeout: 2_000 })
+      stored = n
+      api.link.publish('plain', payload)
+    }
+    /** As a laptop's lid does: nothing of the browser runs, and afterwards its clock has jumped. */
+    let asleep: number[] = []
+    const sleep = async () => {
+      asleep = await browser.pids()
+      for (const pid of asleep) process.kill(pid, 'SIGSTOP')
+    }
+    const wake = () => {
+      for (const pid of asleep.splice(0)) process.kill(pid, 'SIGCONT')
+    }
+    const startPublishing = () => {
+      ticker = setInterval(() => {
+        publishing = publishing.then(publish).catch(() => {})
+      }, 20)
+    }
+    const stopPublishing = async () => {
+      clearInterval(ticker)
+      await publishing
+    }
+
+    beforeAll(async () => {
+      nats = await startNatsServer({ jetstream: true })
+      port = await freePort()
+      pages = await servePage()
+      await startBridge()
+      proxy = await startFaultProxy(port)
+      browser = await BROWSERS[name]()
+    }, 60_000)
+    afterAll(async () => {
+      await browser?.close()
+      await proxy?.close()
+      await bridge?.close()
+      await pages?.[Symbol.asyncDispose]()
+      await nats?.[Symbol.asyncDispose]()
     })
-    await bridge.bridge.hub.opened
-  }
-  const notes = (): Promise<Notes> =>
-    page.evaluate(() => structuredClone((globalThis as unknown as { notes: Notes }).notes))
-  const state = async () => (await notes()).states.at(-1)
-  const isState = (wanted: string) =>
-    eventually(async () => (await state()) === wanted, { what: wanted, deadline: 15_000 })
-  const publish = async () => {
-    const n = stored + 1
-    const { api } = bridge.bridge.hub.streams
-    const payload = new TextEncoder().encode(`${n}`)
-    await api.link.request('numbers.a', payload, { timeout: 2_000 })
-    stored = n
-    api.link.publish('plain', payload)
-  }
-  /** As a laptop's lid does: nothing of the browser runs, and afterwards its clock has jumped. */
-  let asleep: number[] = []
-  const sleep = async () => {
-    const session = await browser.newBrowserCDPSession()
-    const { processInfo } = await session.send('SystemInfo.getProcessInfo')
-    await session.detach()
-    asleep = processInfo.map(({ id }) => id)
-    for (const pid of asleep) process.kill(pid, 'SIGSTOP')
-  }
-  const wake = () => {
-    for (const pid of asleep.splice(0)) process.kill(pid, 'SIGCONT')
-  }
-  const startPublishing = () => {
-    ticker = setInterval(() => {
-      publishing = publishing.then(publish).catch(() => {})
-    }, 20)
-  }
-  const stopPublishing = async () => {
-    clearInterval(ticker)
-    await publishing
-  }
 
-  beforeAll(async () => {
-    nats = await startNatsServer({ jetstream: true })
-    port = await freePort()
-    pages = await servePage()
-    await startBridge()
-    proxy = await startFaultProxy(port)
-    browser = await launchChromium()
-  }, 60_000)
-  afterAll(async () => {
-    await browser?.close()
-    await proxy?.close()
-    await bridge?.close()
-    await pages?.[Symbol.asyncDispose]()
-    await nats?.[Symbol.asyncDispose]()
-  })
-
-  beforeEach(async () => {
-    stored = 0
-    signedOut = false
-    expiresIn = 3_600
-    const { api } = bridge.bridge.hub.streams
-    await api.createStream(STREAM)
-    page = await browser.newPage()
-    await page.exposeFunction('askToken', () =>
-      signedOut ? '' : createToken({ pub: grants, subscribe: grants, expiresIn }),
-    )
-    await page.goto(pages.url)
-    await page.waitForFunction(() => 'spanwire' in globalThis)
-    await page.evaluate(
-      ({ url, PING }) => {
-        const { anything, connect, defineEvents, event, SpanwireError } = (
-          globalThis as unknown as { spanwire: PageApp }
-        ).spanwire
-        const askToken = (globalThis as unknown as { askToken: () => Promise<string> }).askToken
-        const notes: Notes = { numbers: [], plain: [], gaps: [], states: [], unhandled: [], late: [] }
-        addEventListener('unhandledrejection', ({ reason }) => notes.unhandled.push(String(reason)))
-        const events = defineEvents({
-          'numbers.{id}': event(anything, { stream: 'NUMBERS' }),
-          'late.{id}': anything,
-          plain: anything,
-        })
-        const bus = connect({
-          url,
-          events,
-          pingInterval: PING,
-          connectTimeout: 2_000,
-          // So long that only a wake-up explains an early return.
-          backoff: { first: 300, longest: 1_000 },
-          async token() {
-            const token = await askToken()
-            if (token === '') throw new SpanwireError('authentication-failed', 'Signed out.')
-            return token
-          },
-          onGap: ({ reason, subject, ranges }) => notes.gaps.push({ reason, subject, ranges: [...ranges] }),
-        })
-        bus.status.subscribe(({ state, reason }) =>
-          notes.states.push(reason && state === 'closed' ? `${state}: ${reason.code}` : state),
-        )
-        bus.on('numbers.{id}', {}, ({ data }) => notes.numbers.push(data as number), { from: 'all' })
-        bus.on('plain', ({ data }) => notes.plain.push(data as number))
-        Object.assign(globalThis, { bus, notes, events })
-      },
-      { url: `http://127.0.0.1:${proxy.port}`, PING },
-    )
-    await isState('open')
-    startPublishing()
-    await eventually(async () => (await notes()).numbers.length > 5 && (await notes()).plain.length > 5)
-  }, 30_000)
-  afterEach(async () => {
-    wake()
-    await stopPublishing()
-    proxy.accept()
-    proxy.resume()
-    await page.close()
-    await bridge.bridge.hub.streams.api.deleteStream(STREAM.name)
-  })
-
-  /** Everything of the stream came once and in order; whatever of the plain event didn't is told; nothing is left over. */
-  async function check(): Promise<Notes> {
-    await isState('open')
-    // A subscription that says it is ready gets what is published from then on.
-    await page.evaluate(async () => {
-      const { bus, notes } = globalThis as unknown as { bus: ReturnType<PageApp['connect']>; notes: Notes }
-      const on = bus.on as unknown as (
-        name: string,
-        params: object,
-        handler: (event: { data: number }) => void,
-      ) => { ready: Promise<void> }
-      await on('late.{id}', { id: 'x' }, ({ data }) => notes.late.push(data)).ready
-    })
-    bridge.bridge.hub.streams.api.link.publish('late.x', new TextEncoder().encode('7'))
-    await eventually(async () => (await notes()).late.includes(7), { what: 'what came after ready' })
-    await stopPublishing()
-    await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events', deadline: 15_000 })
-    const found = await notes()
-    expect(found.numbers).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
-    const missing = found.plain.some((n, index) => index > 0 && n !== (found.plain[index - 1] as number) + 1)
-    if (missing) expect(found.gaps).toContainEqual({ reason: 'disconnected', subject: 'plain', ranges: [] })
-    expect(new Set(found.plain).size).toBe(found.plain.length)
-    expect(found.unhandled).toEqual([])
-    return found
-  }
-
-  it('goes on after its connection was cut', async () => {
-    proxy.cut()
-    await isState('reconnecting')
-    const { gaps } = await check()
-    expect(gaps).toEqual([{ reason: 'disconnected', subject: 'plain', ranges: [] }])
-  }, 30_000)
-
-  it('goes on after it was offline: at once when the browser says that it is back', async () => {
-    await page.context().setOffline(true)
-    proxy.refuse()
-    proxy.cut()
-    await isState('reconnecting')
-    await new Promise((resolve) => setTimeout(resolve, 2_000))
-    proxy.accept()
-    await page.context().setOffline(false)
-    await check()
-  }, 30_000)
-
-  it('notices a network that swallows everything, and goes on', async () => {
-    proxy.pause()
-    await isState('reconnecting')
-    // What was swallowed is gone: no connection goes on with a hole in it.
-    proxy.cut()
-    proxy.resume()
-    await check()
-  }, 30_000)
-
-  it('goes on after a sleep in which the server gave it up', async () => {
-    await sleep()
-    // Two unanswered pings of the bridge, and more.
-    await eventually(() => bridge.bridge.hub.stats.connections === 0, {
-      what: 'the server to give it up',
-      deadline: 15_000,
-    })
-    wake()
-    await check()
-  }, 40_000)
-
-  it('goes on after a sleep in which the network forgot its connection', async () => {
-    await sleep()
-    proxy.pause()
-    await new Promise((resolve) => setTimeout(resolve, 3_000))
-    proxy.cut()
-    proxy.resume()
-    wake()
-    await check()
-  }, 40_000)
-
-  it('goes on after the bridge and after NATS were restarted', async () => {
-    await bridge.close()
-    await isState('reconnecting')
-    await startBridge()
-    await isState('open')
-    await nats.restart()
-    // The stream was in memory: it is gone, and is made again.
-    await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the bridge to find NATS', deadline: 15_000 })
-    await stopPublishing()
-    stored = 0
-    await bridge.bridge.hub.streams.api.createStream(STREAM)
-    startPublishing()
-    await eventually(async () => (await notes()).gaps.some(({ reason }) => reason === 'recreated'), {
-      what: 'word of the new stream',
-      deadline: 20_000,
-    })
-    await stopPublishing()
-    await eventually(async () => (await notes()).numbers.at(-1) === stored, {
-      what: 'the new stream',
-      deadline: 15_000,
-    })
-    const { numbers, unhandled } = await notes()
-    expect(numbers.slice(-stored)).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
-    expect(unhandled).toEqual([])
-  }, 60_000)
-
-  it('gets a fresh token after its own expired in its sleep', async () => {
-    expiresIn = 3
-    proxy.cut()
-    await isState('reconnecting')
-    await isState('open')
-    expiresIn = 3_600
-    await sleep()
-    await eventually(() => bridge.bridge.hub.stats.connections === 0, { what: 'the token to expire', deadline: 15_000 })
-    wake()
-    await check()
-  }, 40_000)
-
-  it('is told which events its stream has lost meanwhile', async () => {
-    proxy.refuse()
-    proxy.cut()
-    await isState('reconnecting')
-    const last = (await notes()).numbers.at(-1) as number
-    await eventually(() => stored > last + 20)
-    await stopPublishing()
-    // A bridge that stayed would still have them in memory.
-    await bridge.close()
-    await startBridge()
-    await bridge.bridge.hub.streams.api.link.request(
-      '$JS.API.STREAM.PURGE.NUMBERS',
-      new TextEncoder().encode(JSON.stringify({ seq: stored - 4 })),
-      { timeout: 5_000 },
-    )
-    proxy.accept()
-    await isState('open')
-    await eventually(async () => (await notes()).numbers.at(-1) === stored, { what: 'what is left' })
-    const { numbers, gaps } = await notes()
-    const lost = gaps.filter(({ reason }) => reason === 'removed')
-    expect(lost).toEqual([{ reason: 'removed', subject: 'numbers.*', ranges: [{ from: last + 1, to: stored - 5 }] }])
-    expect(numbers.slice(-5)).toEqual(Array.from({ length: 5 }, (_, index) => stored - 4 + index))
-  }, 30_000)
-
-  it('stops for good when it was signed out, and says why', async () => {
-    signedOut = true
-    proxy.cut()
-    await isState('closed: authentication-failed')
-    const dials = proxy.accepted
-    const refused = await page.evaluate(async () => {
-      const { bus } = globalThis as unknown as { bus: { publish(...args: unknown[]): Promise<unknown> } }
-      return bus.publish('plain', 1).then(
-        () => '',
-        (error) => error.code,
+    beforeEach(async () => {
+      stored = 0
+      signedOut = false
+      expiresIn = 3_600
+      const { api } = bridge.bridge.hub.streams
+      await api.createStream(STREAM)
+      page = await browser.newPage()
+      await page.exposeFunction('askToken', () =>
+        signedOut ? '' : createToken({ pub: grants, subscribe: grants, expiresIn }),
       )
+      await page.goto(pages.url)
+      await page.waitForFunction(() => 'spanwire' in globalThis)
+      await page.evaluate(
+        ({ url, PING }) => {
+          const { anything, connect, defineEvents, event, SpanwireError } = (
+            globalThis as unknown as { spanwire: PageApp }
+          ).spanwire
+          const askToken = (globalThis as unknown as { askToken: () => Promise<string> }).askToken
+          const notes: Notes = { numbers: [], plain: [], gaps: [], states: [], unhandled: [], late: [] }
+          addEventListener('unhandledrejection', ({ reason }) => notes.unhandled.push(String(reason)))
+          const events = defineEvents({
+            'numbers.{id}': event(anything, { stream: 'NUMBERS' }),
+            'late.{id}': anything,
+            plain: anything,
+          })
+          const bus = connect({
+            url,
+            events,
+            pingInterval: PING,
+            connectTimeout: 2_000,
+            // So long that only a wake-up explains an early return.
+            backoff: { first: 300, longest: 1_000 },
+            async token() {
+              const token = await askToken()
+              if (token === '') throw new SpanwireError('authentication-failed', 'Signed out.')
+              return token
+            },
+            onGap: ({ reason, subject, ranges }) => notes.gaps.push({ reason, subject, ranges: [...ranges] }),
+          })
+          bus.status.subscribe(({ state, reason }) =>
+            notes.states.push(reason && state === 'closed' ? `${state}: ${reason.code}` : state),
+          )
+          bus.on('numbers.{id}', {}, ({ data }) => notes.numbers.push(data as number), { from: 'all' })
+          bus.on('plain', ({ data }) => notes.plain.push(data as number))
+          Object.assign(globalThis, { bus, notes, events })
+        },
+        { url: `http://127.0.0.1:${proxy.port}`, PING },
+      )
+      await isState('open')
+      startPublishing()
+      await eventually(async () => (await notes()).numbers.length > 5 && (await notes()).plain.length > 5)
+    }, 30_000)
+    afterEach(async () => {
+      wake()
+      await stopPublishing()
+      proxy.accept()
+      proxy.resume()
+      await page.close()
+      await bridge.bridge.hub.streams.api.deleteStream(STREAM.name)
     })
-    expect(refused).toBe('connection-closed')
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
-    expect(proxy.accepted).toBe(dials)
-    expect((await notes()).unhandled).toEqual([])
-  }, 30_000)
-})
+
+    /** Everything of the stream came once and in order; whatever of the plain event didn't is told; nothing is left over. */
+    async function check(): Promise<Notes> {
+      await isState('open')
+      // A subscription that says it is ready gets what is published from then on.
+      await page.evaluate(async () => {
+        const { bus, notes } = globalThis as unknown as { bus: ReturnType<PageApp['connect']>; notes: Notes }
+        const on = bus.on as unknown as (
+          name: string,
+          params: object,
+          handler: (event: { data: number }) => void,
+        ) => { ready: Promise<void> }
+        await on('late.{id}', { id: 'x' }, ({ data }) => notes.late.push(data)).ready
+      })
+      bridge.bridge.hub.streams.api.link.publish('late.x', new TextEncoder().encode('7'))
+      await eventually(async () => (await notes()).late.includes(7), { what: 'what came after ready' })
+      await stopPublishing()
+      await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events', deadline: 15_000 })
+      const found = await notes()
+      expect(found.numbers).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
+      const missing = found.plain.some((n, index) => index > 0 && n !== (found.plain[index - 1] as number) + 1)
+      if (missing) expect(found.gaps).toContainEqual({ reason: 'disconnected', subject: 'plain', ranges: [] })
+      expect(new Set(found.plain).size).toBe(found.plain.length)
+      expect(found.unhandled).toEqual([])
+      return found
+    }
+
+    it('goes on after its connection was cut', async () => {
+      proxy.cut()
+      await isState('reconnecting')
+      const { gaps } = await check()
+      expect(gaps).toEqual([{ reason: 'disconnected', subject: 'plain', ranges: [] }])
+    }, 30_000)
+
+    it('goes on after it was offline: at once when the browser says that it is back', async () => {
+      await page.setOffline(true)
+      proxy.refuse()
+      proxy.cut()
+      await isState('reconnecting')
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      proxy.accept()
+      await page.setOffline(false)
+      await check()
+    }, 30_000)
+
+    it('notices a network that swallows everything, and goes on', async () => {
+      proxy.pause()
+      await isState('reconnecting')
+      // What was swallowed is gone: no connection goes on with a hole in it.
+      proxy.cut()
+      proxy.resume()
+      await check()
+    }, 30_000)
+
+    it('goes on after a sleep in which the server gave it up', async () => {
+      await sleep()
+      // Two unanswered pings of the bridge, and more.
+      await eventually(() => bridge.bridge.hub.stats.connections === 0, {
+        what: 'the server to give it up',
+        deadline: 15_000,
+      })
+      wake()
+      await check()
+    }, 40_000)
+
+    it('goes on after a sleep in which the network forgot its connection', async () => {
+      await sleep()
+      proxy.pause()
+      await new Promise((resolve) => setTimeout(resolve, 3_000))
+      proxy.cut()
+      proxy.resume()
+      wake()
+      await check()
+    }, 40_000)
+
+    it('goes on after the bridge and after NATS were restarted', async () => {
+      await bridge.close()
+      await isState('reconnecting')
+      await startBridge()
+      await isState('open')
+      await nats.restart()
+      // The stream was in memory: it is gone, and is made again.
+      await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the bridge to find NATS', deadline: 15_000 })
+      await stopPublishing()
+      stored = 0
+      await bridge.bridge.hub.streams.api.createStream(STREAM)
+      startPublishing()
+      await eventually(async () => (await notes()).gaps.some(({ reason }) => reason === 'recreated'), {
+        what: 'word of the new stream',
+        deadline: 20_000,
+      })
+      await stopPublishing()
+      await eventually(async () => (await notes()).numbers.at(-1) === stored, {
+        what: 'the new stream',
+        deadline: 15_000,
+      })
+      const { numbers, unhandled } = await notes()
+      expect(numbers.slice(-stored)).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
+      expect(unhandled).toEqual([])
+    }, 60_000)
+
+    it('gets a fresh token after its own expired in its sleep', async () => {
+      expiresIn = 3
+      proxy.cut()
+      await isState('reconnecting')
+      await isState('open')
+      expiresIn = 3_600
+      await sleep()
+      await eventually(() => bridge.bridge.hub.stats.connections === 0, {
+        what: 'the token to expire',
+        deadline: 15_000,
+      })
+      wake()
+      await check()
+    }, 40_000)
+
+    it('is told which events its stream has lost meanwhile', async () => {
+      proxy.refuse()
+      proxy.cut()
+      await isState('reconnecting')
+      const last = (await notes()).numbers.at(-1) as number
+      await eventually(() => stored > last + 20)
+      await stopPublishing()
+      // A bridge that stayed would still have them in memory.
+      await bridge.close()
+      await startBridge()
+      await bridge.bridge.hub.streams.api.link.request(
+        '$JS.API.STREAM.PURGE.NUMBERS',
+        new TextEncoder().encode(JSON.stringify({ seq: stored - 4 })),
+        { timeout: 5_000 },
+      )
+      proxy.accept()
+      await isState('open')
+      await eventually(async () => (await notes()).numbers.at(-1) === stored, { what: 'what is left' })
+      const { numbers, gaps } = await notes()
+      const lost = gaps.filter(({ reason }) => reason === 'removed')
+      expect(lost).toEqual([{ reason: 'removed', subject: 'numbers.*', ranges: [{ from: last + 1, to: stored - 5 }] }])
+      expect(numbers.slice(-5)).toEqual(Array.from({ length: 5 }, (_, index) => stored - 4 + index))
+    }, 30_000)
+
+    it('stops for good when it was signed out, and says why', async () => {
+      signedOut = true
+      proxy.cut()
+      await isState('closed: authentication-failed')
+      const dials = proxy.accepted
+      const refused = await page.evaluate(async () => {
+        const { bus } = globalThis as unknown as { bus: { publish(...args: unknown[]): Promise<unknown> } }
+        return bus.publish('plain', 1).then(
+          () => '',
+          (error) => error.code,
+        )
+      })
+      expect(refused).toBe('connection-closed')
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      expect(proxy.accepted).toBe(dials)
+      expect((await notes()).unhandled).toEqual([])
+    }, 30_000)
+  })

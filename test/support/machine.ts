@@ -3,6 +3,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { chromiumHint, findChromium, installChromium } from './chromium.ts'
+import { findFirefox, firefoxHint, installFirefox } from './firefox.ts'
 import { findNginx, nginxHint } from './nginx.ts'
 import type { Runtime } from './runtimes.ts'
 
@@ -50,8 +51,10 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
     line(runtime, `none (its tests are skipped). ${hint}`)
     missing.push(runtime)
   }
-  const chromium = (await findChromium()) ?? (await install(report))
+  const chromium = (await findChromium()) ?? (await install('Chromium', installChromium, report))
   need('chromium', chromium && `${chromium.version} (${chromium.path})`, chromiumHint)
+  const firefox = (await findFirefox()) ?? (await install('Firefox', installFirefox, report))
+  need('firefox', firefox && `${firefox.version} (${firefox.path})`, firefoxHint)
   // Both come with the dependencies.
   for (const runtime of ['deno', 'bun'] as const) {
     need(runtime, await versionOf(runtime), 'Delete node_modules and try again.')
@@ -62,9 +65,9 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   return { natsServer, distribution: older, missing }
 }
 
-async function install(report: (line: string) => void): ReturnType<typeof installChromium> {
-  if (process.getuid?.() === 0) report('  Installing Chromium by apt-get …')
-  return installChromium()
+async function install<Found>(name: string, by: () => Promise<Found>, report: (line: string) => void): Promise<Found> {
+  if (process.getuid?.() === 0) report(`  Installing ${name} by apt-get …`)
+  return by()
 }
 
 async function versionOf(runtime: string): Promise<string | undefined> {

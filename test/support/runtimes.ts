@@ -1,7 +1,7 @@
 import process from 'node:process'
 
 /** What tests run on, beside Node. */
-export type Runtime = 'chromium' | 'deno' | 'bun' | 'nginx'
+export type Runtime = 'chromium' | 'firefox' | 'deno' | 'bun' | 'nginx'
 
 /**
  * Whether `npm test` found no such runtime on this machine, so that its tests are skipped: `describe.skipIf(isSkipped('deno'))`.
