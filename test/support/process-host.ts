@@ -9,6 +9,7 @@ export type Runtime = 'bun' | 'deno' | 'node'
 export interface HostProcess {
   /** Such as `http://127.0.0.1:41234`. */
   readonly url: string
+  readonly pid: number
   /** All that it wrote to stdout and stderr by now. */
   readonly output: string
   /** Ends it as a crash does: without a word. */
@@ -43,6 +44,7 @@ export async function startHost(runtime: Runtime, options: ServeOptions): Promis
   })
   return {
     url,
+    pid: child.pid ?? 0,
     get output() {
       return output
     },

@@ -1,0 +1,71 @@
+/**
+ * `npm run bench`: what a delivery costs, beside others in the same run.
+ *
+ *     npm run bench -- --runs 3 --only saturated,paced --systems "nats-server,Spanwire on Node"
+ *
+ * Every round runs each system once, one after the other, so that a noisy moment hits all of them; figures are ratios
+ * against nats-server in the same round, medians over the rounds.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { root } from '../build/source-files.ts'
+import { SYSTEMS } from './systems.ts'
+import { type Figures, WORKLOADS } from './workloads.ts'
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string' }, only: { type: 'string' }, systems: { type: 'string' } },
+})
+const runs = Number(values.runs ?? 3)
+const workloads = values.only?.split(',') ?? Object.keys(WORKLOADS)
+const systems = values.systems?.split(',').map((name) => name.trim()) ?? Object.keys(SYSTEMS)
+const REFERENCE = 'nats-server'
+
+type Row = Record<string, Figures[]>
+const results: Record<string, Row> = {}
+
+for (const name of workloads) {
+  const workload = WORKLOADS[name]
+  if (!workload) throw new Error(`There is no workload ${name}: ${Object.keys(WORKLOADS).join(', ')}.`)
+  const row: Row = {}
+  results[name] = row
+  for (let run = 1; run <= runs; run++) {
+    for (const system of systems) {
+      const start = SYSTEMS[system]
+      if (!start) throw new Error(`There is no system ${system}: ${Object.keys(SYSTEMS).join(', ')}.`)
+      await using server = await start()
+      const figures = await workload.run(server)
+      row[system] = [...(row[system] ?? []), figures]
+      const { cost, p50, p99, wrong } = figures
+      const latency = p99 === undefined ? '' : `  p50 ${p50?.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms`
+      console.log(
+        `${name} ${run}/${runs}  ${system.padEnd(34)} ${cost.toFixed(2)} ${workload.unit}${latency}${wrong > 0 ? `  ${wrong} WRONG` : ''}`,
+      )
+    }
+  }
+}
+
+const median = (numbers: number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
+const table: Record<string, Record<string, string>> = {}
+for (const system of systems) {
+  table[system] = {}
+  for (const [name, row] of Object.entries(results)) {
+    const mine = row[system] ?? []
+    const reference = row[REFERENCE] ?? []
+    const ratio = median(mine.map(({ cost }, i) => cost / (reference[i]?.cost ?? Number.NaN)))
+    const isWrong = mine.some(({ wrong }) => wrong > 0)
+    const absolute = median(mine.map(({ cost }) => cost)).toFixed(name === 'idle' ? 0 : 2)
+    table[system][name] = `${Number.isNaN(ratio) ? '' : `${ratio.toFixed(2)} `}(${absolute})${isWrong ? ' lossy' : ''}`
+  }
+}
+console.log(
+  `\nRatio to ${REFERENCE} in the same round, median of ${runs}; in parentheses µs of CPU per delivery, idle: KiB`,
+)
+console.table(table)
+await mkdir(join(root, '.cache'), { recursive: true })
+await writeFile(
+  join(root, '.cache/bench.json'),
+  JSON.stringify({ at: new Date(), node: process.version, results }, null, 2),
+)
+process.exit(0)

@@ -1,0 +1,145 @@
+import { type Load, startLoad } from './load.ts'
+import { encodeBenchMessage } from './message.ts'
+import { cpuOf, memoryOf } from './process-figures.ts'
+import { PROTOCOLS } from './protocols.ts'
+import { encodeFrame, openRawSocket } from './raw-socket.ts'
+import type { System } from './systems.ts'
+
+/** What one run of one workload found. */
+export interface Figures {
+  /** CPU of the server for each delivered message, in µs; for idle connections, memory for each, in KiB. */
+  readonly cost: number
+  /** In ms. */
+  readonly p50?: number
+  readonly p99?: number
+  /** Messages that were lost, came twice or out of order. Anything but 0 makes the figure worthless. */
+  readonly wrong: number
+}
+
+export interface Workload {
+  readonly title: string
+  readonly unit: string
+  run(system: System): Promise<Figures>
+}
+
+const SUBSCRIBERS = 500
+const IN_FLIGHT = 256
+const PROCESSES = 2
+
+/** Everybody gets everything, `inFlight` messages ahead of the slowest. */
+function fanOut(title: string, subscribers: number, messages: number, inFlight: number): Workload {
+  return {
+    title,
+    unit: 'µs CPU per delivery',
+    run: (system) =>
+      measured(system, Array<string[]>(subscribers).fill(['bench']), true, async (load) => {
+        for (let sent = 0; sent < messages; ) {
+          const until = Math.min(sent + Math.max(1, inFlight / 2), messages)
+          while (sent < until) system.publish('bench', encodeBenchMessage(++sent))
+          await load.untilEach(sent - Math.min(sent, Math.floor(inFlight / 2)))
+        }
+        await load.untilEach(messages)
+        return messages * subscribers
+      }),
+  }
+}
+
+/** So many a second, whatever comes of it. */
+function paced(title: string, subscribers: number, perSecond: number, seconds: number): Workload {
+  return {
+    title,
+    unit: 'µs CPU per delivery',
+    run: (system) =>
+      measured(system, Array<string[]>(subscribers).fill(['bench']), true, async (load) => {
+        const messages = perSecond * seconds
+        const began = performance.now()
+        for (let sent = 0; sent < messages; ) {
+          const due = Math.min(messages, Math.floor(((performance.now() - began) / 1_000) * perSecond) + 1)
+          while (sent < due) system.publish('bench', encodeBenchMessage(++sent))
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        }
+        await load.untilEach(messages)
+        return messages * subscribers
+      }),
+  }
+}
+
+/** Two subjects for each subscriber, and ten who want all of them. */
+function ownSubjects(title: string, rounds: number): Workload {
+  const own = SUBSCRIBERS * 2
+  const clients = Array.from({ length: SUBSCRIBERS }, (_, i) => [`own.${2 * i}`, `own.${2 * i + 1}`])
+  const everybody = Array<string[]>(10).fill(['own.*'])
+  return {
+    title,
+    unit: 'µs CPU per delivery',
+    run: (system) =>
+      measured(system, [...clients, ...everybody], false, async (load) => {
+        const messages = own * rounds
+        const each = 1 + everybody.length
+        for (let sent = 0; sent < messages; ) {
+          const until = Math.min(sent + IN_FLIGHT / 2, messages)
+          for (; sent < until; sent++) system.publish(`own.${sent % own}`, encodeBenchMessage(sent + 1))
+          await load.untilAll((sent - Math.min(sent, IN_FLIGHT / 2)) * each)
+        }
+        await load.untilAll(messages * each)
+        return messages * each
+      }),
+  }
+}
+
+function idle(title: string, connections: number): Workload {
+  return {
+    title,
+    unit: 'KiB per idle connection',
+    async run(system) {
+      const protocol = PROTOCOLS[system.protocol]
+      const url = new URL(protocol.path, system.url).href.replace('http', 'ws')
+      const open = async () => {
+        const ready = Promise.withResolvers<void>()
+        const socket = await openRawSocket(url, (chunk) => chunk.includes(protocol.ready) && ready.resolve())
+        for (const text of protocol.subscribe(['bench'])) socket.write(encodeFrame(text, system.protocol === 'nats'))
+        await ready.promise
+        return socket
+      }
+      // The first ones make what all of them need.
+      const sockets = await Promise.all(Array.from({ length: 100 }, open))
+      await settled()
+      const before = memoryOf(system.pids)
+      for (let i = 0; i < connections; i += 50) sockets.push(...(await Promise.all(Array.from({ length: 50 }, open))))
+      await settled()
+      const cost = (memoryOf(system.pids) - before) / connections / 1_024
+      for (const socket of sockets) socket.destroy()
+      return { cost, wrong: 0 }
+    },
+  }
+}
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 1_500))
+
+async function measured(
+  system: System,
+  clients: string[][],
+  contiguous: boolean,
+  publish: (load: Load) => Promise<number>,
+): Promise<Figures> {
+  const { url, protocol, pids } = system
+  const load = await startLoad({ url, protocol, clients, contiguous }, PROCESSES)
+  try {
+    const before = cpuOf(pids)
+    const expected = await publish(load)
+    const cost = (cpuOf(pids) - before) / expected
+    const { received, wrong, ages } = await load.result()
+    const at = (part: number) => (ages[Math.floor(ages.length * part)] ?? 0) / 1_000
+    return { cost, p50: at(0.5), p99: at(0.99), wrong: wrong + Math.abs(expected - received) }
+  } finally {
+    load.stop()
+  }
+}
+
+export const WORKLOADS: Record<string, Workload> = {
+  saturated: fanOut(`${SUBSCRIBERS} subscribers, ${IN_FLIGHT} in flight`, SUBSCRIBERS, 4_000, IN_FLIGHT),
+  single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 250, 0),
+  paced: paced('200 subscribers, 500 a second', 200, 500, 4),
+  subjects: ownSubjects('1,000 subjects and 10 wildcards', 20),
+  idle: idle('2,000 idle connections', 2_000),
+}
