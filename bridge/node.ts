@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
+import { createFrameEncoder } from './websocket-frame.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -29,7 +30,8 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     perMessageDeflate: false,
     maxPayload: 2 * bridge.hub.limits.maxPayload,
   })
-  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
+  const encode = createFrameEncoder()
+  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, encode, request, socket, head))
   try {
     await listen(server, port, host)
   } catch (cause) {
@@ -65,6 +67,7 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 async function upgrade(
   bridge: Bridge,
   sockets: WebSocketServer,
+  encode: (message: Uint8Array) => Uint8Array,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -76,7 +79,8 @@ async function upgrade(
     sockets.handleUpgrade(request, socket, head, (ws) => {
       ws.binaryType = 'nodebuffer'
       const connection = open({
-        send: (bytes) => ws.send(bytes),
+        // Past `ws`, which would encode it anew for each client and write it in two parts.
+        send: (bytes) => ws.readyState === ws.OPEN && socket.write(encode(bytes)),
         close: (code, reason) => {
           ws.close(code, reason)
           // Behind all that isn't read there is its answer: not worth reading.

@@ -1,7 +1,7 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket.ts'
-import type { Hub } from '../bridge/hub/hub.ts'
+import type { Hub, HubOptions } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
 import { createEmbeddedUpstream } from '../bridge/upstream/embedded.ts'
@@ -17,6 +17,8 @@ import { Snapshots } from './snapshots.ts'
 export interface HubObjectOptions {
   /** Bounds of what clients may cost. Default: those of the bridge, but {@link MAX_CONNECTIONS} connections. */
   readonly limits?: Partial<Limits>
+  /** As of the bridge: how long messages may wait so that more of them go out together, in ms. Default 0. */
+  readonly flushWindow?: HubOptions['flushWindow']
   /** How tokens are checked, and with which keys. Default: HS256 with the variable AUTH_SECRET. */
   readonly auth?: AuthOptions
   /**
@@ -166,7 +168,8 @@ export class HubObject {
     const upstream =
       url === 'embedded' ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) }) : createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
-    const bridge = createBridge({ ...settings, upstream, limits })
+    const { flushWindow = 0 } = this.#options
+    const bridge = createBridge({ ...settings, upstream, limits, flushWindow })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }

@@ -1,3 +1,4 @@
+import { SpanwireError } from '../../sdk/errors.ts'
 import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
@@ -30,6 +31,12 @@ export interface HubOptions {
   readonly schedule?: Schedule
   /** Default: `Date.now`. */
   readonly clock?: () => number
+  /**
+   * How long messages may wait so that more of them go out together, in ms: 0 to 50, for all subject filters or for each.
+   * It trades latency for cost: at 500 messages a second, 10 ms cost a third of the CPU. Answers to requests never wait.
+   * Default 0: messages are sent at the end of the turn of the event loop in which they came.
+   */
+  readonly flushWindow?: number | ((filter: string) => number)
   /** Default: `Math.random`. */
   readonly random?: () => number
 }
@@ -47,6 +54,8 @@ export interface HubStats {
 const PROTOCOL_VERSION = '2.10.0'
 const TICK = 1_000
 const MAX_METERS = 10_000
+/** In ms. Longer than that, and people see it. */
+const MAX_WINDOW = 50
 
 /** The middle of the bridge: many clients in front, one connection to the broker behind. */
 export class Hub implements SessionHub {
@@ -62,6 +71,7 @@ export class Hub implements SessionHub {
   readonly clock: () => number
   readonly nonces: boolean
   readonly #random: () => number
+  readonly #flushWindow: number | ((filter: string) => number)
   readonly #barrier: Barrier
   readonly #sessions = new Map<string, Session>()
   readonly #meters = new Map<string, RateMeter>()
@@ -90,6 +100,8 @@ export class Hub implements SessionHub {
     this.clock = options.clock ?? Date.now
     this.nonces = options.nonces ?? false
     this.#random = options.random ?? Math.random
+    this.#flushWindow = options.flushWindow ?? 0
+    if (typeof this.#flushWindow === 'number') checkWindow(this.#flushWindow)
     this.#barrier = new Barrier(() => this.#upstream.flush())
     this.#upstreamOpen = options.upstream.state === 'open'
     if (this.#upstreamOpen) this.#opened.resolve()
@@ -167,11 +179,12 @@ export class Hub implements SessionHub {
       this.presence.watch(subscription)
       return 0
     }
+    const { brokerFilter, queue } = subscription
+    subscription.window = this.#windowFor(brokerFilter)
     if (subscription.replay) {
       this.streams.follow(subscription)
       return 0
     }
-    const { brokerFilter, queue } = subscription
     const key = interestKey(subscription)
     let entry = this.#interests.get(key)
     if (!entry) {
@@ -297,6 +310,11 @@ export class Hub implements SessionHub {
     for (const session of [...this.#sessions.values()]) session.tick(now)
   }
 
+  #windowFor(filter: string): number {
+    if (filter.startsWith('_INBOX.')) return 0
+    return typeof this.#flushWindow === 'number' ? this.#flushWindow : checkWindow(this.#flushWindow(filter))
+  }
+
   #obey(order: AdminOrder): void {
     for (const session of [...this.#sessions.values()]) {
       if (session.id !== order.connection && (order.user === undefined || session.user !== order.user)) continue
@@ -322,6 +340,11 @@ export class Hub implements SessionHub {
     }
     for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }
+}
+
+function checkWindow(window: number): number {
+  if (window >= 0 && window <= MAX_WINDOW) return window
+  throw new SpanwireError('invalid-argument', `flushWindow is ${window}: it must be 0 to ${MAX_WINDOW} ms.`)
 }
 
 function interestKey({ brokerFilter, queue }: Subscription): string {

@@ -86,10 +86,10 @@ export class Interest {
         const care = subscription.needsCare
         if (care && !subscription.accepts(message, origin)) continue
         if (message.reply !== undefined && subscription.owner.replies.needed) {
-          subscription.owner.write(encodeOwn(group, subscription, message))
+          subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
         } else {
           shared ??= group.encode(message, message.reply)
-          subscription.owner.write(shared)
+          subscription.owner.write(shared, subscription.window)
         }
         subscription.count()
       }
@@ -106,7 +106,7 @@ export class Interest {
     const chosen = willing[Math.floor(this.#random() * willing.length)]
     if (!chosen) return
     const [group, subscription] = chosen
-    subscription.owner.write(encodeOwn(group, subscription, message))
+    subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
     subscription.count()
   }
 }

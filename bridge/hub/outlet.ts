@@ -14,6 +14,8 @@ export class Outlet {
   readonly #flow = new Flow()
   #batch: Batch | undefined
   #joined = false
+  /** In the flush of a window, which comes later. */
+  #waits = false
   #closed = false
   #beforeFlush: (() => void) | undefined
   #readers: Array<{ readonly below: number; readonly run: () => void }> = []
@@ -26,11 +28,14 @@ export class Outlet {
     this.#overrun = overrun
   }
 
-  /** Adds a frame to what this turn sends. */
-  write(frame: Uint8Array): void {
+  /** Adds a frame to what this turn sends; or, if nothing else makes it go earlier, to what is sent within `window` ms. */
+  write(frame: Uint8Array, window = 0): void {
     if (this.#closed) return
     this.#batch = (this.#batch ?? this.#turn.emptyBatch).with(frame)
-    this.#join()
+    if (window === 0) return this.#join()
+    if (this.#joined || this.#waits) return
+    this.#waits = true
+    this.#turn.joinLater(this, window)
   }
 
   /** Calls `run` once, at the end of this turn, before what was written is sent. */
@@ -71,7 +76,7 @@ export class Outlet {
 
   /** Sends what was gathered. */
   flush(): void {
-    this.#joined = false
+    this.#joined = this.#waits = false
     this.#beforeFlush?.()
     this.#beforeFlush = undefined
     const batch = this.#batch

@@ -10,12 +10,13 @@ export interface TurnMember {
 
 /**
  * One turn of the event loop. Frames that are written during it are gathered and go out together at its end: one send
- * per client and turn. An idle hub adds no delay.
+ * per client and turn. An idle hub adds no delay. Frames that may wait are gathered for longer, where that is wanted.
  */
 export class Turn {
   readonly #schedule: Schedule
   #members: TurnMember[] = []
   #empty: Batch = Batch.empty()
+  readonly #later = new Map<number, TurnMember[]>()
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule
@@ -24,6 +25,19 @@ export class Turn {
   /** Takes part in the flush at the end of this turn. Call it once per turn and member. */
   join(member: TurnMember): void {
     if (this.#members.push(member) === 1) this.#schedule(() => this.flush())
+  }
+
+  /** Takes part in a flush `window` ms after the first who wants the same. */
+  joinLater(member: TurnMember, window: number): void {
+    const waiting = this.#later.get(window)
+    if (waiting) return void waiting.push(member)
+    this.#later.set(window, [member])
+    setTimeout(() => {
+      const due = this.#later.get(window) ?? []
+      this.#later.delete(window)
+      this.#empty = Batch.empty()
+      for (const one of due) one.flush()
+    }, window)
   }
 
   /** What a client's batch of this turn grows from. */

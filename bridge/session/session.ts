@@ -170,8 +170,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#outlet.whenRead(below, run)
   }
 
-  write(frame: Uint8Array): void {
-    this.#outlet.write(frame)
+  write(frame: Uint8Array, window?: number): void {
+    this.#outlet.write(frame, window)
   }
 
   receive(bytes: Uint8Array): void {

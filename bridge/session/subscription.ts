@@ -25,7 +25,7 @@ export interface SubscriptionOwner {
   readonly unread: number
   /** Calls `run` once, when fewer than `below` bytes are unread. */
   whenRead(below: number, run: () => void): void
-  write(frame: Uint8Array): void
+  write(frame: Uint8Array, window?: number): void
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void
   /** The count of a subscription with a maximum changed. */
@@ -46,6 +46,8 @@ export class Subscription {
   /** Ends after this many messages in all; 0 for never. */
   max = 0
   delivered = 0
+  /** How long messages may wait to be sent with others, in ms. */
+  window = 0
   /** Whether some of the filter's messages may not be delivered to this client. */
   withheld: boolean
 

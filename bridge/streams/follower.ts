@@ -99,7 +99,7 @@ export class Follower {
     if (subscription.needsCare && !subscription.accepts(toUpstream(message), originOf(message.headerBlock ?? EMPTY))) {
       return
     }
-    subscription.owner.write(this.#encode(message, pending))
+    subscription.owner.write(this.#encode(message, pending), subscription.window)
     subscription.count()
   }
 

@@ -43,8 +43,14 @@ function start(index: number): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   let last = 0
   const subjects = order.clients[index] as readonly string[]
+  const steps = protocol.subscribe(subjects)
+  const takeStep = () => {
+    const step = steps.shift()
+    if (step) sockets[index]?.write(encodeFrame(step.send, order.protocol === 'nats'))
+  }
   openRawSocket(new URL(protocol.path, order.url).href.replace('http', 'ws'), (chunk) => {
     const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
+    if (steps[0]?.after && data.includes(steps[0].after)) takeStep()
     if (!isReady && data.includes(protocol.ready)) {
       isReady = true
       ready.resolve()
@@ -73,7 +79,7 @@ function start(index: number): Promise<void> {
     sockets[index] = socket
     socket.on('close', () => wrong++)
     socket.on('error', () => {})
-    for (const text of protocol.subscribe(subjects)) socket.write(encodeFrame(text, order.protocol === 'nats'))
+    if (steps[0]?.after === '') takeStep()
   }, ready.reject)
   return ready.promise
 }

@@ -44,8 +44,11 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
     }
   },
   'Spanwire on Node': () => spanwire('node'),
+  'Spanwire on Node (10 ms window)': () => spanwire('node', 10),
   'Spanwire on Bun': () => spanwire('bun'),
   'Spanwire on workerd': () => onWorkerd('test/bench/peers/spanwire-worker.ts', 'SpanwireHub', 'HUB', 'nats'),
+  'Spanwire on workerd (10 ms window)': () =>
+    onWorkerd('test/bench/peers/spanwire-worker-window.ts', 'SpanwireHub', 'HUB', 'nats'),
   'hand-written bridge': async () => {
     const server = await startNatsServer()
     const publisher = await connectNats({ servers: server.url })
@@ -73,10 +76,10 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   },
 }
 
-async function spanwire(runtime: 'node' | 'bun'): Promise<System> {
+async function spanwire(runtime: 'node' | 'bun', flushWindow = 0): Promise<System> {
   const server = await startNatsServer()
   const publisher = await connectNats({ servers: server.url })
-  const host = await startHost(runtime, { upstream: server.url, auth: { anonymous } })
+  const host = await startHost(runtime, { upstream: server.url, auth: { anonymous }, flushWindow })
   return {
     url: host.url,
     protocol: 'nats',
@@ -94,7 +97,10 @@ async function startProcess(command: string, args: string[], protocol: ProtocolN
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
   const url = await listening(child)
   const publisher = await openRawSocket(new URL(PROTOCOLS[protocol].path, url).href, () => {})
-  if (protocol === 'socketIo') publisher.write(encodeFrame('40'))
+  if (protocol === 'socketIo') {
+    publisher.write(encodeFrame('40'))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
   return {
     url,
     protocol,

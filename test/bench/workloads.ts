@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { type Load, startLoad } from './load.ts'
 import { encodeBenchMessage } from './message.ts'
 import { cpuOf, memoryOf } from './process-figures.ts'
@@ -96,8 +97,16 @@ function idle(title: string, connections: number): Workload {
       const url = new URL(protocol.path, system.url).href.replace('http', 'ws')
       const open = async () => {
         const ready = Promise.withResolvers<void>()
-        const socket = await openRawSocket(url, (chunk) => chunk.includes(protocol.ready) && ready.resolve())
-        for (const text of protocol.subscribe(['bench'])) socket.write(encodeFrame(text, system.protocol === 'nats'))
+        const steps = protocol.subscribe(['bench'])
+        const socket: Socket = await openRawSocket(url, (chunk) => {
+          if (steps[0]?.after && chunk.includes(steps[0].after)) step()
+          if (chunk.includes(protocol.ready)) ready.resolve()
+        })
+        const step = () => {
+          const { send = '' } = steps.shift() ?? {}
+          socket.write(encodeFrame(send, system.protocol === 'nats'))
+        }
+        if (steps[0]?.after === '') step()
         await ready.promise
         return socket
       }

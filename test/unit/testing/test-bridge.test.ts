@@ -139,14 +139,15 @@ describe('a network that fails, on a clock of the test’s own', () => {
 
   it('down: publishes wait in the queue until the network is back', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
-    const [ada, bob] = [bridge.connect({ events }), bridge.connect({ events })]
+    const tunnel = bridge.network()
+    const [ada, bob] = [bridge.connect({ events, network: tunnel }), bridge.connect({ events })]
     const heard = await hear(bob)
     await hear(ada)
-    bridge.down()
+    tunnel.down()
     const said = say(ada, 'kept')
     await bridge.clock.advance(60_000)
     expect([ada.status.current.state, heard]).toEqual(['reconnecting', []])
-    bridge.heal()
+    tunnel.heal()
     await bridge.clock.advance(20_000)
     await said
     expect(heard).toEqual(['kept'])
