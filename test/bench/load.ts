@@ -6,8 +6,6 @@ import type { LoaderNews, LoaderOrder } from './loader.ts'
 export interface Load {
   /** How long it took until all were connected and subscribed, in ms. */
   readonly connectedIn: number
-  /** Resolves when each subscriber has at least so many. */
-  untilEach(count: number): Promise<void>
   /** Resolves when all together have so many. */
   untilAll(count: number): Promise<void>
   /** What came, what of it was missing, twice or out of order, and ages in µs. */
@@ -24,7 +22,7 @@ export async function startLoad(order: LoaderOrder, processes: number): Promise<
   const children = parts.map((clients) =>
     fork(join(import.meta.dirname, 'loader.ts'), [JSON.stringify({ ...order, clients })], { stdio: 'inherit' }),
   )
-  const progress = children.map(() => ({ slowest: 0, received: 0 }))
+  const progress = children.map(() => ({ received: 0 }))
   let wanted: (() => void) | undefined
   const connected = children.map((child, index) =>
     next(child, 'ready', (news) => {
@@ -47,7 +45,6 @@ export async function startLoad(order: LoaderOrder, processes: number): Promise<
     })
   return {
     connectedIn: Math.max(...times.map(({ connectedIn }) => connectedIn)),
-    untilEach: (count) => until(() => progress.every(({ slowest }) => slowest >= count)),
     untilAll: (count) => until(() => progress.reduce((sum, { received }) => sum + received, 0) >= count),
     async result() {
       const results = children.map((child) => next(child, 'result'))

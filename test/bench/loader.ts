@@ -1,6 +1,6 @@
 /**
- * Subscribers in a process of their own: `node loader.ts <order as JSON>`. Counts every message of each and checks its
- * number; says over IPC how far the slowest is.
+ * Subscribers in a process of their own: `node loader.ts <order as JSON>`. Counts every message and checks the numbers of each
+ * subscriber and says over IPC how far they are.
  */
 import type { Socket } from 'node:net'
 import process from 'node:process'
@@ -21,7 +21,7 @@ export interface LoaderOrder {
 /** What it says. */
 export type LoaderNews =
   | { readonly kind: 'ready'; readonly connectedIn: number }
-  | { readonly kind: 'progress'; readonly slowest: number; readonly received: number }
+  | { readonly kind: 'progress'; readonly received: number }
   | { readonly kind: 'result'; readonly received: number; readonly wrong: number; readonly ages: readonly number[] }
 
 const order = JSON.parse(process.argv[2] ?? '') as LoaderOrder
@@ -32,7 +32,6 @@ const CONNECT_AT_ONCE = 50
 let received = 0
 let wrong = 0
 const ages: number[] = []
-const counts = new Uint32Array(order.clients.length)
 let isReporting = false
 const sockets: Socket[] = []
 const say = (news: LoaderNews) => process.send?.(news)
@@ -65,7 +64,6 @@ function start(index: number): Promise<void> {
       received++
       if (ages.length < MOST_AGES && received % 7 === 0) ages.push(ageAt(data, at))
       end = at + READABLE
-      ;(counts[index] as number)++
       at = data.indexOf(MARK, end)
     }
     if (end > 0 && !isReporting) {
@@ -87,7 +85,7 @@ function start(index: number): Promise<void> {
 /** Once for all that a turn brought. */
 function report(): void {
   isReporting = false
-  say({ kind: 'progress', slowest: Math.min(...counts), received })
+  say({ kind: 'progress', received })
 }
 
 process.on('message', (what) => {
