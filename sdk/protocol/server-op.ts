@@ -35,8 +35,30 @@ export function encodeMessage(
 ): Uint8Array {
   const target = reply ? `${subject} ${sid} ${reply}` : `${subject} ${sid}`
   return headers
-    ? encodeFrame(`HMSG ${target} ${headers.length} ${headers.length + payload.length}`, headers, payload)
-    : encodeFrame(`MSG ${target} ${payload.length}`, undefined, payload)
+    ? encodeBulk(`HMSG ${target} ${headers.length} ${headers.length + payload.length}`, headers, payload)
+    : encodeBulk(`MSG ${target} ${payload.length}`, undefined, payload)
+}
+
+/** As `encodeFrame`, at half the cost where the line is ASCII: a hub does this for every message. */
+function encodeBulk(line: string, headers: Uint8Array | undefined, payload: Uint8Array): Uint8Array {
+  const { length } = line
+  const headerLength = headers?.length ?? 0
+  const bytes = new Uint8Array(length + headerLength + payload.length + 4)
+  for (let i = 0; i < length; i++) {
+    const code = line.charCodeAt(i)
+    if (code > 127) return encodeFrame(line, headers, payload)
+    bytes[i] = code
+  }
+  let at = length
+  bytes[at++] = 13
+  bytes[at++] = 10
+  if (headers) bytes.set(headers, at)
+  at += headerLength
+  bytes.set(payload, at)
+  at += payload.length
+  bytes[at++] = 13
+  bytes[at] = 10
+  return bytes
 }
 
 /** -ERR. */

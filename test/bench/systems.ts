@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { connect as connectNats } from 'nats'
-import { createTestHarness } from 'wrangler'
 import { root } from '../build/source-files.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { startHost } from '../support/process-host.ts'
 import { PROTOCOLS, type ProtocolName } from './protocols.ts'
 import { encodeFrame, openRawSocket } from './raw-socket.ts'
+import { startWorkerd } from './workerd.ts'
 
 const run = promisify(execFile)
 
@@ -129,35 +129,17 @@ function listening(child: ChildProcess): Promise<string> {
 }
 
 async function onWorkerd(main: string, className: string, binding: string, protocol: ProtocolName): Promise<System> {
-  Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false' })
   const server = protocol === 'nats' ? await startNatsServer() : undefined
-  const before = await workerds()
-  const harness = createTestHarness({
-    root,
-    workers: [
-      {
-        config: {
-          name: 'bench',
-          main,
-          compatibility_date: '2026-11-01',
-          compatibility_flags: ['nodejs_compat', 'no_web_socket_compression'],
-          ...(!server && { alias: { partyserver: join(peers, 'node_modules/partyserver/dist/index.js') } }),
-          durable_objects: { bindings: [{ name: binding, class_name: className }] },
-          migrations: [{ tag: 'v1', new_sqlite_classes: [className] }],
-          vars: server ? { UPSTREAM_URL: server.url } : {},
-        },
-      },
-    ],
-  })
-  const { url } = await harness.listen()
-  await (await fetch(url)).text()
+  const vars: Record<string, string> = server ? { UPSTREAM_URL: server.url } : {}
+  const packages = join(peers, 'node_modules')
+  const workerd = await startWorkerd({ main, className, binding, vars, packages })
   const publisher = server
     ? await connectNats({ servers: server.url })
-    : await openRawSocket(new URL(PROTOCOLS[protocol].path, url).href, () => {})
+    : await openRawSocket(new URL(PROTOCOLS[protocol].path, workerd.url).href, () => {})
   return {
-    url: url.href,
+    url: workerd.url,
     protocol,
-    pids: (await workerds()).filter((pid) => !before.includes(pid)),
+    pids: [workerd.pid],
     publish(subject, payload) {
       if ('publish' in publisher) publisher.publish(subject, Buffer.from(payload))
       else publisher.write(encodeFrame(PROTOCOLS[protocol].publish?.(subject, payload) ?? ''))
@@ -165,23 +147,10 @@ async function onWorkerd(main: string, className: string, binding: string, proto
     async [Symbol.asyncDispose]() {
       if ('publish' in publisher) await publisher.close()
       else publisher.destroy()
-      await harness.close()
+      await workerd[Symbol.asyncDispose]()
       await server?.[Symbol.asyncDispose]()
     },
   }
-}
-
-/** Those that this process has started. */
-async function workerds(): Promise<number[]> {
-  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,comm='])
-  const rows = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-  const below = (parent: string): string[] =>
-    rows.filter(([, ppid]) => ppid === parent).flatMap(([pid = '']) => [pid, ...below(pid)])
-  const mine = new Set(below(String(process.pid)))
-  return rows.filter(([pid = '', , name]) => name === 'workerd' && mine.has(pid)).map(([pid]) => Number(pid))
 }
 
 async function install(what: string): Promise<void> {
