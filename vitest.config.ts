@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that start browsers, workerd, other runtimes or the whole demo: one file after the other, after the rest. */
 const heavy = [
-  'test/{browser,workerd,runtimes,demo,chaos,packaging}/**/*.test.{ts,tsx}',
+  'test/{browser,workerd,runtimes,demo,chaos,packaging,leak}/**/*.test.{ts,tsx}',
   'test/conformance/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]

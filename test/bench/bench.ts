@@ -37,8 +37,9 @@ for (const name of workloads) {
       await using server = await start()
       const figures = await workload.run(server)
       row[system] = [...(row[system] ?? []), figures]
-      const { cost, p50, p99, wrong } = figures
-      const latency = p99 === undefined ? '' : `  p50 ${p50?.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms`
+      const { cost, p50, p99, connects, wrong } = figures
+      const rate = connects === undefined ? '' : `  ${connects.toFixed(0)} connects a second`
+      const latency = p99 === undefined ? rate : `  p50 ${p50?.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms`
       console.log(
         `${name} ${run}/${runs}  ${system.padEnd(34)} ${cost.toFixed(2)} ${workload.unit}${latency}${wrong > 0 ? `  ${wrong} WRONG` : ''}`,
       )

@@ -13,6 +13,8 @@ export interface Figures {
   /** In ms. */
   readonly p50?: number
   readonly p99?: number
+  /** Connections that were made in a second, each with its subscription. */
+  readonly connects?: number
   /** Messages that were lost, came twice or out of order. Anything but 0 makes the figure worthless. */
   readonly wrong: number
 }
@@ -141,11 +143,13 @@ function idle(title: string, connections: number): Workload {
       const sockets = await Promise.all(Array.from({ length: 100 }, open))
       await settled()
       const before = memoryOf(system.pids)
+      const began = performance.now()
       for (let i = 0; i < connections; i += 50) sockets.push(...(await Promise.all(Array.from({ length: 50 }, open))))
+      const connects = connections / ((performance.now() - began) / 1_000)
       await settled()
       const cost = (memoryOf(system.pids) - before) / connections / 1_024
       for (const socket of sockets) socket.destroy()
-      return { cost, wrong: 0 }
+      return { cost, connects, wrong: 0 }
     },
   }
 }
