@@ -19,6 +19,8 @@ export interface System extends AsyncDisposable {
   readonly protocol: ProtocolName
   /** Whose CPU and memory count. A broker behind a bridge doesn't. */
   readonly pids: readonly number[]
+  /** What part of the messages is enough, for those that take long. Default all. */
+  readonly part?: number
   publish(subject: string, payload: string): void
 }
 
@@ -55,6 +57,7 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
     return {
       ...system,
+      part: 0.2,
       publish: (subject, payload) => publisher.publish(subject, Buffer.from(payload)),
       async [Symbol.asyncDispose]() {
         await publisher.close()
@@ -68,11 +71,11 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   'Socket.IO (no NATS)': async () => {
     await install('socket.io@4.8.4')
     await cp(join(root, 'test/bench/peers/socket-io.mjs'), join(peers, 'socket-io.mjs'))
-    return startProcess(process.execPath, [join(peers, 'socket-io.mjs')], 'socketIo')
+    return { ...(await startProcess(process.execPath, [join(peers, 'socket-io.mjs')], 'socketIo')), part: 0.2 }
   },
   'PartyServer on workerd (no NATS)': async () => {
     await install('partyserver@0.5.10')
-    return onWorkerd('test/bench/peers/party-server.ts', 'Bench', 'Bench', 'party')
+    return { ...(await onWorkerd('test/bench/peers/party-server.ts', 'Bench', 'Bench', 'party')), part: 0.05 }
   },
 }
 

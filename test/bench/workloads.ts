@@ -83,12 +83,12 @@ interface Stretch {
   readonly to: number
 }
 
-/** What each of `messages` costs, delivered to `each` subscribers, once the server is warm. */
+/** What each of `all` messages costs, delivered to `each` subscribers, once the server is warm. */
 function deliveries(
   title: string,
   clients: string[][],
   each: number,
-  messages: number,
+  all: number,
   publish: (system: System, load: Load, stretch: Stretch) => Promise<void>,
 ): Workload {
   const contiguous = clients.every(([subject]) => subject === clients[0]?.[0])
@@ -96,7 +96,8 @@ function deliveries(
     title,
     unit: 'µs CPU per delivery',
     async run(system) {
-      const { url, protocol, pids } = system
+      const { url, protocol, pids, part = 1 } = system
+      const messages = Math.ceil(all * part)
       const load = await startLoad({ url, protocol, clients, contiguous }, PROCESSES)
       try {
         const warm = Math.ceil(messages * WARM_UP)
