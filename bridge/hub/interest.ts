@@ -85,6 +85,7 @@ export class Interest {
       for (const subscription of group.members) {
         const care = subscription.needsCare
         if (care && !subscription.accepts(message, origin)) continue
+        if (subscription.conflation?.holds(message, (held) => sendOwn(group, subscription, held))) continue
         if (message.reply !== undefined && subscription.owner.replies.needed) {
           subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
         } else {
@@ -109,6 +110,13 @@ export class Interest {
     subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
     subscription.count()
   }
+}
+
+/** Later than the others, and maybe after its end. */
+function sendOwn(group: Group, subscription: Subscription, message: UpstreamMessage): void {
+  if (!group.members.has(subscription)) return
+  subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
+  subscription.count()
 }
 
 /** For one subscription alone, whose owner may see another reply subject. */

@@ -1,8 +1,10 @@
+import { conflatedFilter } from '../../sdk/protocol/conflation.ts'
 import { presenceSubject } from '../../sdk/protocol/presence.ts'
 import { encodeReplay, type ReplayStart } from '../../sdk/protocol/replay.ts'
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
 import { isNoResponders } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import type { Conflation } from './conflation.ts'
 import type { ReplyGrants } from './reply-grants.ts'
 import type { SubjectScope } from './subject-scope.ts'
 
@@ -46,6 +48,8 @@ export class Subscription {
   /** Ends after this many messages in all; 0 for never. */
   max = 0
   delivered = 0
+  /** It may skip what is outdated when its client is behind. */
+  conflation: Conflation | undefined
   /** How long messages may wait to be sent with others, in ms. */
   window = 0
   /** Whether some of the filter's messages may not be delivered to this client. */
@@ -72,6 +76,7 @@ export class Subscription {
   /** What the client asked for, in its words. */
   get name(): string {
     if (this.presence) return presenceSubject(this.filter)
+    if (this.conflation) return conflatedFilter(this.filter)
     return this.replay ? encodeReplay(this.replay, this.filter) : this.filter
   }
 
@@ -82,7 +87,9 @@ export class Subscription {
 
   /** Whether each message needs a look before it is delivered here: most subscriptions need none. */
   get needsCare(): boolean {
-    return this.max > 0 || this.withheld || !this.owner.noResponders || !this.owner.echo
+    return (
+      this.max > 0 || this.withheld || this.conflation !== undefined || !this.owner.noResponders || !this.owner.echo
+    )
   }
 
   /**

@@ -1,12 +1,17 @@
+import { parseConflated } from '../../sdk/protocol/conflation.ts'
 import { isChannel, presenceChannel, presenceSubject } from '../../sdk/protocol/presence.ts'
 import { isReplay, parseReplay, replayStatus } from '../../sdk/protocol/replay.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
 import { mayBePresent, maySubscribe } from '../auth/permissions.ts'
 import { encodeStatus } from '../streams/follower.ts'
+import { Conflation } from './conflation.ts'
 import type { SessionHub } from './hub.ts'
 import type { Outcome } from './outcome.ts'
 import type { SubscriptionSnapshot } from './snapshot.ts'
 import { Subscription, type SubscriptionOwner } from './subscription.ts'
+
+/** Who has left this part of `maxPending` unread is behind. PINGs go out twice as often. */
+const BEHIND = 4
 
 /** A client's subscriptions, by sid. */
 export class Subscriptions {
@@ -40,12 +45,21 @@ export class Subscriptions {
         return undefined
       }
     }
-    const plain = replay?.filter ?? filter
+    const conflated = parseConflated(filter)
+    if (conflated !== undefined && (queue !== undefined || !isSubjectFilter(conflated) || isEdge(conflated)))
+      return 'Invalid Subject'
+    const plain = replay?.filter ?? conflated ?? filter
     const verdict = maySubscribe(this.#client.permissions, plain)
     if (verdict === 'refused') return refusal(filter, queue)
     // As in nats-server, a sid that is taken stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    return this.#admit(new Subscription(this.#client, sid, plain, queue, verdict === 'withheld', replay?.start), max)
+    const subscription = new Subscription(this.#client, sid, plain, queue, verdict === 'withheld', replay?.start)
+    if (conflated !== undefined) subscription.conflation = this.#conflation()
+    return this.#admit(subscription, max)
+  }
+
+  #conflation(): Conflation {
+    return new Conflation(this.#client, this.#hub.limits.maxPending / BEHIND)
   }
 
   #addPresence(channel: string, sid: string, queue: string | undefined, max: number): Outcome {
@@ -129,16 +143,11 @@ export class Subscriptions {
         continue
       }
       const channel = presenceChannel(filter)
-      const withheld = channel === undefined && maySubscribe(this.#client.permissions, filter) === 'withheld'
-      const subscription = new Subscription(
-        this.#client,
-        sid,
-        channel ?? filter,
-        queue,
-        withheld,
-        undefined,
-        channel !== undefined,
-      )
+      const conflated = parseConflated(filter)
+      const plain = channel ?? conflated ?? filter
+      const withheld = channel === undefined && maySubscribe(this.#client.permissions, plain) === 'withheld'
+      const subscription = new Subscription(this.#client, sid, plain, queue, withheld, undefined, channel !== undefined)
+      if (conflated !== undefined) subscription.conflation = this.#conflation()
       subscription.max = max
       subscription.delivered = delivered
       this.#start(subscription)
@@ -153,4 +162,8 @@ export class Subscriptions {
 
 function refusal(filter: string, queue: string | undefined): string {
   return `Permissions Violation for Subscription to ${JSON.stringify(filter)}${queue === undefined ? '' : ` using queue ${JSON.stringify(queue)}`}`
+}
+
+function isEdge(filter: string): boolean {
+  return filter.startsWith('$EDGE.')
 }

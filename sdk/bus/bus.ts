@@ -46,6 +46,11 @@ export interface RequestOptions extends PublishOptions {
 export interface OnOptions {
   /** Queue group: each event goes to one member of it. */
   readonly queue?: string | undefined
+  /**
+   * Of each subject only the newest event counts: while this client is behind, a bridge skips the others, where it would
+   * close the connection of a slow consumer. Default false. Not with a queue group.
+   */
+  readonly conflate?: boolean | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
   /** Hears what can't be had any more, or may have been missed. Default: that of `connect`. */
@@ -95,9 +100,9 @@ type ReplayOrQueue =
   | ({ readonly queue: string } & { readonly [Option in keyof ReplayOptions]?: undefined })
 
 /** Options of `on` for an event with a stream. */
-export type StreamOnOptions = Omit<OnOptions, 'queue'> & ReplayOrQueue
+export type StreamOnOptions = Omit<OnOptions, 'queue' | 'conflate'> & ReplayOrQueue
 /** Options of `subscribe` for an event with a stream. */
-export type StreamSubscribeOptions = Omit<SubscribeOptions, 'queue'> & ReplayOrQueue
+export type StreamSubscribeOptions = Omit<SubscribeOptions, 'queue' | 'conflate'> & ReplayOrQueue
 
 /** An event of a contract as its subscribers get it. */
 export type EventOf<Contract, Name extends EventName<Contract>> = ReceivedEvent<

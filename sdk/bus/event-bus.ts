@@ -38,6 +38,7 @@ export function createBus(
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
   const presences = lazy(() => import('../presence/presence.ts'))
+  const conflating = lazy(() => import('./conflated.ts'))
   const interruptions = lazy(() => import('./interruptions.ts'))
 
   const report = (error: unknown, event?: ReceivedEvent) => console.error('spanwire:', event?.subject, error)
@@ -99,20 +100,18 @@ export function createBus(
     return [subject, args[0], (args[1] ?? {}) as Options]
   }
 
-  /** A replay begins when its module is there. */
-  function replay(filter: string, handler: SubscriptionHandler, options: Options): Source {
+  /** A source that begins when its module is there. */
+  function begin(opening: Promise<Source>, handler: SubscriptionHandler): Source {
     let source: Source | undefined
-    const opening = replaying((module) => {
-      source = module.replay(transport, filter, handler, { onGap, ...options })
-    })
+    opening.then((opened) => {
+      source = opened
+    }, handler.ended)
     const later = async (use: (source: Source) => unknown) => {
-      await opening
-      await use(source as Source)
+      await use(await opening)
     }
     const [ready, live] = [later((source) => source.ready), later((source) => source.live)]
     live.catch(() => {})
     ready.catch(() => {})
-    opening.catch(handler.ended)
     return {
       ready,
       live,
@@ -148,9 +147,19 @@ export function createBus(
         ended(error)
       },
     }
-    const { queue, onGap: told = onGap } = options
+    const { queue, conflate, onGap: told = onGap } = options
     const replays = isReplay && queue === undefined
-    const source = replays ? replay(filter, handler, options) : transport.subscribe(filter, handler, { queue })
+    const source = replays
+      ? begin(
+          replaying(({ replay }) => replay(transport, filter, handler, { onGap, ...options })),
+          handler,
+        )
+      : conflate
+        ? begin(
+            conflating(({ subscribeConflated }) => subscribeConflated(transport, filter, handler)),
+            handler,
+          )
+        : transport.subscribe(filter, handler, { queue })
     if (told && !replays)
       watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told))
     const drain = async () => {
