@@ -12,7 +12,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { root } from '../build/source-files.ts'
 import { SYSTEMS } from './systems.ts'
-import { type Figures, WORKLOADS } from './workloads.ts'
+import { type Figures, GROWTH, WORKLOADS } from './workloads.ts'
 
 const { values } = parseArgs({
   options: { runs: { type: 'string' }, only: { type: 'string' }, systems: { type: 'string' } },
@@ -26,8 +26,9 @@ type Row = Record<string, Figures[]>
 const results: Record<string, Row> = {}
 
 for (const name of workloads) {
-  const workload = WORKLOADS[name]
-  if (!workload) throw new Error(`There is no workload ${name}: ${Object.keys(WORKLOADS).join(', ')}.`)
+  const all = { ...WORKLOADS, ...GROWTH }
+  const workload = all[name]
+  if (!workload) throw new Error(`There is no workload ${name}: ${Object.keys(all).join(', ')}.`)
   const row: Row = {}
   results[name] = row
   for (let run = 1; run <= runs; run++) {

@@ -157,6 +157,17 @@ function idle(title: string, connections: number): Workload {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 1_500))
 
+/** How many messages to `subscribers` make about two million deliveries. */
+const forTwoMillion = (subscribers: number) => Math.ceil(2_000_000 / subscribers)
+
+/** What a delivery costs as there are more subscribers: of use beside each other, not beside other systems. */
+export const GROWTH: Record<string, Workload> = Object.fromEntries(
+  [100, 1_000, 10_000].map((subscribers) => [
+    `grow-${subscribers}`,
+    fanOut(`${subscribers} subscribers, ${IN_FLIGHT} in flight`, subscribers, forTwoMillion(subscribers), IN_FLIGHT),
+  ]),
+)
+
 export const WORKLOADS: Record<string, Workload> = {
   saturated: fanOut(`${SUBSCRIBERS} subscribers, ${IN_FLIGHT} in flight`, SUBSCRIBERS, 4_000, IN_FLIGHT),
   single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 250, 0),
