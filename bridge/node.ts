@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
@@ -76,24 +76,7 @@ async function upgrade(
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
-    sockets.handleUpgrade(request, socket, head, (ws) => {
-      ws.binaryType = 'nodebuffer'
-      const connection = open({
-        // Past `ws`, which would encode it anew for each client and write it in two parts.
-        send: (bytes) => ws.readyState === ws.OPEN && socket.write(encode(bytes)),
-        close: (code, reason) => {
-          ws.close(code, reason)
-          // Behind all that isn't read there is its answer: not worth reading.
-          if (ws.isPaused) setTimeout(() => ws.terminate(), CLOSING_TIME)
-        },
-        pause: () => ws.pause(),
-        resume: () => ws.resume(),
-      })
-      ws.on('message', (data) => connection.receive(data as Buffer))
-      ws.on('close', () => connection.closed())
-      // `ws` reports protocol errors and closes; there is nothing to add.
-      ws.on('error', () => {})
-    })
+    sockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, encode, open))
     return new Response(null)
   }
   try {
@@ -106,6 +89,31 @@ async function upgrade(
   } catch {
     socket.destroy()
   }
+}
+
+/** Joins a socket and the hub. Apart from the upgrade: what it knows would stay for as long as the connection. */
+function adopt(
+  ws: WebSocket,
+  socket: Duplex,
+  encode: (message: Uint8Array) => Uint8Array,
+  open: (socket: ClientSocket) => ClientConnection,
+): void {
+  ws.binaryType = 'nodebuffer'
+  const connection = open({
+    // Past `ws`, which would encode it anew for each client and write it in two parts.
+    send: (bytes) => ws.readyState === ws.OPEN && socket.write(encode(bytes)),
+    close: (code, reason) => {
+      ws.close(code, reason)
+      // Behind all that isn't read there is its answer: not worth reading.
+      if (ws.isPaused) setTimeout(() => ws.terminate(), CLOSING_TIME)
+    },
+    pause: () => ws.pause(),
+    resume: () => ws.resume(),
+  })
+  ws.on('message', (data) => connection.receive(data as Buffer))
+  ws.on('close', () => connection.closed())
+  // `ws` reports protocol errors and closes; there is nothing to add.
+  ws.on('error', () => {})
 }
 
 async function refusal(response: Response): Promise<string> {
