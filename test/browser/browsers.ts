@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { launchChromium } from '../support/chromium.ts'
+import { descendants } from '../support/descendants.ts'
 import { launchFirefox } from '../support/firefox.ts'
-
-const run = promisify(execFile)
 
 /** What the life tests need of a page, in whatever browser. */
 export interface BrowserPage {
@@ -30,14 +27,7 @@ async function startChromium(): Promise<RunningBrowser> {
   return {
     async newPage() {
       const page = await browser.newPage()
-      return {
-        goto: (url) => page.goto(url),
-        exposeFunction: (name, call) => page.exposeFunction(name, call),
-        waitForFunction: (holds) => page.waitForFunction(holds),
-        evaluate: (run: never, argument?: unknown) => page.evaluate(run, argument) as never,
-        setOffline: (isOffline) => page.context().setOffline(isOffline),
-        close: () => page.close(),
-      }
+      return toPage(page, (isOffline) => page.context().setOffline(isOffline))
     },
     async pids() {
       const session = await browser.newBrowserCDPSession()
@@ -51,32 +41,31 @@ async function startChromium(): Promise<RunningBrowser> {
 
 async function startFirefox(): Promise<RunningBrowser> {
   const browser = await launchFirefox()
+  const pid = browser.process()?.pid ?? 0
   return {
     async newPage() {
       const page = await browser.newPage()
-      return {
-        goto: (url) => page.goto(url),
-        exposeFunction: (name, call) => page.exposeFunction(name, call),
-        waitForFunction: (holds) => page.waitForFunction(holds),
-        evaluate: (run: never, argument?: unknown) => page.evaluate(run, argument) as never,
-        setOffline: (isOffline) => page.setOfflineMode(isOffline),
-        close: () => page.close(),
-      }
+      return toPage(page, (isOffline) => page.setOfflineMode(isOffline))
     },
-    pids: () => withDescendants(browser.process()?.pid ?? 0),
+    pids: async () => [pid, ...(await descendants(pid))],
     close: () => browser.close(),
   }
 }
 
-async function withDescendants(pid: number): Promise<number[]> {
-  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid='])
-  const pairs = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-  const below = (parent: number): number[] =>
-    pairs.filter(([, ppid]) => ppid === parent).flatMap(([child = 0]) => [child, ...below(child)])
-  return [pid, ...below(pid)]
+/** What Playwright and Puppeteer have in common. */
+type DriverPage = Pick<BrowserPage, 'goto' | 'exposeFunction' | 'waitForFunction' | 'close'> & {
+  evaluate(run: never, argument?: unknown): Promise<unknown>
+}
+
+function toPage(page: DriverPage, setOffline: BrowserPage['setOffline']): BrowserPage {
+  return {
+    goto: (url) => page.goto(url),
+    exposeFunction: (name, call) => page.exposeFunction(name, call),
+    waitForFunction: (holds) => page.waitForFunction(holds),
+    evaluate: (run: never, argument?: unknown) => page.evaluate(run, argument) as never,
+    setOffline,
+    close: () => page.close(),
+  }
 }
 
 /** The browsers that the tests know. */

@@ -1,12 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterEach, expect, it } from 'vitest'
+import { descendants } from '../support/descendants.ts'
 import { eventually } from '../support/eventually.ts'
 
-const run = promisify(execFile)
 const script = join(import.meta.dirname, '../../demo/start.mjs')
 
 let child: ChildProcess | undefined
@@ -40,18 +39,6 @@ async function occupy(): Promise<{ port: number; server: Server }> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { port: (server.address() as { port: number }).port, server }
-}
-
-/** Everything that runs below a process. */
-async function descendants(pid: number): Promise<number[]> {
-  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid='])
-  const pairs = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-  const below = (parent: number): number[] =>
-    pairs.filter(([, ppid]) => ppid === parent).flatMap(([child = 0]) => [child, ...below(child)])
-  return below(pid)
 }
 
 function runs(pid: number): boolean {
