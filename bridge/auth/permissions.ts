@@ -50,19 +50,17 @@ export function isReserved(subject: string): boolean {
 
 /** Whether a client may publish to `subject`. */
 export function mayPublish(permissions: Permissions, subject: string): boolean {
-  const { allow, deny } = permissions.publish
-  return (
-    !isReserved(subject) &&
-    allow.some((filter) => matchesFilter(filter, subject)) &&
-    !deny.some((filter) => matchesFilter(filter, subject))
-  )
+  return !isReserved(subject) && permits(permissions.publish, subject)
 }
 
 /** Whether a client may be in a channel (publish) or see who is (subscribe), by the channel's own subject. */
-export function mayBePresent({ allow, deny }: SubjectRules, subject: string): boolean {
-  return (
-    allow.some((filter) => matchesFilter(filter, subject)) && !deny.some((filter) => matchesFilter(filter, subject))
-  )
+export function mayBePresent(rules: SubjectRules, subject: string): boolean {
+  return permits(rules, subject)
+}
+
+function permits({ allow, deny }: SubjectRules, subject: string): boolean {
+  const names = (filter: string) => matchesFilter(filter, subject)
+  return allow.some(names) && !deny.some(names)
 }
 
 /** Whether a client may subscribe to `filter`. As in nats-server, the whole filter must lie inside one allow. */

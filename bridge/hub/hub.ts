@@ -95,9 +95,9 @@ export class Hub implements SessionHub {
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
     this.requests = new Requests(options.upstream)
     this.streams = new Streams(options.upstream, this.requests, this.limits)
-    this.presence = new Presence(options.upstream, this.limits, this.id, options.clock ?? Date.now)
     this.admin = new AdminChannel(options.upstream, (order) => this.#obey(order))
     this.clock = options.clock ?? Date.now
+    this.presence = new Presence(options.upstream, this.limits, this.id, this.clock)
     this.nonces = options.nonces ?? false
     this.#random = options.random ?? Math.random
     this.#flushWindow = options.flushWindow ?? 0

@@ -85,14 +85,13 @@ export class Interest {
       for (const subscription of group.members) {
         const care = subscription.needsCare
         if (care && !subscription.accepts(message, origin)) continue
-        if (subscription.conflation?.holds(message, (held) => sendOwn(group, subscription, held))) continue
+        if (care && subscription.conflation?.holds(message, (held) => sendLater(group, subscription, held))) continue
         if (message.reply !== undefined && subscription.owner.replies.needed) {
-          subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
+          sendOwn(group, subscription, message)
         } else {
           shared ??= group.encode(message, message.reply)
-          subscription.owner.write(shared, subscription.window)
+          send(subscription, shared)
         }
-        subscription.count()
       }
     }
   }
@@ -106,21 +105,23 @@ export class Interest {
     }
     const chosen = willing[Math.floor(this.#random() * willing.length)]
     if (!chosen) return
-    const [group, subscription] = chosen
-    subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
-    subscription.count()
+    sendOwn(...chosen, message)
   }
 }
 
-/** Later than the others, and maybe after its end. */
-function sendOwn(group: Group, subscription: Subscription, message: UpstreamMessage): void {
-  if (!group.members.has(subscription)) return
-  subscription.owner.write(encodeOwn(group, subscription, message), subscription.window)
+function send(subscription: Subscription, frame: Uint8Array): void {
+  subscription.owner.write(frame, subscription.window)
   subscription.count()
 }
 
 /** For one subscription alone, whose owner may see another reply subject. */
-function encodeOwn(group: Group, { owner }: Subscription, message: UpstreamMessage): Uint8Array {
+function sendOwn(group: Group, subscription: Subscription, message: UpstreamMessage): void {
   const { reply } = message
-  return group.encode(message, reply !== undefined && owner.replies.needed ? owner.replies.grant(reply) : reply)
+  const { replies } = subscription.owner
+  send(subscription, group.encode(message, reply !== undefined && replies.needed ? replies.grant(reply) : reply))
+}
+
+/** Later than to the others, and maybe after its end. */
+function sendLater(group: Group, subscription: Subscription, message: UpstreamMessage): void {
+  if (group.members.has(subscription)) sendOwn(group, subscription, message)
 }

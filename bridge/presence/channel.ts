@@ -1,9 +1,7 @@
 import { type Member, type PresenceNews, presenceSubject } from '../../sdk/protocol/presence.ts'
 import { encodeMessage } from '../../sdk/protocol/server-op.ts'
 import type { Subscription } from '../session/subscription.ts'
-
-/** Members that one message lists. */
-const PAGE = 500
+import { pagesOf, pagesOfChanges } from './pages.ts'
 
 const encoder = new TextEncoder()
 
@@ -25,25 +23,22 @@ export class Channel {
   /** Tells a new watcher who is there, as the others know it. */
   welcome(watcher: Subscription): void {
     this.watchers.add(watcher)
-    const members = [...this.#told.values()]
-    for (let at = 0; at === 0 || at < members.length; at += PAGE) {
-      const page = members.slice(at, at + PAGE)
-      say([watcher], { kind: 'members', you: watcher.owner.id, members: page, more: at + PAGE < members.length })
-    }
+    const pages = pagesOf([...this.#told.values()])
+    // Nobody is there: that is said too.
+    const last = pages.pop() ?? []
+    const tell = (members: readonly Member[], more: boolean) =>
+      say([watcher], { kind: 'members', you: watcher.owner.id, members, more })
+    for (const page of pages) tell(page, true)
+    tell(last, false)
   }
 
-  /** Tells the watchers what has changed since they were told last. Returns whether anything has. */
+  /** Tells the watchers what has changed since they were told last. */
   tell(): void {
     const now = this.members()
     const joined = [...now.values()].filter((member) => this.#told.get(member.id) !== member)
     const left = [...this.#told.keys()].filter((id) => !now.has(id))
     this.#told = now
-    for (let at = 0; at < Math.max(joined.length, left.length); at += PAGE)
-      say(this.watchers, {
-        kind: 'changes',
-        joined: joined.slice(at, at + PAGE),
-        left: left.slice(at, at + PAGE),
-      })
+    for (const page of pagesOfChanges(joined, left)) say(this.watchers, { kind: 'changes', ...page })
   }
 
   /** @param member who it is, if watchers may not have been told yet */

@@ -4,6 +4,7 @@ import type { Subscription } from '../session/subscription.ts'
 import type { EndSubscription, Upstream } from '../upstream/upstream.ts'
 import { Channel } from './channel.ts'
 import { ALIVE_SUBJECT, type HubNews, hubSubject } from './hub-news.ts'
+import { pagesOf, pagesOfChanges } from './pages.ts'
 
 /** Changes are gathered for so long before they are told, in ms. */
 const GATHER = 100
@@ -11,8 +12,6 @@ const GATHER = 100
 const ALIVE = 5_000
 /** A hub that wasn't heard for so long is gone, and its members with it, in ms. */
 const GONE = 20_000
-/** Members in one message between hubs. */
-const PAGE = 500
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -218,21 +217,14 @@ export class Presence {
       const [joined, left] = [[...followed.joined.values()], [...followed.left]]
       followed.joined.clear()
       followed.left.clear()
-      for (let at = 0; at < Math.max(joined.length, left.length); at += PAGE)
-        this.#say(name, {
-          hub: this.#hub,
-          n: ++followed.n,
-          joined: joined.slice(at, at + PAGE),
-          left: left.slice(at, at + PAGE),
-        })
+      for (const page of pagesOfChanges(joined, left)) this.#say(name, { hub: this.#hub, n: ++followed.n, ...page })
       this.#letGo(name, followed)
     }, GATHER)
   }
 
   #sayAll(name: string, { channel, n }: Followed): void {
     const members = [...(channel.hubs.get(this.#hub)?.values() ?? [])]
-    for (let part = 0; part * PAGE < members.length; part++)
-      this.#say(name, { hub: this.#hub, n, part, members: members.slice(part * PAGE, (part + 1) * PAGE) })
+    for (const [part, page] of pagesOf(members).entries()) this.#say(name, { hub: this.#hub, n, part, members: page })
   }
 
   #say(name: string, news: HubNews): void {
@@ -280,7 +272,7 @@ export class Presence {
     this.#plan(name, followed)
   }
 
-  /** Says that this hub is there, and drops those that are not. The hub calls it every few seconds. */
+  /** Says that this hub is there, and drops those that are not: every few seconds. */
   tick(): void {
     if (this.#channelsOf.size > 0) this.#publish(ALIVE_SUBJECT, this.#hub)
     const now = this.#clock()

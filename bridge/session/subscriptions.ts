@@ -2,7 +2,7 @@ import { parseConflated } from '../../sdk/protocol/conflation.ts'
 import { isChannel, presenceChannel, presenceSubject } from '../../sdk/protocol/presence.ts'
 import { isReplay, parseReplay, replayStatus } from '../../sdk/protocol/replay.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
-import { mayBePresent, maySubscribe } from '../auth/permissions.ts'
+import { isReserved, mayBePresent, maySubscribe } from '../auth/permissions.ts'
 import { encodeStatus } from '../streams/follower.ts'
 import { Conflation } from './conflation.ts'
 import type { SessionHub } from './hub.ts'
@@ -46,7 +46,7 @@ export class Subscriptions {
       }
     }
     const conflated = parseConflated(filter)
-    if (conflated !== undefined && (queue !== undefined || !isSubjectFilter(conflated) || isEdge(conflated)))
+    if (conflated !== undefined && (queue !== undefined || !isSubjectFilter(conflated) || isReserved(conflated)))
       return 'Invalid Subject'
     const plain = replay?.filter ?? conflated ?? filter
     const verdict = maySubscribe(this.#client.permissions, plain)
@@ -145,8 +145,8 @@ export class Subscriptions {
       const channel = presenceChannel(filter)
       const conflated = parseConflated(filter)
       const plain = channel ?? conflated ?? filter
-      const withheld = channel === undefined && maySubscribe(this.#client.permissions, plain) === 'withheld'
-      const subscription = new Subscription(this.#client, sid, plain, queue, withheld, undefined, channel !== undefined)
+      const subscription = new Subscription(this.#client, sid, plain, queue, false, undefined, channel !== undefined)
+      subscription.withheld = this.#judge(subscription) === 'withheld'
       if (conflated !== undefined) subscription.conflation = this.#conflation()
       subscription.max = max
       subscription.delivered = delivered
@@ -162,8 +162,4 @@ export class Subscriptions {
 
 function refusal(filter: string, queue: string | undefined): string {
   return `Permissions Violation for Subscription to ${JSON.stringify(filter)}${queue === undefined ? '' : ` using queue ${JSON.stringify(queue)}`}`
-}
-
-function isEdge(filter: string): boolean {
-  return filter.startsWith('$EDGE.')
 }

@@ -1,3 +1,5 @@
+import { guard } from '../bus/receiver.ts'
+
 /**
  * One call per frame for all stores, so that a framework renders once for what came to any of them. Frames don't come
  * to a page that is hidden, to a frame that is out of view, or to no page at all: there a timer does it.
@@ -38,12 +40,6 @@ function run(): void {
   disarm = undefined
   const flushes = [...due]
   due.clear()
-  for (const flush of flushes) {
-    try {
-      flush()
-    } catch (error) {
-      // One listener that throws doesn't keep the frame from the others.
-      console.error('spanwire:', error)
-    }
-  }
+  // One listener that throws doesn't keep the frame from the others.
+  for (const flush of flushes) guard(flush, (error) => console.error('spanwire:', error), [])
 }
