@@ -2,11 +2,9 @@
  * Subscribers in a process of their own: `node loader.ts <order as JSON>`. Counts every message and checks the numbers of each
  * subscriber and says over IPC how far they are.
  */
-import type { Socket } from 'node:net'
 import process from 'node:process'
 import { ageAt, MARK, numberAt, READABLE } from './message.ts'
-import { PROTOCOLS, type ProtocolName } from './protocols.ts'
-import { encodeFrame, openRawSocket } from './raw-socket.ts'
+import { type ProtocolName, subscribe } from './protocols.ts'
 
 /** What one process is to do. */
 export interface LoaderOrder {
@@ -25,7 +23,6 @@ export type LoaderNews =
   | { readonly kind: 'result'; readonly received: number; readonly wrong: number; readonly ages: readonly number[] }
 
 const order = JSON.parse(process.argv[2] ?? '') as LoaderOrder
-const protocol = PROTOCOLS[order.protocol]
 const MOST_AGES = 200_000
 const CONNECT_AT_ONCE = 50
 
@@ -33,28 +30,13 @@ let received = 0
 let wrong = 0
 const ages: number[] = []
 let isReporting = false
-const sockets: Socket[] = []
 const say = (news: LoaderNews) => process.send?.(news)
 
-function start(index: number): Promise<void> {
-  const ready = Promise.withResolvers<void>()
-  let isReady = false
+async function start(subjects: readonly string[]): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   let last = 0
-  const subjects = order.clients[index] as readonly string[]
-  const steps = protocol.subscribe(subjects)
-  const takeStep = () => {
-    const step = steps.shift()
-    if (step) sockets[index]?.write(encodeFrame(step.send, order.protocol === 'nats'))
-  }
-  openRawSocket(new URL(protocol.path, order.url).href.replace('http', 'ws'), (chunk) => {
+  const socket = await subscribe(order.url, order.protocol, subjects, (chunk) => {
     const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
-    if (steps[0]?.after && data.includes(steps[0].after)) takeStep()
-    if (!isReady && data.includes(protocol.ready)) {
-      isReady = true
-      ready.resolve()
-    }
-    if (protocol === PROTOCOLS.nats && data.includes('PING\r\n')) sockets[index]?.write(encodeFrame('PONG\r\n', true))
     let at = data.indexOf(MARK)
     let end = 0
     while (at >= 0 && at + READABLE <= data.length) {
@@ -73,13 +55,8 @@ function start(index: number): Promise<void> {
     // The beginning of one more, maybe; at most as long as what must be there.
     rest = data.subarray(at >= 0 ? at : Math.max(end, data.length - READABLE))
     if (rest.length > 0 && rest.length < data.length) rest = Buffer.from(rest)
-  }).then((socket) => {
-    sockets[index] = socket
-    socket.on('close', () => wrong++)
-    socket.on('error', () => {})
-    if (steps[0]?.after === '') takeStep()
-  }, ready.reject)
-  return ready.promise
+  })
+  socket.on('close', () => wrong++)
 }
 
 /** Once for all that a turn brought. */
@@ -95,5 +72,5 @@ process.on('message', (what) => {
 
 const began = performance.now()
 for (let at = 0; at < order.clients.length; at += CONNECT_AT_ONCE)
-  await Promise.all(order.clients.slice(at, at + CONNECT_AT_ONCE).map((_, i) => start(at + i)))
+  await Promise.all(order.clients.slice(at, at + CONNECT_AT_ONCE).map(start))
 say({ kind: 'ready', connectedIn: performance.now() - began })

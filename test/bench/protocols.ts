@@ -1,3 +1,6 @@
+import type { Socket } from 'node:net'
+import { encodeFrame, openRawSocket } from './raw-socket.ts'
+
 /** How a client of each system says what it wants. */
 export interface ClientProtocol {
   /** Added to the address. */
@@ -46,3 +49,31 @@ const party: ClientProtocol = { ...lines, path: '/parties/bench/room' }
 
 export const PROTOCOLS = { nats, lines, socketIo, party }
 export type ProtocolName = keyof typeof PROTOCOLS
+
+/** Connects a client that wants these subjects. Resolves when the server knows; `data` gets what comes, from the first. */
+export async function subscribe(
+  url: string,
+  name: ProtocolName,
+  subjects: readonly string[],
+  data: (chunk: Buffer) => void = () => {},
+): Promise<Socket> {
+  const protocol: ClientProtocol = PROTOCOLS[name]
+  const steps = protocol.subscribe(subjects)
+  const ready = Promise.withResolvers<void>()
+  let isReady = false
+  const address = new URL(protocol.path, url).href.replace('http', 'ws')
+  const socket: Socket = await openRawSocket(address, (chunk) => {
+    if (!isReady) {
+      if (steps[0]?.after && chunk.includes(steps[0].after)) step()
+      isReady = chunk.includes(protocol.ready)
+      if (isReady) ready.resolve()
+    }
+    if (name === 'nats' && chunk.includes('PING\r\n')) socket.write(encodeFrame('PONG\r\n', true))
+    data(chunk)
+  })
+  const step = () => socket.write(encodeFrame(steps.shift()?.send ?? '', name === 'nats'))
+  socket.on('error', () => {})
+  if (steps[0]?.after === '') step()
+  await ready.promise
+  return socket
+}

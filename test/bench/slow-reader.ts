@@ -4,8 +4,7 @@
  */
 import { startLoad } from './load.ts'
 import { encodeBenchMessage } from './message.ts'
-import { PROTOCOLS } from './protocols.ts'
-import { encodeFrame, openRawSocket } from './raw-socket.ts'
+import { subscribe } from './protocols.ts'
 import { SYSTEMS } from './systems.ts'
 
 const RUNS = 5
@@ -32,15 +31,12 @@ async function p99(hasSlowReader: boolean): Promise<number> {
   const load = await startLoad({ url: system.url, protocol: 'nats', clients, contiguous: true }, 2)
   let isClosed = false
   if (hasSlowReader) {
-    const url = new URL(PROTOCOLS.nats.path, system.url).href.replace('http', 'ws')
-    const slow = await openRawSocket(url, () => {})
     // With payloads that only it gets: the others' load is the same in both.
-    for (const { send } of PROTOCOLS.nats.subscribe(['bench', 'large'])) slow.write(encodeFrame(send, true))
+    const slow = await subscribe(system.url, 'nats', ['bench', 'large'])
     slow.on('close', () => {
       isClosed = true
     })
     slow.on('error', () => {})
-    await new Promise((resolve) => setTimeout(resolve, 200))
     slow.pause()
   }
   const large = 'x'.repeat(SIZE)

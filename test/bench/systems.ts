@@ -5,7 +5,8 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { connect as connectNats } from 'nats'
 import { root } from '../build/source-files.ts'
-import { startNatsServer } from '../support/nats-server.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { openToAll } from '../support/open-to-all.ts'
 import { startHost } from '../support/process-host.ts'
 import { PROTOCOLS, type ProtocolName } from './protocols.ts'
 import { encodeFrame, openRawSocket } from './raw-socket.ts'
@@ -24,26 +25,14 @@ export interface System extends AsyncDisposable {
   publish(subject: string, payload: string): void
 }
 
-const everything = { allow: ['>'], deny: [] }
-const anonymous = { publish: everything, subscribe: everything }
 /** Where what is only compared with is installed: not a dependency of the package. */
 const peers = join(root, '.cache/bench')
 
 /** All systems, by the names that the table gives them. */
 export const SYSTEMS: Record<string, () => Promise<System>> = {
   'nats-server': async () => {
-    const server = await startNatsServer()
-    const publisher = await connectNats({ servers: server.url })
-    return {
-      url: server.wsUrl,
-      protocol: 'nats',
-      pids: [server.pid],
-      publish: (subject, payload) => publisher.publish(subject, Buffer.from(payload)),
-      async [Symbol.asyncDispose]() {
-        await publisher.close()
-        await server[Symbol.asyncDispose]()
-      },
-    }
+    const { server, publish, stop } = await startBroker()
+    return { url: server.wsUrl, protocol: 'nats', pids: [server.pid], publish, [Symbol.asyncDispose]: stop }
   },
   'Spanwire on Node': () => spanwire('node'),
   'Spanwire on Node (10 ms window)': () => spanwire('node', 10),
@@ -52,17 +41,15 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   'Spanwire on workerd (10 ms window)': () =>
     onWorkerd('test/bench/peers/spanwire-worker-window.ts', 'SpanwireHub', 'HUB', 'nats'),
   'hand-written bridge': async () => {
-    const server = await startNatsServer()
-    const publisher = await connectNats({ servers: server.url })
+    const { server, publish, stop } = await startBroker()
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
     return {
       ...system,
       part: 0.2,
-      publish: (subject, payload) => publisher.publish(subject, Buffer.from(payload)),
+      publish,
       async [Symbol.asyncDispose]() {
-        await publisher.close()
         await system[Symbol.asyncDispose]()
-        await server[Symbol.asyncDispose]()
+        await stop()
       },
     }
   },
@@ -80,38 +67,65 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
 }
 
 async function spanwire(runtime: 'node' | 'bun', flushWindow = 0): Promise<System> {
-  const server = await startNatsServer()
-  const publisher = await connectNats({ servers: server.url })
-  const host = await startHost(runtime, { upstream: server.url, auth: { anonymous }, flushWindow })
+  const { server, publish, stop } = await startBroker()
+  const host = await startHost(runtime, { upstream: server.url, auth: openToAll, flushWindow })
   return {
     url: host.url,
     protocol: 'nats',
     pids: [host.pid],
-    publish: (subject, payload) => publisher.publish(subject, Buffer.from(payload)),
+    publish,
     async [Symbol.asyncDispose]() {
-      await publisher.close()
       await host.stop()
+      await stop()
+    },
+  }
+}
+
+/** Who publishes, and how it ends. */
+interface Publisher {
+  publish(subject: string, payload: string): void
+  stop(): Promise<void>
+}
+
+/** A nats-server, and a service beside it that publishes. */
+async function startBroker(): Promise<Publisher & { readonly server: NatsServer }> {
+  const server = await startNatsServer()
+  const publisher = await connectNats({ servers: server.url })
+  return {
+    server,
+    publish: (subject, payload) => publisher.publish(subject, Buffer.from(payload)),
+    async stop() {
+      await publisher.close()
       await server[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** One of a system's own clients publishes, where there is no broker. */
+async function openPublisher(url: string, name: ProtocolName): Promise<Publisher> {
+  const { path, publish } = PROTOCOLS[name]
+  const socket = await openRawSocket(new URL(path, url).href, () => {})
+  if (name === 'socketIo') {
+    socket.write(encodeFrame('40'))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  return {
+    publish: (subject, payload) => void socket.write(encodeFrame(publish?.(subject, payload) ?? '')),
+    stop: async () => void socket.destroy(),
   }
 }
 
 async function startProcess(command: string, args: string[], protocol: ProtocolName): Promise<System> {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
   const url = await listening(child)
-  const publisher = await openRawSocket(new URL(PROTOCOLS[protocol].path, url).href, () => {})
-  if (protocol === 'socketIo') {
-    publisher.write(encodeFrame('40'))
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
+  const { publish, stop } = await openPublisher(url, protocol)
   return {
     url,
     protocol,
     pids: [child.pid ?? 0],
-    publish: (subject, payload) =>
-      void publisher.write(encodeFrame(PROTOCOLS[protocol].publish?.(subject, payload) ?? '')),
+    publish,
     async [Symbol.asyncDispose]() {
-      publisher.destroy()
+      await stop()
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.kill()
       await ended
@@ -132,26 +146,19 @@ function listening(child: ChildProcess): Promise<string> {
 }
 
 async function onWorkerd(main: string, className: string, binding: string, protocol: ProtocolName): Promise<System> {
-  const server = protocol === 'nats' ? await startNatsServer() : undefined
-  const vars: Record<string, string> = server ? { UPSTREAM_URL: server.url } : {}
+  const broker = protocol === 'nats' ? await startBroker() : undefined
+  const vars: Record<string, string> = broker ? { UPSTREAM_URL: broker.server.url } : {}
   const packages = join(peers, 'node_modules')
   const workerd = await startWorkerd({ main, className, binding, vars, packages })
-  const publisher = server
-    ? await connectNats({ servers: server.url })
-    : await openRawSocket(new URL(PROTOCOLS[protocol].path, workerd.url).href, () => {})
+  const { publish, stop } = broker ?? (await openPublisher(workerd.url, protocol))
   return {
     url: workerd.url,
     protocol,
     pids: [workerd.pid],
-    publish(subject, payload) {
-      if ('publish' in publisher) publisher.publish(subject, Buffer.from(payload))
-      else publisher.write(encodeFrame(PROTOCOLS[protocol].publish?.(subject, payload) ?? ''))
-    },
+    publish,
     async [Symbol.asyncDispose]() {
-      if ('publish' in publisher) await publisher.close()
-      else publisher.destroy()
       await workerd[Symbol.asyncDispose]()
-      await server?.[Symbol.asyncDispose]()
+      await stop()
     },
   }
 }

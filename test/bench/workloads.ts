@@ -1,9 +1,7 @@
-import type { Socket } from 'node:net'
 import { type Load, startLoad } from './load.ts'
 import { encodeBenchMessage } from './message.ts'
 import { cpuOf, memoryOf } from './process-figures.ts'
-import { PROTOCOLS } from './protocols.ts'
-import { encodeFrame, openRawSocket } from './raw-socket.ts'
+import { subscribe } from './protocols.ts'
 import type { System } from './systems.ts'
 
 /** What one run of one workload found. */
@@ -123,23 +121,7 @@ function idle(title: string, connections: number): Workload {
     title,
     unit: 'KiB per idle connection',
     async run(system) {
-      const protocol = PROTOCOLS[system.protocol]
-      const url = new URL(protocol.path, system.url).href.replace('http', 'ws')
-      const open = async () => {
-        const ready = Promise.withResolvers<void>()
-        const steps = protocol.subscribe(['bench'])
-        const socket: Socket = await openRawSocket(url, (chunk) => {
-          if (steps[0]?.after && chunk.includes(steps[0].after)) step()
-          if (chunk.includes(protocol.ready)) ready.resolve()
-        })
-        const step = () => {
-          const { send = '' } = steps.shift() ?? {}
-          socket.write(encodeFrame(send, system.protocol === 'nats'))
-        }
-        if (steps[0]?.after === '') step()
-        await ready.promise
-        return socket
-      }
+      const open = () => subscribe(system.url, system.protocol, ['bench'])
       // The first ones make what all of them need.
       const sockets = await Promise.all(Array.from({ length: 100 }, open))
       await settled()

@@ -11,6 +11,7 @@ import { createToken, SECRET } from '../support/token.ts'
 import { BROWSERS, type BrowserPage, type RunningBrowser } from './browsers.ts'
 import type { PageApp } from './page-app.ts'
 import { servePage } from './page-server.ts'
+import { openApp } from './page-stack.ts'
 
 const STREAM = { name: 'NUMBERS', subjects: ['numbers.*'], storage: 'memory' } as const
 const grants = { allow: ['numbers.*', 'plain', 'late.*', '_INBOX.>', '$JS.API.>'] }
@@ -111,8 +112,7 @@ for (const name of ['chromium', 'firefox'] as const)
       await page.exposeFunction('askToken', () =>
         signedOut ? '' : createToken({ pub: grants, subscribe: grants, expiresIn }),
       )
-      await page.goto(pages.url)
-      await page.waitForFunction(() => 'spanwire' in globalThis)
+      await openApp(page, pages.url)
       await page.evaluate(
         ({ url, PING }) => {
           const { anything, connect, defineEvents, event, SpanwireError } = (

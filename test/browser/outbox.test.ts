@@ -1,16 +1,14 @@
 /** What a page publishes while it is offline, over reloads and crashes of real Chromium, into a real stream. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/node.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
-import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import type { FaultProxy } from '../support/fault-proxy.ts'
 import { isSkipped } from '../support/runtimes.ts'
-import { createToken, SECRET } from '../support/token.ts'
+import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
-import { servePage } from './page-server.ts'
+import { openApp, type PageStack, startPageStack } from './page-stack.ts'
 
 /** In the page: the promises of this page's publishes, and what became of an earlier page's. */
 interface Kept {
@@ -22,29 +20,21 @@ interface Kept {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 describe.skipIf(isSkipped('chromium'))('an outbox', () => {
-  let nats: NatsServer
+  let stack: PageStack
   let bridge: BridgeServer
   let proxy: FaultProxy
-  let pages: Awaited<ReturnType<typeof servePage>>
+  let pages: PageStack['pages']
   let browser: Browser
   let context: BrowserContext
   let token: string
 
   beforeAll(async () => {
-    nats = await startNatsServer({ jetstream: true })
-    pages = await servePage()
-    bridge = await serve({ upstream: nats.url, auth: { secret: SECRET }, origins: [pages.url] })
-    await bridge.bridge.hub.opened
-    proxy = await startFaultProxy(bridge.port)
-    browser = await launchChromium()
+    stack = await startPageStack()
+    ;({ bridge, proxy, pages, browser } = stack)
     token = await createToken({ pub: { allow: ['jobs.*'] }, subscribe: { allow: ['_INBOX.>'] } })
   }, 60_000)
   afterAll(async () => {
-    await browser?.close()
-    await proxy?.close()
-    await bridge?.close()
-    await pages?.[Symbol.asyncDispose]()
-    await nats?.[Symbol.asyncDispose]()
+    await stack?.[Symbol.asyncDispose]()
   })
   beforeEach(async () => {
     await bridge.bridge.hub.streams.api.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
@@ -57,8 +47,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
   })
 
   const begin = async (page: Page, maxMessages = 1_000) => {
-    await page.goto(pages.url)
-    await page.waitForFunction(() => 'spanwire' in globalThis)
+    await openApp(page, pages.url)
     await page.evaluate(
       ({ url, token, maxMessages }) => {
         const { anything, connect, defineEvents, event } = (globalThis as unknown as { spanwire: PageApp }).spanwire

@@ -1,10 +1,9 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { serveLocally } from '../support/serve-locally.ts'
 
 /** Serves an empty page with page-app.ts, from an origin of its own. */
-export async function servePage(): Promise<{ url: string } & AsyncDisposable> {
+export async function servePage(): ReturnType<typeof serveLocally> {
   const { outputFiles } = await build({
     entryPoints: ['page-app.ts', '../../sdk/share/shared-worker.ts'].map((path) =>
       fileURLToPath(new URL(path, import.meta.url)),
@@ -19,7 +18,7 @@ export async function servePage(): Promise<{ url: string } & AsyncDisposable> {
     write: false,
   })
   const files = new Map(outputFiles.map(({ path, contents }) => [path, contents]))
-  const server = createServer((request, response) => {
+  return serveLocally((request, response) => {
     const file = files.get(request.url ?? '')
     if (file) return void response.setHeader('Content-Type', 'text/javascript').end(file)
     response.setHeader('Content-Type', 'text/html')
@@ -27,12 +26,4 @@ export async function servePage(): Promise<{ url: string } & AsyncDisposable> {
       '<!doctype html><title>Spanwire</title><link rel="icon" href="data:,"><script type="module" src="/page-app.js"></script>',
     )
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }

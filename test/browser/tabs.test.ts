@@ -1,15 +1,13 @@
 /** Tabs of real Chromium that share one connection, by a SharedWorker and without one. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
-import { launchChromium } from '../support/chromium.ts'
+import type { BridgeServer } from '../../bridge/node.ts'
 import { eventually } from '../support/eventually.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import type { FaultProxy } from '../support/fault-proxy.ts'
 import { isSkipped } from '../support/runtimes.ts'
-import { createToken, SECRET } from '../support/token.ts'
+import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
-import { servePage } from './page-server.ts'
+import { openApp, type PageStack, startPageStack } from './page-stack.ts'
 
 /** In each page. */
 interface Tab {
@@ -26,9 +24,9 @@ const grants = { allow: ['numbers.*', 'sums.*', '_INBOX.>'] }
 describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as the worker is not there'] as const)(
   'tabs that share by %s',
   (mode) => {
-    let nats: NatsServer
+    let stack: PageStack
     let bridge: BridgeServer
-    let pages: Awaited<ReturnType<typeof servePage>>
+    let pages: PageStack['pages']
     let proxy: FaultProxy
     let browser: Browser
     let context: BrowserContext
@@ -36,20 +34,12 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     let stored = 0
 
     beforeAll(async () => {
-      nats = await startNatsServer({ jetstream: true })
-      pages = await servePage()
-      bridge = await serve({ upstream: nats.url, auth: { secret: SECRET }, origins: [pages.url] })
-      await bridge.bridge.hub.opened
-      proxy = await startFaultProxy(bridge.port)
-      browser = await launchChromium()
+      stack = await startPageStack()
+      ;({ bridge, proxy, pages, browser } = stack)
       token = await createToken({ pub: grants, subscribe: grants })
     }, 60_000)
     afterAll(async () => {
-      await browser?.close()
-      await proxy?.close()
-      await bridge?.close()
-      await pages?.[Symbol.asyncDispose]()
-      await nats?.[Symbol.asyncDispose]()
+      await stack?.[Symbol.asyncDispose]()
     })
     beforeEach(async () => {
       stored = 0
@@ -64,8 +54,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
 
     const open = async () => {
       const page = await context.newPage()
-      await page.goto(pages.url)
-      await page.waitForFunction(() => 'spanwire' in globalThis)
+      await openApp(page, pages.url)
       await page.evaluate(
         ({ url, token, worker }) => {
           const { anything, connect, defineEvents, event } = (globalThis as unknown as { spanwire: PageApp }).spanwire

@@ -5,15 +5,15 @@
 import type { Socket } from 'node:net'
 import { serve } from '../../bridge/node.ts'
 import { encodeFrame, openRawSocket } from '../bench/raw-socket.ts'
+import { openToAll } from '../support/open-to-all.ts'
 
 const ROUNDS = 20
 const CLIENTS = 1_000
 const AT_ONCE = 100
 
-const everything = { allow: ['>'], deny: [] }
 const server = await serve({
   upstream: 'embedded',
-  auth: { anonymous: { publish: everything, subscribe: everything } },
+  auth: openToAll,
 })
 const { hub } = server.bridge
 const heaps: number[] = []

@@ -11,6 +11,7 @@ import { webSocket } from '../../sdk/transport/websocket.ts'
 import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
+import { openToAll } from '../support/open-to-all.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { packPackage } from './package.ts'
@@ -21,8 +22,6 @@ import { measureSubpaths } from './subpaths.ts'
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 /** The oldest that the package says it runs on. */
 const OLDEST_NODE = '22.12.0'
-const everything = { allow: ['>'], deny: [] }
-const anonymous = { publish: everything, subscribe: everything }
 
 let tarball: string
 const opened: AsyncDisposable[] = []
@@ -154,7 +153,7 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
       minify: true,
     })
     await using files = await serveFolder(pages.folder)
-    await using bridge = await serve({ upstream: 'embedded', auth: { anonymous }, origins: [files.url] })
+    await using bridge = await serve({ upstream: 'embedded', auth: openToAll, origins: [files.url] })
     for (const name of ['script.html', 'bundled.html']) {
       const { page, complaints } = await open(`${files.url}/${name}?bridge=${bridge.url}`)
       await page.getByText('a 42').waitFor({ timeout: 10_000 })
@@ -175,7 +174,7 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
     expect(html).not.toContain('undefined')
 
     await using files = await serveFolder(join(app.folder, 'dist'))
-    await using bridge = await serve({ upstream: 'embedded', auth: { anonymous }, origins: [files.url] })
+    await using bridge = await serve({ upstream: 'embedded', auth: openToAll, origins: [files.url] })
     const schema: StandardSchema<{ total: number }> = {
       '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as { total: number } }) },
     }

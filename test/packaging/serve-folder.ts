@@ -1,19 +1,9 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
+import { serveLocally } from '../support/serve-locally.ts'
 
 /** Serves a folder's files on an origin of its own. */
-export async function serveFolder(folder: string): Promise<{ readonly url: string } & AsyncDisposable> {
-  const app = new Hono().use('*', serveStatic({ root: folder }))
-  const server = createServer(getRequestListener(app.fetch))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
+export function serveFolder(folder: string): ReturnType<typeof serveLocally> {
+  return serveLocally(getRequestListener(new Hono().use('*', serveStatic({ root: folder })).fetch))
 }

@@ -1,8 +1,8 @@
 /** Spanwire's Worker, for whoever comes, with a flush window. */
 import { createWorker } from '../../../worker/worker.ts'
+import { openToAll } from '../../support/open-to-all.ts'
 
-const everything = { allow: ['>'], deny: [] }
-const made = createWorker({ flushWindow: 10, auth: { anonymous: { publish: everything, subscribe: everything } } })
+const made = createWorker({ flushWindow: 10, auth: openToAll })
 
 export const SpanwireHub: typeof made.SpanwireHub = made.SpanwireHub
 export default made.worker

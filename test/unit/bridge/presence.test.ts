@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
 import type { PresenceNews } from '../../../sdk/protocol/presence.ts'
 import { createServerReader } from '../../../sdk/protocol/server-reader.ts'
-import { bridgeFor, openToAll, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
+import { openToAll } from '../../support/open-to-all.ts'
+import { bridgeFor, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
 
 afterEach(() => vi.useRealTimers())
 

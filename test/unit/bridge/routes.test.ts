@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeOptions } from '../../../bridge/bridge.ts'
 import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
-import { bridgeFor, openToAll, SECRET, settle, sign } from './scripted-client.ts'
+import { openToAll } from '../../support/open-to-all.ts'
+import { bridgeFor, SECRET, settle, sign } from './scripted-client.ts'
 
 const nats = { pub: { allow: ['a.>'] } }
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)

@@ -1,15 +1,12 @@
 import { SignJWT } from 'jose'
-import type { AuthOptions } from '../../../bridge/auth/authenticate.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../../../bridge/bridge.ts'
 import type { ClientConnection } from '../../../bridge/hub/client-socket.ts'
 import type { SessionSnapshot } from '../../../bridge/session/snapshot.ts'
 import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
 import type { Upstream } from '../../../bridge/upstream/upstream.ts'
+import { openToAll } from '../../support/open-to-all.ts'
 
 export const SECRET = 'a secret of at least thirty-two bytes'
-
-const everything = { allow: ['>'], deny: [] }
-export const openToAll: AuthOptions = { anonymous: { publish: everything, subscribe: everything } }
 
 /** A bridge on the embedded upstream, with turns that end when the test says so. */
 export function bridgeFor(options: Partial<BridgeOptions> = {}): {
