@@ -10,10 +10,11 @@ import { urlTokenFinder } from '../bridge/routes/url-token.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../sdk/errors.ts'
 import { TUNNEL_HEADER } from '../sdk/protocol/header-names.ts'
 import type { Settings } from './env.ts'
+import type { Hub } from './hubs.ts'
 import type { UpgradedResponse } from './runtime.ts'
 
 /** Finds the hub of a request's client. */
-type FindHub = (request: Request) => { fetch(request: Request): Promise<Response> }
+type FindHub = (request: Request) => Hub
 
 /** Which requests end in the Worker itself; the rest of the tunnel is its input, which belongs to the hub. */
 export function isEventStream({ method, url }: Request): boolean {

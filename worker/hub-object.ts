@@ -9,7 +9,8 @@ import { openObjectSql } from '../bridge/upstream/streams/object-sql.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
 import { toSendableClose } from './closing.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
-import { toUnavailable } from './problem.ts'
+import { ROOM_HEADER } from './hubs.ts'
+import { problem, toUnavailable } from './problem.ts'
 import { type HibernatableSocket, type ObjectState, OPEN, upgradeResponse } from './runtime.ts'
 import { Snapshots } from './snapshots.ts'
 
@@ -34,8 +35,9 @@ export interface HubObjectOptions {
 }
 
 /**
- * Connections of one hub. Without a limit a crowd takes the object's 128 MB, and everybody loses the hub at once. At
- * the 15 kB for each that a bridge takes on Node, these are 75 MB; nobody has measured it on Cloudflare yet.
+ * Connections of one hub, at most; `CLIENTS_PER_HUB` spreads them before that. Without a limit a crowd takes the object's
+ * 128 MB, and everybody loses the hub at once. At the 7.5 KiB of heap for each these are 37 MB; whether what workerd has of
+ * its own for each socket (85 KiB) counts too, nobody has measured on Cloudflare yet.
  */
 export const MAX_CONNECTIONS = 5_000
 const LINGER = 10_000
@@ -80,6 +82,7 @@ export class HubObject {
   }
 
   async fetch(request: Request): Promise<Response> {
+    if (this.#connections.size >= Number(request.headers.get(ROOM_HEADER) ?? Number.POSITIVE_INFINITY)) return full()
     this.#requests++
     try {
       const { bridge } = this.#start()
@@ -164,12 +167,12 @@ export class HubObject {
   #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
-    const { upstream: url, plan: _, ...settings } = readSettings(this.#env, this.#options.auth)
+    const { upstream: url, auth, origins, admin } = readSettings(this.#env, this.#options.auth)
     const upstream =
       url === 'embedded' ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) }) : createUpstream(url)
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
     const { flushWindow = 0 } = this.#options
-    const bridge = createBridge({ ...settings, upstream, limits, flushWindow })
+    const bridge = createBridge({ auth, origins, ...(admin && { admin }), upstream, limits, flushWindow })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }
@@ -194,6 +197,13 @@ export class HubObject {
     // Nobody waits for it, and there is nobody to tell.
     upstream.close().catch(() => {})
   }
+}
+
+/** For the Worker, which looks for another hub. */
+function full(): Response {
+  const response = problem(503, 'upstream-unavailable', 'This hub has clients enough.')
+  response.headers.set(ROOM_HEADER, 'none')
+  return response
 }
 
 /** Resolves when NATS was first within reach, or took too long: the bridge says so to whoever comes then. */

@@ -61,19 +61,19 @@ export function hubCount(plan: HubPlan): number {
 }
 
 /**
- * The hub of a client: in the region nearest to it, always the same for the same `key`. Another hub in a region takes
- * over only its own share of the clients; all others stay where they are.
+ * The hubs that a client may come to, best first: in the region nearest to it, always the same for the same `key`. Another
+ * hub in a region takes over only its own share of the clients; all others stay where they are.
  */
-export function placeClient(plan: HubPlan, key: string, origin: RequestOrigin | undefined): HubPlace {
-  const { hubs, region } = nearest(plan, origin)
-  let best = { name: '', score: -1 }
-  for (let number = 1; number <= hubs; number++) {
-    const name = region === undefined ? `hub-${number}` : `${region}-${number}`
-    // Rendezvous hashing: each hub bids for each client, and the highest bid has it.
-    const score = hash(`${name} ${key}`)
-    if (score > best.score) best = { name, score }
-  }
-  return region === undefined ? { name: best.name } : { name: best.name, region }
+export function placesOf(plan: HubPlan, key: string, origin: RequestOrigin | undefined): readonly HubPlace[] {
+  return byDistance(plan, origin).flatMap(({ hubs, region }) =>
+    Array.from({ length: hubs }, (_, index) => {
+      const name = `${region ?? 'hub'}-${index + 1}`
+      // Rendezvous hashing: each hub bids for each client, and the highest bid has it.
+      return { score: hash(`${name} ${key}`), place: region === undefined ? { name } : { name, region } }
+    })
+      .sort((a, b) => b.score - a.score)
+      .map(({ place }) => place),
+  )
 }
 
 /** What tells clients apart by their address. An IPv6 client has a /64 to itself and changes addresses within it. */
@@ -89,13 +89,11 @@ export function addressKey(address: string): string {
     .join(':')
 }
 
-function nearest(plan: HubPlan, origin: RequestOrigin | undefined): HubPlan[number] {
-  const [first] = plan
-  if (!first) throw new SpanwireError('invalid-argument', 'A plan needs at least one hub.')
+function byDistance(plan: HubPlan, origin: RequestOrigin | undefined): HubPlan {
   const from = coordinates(origin)
-  if (!from) return first
+  if (!from) return plan
   const distanceTo = ({ region }: HubPlan[number]) => (region ? angle(from, regions[region]) : 0)
-  return plan.reduce((best, candidate) => (distanceTo(candidate) < distanceTo(best) ? candidate : best), first)
+  return plan.toSorted((a, b) => distanceTo(a) - distanceTo(b))
 }
 
 function coordinates(origin: RequestOrigin | undefined): readonly [number, number] | undefined {

@@ -1,9 +1,10 @@
 import { readSettings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
-import { addressKey, placeClient } from './placement.ts'
+import { Hubs } from './hubs.ts'
+import { addressKey } from './placement.ts'
 import { problem, toUnavailable } from './problem.ts'
-import type { ObjectState, RequestOrigin } from './runtime.ts'
+import type { ObjectState } from './runtime.ts'
 
 /** What a Worker can be told beside its variables ({@link WorkerEnv}). */
 export interface WorkerOptions extends HubObjectOptions {
@@ -35,6 +36,7 @@ const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz|varz|co
  */
 export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
   const { clientKey = defaultClientKey } = options
+  const hubs = new Hubs()
   return {
     worker: {
       async fetch(request, env) {
@@ -43,11 +45,7 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const settings = readSettings(env, options.auth)
-          const findHub = (client: Request) => {
-            const { cf } = client as { cf?: RequestOrigin }
-            const { name, region } = placeClient(settings.plan, clientKey(client), cf)
-            return env.HUB.getByName(name, region && { locationHint: region })
-          }
+          const findHub = (client: Request) => hubs.of(client, clientKey(client), { namespace: env.HUB, ...settings })
           if (isEventStream(request))
             return await eventStreams(settings, findHub).fetch(request, { heartbeat: HEARTBEAT })
           return await findHub(request).fetch(request)

@@ -15,6 +15,7 @@ describe('the variables of the Worker', () => {
       upstream: 'embedded',
       origins: [],
       plan: [{ hubs: 1 }],
+      clientsPerHub: 1_000,
     })
   })
 
@@ -29,6 +30,7 @@ describe('the variables of the Worker', () => {
     ['a short secret', { AUTH_SECRET: 'hunter2' }, /AUTH_SECRET is shorter than 32 bytes/],
     ['an upstream of another scheme', { AUTH_SECRET, UPSTREAM_URL: 'http://nats.example' }, /UPSTREAM_URL/],
     ['more hubs than the embedded upstream can serve', { AUTH_SECRET, HUBS: '2' }, /HUBS is more than 1/],
+    ['a malformed number of clients', { AUTH_SECRET, CLIENTS_PER_HUB: '-1' }, /CLIENTS_PER_HUB can't be "-1": give/],
     ['a malformed number of hubs', { AUTH_SECRET, HUBS: 'many' }, /HUBS can't be "many"/],
   ])('refuse %s, and say what to do', (_, env, message) => {
     expect(() => readSettings({ HUB, ...env })).toThrow(message)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { addressKey, hubCount, parseHubs, placeClient } from '../../../worker/placement.ts'
+import { addressKey, type HubPlace, hubCount, parseHubs, placesOf } from '../../../worker/placement.ts'
 
 const clients = Array.from({ length: 3_000 }, (_, index) => `203.0.${index >> 8}.${index & 255}`)
+const placeClient = (...of: Parameters<typeof placesOf>) => placesOf(...of)[0] as HubPlace
 const countBy = (names: readonly string[]) => Map.groupBy(names, (name) => name)
 
 describe('HUBS', () => {
@@ -51,6 +52,21 @@ describe('a client', () => {
       return then !== now
     })
     expect(moved.length / clients.length).toBeCloseTo(1 / 5, 1)
+  })
+
+  it('has every hub as its second, if it is not its first: those of a full one are spread over all others', () => {
+    const plan = parseHubs('4')
+    const seconds = clients.map((key) => placesOf(plan, key, undefined).map(({ name }) => name))
+    for (const names of seconds) expect(new Set(names).size).toBe(4)
+    const pairs = [...countBy(seconds.map(([first, second]) => `${first} ${second}`)).values()]
+    expect(pairs).toHaveLength(12)
+    for (const { length } of pairs) expect(length).toBeGreaterThan(clients.length / 12 / 1.4)
+  })
+
+  it('comes to another region only after all of its own', () => {
+    const europe = { continent: 'EU', latitude: '48.86', longitude: '2.35' }
+    const regions = placesOf(parseHubs('apac=2 weur=2 enam=1'), 'x', europe).map(({ region }) => region)
+    expect(regions).toEqual(['weur', 'weur', 'enam', 'apac', 'apac'])
   })
 
   const plan = parseHubs('wnam=1 enam=1 weur=1 apac=1')

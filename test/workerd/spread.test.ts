@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SseSocket } from '../../sdk/transport/sse-socket.ts'
+import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { eventually } from '../support/eventually.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { rootToken, SECRET } from '../support/token.ts'
+import { type RunningWorker, startWorker } from '../support/workerd.ts'
+
+let server: NatsServer
+let worker: RunningWorker
+let token: string
+/** The hub that their key leads to. */
+let home: unknown
+
+beforeAll(async () => {
+  server = await startNatsServer()
+  token = await rootToken()
+  worker = await startWorker({
+    secret: SECRET,
+    upstream: server.url,
+    vars: { HUBS: '3', CLIENTS_PER_HUB: '2' },
+  })
+}, 60_000)
+
+afterAll(async () => {
+  await worker?.stop()
+  await server?.[Symbol.asyncDispose]()
+})
+
+/** All of one key, as from behind one address: by their key alone they would all be at one hub. */
+async function connected(): Promise<RawClient> {
+  const client = await RawClient.open(`${worker.url.replace('http', 'ws')}/nats?client=a`)
+  await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false,"headers":true}\r\n`)
+  return client
+}
+
+const hubOf = (client: RawClient) => client.infos[0]?.server_id
+
+/** As many as their own hub takes, once those of the test before have left: the next one comes to another hub. */
+async function fillTheirHub(): Promise<RawClient[]> {
+  const clients: RawClient[] = []
+  await eventually(
+    async () => {
+      const client = await connected()
+      if (clients.length < 2 && hubOf(client) === home) return !clients.push(client)
+      client.close()
+      return clients.length === 2 && hubOf(client) !== home
+    },
+    { what: 'room for two' },
+  )
+  return clients
+}
+
+describe('a hub that has clients enough', () => {
+  it('leaves the next ones to the other hubs, and takes them when those have as many', async () => {
+    const clients: RawClient[] = []
+    for (let i = 0; i < 8; i++) clients.push(await connected())
+    const hubs = clients.map(hubOf)
+    home = hubs[0]
+    expect(hubs[0]).toBe(hubs[1])
+    expect(hubs[2]).toBe(hubs[3])
+    expect(hubs[4]).toBe(hubs[5])
+    expect(new Set(hubs).size).toBe(3)
+    expect([hubs[6], hubs[7]]).toEqual([hubs[0], hubs[0]])
+
+    // They hear each other all the same.
+    for (const client of clients) await client.exchange('SUB chat 1\r\n')
+    clients[5]?.send('PUB chat 2\r\nhi\r\n')
+    for (const client of clients) expect(await client.next()).toMatchObject({ payload: 'hi' })
+
+    // Places that are free again are taken again.
+    for (const client of clients) client.close()
+    for (const client of await fillTheirHub()) client.close()
+  }, 30_000)
+
+  it('is not the one where what a tunnel posts belongs, and it gets there', async () => {
+    const full = await fillTheirHub()
+    const socket = new SseSocket(`${worker.url.replace('http', 'ws')}/nats?client=a`)
+    let heard = ''
+    socket.onmessage = ({ data }) => {
+      heard += new TextDecoder().decode(data)
+    }
+    const send = (text: string) => socket.send(new TextEncoder().encode(text))
+    send(`CONNECT {"auth_token":"${token}","verbose":false}\r\nSUB tunnel 1\r\nPING\r\n`)
+    await eventually(() => heard.includes('PONG'), { what: 'PONG' })
+    const [, hub] = /"server_id":"([^"]+)"/.exec(heard) ?? []
+    expect(hub).not.toBe(home)
+
+    send('PUB tunnel 2\r\nhi\r\n')
+    await eventually(() => heard.includes('MSG tunnel 1 2\r\nhi\r\n'), { what: 'the message' })
+    socket.close()
+    for (const client of full) client.close()
+  }, 30_000)
+
+  it('goes on to take what is published by HTTP', async () => {
+    const full = await fillTheirHub()
+    const response = await fetch(`${worker.url}/publish/by.http?client=a`, {
+      method: 'POST',
+      body: 'hello',
+      headers: { Authorization: `Bearer ${token}` },
+    })
+    expect(response.status).toBe(202)
+    for (const client of full) client.close()
+  })
+})
