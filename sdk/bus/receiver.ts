@@ -39,7 +39,7 @@ export function createReceiver(
       message.done?.()
     }
     try {
-      data = event.codec.decode(message.payload)
+      data = event.codec.decode(message.payload, message.text)
       const done = validate(event.schema, data, message.subject, (valid) => deliver(make(valid), message))
       return done instanceof Promise ? done.catch(refuse) : done
     } catch (error) {

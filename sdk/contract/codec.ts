@@ -3,7 +3,8 @@ export interface Codec {
   /** For HTTP, such as `application/json`. */
   readonly contentType: string
   encode(data: unknown): Uint8Array
-  decode(bytes: Uint8Array): unknown
+  /** @param text the same as text, where that is at hand */
+  decode(bytes: Uint8Array, text?: string): unknown
 }
 
 const encoder = new TextEncoder()
@@ -13,7 +14,7 @@ const decoder = new TextDecoder()
 export const json: Codec = {
   contentType: 'application/json',
   encode: (data) => encoder.encode(data === undefined ? '' : JSON.stringify(data)),
-  decode: (bytes) => (bytes.length > 0 ? JSON.parse(decoder.decode(bytes)) : undefined),
+  decode: (bytes, text) => (bytes.length > 0 ? JSON.parse(text ?? decoder.decode(bytes)) : undefined),
 }
 
 /** The bytes as they are. */

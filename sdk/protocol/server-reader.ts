@@ -8,6 +8,8 @@ export interface ServerMessage {
   /** The raw `NATS/1.0` header block; parsed only when somebody asks. */
   readonly headerBlock?: Uint8Array | undefined
   readonly payload: Uint8Array
+  /** The payload as text, where that is at hand: then nobody has to decode it. */
+  readonly text?: string | undefined
 }
 
 /** What is done with a server's operations, in their order. */
@@ -36,12 +38,18 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
   let size = 0
   /** Bytes that the message needs which has begun. */
   let needed = 0
+  // Messages of one subject often have the same line.
+  let line: string | undefined
+  let message: RegExpExecArray | null
 
   return (chunk) => {
     chunks.push(chunk)
     size += chunk.length
     if (size < needed) return
     const bytes = join(chunks)
+    // If there are as many characters as bytes, they are in the same places, and nothing has to be decoded a second time.
+    const all = size > MAX_LINE ? '' : decode(bytes)
+    const cut = (from: number, to: number) => (all.length === size ? all.slice(from, to) : undefined)
     let at = 0
     let waits: unknown
     needed = 0
@@ -51,8 +59,9 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
         if (size - at > MAX_LINE) throw new Error('a line without an end')
         break
       }
-      const line = decode(bytes.subarray(at, end)).trimEnd()
-      const message = MESSAGE.exec(line)
+      const next = cut(at, end) ?? decode(bytes.subarray(at, end))
+      if (next !== line) message = MESSAGE.exec(next.trimEnd())
+      line = next
       if (message) {
         const headersEnd = end + 1 + Number(message[7] ?? 0)
         const stop = end + 1 + Number(message[8])
@@ -66,12 +75,13 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
           reply: message[3] ?? message[6],
           headerBlock: message[7] ? bytes.subarray(end + 1, headersEnd) : undefined,
           payload: bytes.subarray(headersEnd, stop),
+          text: cut(headersEnd, stop),
         })
       } else {
-        const operation = OPERATION.exec(line)
+        const operation = OPERATION.exec(next.trimEnd())
         if (!operation) throw new Error('an unknown operation')
         at = end + 1
-        waits = on.operation(line.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
+        waits = on.operation(next.trimEnd().split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
       }
     }
     chunks = [bytes.subarray(at)]

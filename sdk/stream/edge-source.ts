@@ -18,9 +18,10 @@ export function edgeSource(transport: Transport): ReplaySource {
       message(message) {
         if (message.subject === REPLAY_STATUS_SUBJECT) return readStatus(message.headerBlock, filter, sink)
         const ack = parseAckSubject(message.reply ?? '')
-        const { subject, headerBlock, payload } = message
+        const { subject, headerBlock, payload, text } = message
         // Where to acknowledge is nobody's business: an event's `reply` is where an answer is wanted.
-        if (ack) sink.message({ subject, payload, seq: ack.seq, time: ack.time, ...(headerBlock && { headerBlock }) })
+        if (ack)
+          sink.message({ subject, payload, text, seq: ack.seq, time: ack.time, ...(headerBlock && { headerBlock }) })
       },
       ended: (error) => sink.ended(error as SpanwireError),
     })

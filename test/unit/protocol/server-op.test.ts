@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeError, encodeInfo, encodeMessage } from '../../../sdk/protocol/server-op.ts'
 import { createServerReader } from '../../../sdk/protocol/server-reader.ts'
@@ -9,8 +10,14 @@ function recorder(): { seen: unknown[]; read: (text: string) => void; waits: { n
   const seen: unknown[] = []
   const waits = { now: false }
   const read = createServerReader({
-    message: (sid, { headerBlock, payload, ...rest }) =>
-      void seen.push({ sid, ...rest, ...(headerBlock && { headers: text(headerBlock) }), payload: text(payload) }),
+    message: (sid, { subject, reply, headerBlock, payload }) =>
+      void seen.push({
+        sid,
+        subject,
+        reply,
+        ...(headerBlock && { headers: text(headerBlock) }),
+        payload: text(payload),
+      }),
     operation(verb, about) {
       seen.push(about ? [verb, about] : verb)
       return waits.now
@@ -67,6 +74,25 @@ describe('a reader of what servers send', () => {
     const { seen, read } = recorder()
     expect(() => read(stream)).toThrow(/a wrong length|an unknown operation|a line without an end/)
     expect(seen).toEqual([])
+  })
+
+  it('gives text only where it is what the payload says, and always for ASCII', () => {
+    const ascii = fc.string({ unit: 'binary-ascii' }).map(bytes)
+    const payloads = fc.array(fc.oneof(ascii, fc.string({ unit: 'binary' }).map(bytes), fc.uint8Array()))
+    fc.assert(
+      fc.property(fc.array(payloads), (chunks) => {
+        for (const chunk of chunks) {
+          const isAscii = chunk.every((payload) => payload.every((byte) => byte < 128))
+          const read = createServerReader({
+            message: (_, { payload, text: given }) => {
+              if (isAscii || given !== undefined) expect(given).toBe(text(payload))
+            },
+            operation: () => undefined,
+          })
+          read(Buffer.concat(chunk.map((payload) => encodeMessage('a', '1', payload))))
+        }
+      }),
+    )
   })
 
   it('stops where it is told to, and goes on with the next chunk', () => {
