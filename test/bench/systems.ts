@@ -45,7 +45,7 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
     return {
       ...system,
-      part: 0.2,
+      part: 0.1,
       publish,
       async [Symbol.asyncDispose]() {
         await system[Symbol.asyncDispose]()
@@ -58,11 +58,11 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   'Socket.IO (no NATS)': async () => {
     await install('socket.io@4.8.4')
     await cp(join(root, 'test/bench/peers/socket-io.mjs'), join(peers, 'socket-io.mjs'))
-    return { ...(await startProcess(process.execPath, [join(peers, 'socket-io.mjs')], 'socketIo')), part: 0.2 }
+    return { ...(await startProcess(process.execPath, [join(peers, 'socket-io.mjs')], 'socketIo')), part: 0.1 }
   },
   'PartyServer on workerd (no NATS)': async () => {
     await install('partyserver@0.5.10')
-    return { ...(await onWorkerd('test/bench/peers/party-server.ts', 'Bench', 'Bench', 'party')), part: 0.05 }
+    return { ...(await onWorkerd('test/bench/peers/party-server.ts', 'Bench', 'Bench', 'party')), part: 0.02 }
   },
 }
 

@@ -75,6 +75,21 @@ function ownSubjects(title: string, messages: number): Workload {
   })
 }
 
+/** 100 subscribers who share so many subjects; one of them gets each message, whatever their number. */
+function sharedOut(subjects: number, messages: number): Workload {
+  const subscribers = 100
+  const clients = Array.from({ length: subscribers }, (_, client) =>
+    Array.from({ length: subjects / subscribers }, (_, i) => `part.${client + i * subscribers}`),
+  )
+  return deliveries(`100 subscribers of ${subjects} subjects`, clients, 1, messages, async (system, load, at) => {
+    for (let sent = at.from; sent < at.to; ) {
+      const until = Math.min(sent + IN_FLIGHT / 2, at.to)
+      while (sent < until) system.publish(`part.${sent % subjects}`, encodeBenchMessage(++sent))
+      await load.untilAll(sent - Math.min(sent - at.from, IN_FLIGHT / 2))
+    }
+  })
+}
+
 /** Messages to publish: those after `from`, up to `to`. */
 interface Stretch {
   readonly from: number
@@ -142,17 +157,17 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 1_500))
 /** How many messages to `subscribers` make about two million deliveries. */
 const forTwoMillion = (subscribers: number) => Math.ceil(2_000_000 / subscribers)
 
-/** What a delivery costs as there are more subscribers: of use beside each other, not beside other systems. */
+/** What a delivery costs as there are more subscribers, or subjects: of use beside each other, not beside other systems. */
 export const GROWTH: Record<string, Workload> = Object.fromEntries(
-  [100, 1_000, 10_000].map((subscribers) => [
-    `grow-${subscribers}`,
-    fanOut(`${subscribers} subscribers, ${IN_FLIGHT} in flight`, subscribers, forTwoMillion(subscribers), IN_FLIGHT),
+  [100, 1_000, 10_000].flatMap((many) => [
+    [`grow-${many}`, fanOut(`${many} subscribers, ${IN_FLIGHT} in flight`, many, forTwoMillion(many), IN_FLIGHT)],
+    [`grow-subjects-${many}`, sharedOut(many, 200_000)],
   ]),
 )
 
 export const WORKLOADS: Record<string, Workload> = {
-  saturated: fanOut(`${SUBSCRIBERS} subscribers, ${IN_FLIGHT} in flight`, SUBSCRIBERS, 4_000, IN_FLIGHT),
-  single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 250, 0),
+  saturated: fanOut(`${SUBSCRIBERS} subscribers, ${IN_FLIGHT} in flight`, SUBSCRIBERS, 16_000, IN_FLIGHT),
+  single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 1_000, 0),
   paced: paced('200 subscribers, 500 a second', 200, 500, 4),
   subjects: ownSubjects('1,000 subjects and 10 wildcards', 40_000),
   idle: idle('2,000 idle connections', 2_000),
