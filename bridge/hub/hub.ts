@@ -188,7 +188,7 @@ export class Hub implements SessionHub {
     const key = interestKey(subscription)
     let entry = this.#interests.get(key)
     if (!entry) {
-      const interest = new Interest(queue, this.#random)
+      const interest = new Interest(queue, this.turn, this.#random)
       const unsubscribe = this.#upstream.subscribe(brokerFilter, queue, (message) => interest.deliver(message))
       entry = { interest, unsubscribe, mark: this.#barrier.mark() }
       this.#interests.set(key, entry)

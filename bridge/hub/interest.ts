@@ -4,15 +4,24 @@ import type { Subscription } from '../session/subscription.ts'
 import { isNoResponders, NO_RESPONDERS } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
+import { SharedBatch } from './shared-batch.ts'
+import type { Turn, TurnMember } from './turn.ts'
 
 /** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
-class Group {
+class Group implements TurnMember {
   readonly members = new Set<Subscription>()
+  /** Of what all members were given together. */
+  readonly #tally = { frames: 0 }
+  #shared: SharedBatch | undefined
   readonly #sid: string
   readonly #headers: boolean
   readonly #scope: SubjectScope
+  readonly #window: number
+  readonly #turn: Turn
 
-  constructor({ sid, owner }: Subscription) {
+  constructor({ sid, owner, window }: Subscription, turn: Turn) {
+    this.#turn = turn
+    this.#window = window
     this.#sid = sid
     this.#headers = owner.headers
     this.#scope = owner.scope
@@ -21,6 +30,66 @@ class Group {
   static keyOf({ sid, filter, owner }: Subscription): string {
     const key = owner.scope.keyOf(filter)
     return owner.headers && key === '' ? sid : `${sid} ${owner.headers} ${key}`
+  }
+
+  add(subscription: Subscription): void {
+    this.#part()
+    this.members.add(subscription)
+    subscription.countWith(this.#tally)
+  }
+
+  /** Returns whether it was there. */
+  remove(subscription: Subscription): boolean {
+    if (!this.members.delete(subscription)) return false
+    this.#part()
+    return true
+  }
+
+  /** Hands a message to all members. */
+  deliver(message: UpstreamMessage, origin: string | undefined): void {
+    if (this.#shared && !this.#shared.closed && message.reply === undefined) {
+      this.#shared.add(this.encode(message, undefined))
+      this.#tally.frames++
+      return
+    }
+    let frame: Uint8Array | undefined
+    let shared: SharedBatch | undefined
+    // One who gets something else parts all of them, for this turn.
+    let together = message.reply === undefined && this.members.size > 1
+    for (const subscription of this.members) {
+      const { owner } = subscription
+      if (subscription.needsCare) {
+        together = false
+        if (!subscription.accepts(message, origin)) continue
+        if (subscription.conflation?.holds(message, (held) => sendLater(this, subscription, held))) continue
+      }
+      if (message.reply !== undefined && owner.replies.needed) {
+        sendOwn(this, subscription, message)
+        continue
+      }
+      frame ??= this.encode(message, message.reply)
+      if (together) {
+        shared ??= new SharedBatch(this.#turn.emptyBatch.with(frame))
+        together = owner.share(shared, this.#window)
+      }
+      if (together) subscription.count()
+      else send(subscription, frame)
+    }
+    this.#part()
+    if (!shared) return
+    this.#shared = shared
+    if (together) this.#turn.join(this, this.#window)
+    else this.#part()
+  }
+
+  /** The turn is over: nothing is kept of it. */
+  flush(): void {
+    this.#part()
+  }
+
+  #part(): void {
+    if (this.#shared) this.#shared.closed = true
+    this.#shared = undefined
   }
 
   encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
@@ -42,10 +111,12 @@ class Group {
 export class Interest {
   readonly #queued: boolean
   readonly #groups = new Map<string, Group>()
+  readonly #turn: Turn
   readonly #random: () => number
   #size = 0
 
-  constructor(queue: string | undefined, random: () => number) {
+  constructor(queue: string | undefined, turn: Turn, random: () => number) {
+    this.#turn = turn
     this.#queued = queue !== undefined
     this.#random = random
   }
@@ -59,10 +130,10 @@ export class Interest {
     const key = Group.keyOf(subscription)
     let group = this.#groups.get(key)
     if (!group) {
-      group = new Group(subscription)
+      group = new Group(subscription, this.#turn)
       this.#groups.set(key, group)
     }
-    group.members.add(subscription)
+    group.add(subscription)
     this.#size++
   }
 
@@ -70,7 +141,7 @@ export class Interest {
   remove(subscription: Subscription): boolean {
     const key = Group.keyOf(subscription)
     const group = this.#groups.get(key)
-    if (!group?.members.delete(subscription)) return false
+    if (!group?.remove(subscription)) return false
     this.#size--
     if (group.members.size === 0) this.#groups.delete(key)
     return true
@@ -80,20 +151,7 @@ export class Interest {
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
     if (this.#queued) return this.#deliverToOne(message, origin)
-    for (const group of this.#groups.values()) {
-      let shared: Uint8Array | undefined
-      for (const subscription of group.members) {
-        const care = subscription.needsCare
-        if (care && !subscription.accepts(message, origin)) continue
-        if (care && subscription.conflation?.holds(message, (held) => sendLater(group, subscription, held))) continue
-        if (message.reply !== undefined && subscription.owner.replies.needed) {
-          sendOwn(group, subscription, message)
-        } else {
-          shared ??= group.encode(message, message.reply)
-          send(subscription, shared)
-        }
-      }
-    }
+    for (const group of this.#groups.values()) group.deliver(message, origin)
   }
 
   #deliverToOne(message: UpstreamMessage, origin: string | undefined): void {

@@ -1,6 +1,7 @@
 import type { Batch } from './batch.ts'
 import type { ClientSocket } from './client-socket.ts'
 import { Flow } from './flow.ts'
+import type { SharedBatch } from './shared-batch.ts'
 import type { Turn } from './turn.ts'
 
 const PING = new TextEncoder().encode('PING\r\n')
@@ -13,6 +14,8 @@ export class Outlet {
   readonly #overrun: () => void
   readonly #flow = new Flow()
   #batch: Batch | undefined
+  /** In place of a batch of its own. */
+  #shared: SharedBatch | undefined
   #joined = false
   /** In the flush of a window, which comes later. */
   #waits = false
@@ -31,17 +34,31 @@ export class Outlet {
   /** Adds a frame to what this turn sends; or, if nothing else makes it go earlier, to what is sent within `window` ms. */
   write(frame: Uint8Array, window = 0): void {
     if (this.#closed) return
+    this.part()
     this.#batch = (this.#batch ?? this.#turn.emptyBatch).with(frame)
-    if (window === 0) return this.#join()
-    if (this.#joined || this.#waits) return
-    this.#waits = true
-    this.#turn.joinLater(this, window)
+    this.#join(window)
+  }
+
+  /** Sends what is shared and whatever is added to it, if there is nothing else to be sent. Returns whether it does. */
+  share(shared: SharedBatch, window: number): boolean {
+    if (this.#closed || this.#batch || this.#shared) return false
+    this.#shared = shared
+    this.#join(window)
+    return true
+  }
+
+  /** Nothing more is added to what is shared: what is there is this client's own. */
+  part(): void {
+    if (!this.#shared) return
+    this.#shared.closed = true
+    this.#batch = this.#shared.batch
+    this.#shared = undefined
   }
 
   /** Calls `run` once, at the end of this turn, before what was written is sent. */
   beforeFlush(run: () => void): void {
     this.#beforeFlush = run
-    this.#join()
+    this.#join(0)
   }
 
   /** Sends a PING and counts its answer. */
@@ -62,7 +79,7 @@ export class Outlet {
 
   /** Bytes that were written and that the client has not confirmed. */
   get unread(): number {
-    return this.#flow.unconfirmed + (this.#batch?.length ?? 0)
+    return this.#flow.unconfirmed + ((this.#shared?.batch ?? this.#batch)?.length ?? 0)
   }
 
   /** Calls `run` once, when the client has so much confirmed that less than `below` bytes are left. */
@@ -79,6 +96,7 @@ export class Outlet {
     this.#joined = this.#waits = false
     this.#beforeFlush?.()
     this.#beforeFlush = undefined
+    this.part()
     const batch = this.#batch
     if (!batch || this.#closed) return
     this.#batch = undefined
@@ -95,6 +113,7 @@ export class Outlet {
   /** Sends `last` after what was gathered, and closes. A client that doesn't read gets no more than `last`. */
   close(code: number, reason: string, last?: Uint8Array): void {
     if (this.#closed) return
+    this.part()
     const batch = this.#batch
     this.#closed = true
     this.#readers = []
@@ -107,14 +126,16 @@ export class Outlet {
 
   /** The socket is gone: nothing is sent any more. */
   abandon(): void {
+    this.part()
     this.#closed = true
     this.#readers = []
     this.#batch = undefined
   }
 
-  #join(): void {
-    if (this.#joined) return
-    this.#joined = true
-    this.#turn.join(this)
+  #join(window: number): void {
+    if (this.#joined || (window > 0 && this.#waits)) return
+    if (window > 0) this.#waits = true
+    else this.#joined = true
+    this.#turn.join(this, window)
   }
 }

@@ -22,13 +22,16 @@ export class Turn {
     this.#schedule = schedule
   }
 
-  /** Takes part in the flush at the end of this turn. Call it once per turn and member. */
-  join(member: TurnMember): void {
+  /**
+   * Takes part in the flush at the end of this turn, or in one `window` ms after the first who wants the same. Call it once
+   * for each flush.
+   */
+  join(member: TurnMember, window = 0): void {
+    if (window > 0) return this.#joinLater(member, window)
     if (this.#members.push(member) === 1) this.#schedule(() => this.flush())
   }
 
-  /** Takes part in a flush `window` ms after the first who wants the same. */
-  joinLater(member: TurnMember, window: number): void {
+  #joinLater(member: TurnMember, window: number): void {
     const waiting = this.#later.get(window)
     if (waiting) return void waiting.push(member)
     this.#later.set(window, [member])

@@ -5,6 +5,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { Permissions } from '../auth/permissions.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import { Outlet } from '../hub/outlet.ts'
+import type { SharedBatch } from '../hub/shared-batch.ts'
 import { type Closing, closings } from './closing.ts'
 import { Framer } from './framer.ts'
 import type { SessionHub } from './hub.ts'
@@ -172,6 +173,14 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   write(frame: Uint8Array, window?: number): void {
     this.#outlet.write(frame, window)
+  }
+
+  share(shared: SharedBatch, window: number): boolean {
+    return this.#outlet.share(shared, window)
+  }
+
+  part(): void {
+    this.#outlet.part()
   }
 
   receive(bytes: Uint8Array): void {

@@ -2,6 +2,7 @@ import { conflatedFilter } from '../../sdk/protocol/conflation.ts'
 import { presenceSubject } from '../../sdk/protocol/presence.ts'
 import { encodeReplay, type ReplayStart } from '../../sdk/protocol/replay.ts'
 import { mayReceive, type Permissions } from '../auth/permissions.ts'
+import type { SharedBatch } from '../hub/shared-batch.ts'
 import { isNoResponders } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { Conflation } from './conflation.ts'
@@ -28,6 +29,10 @@ export interface SubscriptionOwner {
   /** Calls `run` once, when fewer than `below` bytes are unread. */
   whenRead(below: number, run: () => void): void
   write(frame: Uint8Array, window?: number): void
+  /** As of an outlet. */
+  share(shared: SharedBatch, window: number): boolean
+  /** As of an outlet. */
+  part(): void
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void
   /** The count of a subscription with a maximum changed. */
@@ -47,7 +52,9 @@ export class Subscription {
   readonly presence: boolean
   /** Ends after this many messages in all; 0 for never. */
   max = 0
-  delivered = 0
+  #delivered = 0
+  /** Counts what its group gets together, which is not counted one by one. */
+  #tally: { readonly frames: number } | undefined
   /** It may skip what is outdated when its client is behind. */
   conflation: Conflation | undefined
   /** How long messages may wait to be sent with others, in ms. */
@@ -103,9 +110,24 @@ export class Subscription {
     return origin === undefined || origin !== owner.id
   }
 
+  get delivered(): number {
+    return this.#delivered + (this.#tally?.frames ?? 0)
+  }
+
+  set delivered(count: number) {
+    this.#delivered = count - (this.#tally?.frames ?? 0)
+  }
+
+  /** From now on counts what `tally` counts, too. */
+  countWith(tally: { readonly frames: number }): void {
+    const { delivered } = this
+    this.#tally = tally
+    this.delivered = delivered
+  }
+
   /** Counts one delivery towards the maximum. */
   count(): void {
-    this.delivered++
+    this.#delivered++
     if (this.max === 0) return
     if (this.delivered >= this.max) this.owner.exhausted(this)
     else this.owner.counted()

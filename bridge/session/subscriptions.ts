@@ -81,6 +81,8 @@ export class Subscriptions {
   end(sid: string, max = 0): void {
     const subscription = this.#bySid.get(sid)
     if (!subscription) return
+    // From here on each message is counted on its own.
+    this.#client.part()
     if (max > subscription.delivered) {
       subscription.max = max
       return
@@ -102,6 +104,8 @@ export class Subscriptions {
   /** The client's permissions changed. Ends what they no longer allow; returns the texts for `-ERR`. */
   review(): string[] {
     const refusals: string[] = []
+    // From here on each message may have to be looked at.
+    this.#client.part()
     for (const subscription of [...this.#bySid.values()]) {
       const verdict = this.#judge(subscription)
       subscription.withheld = verdict === 'withheld'

@@ -32,6 +32,12 @@ class Client implements SubscriptionOwner {
   slow = false
   #waiting: Array<() => void> = []
 
+  share(): boolean {
+    return false
+  }
+
+  part(): void {}
+
   write(frame: Uint8Array): void {
     if (this.slow) this.unread += frame.length
     createServerReader({
