@@ -91,6 +91,38 @@ async function upgrade(
   }
 }
 
+/** The hub's side of a client's socket. */
+class NodeSocket implements ClientSocket {
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+  readonly #encode: (message: Uint8Array) => Uint8Array
+
+  constructor(ws: WebSocket, socket: Duplex, encode: (message: Uint8Array) => Uint8Array) {
+    this.#ws = ws
+    this.#socket = socket
+    this.#encode = encode
+  }
+
+  /** Past `ws`, which would encode it anew for each client and write it in two parts. */
+  send(bytes: Uint8Array): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(this.#encode(bytes))
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
+    // Behind all that isn't read there is its answer: not worth reading.
+    if (this.#ws.isPaused) setTimeout(() => this.#ws.terminate(), CLOSING_TIME)
+  }
+
+  pause(): void {
+    this.#ws.pause()
+  }
+
+  resume(): void {
+    this.#ws.resume()
+  }
+}
+
 /** Joins a socket and the hub. Apart from the upgrade: what it knows would stay for as long as the connection. */
 function adopt(
   ws: WebSocket,
@@ -99,22 +131,14 @@ function adopt(
   open: (socket: ClientSocket) => ClientConnection,
 ): void {
   ws.binaryType = 'nodebuffer'
-  const connection = open({
-    // Past `ws`, which would encode it anew for each client and write it in two parts.
-    send: (bytes) => ws.readyState === ws.OPEN && socket.write(encode(bytes)),
-    close: (code, reason) => {
-      ws.close(code, reason)
-      // Behind all that isn't read there is its answer: not worth reading.
-      if (ws.isPaused) setTimeout(() => ws.terminate(), CLOSING_TIME)
-    },
-    pause: () => ws.pause(),
-    resume: () => ws.resume(),
-  })
+  const connection = open(new NodeSocket(ws, socket, encode))
   ws.on('message', (data) => connection.receive(data as Buffer))
   ws.on('close', () => connection.closed())
-  // `ws` reports protocol errors and closes; there is nothing to add.
-  ws.on('error', () => {})
+  ws.on('error', ignore)
 }
+
+/** `ws` reports protocol errors and closes; there is nothing to add. */
+function ignore(): void {}
 
 async function refusal(response: Response): Promise<string> {
   const body = await response.text()

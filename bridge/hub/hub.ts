@@ -113,7 +113,8 @@ export class Hub implements SessionHub {
    * @param token what its upgrade request presented, for a CONNECT without credentials
    */
   open(socket: ClientSocket, token?: string): ClientConnection {
-    const inboxKey = crypto.randomUUID().replaceAll('-', '')
+    // Joined, which makes one string of it; replaced, it would be kept as a chain of its parts.
+    const inboxKey = crypto.randomUUID().split('-').join('')
     const session = this.#admit(socket, `${this.id}.${++this.#connections}`, inboxKey, token)
     session.open()
     if (this.#sessions.size > this.limits.maxConnections) session.end(closings.maxConnections)

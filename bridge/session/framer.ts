@@ -3,6 +3,8 @@ import { SpanwireError } from '../../sdk/errors.ts'
 const NEWLINE = 10
 const RETURN = 13
 const EMPTY = new Uint8Array(0)
+// A byte order mark is part of the text here, not something to drop.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** What the owner of a {@link Framer} does with what it cuts out of the byte stream. */
 export interface FrameHandler {
@@ -23,8 +25,6 @@ export interface FrameHandler {
 export class Framer {
   readonly #handler: FrameHandler
   readonly #maxLine: number
-  // A byte order mark is part of the text here, not something to drop.
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   /**
    * The beginning of a line or payload that is not complete. Copied into one growing buffer: a list of chunks would
    * cost a client that sends single bytes nothing, and us a hundred times what it sent.
@@ -106,7 +106,7 @@ export class Framer {
         }
         if (end < 0) break
         const stop = end > at && bytes[end - 1] === RETURN ? end - 1 : end
-        this.#expected = this.#handler.line(this.#decoder.decode(bytes.subarray(at, stop)))
+        this.#expected = this.#handler.line(decoder.decode(bytes.subarray(at, stop)))
         at = end + 1
       }
     }

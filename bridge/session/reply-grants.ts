@@ -18,8 +18,9 @@ export class ReplyGrants {
   readonly #scope: SubjectScope
   #permission: ReplyPermission | undefined
   readonly #clock: () => number
-  readonly #alias = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
-  readonly #grants = new Map<string, Grant>()
+  // Made when they are needed: most clients are asked nothing.
+  #alias: string | undefined
+  #grants: Map<string, Grant> | undefined
   #aliases = 0
 
   constructor(scope: SubjectScope, permission: ReplyPermission | undefined, clock: () => number) {
@@ -41,9 +42,10 @@ export class ReplyGrants {
   /** Notes that the client received a message with this reply subject. Returns the name that the client sees. */
   grant(reply: string): string {
     const inside = this.#scope.toClient(reply)
-    const name = inside ?? `${this.#alias}.${++this.#aliases}`
+    const name = inside ?? this.#newAlias()
     if (inside === undefined || this.#permission) {
       const { max = 1, ttl = 120_000 } = this.#permission ?? {}
+      this.#grants ??= new Map()
       this.#grants.delete(name)
       this.#grants.set(name, {
         reply,
@@ -58,13 +60,15 @@ export class ReplyGrants {
 
   /** Uses up one answer to `name`. Returns the broker's reply subject and whether publishing there needs no further permission. */
   use(name: string): { readonly reply: string; readonly permitted: boolean } | undefined {
-    const grant = this.#grants.get(name)
+    const grant = this.#grants?.get(name)
     if (!grant) return undefined
-    if (--grant.left <= 0) this.#grants.delete(name)
-    if (grant.expires < this.#clock()) {
-      this.#grants.delete(name)
-      return undefined
-    }
-    return { reply: grant.reply, permitted: this.#permission !== undefined }
+    const isExpired = grant.expires < this.#clock()
+    if (--grant.left <= 0 || isExpired) this.#grants?.delete(name)
+    return isExpired ? undefined : { reply: grant.reply, permitted: this.#permission !== undefined }
+  }
+
+  #newAlias(): string {
+    this.#alias ??= `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
+    return `${this.#alias}.${++this.#aliases}`
   }
 }

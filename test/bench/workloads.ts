@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { type Load, startLoad } from './load.ts'
 import { encodeBenchMessage } from './message.ts'
 import { cpuOf, memoryOf } from './process-figures.ts'
@@ -137,12 +138,16 @@ function idle(title: string, connections: number): Workload {
     unit: 'KiB per idle connection',
     async run(system) {
       const open = () => subscribe(system.url, system.protocol, ['bench'])
-      // The first ones make what all of them need.
-      const sockets = await Promise.all(Array.from({ length: 100 }, open))
+      const sockets: Socket[] = []
+      const openMore = async (count: number) => {
+        for (let i = 0; i < count; i += 50) sockets.push(...(await Promise.all(Array.from({ length: 50 }, open))))
+      }
+      // The first ones make what all of them need, such as a heap of the size that so many upgrades at once want.
+      await openMore(connections / 4)
       await settled()
       const before = memoryOf(system.pids)
       const began = performance.now()
-      for (let i = 0; i < connections; i += 50) sockets.push(...(await Promise.all(Array.from({ length: 50 }, open))))
+      await openMore(connections)
       const connects = connections / ((performance.now() - began) / 1_000)
       await settled()
       const cost = (memoryOf(system.pids) - before) / connections / 1_024
@@ -170,5 +175,5 @@ export const WORKLOADS: Record<string, Workload> = {
   single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 1_000, 0),
   paced: paced('200 subscribers, 500 a second', 200, 500, 4),
   subjects: ownSubjects('1,000 subjects and 10 wildcards', 40_000),
-  idle: idle('2,000 idle connections', 2_000),
+  idle: idle('4,000 idle connections', 4_000),
 }
