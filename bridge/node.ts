@@ -67,7 +67,7 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 async function upgrade(
   bridge: Bridge,
   sockets: WebSocketServer,
-  encode: (message: Uint8Array) => Uint8Array,
+  encode: (message: Uint8Array) => Buffer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -95,9 +95,9 @@ async function upgrade(
 class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
   readonly #socket: Duplex
-  readonly #encode: (message: Uint8Array) => Uint8Array
+  readonly #encode: (message: Uint8Array) => Buffer
 
-  constructor(ws: WebSocket, socket: Duplex, encode: (message: Uint8Array) => Uint8Array) {
+  constructor(ws: WebSocket, socket: Duplex, encode: (message: Uint8Array) => Buffer) {
     this.#ws = ws
     this.#socket = socket
     this.#encode = encode
@@ -127,7 +127,7 @@ class NodeSocket implements ClientSocket {
 function adopt(
   ws: WebSocket,
   socket: Duplex,
-  encode: (message: Uint8Array) => Uint8Array,
+  encode: (message: Uint8Array) => Buffer,
   open: (socket: ClientSocket) => ClientConnection,
 ): void {
   ws.binaryType = 'nodebuffer'

@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
+
 /** One binary message of a server, as bytes: what a server sends has no mask, so it is the same for all clients. Source: RFC 6455, 5.2. */
-export function encodeServerFrame(message: Uint8Array): Uint8Array {
+export function encodeServerFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const { length } = message
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = new Uint8Array(head + length)
@@ -18,13 +20,14 @@ export function encodeServerFrame(message: Uint8Array): Uint8Array {
 }
 
 /** Encodes a message once for all the clients that are sent it one after the other. */
-export function createFrameEncoder(): (message: Uint8Array) => Uint8Array {
+export function createFrameEncoder(): (message: Uint8Array) => Buffer {
   let last: Uint8Array | undefined
-  let frame: Uint8Array = new Uint8Array()
+  let frame: Buffer = Buffer.alloc(0)
   return (message) => {
     if (message !== last) {
       last = message
-      frame = encodeServerFrame(message)
+      // As a Buffer, which a socket takes as it is: anything else it would wrap for each client.
+      frame = Buffer.from(encodeServerFrame(message).buffer)
     }
     return frame
   }
