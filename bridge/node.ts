@@ -30,7 +30,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     perMessageDeflate: false,
     maxPayload: 2 * bridge.hub.limits.maxPayload,
   })
-  const encode = createFrameEncoder()
+  const encode = createFrameEncoder(({ buffer }) => Buffer.from(buffer))
   server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, encode, request, socket, head))
   try {
     await listen(server, port, host)

@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer'
-
 /** One binary message of a server, as bytes: what a server sends has no mask, so it is the same for all clients. Source: RFC 6455, 5.2. */
 export function encodeServerFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const { length } = message
@@ -19,16 +17,16 @@ export function encodeServerFrame(message: Uint8Array): Uint8Array<ArrayBuffer> 
   return frame
 }
 
-/** Encodes a message once for all the clients that are sent it one after the other. */
-export function createFrameEncoder(): (message: Uint8Array) => Buffer {
-  let last: Uint8Array | undefined
-  let frame: Buffer = Buffer.alloc(0)
+/**
+ * Encodes a message once for all the clients that are sent it one after the other.
+ * @param wrap makes of a frame what the host's sockets take as it is
+ */
+export function createFrameEncoder<Frame>(
+  wrap: (frame: Uint8Array<ArrayBuffer>) => Frame,
+): (message: Uint8Array) => Frame {
+  let last: { readonly message: Uint8Array; readonly frame: Frame } | undefined
   return (message) => {
-    if (message !== last) {
-      last = message
-      // As a Buffer, which a socket takes as it is: anything else it would wrap for each client.
-      frame = Buffer.from(encodeServerFrame(message).buffer)
-    }
-    return frame
+    if (message !== last?.message) last = { message, frame: wrap(encodeServerFrame(message)) }
+    return last.frame
   }
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 
 /**
- * A WebSocket that costs next to nothing: what comes in is handed on as the network cut it, frame headers included. It is
- * the server that is measured. Source: RFC 6455.
+ * A WebSocket that costs next to nothing: what comes in is handed on as the network cut it, without the heads of frames. It
+ * is the server that is measured. Source: RFC 6455.
  */
 export function openRawSocket(url: string, data: (chunk: Buffer) => void): Promise<Socket> {
   const { hostname, port, pathname, search, host } = new URL(url)
@@ -17,10 +17,11 @@ export function openRawSocket(url: string, data: (chunk: Buffer) => void): Promi
       if (end < 0) return
       if (!head.startsWith('HTTP/1.1 101')) return reject(new Error(`${url} answered ${head.slice(0, 200)}`))
       socket.off('data', readHead)
-      socket.on('data', data)
+      const strip = createStripper()
+      socket.on('data', (chunk: Buffer) => data(strip(chunk)))
       const rest = head.slice(end + 4)
       resolve(socket)
-      if (rest !== '') data(Buffer.from(rest, 'latin1'))
+      if (rest !== '') data(strip(Buffer.from(rest, 'latin1')))
     }
     socket.on('data', readHead)
     socket.once('error', reject)
@@ -29,6 +30,41 @@ export function openRawSocket(url: string, data: (chunk: Buffer) => void): Promi
         `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
     )
   })
+}
+
+/** Takes the heads of frames, and whole control frames, out of what a server sends; in place. A message may be cut by any of them. */
+function createStripper(): (chunk: Buffer) => Buffer {
+  let held: Buffer = Buffer.alloc(0)
+  /** Of the payload of the frame that was begun. */
+  let left = 0
+  let isControl = false
+  return (chunk) => {
+    const bytes = held.length > 0 ? Buffer.concat([held, chunk]) : chunk
+    held = Buffer.alloc(0)
+    let at = 0
+    let kept = 0
+    while (at < bytes.length) {
+      if (left === 0) {
+        const short = (bytes[at + 1] ?? 0) & 127
+        const head = short === 126 ? 4 : short === 127 ? 10 : 2
+        if (at + head > bytes.length) {
+          held = Buffer.from(bytes.subarray(at))
+          break
+        }
+        isControl = ((bytes[at] as number) & 8) !== 0
+        left = head === 2 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+        at += head
+      }
+      const end = Math.min(at + left, bytes.length)
+      if (!isControl) {
+        if (at > kept) bytes.copyWithin(kept, at, end)
+        kept += end - at
+      }
+      left -= end - at
+      at = end
+    }
+    return bytes.subarray(0, kept)
+  }
 }
 
 /** A client's frame. Its mask is zero, which is a mask too. */

@@ -111,7 +111,7 @@ describe('a WebSocket message of the Node host', () => {
   })
 
   it('is encoded once for those who get the same', () => {
-    const encode = createFrameEncoder()
+    const encode = createFrameEncoder((frame) => frame)
     const [a, b] = [new Uint8Array([1]), new Uint8Array([1])]
     expect(encode(a)).toBe(encode(a))
     expect(encode(b)).not.toBe(encode(a))
