@@ -174,6 +174,6 @@ export const WORKLOADS: Record<string, Workload> = {
   saturated: fanOut(`${SUBSCRIBERS} subscribers, ${IN_FLIGHT} in flight`, SUBSCRIBERS, 16_000, IN_FLIGHT),
   single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 1_000, 0),
   paced: paced('200 subscribers, 500 a second', 200, 500, 4),
-  subjects: ownSubjects('1,000 subjects and 10 wildcards', 40_000),
+  subjects: ownSubjects('1,000 subjects and 10 wildcards', 160_000),
   idle: idle('4,000 idle connections', 4_000),
 }
