@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Bridge, createBridge } from './bridge.ts'
-import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
+import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
-import { createFrameEncoder } from './websocket-frame.ts'
+import { allocateMessage } from './websocket-frame.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -30,8 +30,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     perMessageDeflate: false,
     maxPayload: 2 * bridge.hub.limits.maxPayload,
   })
-  const encode = createFrameEncoder(({ buffer }) => Buffer.from(buffer))
-  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, encode, request, socket, head))
+  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
   try {
     await listen(server, port, host)
   } catch (cause) {
@@ -67,7 +66,6 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 async function upgrade(
   bridge: Bridge,
   sockets: WebSocketServer,
-  encode: (message: Uint8Array) => Buffer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -76,7 +74,7 @@ async function upgrade(
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
-    sockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, encode, open))
+    sockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
     return new Response(null)
   }
   try {
@@ -91,21 +89,25 @@ async function upgrade(
   }
 }
 
+/** Not from Node's pool: what a slow client hasn't read yet would keep all of it. A Buffer, as a socket makes one of anything else. */
+function allocateBuffer(length: number): Buffer {
+  return allocateMessage(length, Buffer.allocUnsafeSlow)
+}
+
 /** The hub's side of a client's socket. */
 class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
   readonly #socket: Duplex
-  readonly #encode: (message: Uint8Array) => Buffer
+  readonly allocate: Allocate = allocateBuffer
 
-  constructor(ws: WebSocket, socket: Duplex, encode: (message: Uint8Array) => Buffer) {
+  constructor(ws: WebSocket, socket: Duplex) {
     this.#ws = ws
     this.#socket = socket
-    this.#encode = encode
   }
 
   /** Past `ws`, which would encode it anew for each client and write it in two parts. */
   send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(this.#encode(bytes))
+    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(bytes)
   }
 
   close(code: number, reason: string): void {
@@ -124,14 +126,9 @@ class NodeSocket implements ClientSocket {
 }
 
 /** Joins a socket and the hub. Apart from the upgrade: what it knows would stay for as long as the connection. */
-function adopt(
-  ws: WebSocket,
-  socket: Duplex,
-  encode: (message: Uint8Array) => Buffer,
-  open: (socket: ClientSocket) => ClientConnection,
-): void {
+function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => ClientConnection): void {
   ws.binaryType = 'nodebuffer'
-  const connection = open(new NodeSocket(ws, socket, encode))
+  const connection = open(new NodeSocket(ws, socket))
   ws.on('message', (data) => connection.receive(data as Buffer))
   ws.on('close', () => connection.closed())
   ws.on('error', ignore)

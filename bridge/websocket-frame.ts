@@ -1,32 +1,17 @@
-/** One binary message of a server, as bytes: what a server sends has no mask, so it is the same for all clients. Source: RFC 6455, 5.2. */
-export function encodeServerFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { length } = message
-  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const frame = new Uint8Array(head + length)
-  frame[0] = 0x82
-  const view = new DataView(frame.buffer)
-  if (head === 2) frame[1] = length
-  else if (head === 4) {
-    frame[1] = 126
-    view.setUint16(2, length)
-  } else {
-    frame[1] = 127
-    view.setBigUint64(2, BigInt(length))
-  }
-  frame.set(message, head)
-  return frame
-}
-
 /**
- * Encodes a message once for all the clients that are sent it one after the other.
- * @param wrap makes of a frame what the host's sockets take as it is
+ * Room for a binary message of `length` bytes of a server, behind its head. What a server sends has no mask, so it is the
+ * same for all clients. Source: RFC 6455, 5.2.
+ * @param allocate gives room for so many bytes
  */
-export function createFrameEncoder<Frame>(
-  wrap: (frame: Uint8Array<ArrayBuffer>) => Frame,
-): (message: Uint8Array) => Frame {
-  let last: { readonly message: Uint8Array; readonly frame: Frame } | undefined
-  return (message) => {
-    if (message !== last?.message) last = { message, frame: wrap(encodeServerFrame(message)) }
-    return last.frame
+export function allocateMessage<Bytes extends Uint8Array>(length: number, allocate: (length: number) => Bytes): Bytes {
+  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10
+  const frame = allocate(head + length)
+  frame[0] = 0x82
+  frame[1] = head === 2 ? length : head === 4 ? 126 : 127
+  // The length once more, from its lowest byte on; 2 or 8 bytes of it.
+  for (let at = head - 1, rest = length; at > 1; at--) {
+    frame[at] = rest
+    rest = Math.floor(rest / 256)
   }
+  return frame
 }

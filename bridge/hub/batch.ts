@@ -1,3 +1,5 @@
+import type { Allocate } from './client-socket.ts'
+
 /**
  * What a client is sent in one turn: an immutable list of frames, shared by every client that gets the same ones.
  *
@@ -12,6 +14,7 @@ export class Batch {
   /** The batch that last grew from this one: the next client of the same group asks for the same. */
   #next: Batch | undefined
   #joined: Uint8Array | undefined
+  #joinedIn: Allocate | undefined
 
   private constructor(previous: Batch | undefined, frame: Uint8Array) {
     this.#previous = previous
@@ -24,6 +27,11 @@ export class Batch {
     return new Batch(undefined, new Uint8Array(0))
   }
 
+  /** One frame alone. */
+  static of(frame: Uint8Array): Batch {
+    return new Batch(undefined, frame)
+  }
+
   /** This batch and one more frame. */
   with(frame: Uint8Array): Batch {
     const next = this.#next
@@ -33,17 +41,21 @@ export class Batch {
     return grown
   }
 
-  /** All frames in one buffer. Shared: don't change it. */
-  join(): Uint8Array {
-    if (this.#joined) return this.#joined
-    if (this.length === this.#frame.length) return this.#frame
-    const joined = new Uint8Array(this.length)
-    let end = this.length
+  /** All frames in one buffer of just that size, at the end of what `allocate` gives. Shared: don't change it. */
+  join(allocate: Allocate = ownRoom): Uint8Array {
+    if (this.#joined && this.#joinedIn === allocate) return this.#joined
+    const joined = allocate(this.length)
+    let end = joined.length
     for (let batch: Batch | undefined = this; batch; batch = batch.#previous) {
       end -= batch.#frame.length
       joined.set(batch.#frame, end)
     }
     this.#joined = joined
+    this.#joinedIn = allocate
     return joined
   }
+}
+
+function ownRoom(length: number): Uint8Array {
+  return new Uint8Array(length)
 }

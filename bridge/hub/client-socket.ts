@@ -5,8 +5,16 @@ import type { SessionSnapshot } from '../session/snapshot.ts'
  * No method may throw or call back into the hub; a socket that is already gone ignores them.
  */
 export interface ClientSocket {
-  /** Sends one binary WebSocket message. The bytes may be shared with other sockets: don't change them. */
+  /**
+   * Sends one binary WebSocket message, in what `allocate` gave. The bytes may be shared with other sockets: don't change
+   * them.
+   */
   send(bytes: Uint8Array): void
+  /**
+   * Gives room for a message of so many bytes: its place is the end, what a socket of this kind needs before it is there
+   * already. Default: the message alone.
+   */
+  readonly allocate?: Allocate
   /** Starts the closing handshake; while it is paused, without waiting for the answer. */
   close(code: number, reason: string): void
   /** Reads nothing until `resume`: what the client sends fills its own buffers. Not every host can. */
@@ -18,6 +26,9 @@ export interface ClientSocket {
    */
   persist?(snapshot: SessionSnapshot): void
 }
+
+/** Gives room for a message of `length` bytes. */
+export type Allocate = (length: number) => Uint8Array
 
 /** What the hub gives the host in return. */
 export interface ClientConnection {

@@ -5,6 +5,7 @@ import { isNoResponders, NO_RESPONDERS } from '../upstream/message.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { originOf } from './echo.ts'
 import { SharedBatch } from './shared-batch.ts'
+import { allocateFrame } from './slab.ts'
 import type { Turn, TurnMember } from './turn.ts'
 
 /** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
@@ -95,7 +96,8 @@ class Group implements TurnMember {
   encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
     const { subject, payload } = message
     const name = this.#scope.toClient(subject) ?? subject
-    return encodeMessage(name, this.#sid, payload, reply, this.#headers ? this.#headersOf(message) : undefined)
+    const headers = this.#headers ? this.#headersOf(message) : undefined
+    return encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
   }
 
   /** The newer servers' 503 tells the subject that was asked, with the prefix that a tenant must not see. */

@@ -1,4 +1,4 @@
-import type { Batch } from './batch.ts'
+import { Batch } from './batch.ts'
 import type { ClientSocket } from './client-socket.ts'
 import { Flow } from './flow.ts'
 import type { SharedBatch } from './shared-batch.ts'
@@ -102,10 +102,10 @@ export class Outlet {
     this.#batch = undefined
     this.#flow.sent(batch.length)
     if (this.#flow.unconfirmed > this.#maxPending) return this.#overrun()
-    this.#socket.send(batch.join())
+    this.#send(batch)
     // Ask for a sign of life often enough that a client which reads is never near the limit.
     if (this.#flow.sincePing > this.#maxPending / 8) {
-      this.#socket.send(PING)
+      this.#send(Batch.of(PING))
       this.#flow.pinged()
     }
   }
@@ -119,8 +119,8 @@ export class Outlet {
     this.#readers = []
     this.#batch = undefined
     const overrun = this.#flow.unconfirmed > this.#maxPending
-    if (batch && !overrun) this.#socket.send(batch.join())
-    if (last) this.#socket.send(last)
+    if (batch && !overrun) this.#send(batch)
+    if (last) this.#send(Batch.of(last))
     this.#socket.close(code, reason)
   }
 
@@ -130,6 +130,10 @@ export class Outlet {
     this.#closed = true
     this.#readers = []
     this.#batch = undefined
+  }
+
+  #send(batch: Batch): void {
+    this.#socket.send(batch.join(this.#socket.allocate))
   }
 
   #join(window: number): void {

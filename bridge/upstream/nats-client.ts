@@ -144,7 +144,7 @@ interface RawMsg extends Msg {
   /** Header block and payload. */
   readonly _rdata: Uint8Array
   /** `hdr` is the length of the header block, or -1. */
-  readonly _msg: { readonly hdr: number }
+  readonly _msg: { readonly hdr: number; readonly reply?: Uint8Array }
 }
 
 /**
@@ -152,14 +152,15 @@ interface RawMsg extends Msg {
  * throws on names that NATS itself lets through, and forgets order and blanks.
  */
 export function readMessage(message: Msg): UpstreamMessage {
-  const { subject, reply, _msg, _rdata } = message as RawMsg
+  const { subject, _msg, _rdata } = message as RawMsg
   // Not a view of Node's Buffer, whose `slice` and `toString` are other than a Uint8Array's.
   const bytes = new Uint8Array(_rdata.buffer, _rdata.byteOffset, _rdata.length)
   const headerSize = _msg.hdr
   return {
     subject,
-    ...(reply && { reply }),
-    ...(headerSize > 0 && { headers: bytes.subarray(0, headerSize) }),
+    // The getter decodes what isn't there, too.
+    reply: _msg.reply && message.reply,
+    headers: headerSize > 0 ? bytes.subarray(0, headerSize) : undefined,
     payload: headerSize > 0 ? bytes.subarray(headerSize) : bytes,
   }
 }

@@ -1,9 +1,9 @@
 /** A message from the broker to the hub, as bytes: the hub never looks inside. */
 export interface UpstreamMessage {
   readonly subject: string
-  readonly reply?: string
+  readonly reply?: string | undefined
   /** The raw `NATS/1.0` header block. */
-  readonly headers?: Uint8Array
+  readonly headers?: Uint8Array | undefined
   readonly payload: Uint8Array
 }
 

@@ -15,9 +15,20 @@ describe('Batch', () => {
     expect(text(first)).toBe('ab')
   })
 
-  it('is the frame itself, uncopied, when it holds one', () => {
-    const frame = bytes('a')
-    expect(Batch.empty().with(frame).join()).toBe(frame)
+  it('is joined once for all sockets of one kind, in the room that they give', () => {
+    const batch = Batch.empty().with(bytes('a')).with(bytes('b'))
+    const allocate = (length: number) => bytes('#'.repeat(length + 2))
+    expect(new TextDecoder().decode(batch.join(allocate))).toBe('##ab')
+    expect(batch.join(allocate)).toBe(batch.join(allocate))
+    expect(text(batch)).toBe('ab')
+  })
+
+  it('has memory of its own, of just its size: whoever keeps it keeps nothing else', () => {
+    const block = bytes('xax')
+    const joined = Batch.of(block.subarray(1, 2)).join()
+    expect(joined.buffer.byteLength).toBe(1)
+    block.fill(0)
+    expect(joined).toEqual(bytes('a'))
   })
 
   it('keeps clients apart that get different frames', () => {
