@@ -8,9 +8,9 @@ import { root } from '../build/source-files.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { openToAll } from '../support/open-to-all.ts'
 import { startHost } from '../support/process-host.ts'
+import { startWorkerd } from '../support/workerd-process.ts'
 import { PROTOCOLS, type ProtocolName } from './protocols.ts'
 import { encodeFrame, openRawSocket } from './raw-socket.ts'
-import { startWorkerd } from './workerd.ts'
 
 const run = promisify(execFile)
 
@@ -147,7 +147,7 @@ function listening(child: ChildProcess): Promise<string> {
 
 async function onWorkerd(main: string, className: string, binding: string, protocol: ProtocolName): Promise<System> {
   const broker = protocol === 'nats' ? await startBroker() : undefined
-  const vars: Record<string, string> = broker ? { UPSTREAM_URL: broker.server.url } : {}
+  const vars: Record<string, string> = broker ? { UPSTREAM_URL: broker.server.wsUrl } : {}
   const packages = join(peers, 'node_modules')
   const workerd = await startWorkerd({ main, className, binding, vars, packages })
   const { publish, stop } = broker ?? (await openPublisher(workerd.url, protocol))

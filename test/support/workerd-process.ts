@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { root } from '../build/source-files.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from './eventually.ts'
 
 /** A Worker with one Durable Object class. */
 export interface WorkerdOptions {
