@@ -27,6 +27,12 @@ export interface Following {
 
 /** In ms. A consumer that is silent for longer than two and a half of these is given up. */
 const HEARTBEAT = 1_000
+/**
+ * In ms. A consumer that has delivered nothing for so long is compared with the stream's leader: it may live at a replica
+ * that has fallen behind, and then its heartbeats say that all is well. Twice as long after each time that it was right.
+ */
+const QUIET = 10_000
+const LONGEST_QUIET = 300_000
 
 /**
  * Follows a stream from a sequence, for ever: every message of the filter once and in order, through an ordered push
@@ -56,6 +62,8 @@ export function followStream(
     let waiting: JetStreamMessage[] | undefined = []
     let expected = 1
     let heardAt = Date.now()
+    let quiet = QUIET
+    let compareAt = heardAt + quiet
     const take = (given: JetStreamMessage) => {
       if (!isCurrent()) return
       heardAt = Date.now()
@@ -72,6 +80,8 @@ export function followStream(
       }
       if (delivery.consumerSeq !== expected) return void start()
       expected++
+      quiet = QUIET
+      compareAt = heardAt + quiet
       const { message } = delivery
       if (message.seq < next) return
       next = message.seq + 1
@@ -79,8 +89,19 @@ export function followStream(
     }
     const unsubscribe = link.subscribe(inbox, (given) => (waiting ? waiting.push(given) : take(given)))
     const watch = setInterval(() => {
-      if (Date.now() - heardAt > 2.5 * HEARTBEAT) void start()
+      const now = Date.now()
+      if (now - heardAt > 2.5 * HEARTBEAT) return void start()
+      if (now < compareAt) return
+      quiet = Math.min(2 * quiet, LONGEST_QUIET)
+      compareAt = now + quiet
+      compare(next).catch(() => {})
     }, HEARTBEAT)
+    const compare = async (before: number) => {
+      const last = await api.message(stream, { last_by_subj: filter })
+      // What was published just now is on its way.
+      await new Promise((resolve) => setTimeout(resolve, HEARTBEAT))
+      if (isCurrent() && next === before && (last?.seq ?? 0) >= next) void start()
+    }
     let name: string | undefined
     end = () => {
       clearInterval(watch)
