@@ -2,7 +2,7 @@ import type { Bus } from './bus/bus.ts'
 import { createBus } from './bus/event-bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import type { Events } from './contract/contract.ts'
-import { SpanwireError } from './errors.ts'
+import type { SpanwireError } from './errors.ts'
 import type { OutboxOptions } from './outbox/outbox.ts'
 import type { Gap } from './stream/gap.ts'
 import type { Transport } from './transport/transport.ts'
@@ -52,28 +52,5 @@ export type ConnectOptions<Contract> = BusOptions<Contract> &
  * @throws SpanwireError `invalid-argument` for a URL that is none of these
  */
 export function connect<Contract extends Events>(options: ConnectOptions<Contract>): Bus<Contract> {
-  const transport = options.transport ?? dial(options)
-  return createBus(options.events, transport, options) as Bus<Contract>
-}
-
-function dial(options: WebSocketOptions): Transport {
-  if (!/^(nats|tls):/.test(String(options.url))) return webSocket(options)
-  try {
-    // Servers only, and out of every bundler's sight: nats.ts beside this file, or what became of it.
-    const { createRequire } = (globalThis as unknown as Server).process.getBuiltinModule('module')
-    return createRequire(import.meta.url)(import.meta.url.replace(/connect(\.\w+)$/, 'nats$1').slice(7)).nats(options)
-  } catch (cause) {
-    throw new SpanwireError('unsupported', "nats:// needs a server, or transport: nats() of 'spanwire/nats'.", {
-      cause,
-    })
-  }
-}
-
-/** What Node, Deno and Bun have in common. */
-interface Server {
-  readonly process: {
-    getBuiltinModule(name: 'module'): {
-      createRequire(url: string): (path: string) => { nats(options: WebSocketOptions): Transport }
-    }
-  }
+  return createBus(options.events, options.transport ?? webSocket(options), options) as Bus<Contract>
 }

@@ -5,7 +5,7 @@
  *     REPLAY_SPEED  recorded seconds for each second; default 3600
  */
 import process from 'node:process'
-import { connect, SpanwireError } from '../../sdk/index.ts'
+import { connect, SpanwireError } from '../../sdk/server.ts'
 import { DEPARTED, events } from '../events.ts'
 import { startPublisher } from './start.ts'
 import { newTrace } from './trace.ts'

@@ -54,7 +54,7 @@ describe('in every runtime', () => {
     stored: { n: 7 },
     refused: 'authentication-failed',
     tested: ['reconnecting', 'open', 9],
-    withoutNats: 'unsupported',
+    withoutNats: ['unsupported', 'unsupported'],
     protocol: 'NATS/1.0\r\nA: b\r\n\r\n'.length,
   }
   const everythingOn = async (runtime: string, command: string, ...args: string[]) => {

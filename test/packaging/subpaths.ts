@@ -70,6 +70,6 @@ function statically({ outputs }: Metafile): string[] {
     for (const { path: next, kind, external } of outputs[path].imports)
       if (!external && kind === 'import-statement') visit(next)
   }
-  visit(Object.keys(outputs).find((path) => outputs[path]?.entryPoint !== undefined) ?? '')
+  visit(Object.keys(outputs).find((path) => outputs[path]?.entryPoint === '<stdin>') ?? '')
   return found
 }

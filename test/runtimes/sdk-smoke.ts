@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { http } from '../../sdk/http.ts'
-import { connect, defineEvents, event, isSpanwireError } from '../../sdk/index.ts'
+import { connect, defineEvents, event, isSpanwireError } from '../../sdk/server.ts'
 
 const events = defineEvents({
   'smoke.{run}.created': z.object({ total: z.number() }),

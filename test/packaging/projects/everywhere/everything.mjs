@@ -79,6 +79,10 @@ const direct = nats({ url: 'nats://127.0.0.1:9' })
 await until(() => direct.status.reason)
 result.withoutNats = direct.status.reason.code
 await direct.close()
+const byUrl = connect({ url: 'nats://127.0.0.1:9', events })
+await until(() => byUrl.status.current.reason)
+result.withoutNats = [result.withoutNats, byUrl.status.current.reason.code]
+await byUrl.close()
 result.protocol = new TextDecoder().decode(encodeHeaders([['A', 'b']])).length
 console.log(JSON.stringify(result))
 
