@@ -1,7 +1,9 @@
 /** NATS by its own JavaScript clients: on Node, Deno and Bun, or with a connection that you have already. */
+import { backoff } from './connection/backoff.ts'
 import type { OfflineOptions } from './connection/offline-queue.ts'
 import { SpanwireError } from './errors.ts'
-import { NatsTransport } from './transport/nats.ts'
+import { closedError, onAbort } from './transport/checks.ts'
+import { NatsTransport, toSpanwireError } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
 import type { Transport } from './transport/transport.ts'
 import type { WebSocketOptions } from './transport/websocket.ts'
@@ -22,6 +24,9 @@ export function fromNats(
   return new NatsTransport(connection, options.offline)
 }
 
+/** Refusals in a row after which a token function isn't asked again. */
+const MAX_REFUSALS = 3
+
 /** Options of {@link nats}: those of `connect` that make sense without a WebSocket. */
 export type NatsOptions = Pick<
   WebSocketOptions,
@@ -31,51 +36,84 @@ export type NatsOptions = Pick<
 /**
  * Connects to `nats://` or `tls://` by the package `nats`, which is loaded now and must be installed.
  * It reconnects for ever; `connect({ url: 'nats://…' })` does the same.
- * A `token` function is asked before the first connection and after each one that was lost.
+ * A `token` function is asked before each attempt to connect first, and after each connection that was lost. A token that
+ * is refused closes the client; if it is a function, after three refusals in a row.
  * @throws SpanwireError `invalid-argument`; the status becomes `closed` with `unsupported` if `nats` isn't there
  */
 export function nats(options: NatsOptions): Transport {
   const url = new URL(options.url)
   if (url.protocol !== 'nats:' && url.protocol !== 'tls:')
     throw new SpanwireError('invalid-argument', 'The URL must be nats:// or tls://.')
-  return new NatsTransport(dial(url, options), options.offline)
+  return new NatsTransport((signal, failed) => dial(url, options, signal, failed), options.offline)
 }
 
-async function dial(url: URL, options: NatsOptions): Promise<NatsConnectionLike> {
+/** Until one attempt succeeds: the client's own way to do that can't be ended, and asks for no other token. */
+async function dial(
+  url: URL,
+  options: NatsOptions,
+  signal: AbortSignal,
+  failed: (error: SpanwireError) => void,
+): Promise<NatsConnectionLike> {
   const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name } = options
   const client = await import('nats').catch((cause) => {
     throw new SpanwireError('unsupported', 'The package nats can\'t be loaded: run "npm install nats".', { cause })
   })
   const user = options.user ?? (decodeURIComponent(url.username) || undefined)
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
-  let token = typeof source === 'function' ? await source() : source
-  const connection = await client.connect({
-    servers: url.host,
-    reconnect: true,
-    maxReconnectAttempts: -1,
-    waitOnFirstConnect: true,
-    reconnectTimeWait: 500,
-    reconnectJitter: 1_500,
-    reconnectJitterTLS: 1_500,
-    timeout: connectTimeout,
-    pingInterval,
-    ...(name !== undefined && { name }),
-    ...(user !== undefined && { user }),
-    ...(pass !== undefined && { pass }),
-    ...(source !== undefined && { authenticator: client.tokenAuthenticator(() => token ?? '') }),
-    ...(url.protocol === 'tls:' && { tls: {} }),
-  })
-  if (typeof source === 'function') void refresh()
-  return connection
+  let token: string | undefined
+  let refusals = 0
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      token = typeof source === 'function' ? await source() : source
+      const connection = await client.connect({
+        servers: url.host,
+        reconnect: true,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 500,
+        reconnectJitter: 1_500,
+        reconnectJitterTLS: 1_500,
+        timeout: connectTimeout,
+        pingInterval,
+        ...(name !== undefined && { name }),
+        ...(user !== undefined && { user }),
+        ...(pass !== undefined && { pass }),
+        ...(source !== undefined && { authenticator: client.tokenAuthenticator(() => token ?? '') }),
+        ...(url.protocol === 'tls:' && { tls: {} }),
+      })
+      if (typeof source === 'function') void refresh(connection, source)
+      return connection
+    } catch (cause) {
+      const error = toSpanwireError(cause)
+      // The token function's own word is the last.
+      if (
+        error.code === 'authentication-failed' &&
+        (typeof source !== 'function' || cause === error || ++refusals === MAX_REFUSALS)
+      )
+        throw error
+      failed(error)
+    }
+    await pause(backoff(attempt, {}, Math.random), signal)
+  }
+  throw closedError()
 
-  async function refresh(): Promise<void> {
-    for await (const { type } of connection.status()) {
+  async function refresh(connection: NatsConnectionLike, source: () => string | Promise<string>): Promise<void> {
+    for await (const { type } of connection.status() as AsyncIterable<{ type: string }>) {
       if (type !== 'disconnect') continue
       try {
-        token = await (source as () => string | Promise<string>)()
+        token = await source()
       } catch {
         // The old one may still do; if not, the next loss asks again.
       }
     }
   }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    onAbort(signal, () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -32,6 +32,12 @@ interface Subscribed {
   remote: NatsSubscriptionLike | undefined
 }
 
+/**
+ * Makes a connection, however long that takes, until the signal is aborted.
+ * @param failed called with each attempt that failed
+ */
+export type NatsDial = (signal: AbortSignal, failed: (error: SpanwireError) => void) => Promise<NatsConnectionLike>
+
 /** A transport on a connection of one of NATS's own JavaScript clients. */
 export class NatsTransport implements Transport {
   readonly #cell: StatusCell
@@ -46,18 +52,20 @@ export class NatsTransport implements Transport {
   #batches: Sending[][] = []
   #flushes: Sending[] = []
   #lastFault: SpanwireError | undefined
+  readonly #dialling = new AbortController()
 
-  constructor(connection: NatsConnectionLike | Promise<NatsConnectionLike>, offline?: OfflineOptions) {
+  constructor(connection: NatsConnectionLike | NatsDial, offline?: OfflineOptions) {
     this.#cell = new StatusCell('connecting')
     this.#queue = createOfflineQueue(offline)
-    if ('then' in connection) {
-      connection.then(
-        (made) => this.#connected(made),
-        (cause) => this.#end(toSpanwireError(cause)),
-      )
-    } else {
+    if (typeof connection !== 'function') {
       this.#connected(connection)
+      return
     }
+    const failed = (error: SpanwireError) => this.#phase === 'connecting' && this.#enter('lost', error)
+    connection(this.#dialling.signal, failed).then(
+      (made) => this.#connected(made),
+      (cause) => this.#end(toSpanwireError(cause)),
+    )
   }
 
   get edge(): boolean | undefined {
@@ -305,6 +313,7 @@ export class NatsTransport implements Transport {
   #end(error: SpanwireError): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    this.#dialling.abort()
     this.#reject(error)
     for (const batch of this.#batches) for (const { settle } of batch) settle(error)
     for (const sending of this.#queue.take()) sending.settle(error)
@@ -363,7 +372,7 @@ function isNoResponders(error: unknown): boolean {
 }
 
 /** An error of one of the clients in Spanwire's words. */
-function toSpanwireError(error: unknown): SpanwireError {
+export function toSpanwireError(error: unknown): SpanwireError {
   if (isSpanwireError(error)) return error
   const { code, name, message } = error as { code?: unknown; name?: string; message?: string }
   const words = `${name ?? ''} ${code ?? ''} ${message ?? ''}`
