@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
+import type { Certificate } from './certificate.ts'
 import { eventually } from './eventually.ts'
 
 /** A real nats-server of a test's own, on loopback. */
@@ -34,6 +35,8 @@ export interface NatsServerOptions {
   readonly config?: string
   /** With a store in a temporary folder. */
   readonly jetstream?: boolean
+  /** Both ways in are encrypted: `tls://` and `wss://`. */
+  readonly certificate?: Certificate
 }
 
 /** Starts the nats-server that this run of the tests is about: `NATS_SERVER`, or the newest that can be had. */
@@ -54,10 +57,13 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 async function start(path: string, version: string, folder: string, options: NatsServerOptions): Promise<NatsServer> {
   const [port, wsPort, monitorPort] = await Promise.all([freePort(), freePort(), freePort()])
   const file = join(folder, 'nats.conf')
+  const { certificate } = options
+  const tls = certificate && `tls { cert_file: "${certificate.certFile}", key_file: "${certificate.keyFile}" }`
   const lines = [
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitorPort}"`,
-    `websocket { listen: "127.0.0.1:${wsPort}", no_tls: true }`,
+    `websocket { listen: "127.0.0.1:${wsPort}", ${tls ?? 'no_tls: true'} }`,
+    tls ?? '',
     options.jetstream ? `jetstream { store_dir: "${join(folder, 'store')}" }` : '',
     options.config ?? '',
   ]
@@ -76,8 +82,8 @@ async function start(path: string, version: string, folder: string, options: Nat
     await rm(folder, { recursive: true, force: true })
   }
   return {
-    url: `nats://127.0.0.1:${port}`,
-    wsUrl: `ws://127.0.0.1:${wsPort}`,
+    url: `${tls ? 'tls' : 'nats'}://127.0.0.1:${port}`,
+    wsUrl: `${tls ? 'wss' : 'ws'}://127.0.0.1:${wsPort}`,
     port,
     wsPort,
     monitorUrl: `http://127.0.0.1:${monitorPort}`,

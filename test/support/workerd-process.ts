@@ -16,6 +16,8 @@ export interface WorkerdOptions {
   readonly vars: Readonly<Record<string, string>>
   /** Where packages are found that are not dependencies. */
   readonly packages?: string
+  /** Certificates to trust, as PEM, beside what everybody does. */
+  readonly trusted?: readonly string[]
 }
 
 export interface Workerd extends AsyncDisposable {
@@ -24,7 +26,14 @@ export interface Workerd extends AsyncDisposable {
 }
 
 /** Runs workerd itself: Wrangler's harness has a proxy before it, which every message would pass, and pay for. */
-export async function startWorkerd({ main, className, binding, vars, packages }: WorkerdOptions): Promise<Workerd> {
+export async function startWorkerd({
+  main,
+  className,
+  binding,
+  vars,
+  packages,
+  trusted,
+}: WorkerdOptions): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-workerd-'))
   await mkdir(join(folder, 'objects'))
   await build({
@@ -50,7 +59,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "objects", disk = (path = "${join(folder, 'objects')}", writable = true)),
-    (name = "internet", network = (allow = ["public", "private", "local"])),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true, trustedCertificates = ${JSON.stringify(trusted ?? [])}))),
   ],
   sockets = [ (name = "http", address = "127.0.0.1:${port}", http = (), service = "main") ],
 );
