@@ -14,6 +14,8 @@ export interface WorkerEnv {
   readonly AUTH_SECRET?: string
   /** `nats://`, `tls://`, `ws://` or `wss://`; or `embedded`, for a try without a server. Default `embedded`. */
   readonly UPSTREAM_URL?: string
+  /** A secret: the text of a NATS user's `.creds` file. User and password, or a token, may stand in `UPSTREAM_URL`. */
+  readonly UPSTREAM_CREDS?: string
   /** Origins of web pages that may use the bridge, separated by spaces or commas; `*` for all. Default: its own. */
   readonly ORIGINS?: string
   /** Turns the admin routes on; a secret of at least 32 letters and digits. Default: off. */
@@ -31,6 +33,7 @@ export interface WorkerEnv {
 export interface Settings {
   readonly auth: AuthOptions
   readonly upstream: string
+  readonly creds?: string
   readonly origins: Origins
   readonly plan: HubPlan
   readonly clientsPerHub: number
@@ -61,6 +64,7 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
   return {
     auth: hasKeys(auth) ? auth : { ...auth, secret: readSecret(env) },
     upstream,
+    ...(env.UPSTREAM_CREDS && { creds: env.UPSTREAM_CREDS }),
     plan,
     clientsPerHub: readCount('CLIENTS_PER_HUB', env.CLIENTS_PER_HUB, 1_000),
     ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),

@@ -13,6 +13,7 @@ import { ROOM_HEADER } from './hubs.ts'
 import { problem, toUnavailable } from './problem.ts'
 import { type HibernatableSocket, type ObjectState, OPEN, upgradeResponse } from './runtime.ts'
 import { Snapshots } from './snapshots.ts'
+import { openTcpSocket } from './tcp-socket.ts'
 
 /** What a hub on Workers can be told beside its variables. */
 export interface HubObjectOptions {
@@ -167,9 +168,11 @@ export class HubObject {
   #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
-    const { upstream: url, auth, origins, admin } = readSettings(this.#env, this.#options.auth)
+    const { upstream: url, creds, auth, origins, admin } = readSettings(this.#env, this.#options.auth)
     const upstream =
-      url === 'embedded' ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) }) : createUpstream(url)
+      url === 'embedded'
+        ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) })
+        : createUpstream(url, { openTcp: openTcpSocket, ...(creds && { credentials: { creds } }) })
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
     const { flushWindow = 0 } = this.#options
     const bridge = createBridge({ auth, origins, ...(admin && { admin }), upstream, limits, flushWindow })

@@ -14,9 +14,25 @@ export interface NatsCredentials {
   readonly authenticator?: Authenticator | Authenticator[]
 }
 
+/** What `nats.ws` uses of a WebSocket. */
+export interface NatsSocket {
+  binaryType: string
+  bufferedAmount: number
+  onopen: (() => void) | null
+  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null
+  onerror: ((event: { readonly message: string; readonly error: unknown }) => void) | null
+  onclose: ((event: { readonly wasClean: boolean; readonly reason: string }) => void) | null
+  send(data: ArrayBuffer): void
+  close(): void
+}
+
+/** Opens TCP to `host:port`; `secure` refuses a server without TLS. */
+export type OpenTcp = (address: string, secure: boolean) => NatsSocket
+
 export interface NatsDialOptions {
   readonly credentials?: NatsCredentials
   readonly tls?: TlsOptions
+  readonly openTcp?: OpenTcp
   readonly name: string
   /** How long one attempt may take, in ms. */
   readonly connectTimeout: number
@@ -59,9 +75,17 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
     pingInterval: 2 ** 31 - 1,
     noAsyncTraces: true,
   }
-  return first.websocket
-    ? () => dialWebSocket(common, credentials)
-    : () => dialTcp({ ...common, ...tlsOf(servers, options.tls) }, credentials)
+  if (first.websocket) return () => dialWebSocket(common, credentials, (address) => new WebSocket(address))
+  const { openTcp } = options
+  if (!openTcp) return () => dialTcp({ ...common, ...tlsOf(servers, options.tls) }, credentials)
+  const secure = servers.some((server) => server.secure)
+  const open = (address: string) => {
+    const { hostname, port } = new URL(address)
+    return openTcp(`${hostname}:${port || 80}`, secure)
+  }
+  // An address that this client understands; it is taken apart again above.
+  const addresses = servers.map(({ address }) => `ws://${/:\d+$/.test(address) ? address : `${address}:4222`}`)
+  return () => dialWebSocket({ ...common, servers: addresses }, credentials, open)
 }
 
 interface Server {
@@ -114,12 +138,16 @@ async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials)
   return { connection, destroy: () => void connection.close().catch(() => {}) }
 }
 
-async function dialWebSocket(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
+async function dialWebSocket(
+  options: ConnectionOptions,
+  credentials: NatsCredentials,
+  open: (address: string) => Pick<WebSocket, 'close'> | NatsSocket,
+): Promise<NatsLink> {
   const client = (await import('nats.ws').catch(notThere('nats.ws'))) as unknown as Client
-  let socket: WebSocket | undefined
+  let socket: ReturnType<typeof open> | undefined
   // The socket is kept because the client, when asked to close, first waits for everything to be sent.
   const wsFactory = async (address: string) => {
-    socket = new WebSocket(address)
+    socket = open(address)
     return { socket, encrypted: address.startsWith('wss:') }
   }
   const connection = await client.connect({ ...withCredentials(options, credentials, client), wsFactory } as never)

@@ -2,7 +2,15 @@ import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } fro
 import { type BackoffOptions, backoff } from '../../sdk/connection/backoff.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
-import { createDial, type Dial, type NatsCredentials, type NatsLink, readMessage, sendMessage } from './nats-client.ts'
+import {
+  createDial,
+  type Dial,
+  type NatsCredentials,
+  type NatsLink,
+  type OpenTcp,
+  readMessage,
+  sendMessage,
+} from './nats-client.ts'
 import { reportFaults, toSpanwireError } from './nats-faults.ts'
 import { OfflineBuffer } from './offline-buffer.ts'
 import { recipients } from './recipients.ts'
@@ -17,6 +25,8 @@ export interface NatsUpstreamOptions {
   readonly credentials?: NatsCredentials
   /** Certificates and the like, for `nats://` and `tls://`. */
   readonly tls?: TlsOptions
+  /** Opens TCP where the package `nats` can't: on Workers. Then `nats.ws` speaks over it, and `tls` is of no account. */
+  readonly openTcp?: OpenTcp
   /** The connection's name in the broker's monitoring. Default `spanwire`. */
   readonly name?: string
   readonly buffer?: {
@@ -98,6 +108,7 @@ class NatsUpstream implements Upstream {
       connectTimeout: options.connectTimeout ?? 5_000,
       ...(options.credentials && { credentials: options.credentials }),
       ...(options.tls && { tls: options.tls }),
+      ...(options.openTcp && { openTcp: options.openTcp }),
     })
     void this.#run()
   }

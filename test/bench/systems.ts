@@ -147,7 +147,7 @@ function listening(child: ChildProcess): Promise<string> {
 
 async function onWorkerd(main: string, className: string, binding: string, protocol: ProtocolName): Promise<System> {
   const broker = protocol === 'nats' ? await startBroker() : undefined
-  const vars: Record<string, string> = broker ? { UPSTREAM_URL: broker.server.wsUrl } : {}
+  const vars: Record<string, string> = broker ? { UPSTREAM_URL: broker.server.url } : {}
   const packages = join(peers, 'node_modules')
   const workerd = await startWorkerd({ main, className, binding, vars, packages })
   const { publish, stop } = broker ?? (await openPublisher(workerd.url, protocol))

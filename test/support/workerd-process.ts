@@ -74,7 +74,8 @@ const worker :Workerd.Worker = (
 `,
   )
   const child = spawn(join(root, 'node_modules/.bin/workerd'), ['serve', join(folder, 'config.capnp')], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    // It tells of every certificate that it refuses, with its own stack.
+    stdio: ['ignore', 'inherit', trusted ? 'ignore' : 'inherit'],
   })
   const url = `http://127.0.0.1:${port}`
   await eventually(() => fetch(url).then((response) => response.text().then(() => true)), { what: 'workerd' })
