@@ -66,3 +66,19 @@ export function upgradeResponse(): { readonly response: Response; readonly socke
   const { 0: client, 1: socket } = new WebSocketPair()
   return { response: new Response(null, { status: 101, webSocket: client } as ResponseInit), socket }
 }
+
+/** A TCP connection. Source: https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/ */
+export interface TcpSocket {
+  /** Rejects if there is no connection. */
+  readonly opened: Promise<unknown>
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>
+  readonly writable: WritableStream<Uint8Array>
+  /** The same connection, encrypted from here on. Neither stream may be locked. */
+  startTls(): TcpSocket
+  close(): Promise<void>
+}
+
+/** The module `cloudflare:sockets`. */
+export interface SocketsModule {
+  connect(address: string, options: { secureTransport: 'starttls'; allowHalfOpen: false }): TcpSocket
+}

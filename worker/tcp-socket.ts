@@ -1,6 +1,6 @@
-import type { Socket } from 'cloudflare:sockets'
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
 import { join } from '../sdk/protocol/bytes.ts'
+import type { SocketsModule, TcpSocket } from './runtime.ts'
 
 /** What one read takes at most, in bytes: TCP of `node:net` comes in pieces of 4 KiB here, each of which costs a turn. */
 const READ = 65_536
@@ -14,7 +14,7 @@ const MAX_INFO = 65_536
  * @param secure refuse a server that doesn't offer TLS; one that requires it gets it in any case
  */
 export function openTcpSocket(address: string, secure: boolean): NatsSocket {
-  let socket: Socket | undefined
+  let socket: TcpSocket | undefined
   let writer: WritableStreamDefaultWriter<Uint8Array> | undefined
   let ended = false
 
@@ -48,7 +48,8 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
   }
 
   async function run(): Promise<void> {
-    const { connect } = await import('cloudflare:sockets')
+    // @ts-expect-error: a module of the runtime, whose ambient types are not used here
+    const { connect }: SocketsModule = await import('cloudflare:sockets')
     if (ended) return
     socket = connect(address, { secureTransport: 'starttls', allowHalfOpen: false })
     await socket.opened
@@ -75,7 +76,7 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
 }
 
 /** The first line of a server, and what may have come with it. */
-async function readInfo({ readable }: Socket): Promise<Uint8Array<ArrayBuffer>> {
+async function readInfo({ readable }: TcpSocket): Promise<Uint8Array<ArrayBuffer>> {
   const reader = readable.getReader()
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0

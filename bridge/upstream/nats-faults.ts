@@ -27,8 +27,13 @@ export async function reportFaults(connection: NatsConnection, report: (error: S
 /** The client's error, or any other, in Spanwire's words. */
 export function toSpanwireError(error: unknown): SpanwireError {
   if (isSpanwireError(error)) return error
-  const { code, message } = error as { readonly code?: string; readonly message?: string }
-  const text = message || code || String(error)
+  const { code, message, chainedError } = error as {
+    readonly code?: string
+    readonly message?: string
+    readonly chainedError?: { readonly message?: string }
+  }
+  // The client's own word is often no more than `TLS`.
+  const text = [message || code || String(error), chainedError?.message].filter((part) => part).join(': ')
   if (code && isAuthCode(code))
     return new SpanwireError('authentication-failed', `NATS refuses the upstream's credentials: ${text}.`, {
       cause: error,

@@ -4,9 +4,17 @@ import type {
   DurableObjectNamespace,
   DurableObjectState,
   IncomingRequestCfProperties,
+  Socket,
   SyncKvStorage,
 } from '@cloudflare/workers-types'
-import type { LocationHint, ObjectNamespace, ObjectState, RequestOrigin, SyncStore } from '../../worker/runtime.ts'
+import type {
+  LocationHint,
+  ObjectNamespace,
+  ObjectState,
+  RequestOrigin,
+  SyncStore,
+  TcpSocket,
+} from '../../worker/runtime.ts'
 
 type Fits<Given extends Wanted, Wanted> = Given
 
@@ -18,5 +26,6 @@ type KnowsState = Fits<
 >
 type KnowsNames = Fits<Parameters<DurableObjectNamespace['getByName']>[0], Parameters<ObjectNamespace['getByName']>[0]>
 type KnowsOrigin = Fits<IncomingRequestCfProperties, RequestOrigin>
+type KnowsSockets = Fits<Pick<Socket, 'opened' | 'close'>, Pick<TcpSocket, 'opened' | 'close'>>
 
-export type { KnowsHints, KnowsNames, KnowsOrigin, KnowsState, KnowsStore }
+export type { KnowsHints, KnowsNames, KnowsOrigin, KnowsSockets, KnowsState, KnowsStore }
