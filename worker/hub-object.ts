@@ -5,6 +5,7 @@ import type { Hub, HubOptions } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
 import { createEmbeddedUpstream } from '../bridge/upstream/embedded.ts'
+import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
 import { openObjectSql } from '../bridge/upstream/streams/object-sql.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
 import { toSendableClose } from './closing.ts'
@@ -140,6 +141,11 @@ export class HubObject {
     this.#snapshots.sweep(sockets)
   }
 
+  /** The way to NATS by TCP. */
+  protected openTcp(address: string, secure: boolean): NatsSocket {
+    return openTcpSocket(address, secure)
+  }
+
   #upgrade(open: (socket: ClientSocket) => ClientConnection): Response {
     const { response, socket } = upgradeResponse()
     this.#state.acceptWebSocket(socket)
@@ -172,7 +178,10 @@ export class HubObject {
     const upstream =
       url === 'embedded'
         ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) })
-        : createUpstream(url, { openTcp: openTcpSocket, ...(creds && { credentials: { creds } }) })
+        : createUpstream(url, {
+            openTcp: (address, secure) => this.openTcp(address, secure),
+            ...(creds && { credentials: { creds } }),
+          })
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
     const { flushWindow = 0 } = this.#options
     const bridge = createBridge({ auth, origins, ...(admin && { admin }), upstream, limits, flushWindow })

@@ -1,4 +1,4 @@
-import { Socket } from 'node:net'
+import type { NatsSocket } from '../../bridge/upstream/nats-client.ts'
 import { createWorker, type ObjectState, type WorkerEnv } from '../../worker/index.ts'
 
 /**
@@ -8,7 +8,7 @@ import { createWorker, type ObjectState, type WorkerEnv } from '../../worker/ind
  */
 const { worker, SpanwireHub: Hub } = createWorker({ watch: 1_000, linger: 200 })
 const timers = new Set<ReturnType<typeof setTimeout>>()
-const upstreams = new Set<Socket>()
+const upstreams = new Set<NatsSocket>()
 let released = false
 
 for (const name of ['setTimeout', 'setInterval'] as const) {
@@ -25,12 +25,6 @@ for (const name of ['setTimeout', 'setInterval'] as const) {
   }
   Object.assign(globalThis, { [name]: tracked })
 }
-
-const { connect } = Socket.prototype
-Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
-  upstreams.add(this)
-  return Reflect.apply(connect, this, args)
-} as typeof connect
 
 export class SpanwireHub extends Hub {
   readonly state: ObjectState
@@ -50,13 +44,16 @@ export class SpanwireHub extends Hub {
     released = true
     for (const timer of timers) clearTimeout(timer)
     timers.clear()
-    for (const socket of upstreams)
-      socket
-        .removeAllListeners()
-        .on('error', () => {})
-        .destroy()
+    // Its own close, of which it tells nobody.
+    for (const socket of upstreams) socket.close()
     upstreams.clear()
     return new Response(null, { status: 204 })
+  }
+
+  protected override openTcp(address: string, secure: boolean): NatsSocket {
+    const socket = super.openTcp(address, secure)
+    upstreams.add(socket)
+    return socket
   }
 }
 
