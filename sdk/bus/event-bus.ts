@@ -41,7 +41,8 @@ export function createBus(
   const conflating = lazy(() => import('./conflated.ts'))
   const interruptions = lazy(() => import('./interruptions.ts'))
 
-  const report = (error: unknown, event?: ReceivedEvent) => console.error('spanwire:', event?.subject, error)
+  const report = (error: unknown, event?: unknown) =>
+    console.error('spanwire:', (event as ReceivedEvent | undefined)?.subject, error)
   // Whatever these throw is the last of it.
   const safe =
     <E>(call: (error: E, event: ReceivedEvent) => void = report) =>
@@ -78,8 +79,9 @@ export function createBus(
   }
 
   /** Validates and encodes; then `go`. Without a wait in between if the schema is synchronous, so order is kept. */
-  const send: Send = (schema, event, subject, data, { id = newId(), headers = [] }, go) =>
-    validate(schema, data, subject, () => {
+  const send: Send = (schema, event, subject, data, { id = newId(), headers = [] }, go) => {
+    const valid = validate(schema, data, subject)
+    const proceed = () => {
       let payload: Uint8Array
       try {
         payload = event.codec.encode(data)
@@ -87,7 +89,9 @@ export function createBus(
         throw new SpanwireError('invalid-data', `The data of ${subject} can't be encoded.`, { cause })
       }
       return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
-    }) as ReturnType<typeof go>
+    }
+    return valid instanceof Promise ? valid.then(proceed) : proceed()
+  }
 
   const parts = { transport, faults, send }
 
@@ -218,7 +222,7 @@ export function createBus(
   }
 
   const call = (handler: Handler, received: ReceivedEvent, message?: SourceMessage) =>
-    guard(handler, (error) => faults.onError(error, received), [received], message?.done)
+    guard(handler, faults.onError, [received], message?.done)
   const close = () => transport.close()
 
   return {

@@ -6,8 +6,6 @@ import { EventHeaders } from './event-headers.ts'
 /** A message, and what is known of it if it came from a stream. */
 export interface EventMessage extends TransportMessage {
   readonly seq?: number
-  /** When the stream took it, in ms since 1970. */
-  readonly time?: number
   readonly live?: boolean
 }
 
@@ -18,16 +16,14 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
   readonly data: Data
   readonly #event: ContractEvent
   readonly #message: EventMessage
-  readonly #receivedAt: number
   #headers: EventHeaders | undefined
   #params: Params | undefined
 
-  constructor(event: ContractEvent, message: EventMessage, receivedAt: number, data: Data) {
+  constructor(event: ContractEvent, message: EventMessage, data: Data) {
     this.name = event.name as Name
     this.data = data
     this.#event = event
     this.#message = message
-    this.#receivedAt = receivedAt
   }
 
   /** The subject it was published to. */
@@ -77,6 +73,6 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
    */
   get time(): number {
     const text = this.headers.get(TIME_HEADER)
-    return text && Number.isFinite(+text) ? +text : (this.#message.time ?? this.#receivedAt)
+    return text && Number.isFinite(+text) ? +text : this.#message.time
   }
 }

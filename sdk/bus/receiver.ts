@@ -25,32 +25,38 @@ export function createReceiver(
   deliver: (event: ReceivedEvent, message: SourceMessage) => void,
   invalid: (error: SpanwireError, event: ReceivedEvent) => void,
 ): Receiver {
+  const { codec, schema } = event
   /** While an asynchronous schema is at work: what came in waits behind it. */
   let tail: Promise<void> | undefined
 
-  function take(message: SourceMessage, receivedAt: number): void | Promise<void> {
-    const make = (data: unknown) => new ReceivedEvent(event, message, receivedAt, data)
+  const hand = (message: SourceMessage, data: unknown) => deliver(new ReceivedEvent(event, message, data), message)
+
+  const refuse = (message: SourceMessage, data: unknown, cause: unknown) => {
+    const error = isSpanwireError(cause)
+      ? cause
+      : new SpanwireError('invalid-data', `${message.subject}: the data can't be read.`, { cause })
+    invalid(error, new ReceivedEvent(event, message, data))
+    message.done?.()
+  }
+
+  const wait = (message: SourceMessage, data: unknown, valid: Promise<unknown>) =>
+    valid.then((later) => hand(message, later)).catch((error) => refuse(message, data, error))
+
+  function take(message: SourceMessage): void | Promise<void> {
     let data: unknown
-    const refuse = (cause: unknown) => {
-      const error = isSpanwireError(cause)
-        ? cause
-        : new SpanwireError('invalid-data', `${message.subject}: the data can't be read.`, { cause })
-      invalid(error, make(data))
-      message.done?.()
-    }
     try {
-      data = event.codec.decode(message.payload, message.text)
-      const done = validate(event.schema, data, message.subject, (valid) => deliver(make(valid), message))
-      return done instanceof Promise ? done.catch(refuse) : done
+      const text = codec.decodeText && message.text
+      data = text === undefined ? codec.decode(message.payload) : codec.decodeText?.(text)
+      const valid = validate(schema, data, message.subject)
+      return valid instanceof Promise ? wait(message, data, valid) : hand(message, valid)
     } catch (error) {
-      refuse(error)
+      refuse(message, data, error)
     }
   }
 
   return {
     receive(message) {
-      const now = Date.now()
-      const pending = tail ? tail.then(() => take(message, now)) : take(message, now)
+      const pending = tail ? tail.then(() => take(message)) : take(message)
       if (!pending) return
       tail = pending
       void pending.then(() => {
@@ -61,18 +67,18 @@ export function createReceiver(
   }
 }
 
-/** Calls a handler; what it throws, now or later, goes to `onError`. Then `done`. */
+/** Calls a handler; what it throws, now or later, goes to `onError`, with what it was called with. Then `done`. */
 export function guard<Args extends unknown[]>(
   call: (...args: Args) => unknown,
-  onError: (error: unknown) => void,
+  onError: (error: unknown, ...args: Args) => void,
   args: Args,
   done?: () => void,
 ): void {
   try {
     const result = call(...args)
-    if (result instanceof Promise) return void result.catch(onError).then(done)
+    if (result instanceof Promise) return void result.catch((error) => onError(error, ...args)).then(done)
   } catch (error) {
-    onError(error)
+    onError(error, ...args)
   }
   done?.()
 }

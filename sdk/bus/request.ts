@@ -47,7 +47,7 @@ export async function request(
   } catch (cause) {
     throw new SpanwireError('invalid-data', `The answer from ${subject} can't be read.`, { cause })
   }
-  return validate(event.reply, reply, subject, (valid) => valid)
+  return validate(event.reply, reply, subject)
 }
 
 /** Has `handler` answer a request. Rejects with what went wrong, unless the handler told the requester itself. */

@@ -3,18 +3,20 @@ export interface Codec {
   /** For HTTP, such as `application/json`. */
   readonly contentType: string
   encode(data: unknown): Uint8Array
-  /** @param text the same as text, where that is at hand */
-  decode(bytes: Uint8Array, text?: string): unknown
+  decode(bytes: Uint8Array): unknown
+  /** The same of bytes that were decoded as UTF-8 already. */
+  decodeText?(text: string): unknown
 }
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** JSON in UTF-8 (RFC 8259): the default. `undefined` is sent as no bytes at all. */
-export const json: Codec = {
+export const json: Required<Codec> = {
   contentType: 'application/json',
   encode: (data) => encoder.encode(data === undefined ? '' : JSON.stringify(data)),
-  decode: (bytes, text) => (bytes.length > 0 ? JSON.parse(text ?? decoder.decode(bytes)) : undefined),
+  decode: (bytes) => json.decodeText(decoder.decode(bytes)),
+  decodeText: (text) => (text ? JSON.parse(text) : undefined),
 }
 
 /** The bytes as they are. */

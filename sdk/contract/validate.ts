@@ -2,22 +2,17 @@ import { SpanwireError } from '../errors.ts'
 import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**
- * Validates `data`, and calls `done` with what the schema made of it: at once if the schema is synchronous.
+ * What the schema makes of `data`: a promise only if the schema is asynchronous.
  * @throws SpanwireError `invalid-data`, as a rejection if the schema is asynchronous
  */
-export function validate<T>(
-  schema: StandardSchema | undefined,
-  data: unknown,
-  subject: string,
-  done: (data: unknown) => T,
-): T | Promise<T> {
-  if (!schema) return done(data)
-  const conclude = (result: SchemaResult<unknown>): T => {
-    if (result.issues) throw invalid(subject, result.issues)
-    return done(result.value)
-  }
-  const result = schema['~standard'].validate(data)
-  return result instanceof Promise ? result.then(conclude) : conclude(result)
+export function validate(schema: StandardSchema | undefined, data: unknown, subject: string): unknown {
+  const result = schema ? schema['~standard'].validate(data) : { value: data }
+  return result instanceof Promise ? result.then((later) => conclude(subject, later)) : conclude(subject, result)
+}
+
+function conclude(subject: string, result: SchemaResult<unknown>): unknown {
+  if (result.issues) throw invalid(subject, result.issues)
+  return result.value
 }
 
 function invalid(subject: string, issues: ReadonlyArray<SchemaIssue>): SpanwireError {

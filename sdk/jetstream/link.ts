@@ -1,7 +1,7 @@
 import type { ServerMessage } from '../protocol/server-reader.ts'
 
 /** A message as it comes from the broker. Transports of the SDK and upstreams of the bridge have the same. */
-export type JetStreamMessage = ServerMessage
+export type JetStreamMessage = Omit<ServerMessage, 'time'>
 
 /** How JetStream is reached: over a transport of the SDK, or over an upstream of the bridge. */
 export interface JetStreamLink {

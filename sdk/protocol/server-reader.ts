@@ -8,6 +8,8 @@ export interface ServerMessage {
   /** The raw `NATS/1.0` header block; parsed only when somebody asks. */
   readonly headerBlock?: Uint8Array | undefined
   readonly payload: Uint8Array
+  /** When it was received, or a stream took it, in ms since 1970. */
+  readonly time: number
   /** The payload as text, where that is at hand: then nobody has to decode it. */
   readonly text?: string | undefined
 }
@@ -38,53 +40,116 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
   let size = 0
   /** Bytes that the message needs which has begun. */
   let needed = 0
-  // Messages of one subject often have the same line.
-  let line: string | undefined
-  let message: RegExpExecArray | null
 
   return (chunk) => {
     chunks.push(chunk)
     size += chunk.length
     if (size < needed) return
     const bytes = join(chunks)
+    const time = Date.now()
     // If there are as many characters as bytes, they are in the same places, and nothing has to be decoded a second time.
-    const all = size > MAX_LINE ? '' : decode(bytes)
-    const cut = (from: number, to: number) => (all.length === size ? all.slice(from, to) : undefined)
+    const decoded = size > MAX_LINE ? '' : decode(bytes)
+    const all = decoded.length === size ? decoded : undefined
+    // Messages of one subject often have the same line, which is read once.
+    let head: Head | undefined
+    let line = 0
+    let length = 0
     let at = 0
     let waits: unknown
     needed = 0
     while (!waits) {
-      const end = bytes.indexOf(10, at)
-      if (end < 0) {
-        if (size - at > MAX_LINE) throw new Error('a line without an end')
-        break
+      let same = 0
+      while (same < length && bytes[line + same] === bytes[at + same]) same++
+      if (!head || same < length) {
+        const end = bytes.indexOf(10, at) + 1
+        if (end === 0) {
+          if (size - at > MAX_LINE) throw new Error('a line without an end')
+          break
+        }
+        const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
+        head = readHead(text)
+        if (!head) {
+          const operation = OPERATION.exec(text)
+          if (!operation) throw new Error('an unknown operation')
+          at = end
+          waits = on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
+          continue
+        }
+        line = at
+        length = end - at
       }
-      const next = cut(at, end) ?? decode(bytes.subarray(at, end))
-      if (next !== line) message = MESSAGE.exec(next.trimEnd())
-      line = next
-      if (message) {
-        const headersEnd = end + 1 + Number(message[7] ?? 0)
-        const stop = end + 1 + Number(message[8])
-        needed = stop + 2 - at
-        if (size - at < needed) break
-        if (headersEnd > stop || bytes[stop] !== 13 || bytes[stop + 1] !== 10) throw new Error('a wrong length')
-        needed = 0
-        at = stop + 2
-        on.message((message[2] ?? message[5]) as string, {
-          subject: (message[1] ?? message[4]) as string,
-          reply: message[3] ?? message[6],
-          headerBlock: message[7] ? bytes.subarray(end + 1, headersEnd) : undefined,
-          payload: bytes.subarray(headersEnd, stop),
-          text: cut(headersEnd, stop),
-        })
-      } else {
-        const operation = OPERATION.exec(next.trimEnd())
-        if (!operation) throw new Error('an unknown operation')
-        at = end + 1
-        waits = on.operation(next.trimEnd().split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
-      }
+      const start = at + length
+      const end = start + head.size
+      needed = end + 2 - at
+      if (size - at < needed) break
+      if (head.headers > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
+      needed = 0
+      at = end + 2
+      on.message(head.sid, new Message(head, time, start, bytes, all))
     }
     chunks = [bytes.subarray(at)]
     size -= at
+  }
+}
+
+/** What the line of a message says. */
+interface Head {
+  readonly sid: string
+  readonly subject: string
+  readonly reply: string | undefined
+  /** Of the header block, in bytes. */
+  readonly headers: number
+  /** Of the header block and the payload. */
+  readonly size: number
+}
+
+function readHead(line: string): Head | undefined {
+  const found = MESSAGE.exec(line)
+  if (!found) return
+  const [, subject, sid, reply, , , , headers = 0, size] = found
+  return {
+    subject: subject ?? found[4],
+    sid: sid ?? found[5],
+    reply: reply ?? found[6],
+    headers: +headers,
+    size: +(size as string),
+  } as Head
+}
+
+/** Makes what it has of its bytes when it is asked for. */
+class Message implements ServerMessage {
+  readonly time: number
+  readonly #head: Head
+  readonly #start: number
+  readonly #bytes: Uint8Array
+  readonly #text: string | undefined
+
+  constructor(head: Head, time: number, start: number, bytes: Uint8Array, text: string | undefined) {
+    this.time = time
+    this.#head = head
+    this.#start = start
+    this.#bytes = bytes
+    this.#text = text
+  }
+
+  get subject(): string {
+    return this.#head.subject
+  }
+
+  get reply(): string | undefined {
+    return this.#head.reply
+  }
+
+  get headerBlock(): Uint8Array | undefined {
+    const { headers } = this.#head
+    return headers ? this.#bytes.subarray(this.#start, this.#start + headers) : undefined
+  }
+
+  get payload(): Uint8Array {
+    return this.#bytes.subarray(this.#start + this.#head.headers, this.#start + this.#head.size)
+  }
+
+  get text(): string | undefined {
+    return this.#text?.slice(this.#start + this.#head.headers, this.#start + this.#head.size)
   }
 }

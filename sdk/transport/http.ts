@@ -84,7 +84,11 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
       const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
       const response = await post(path, payload, headers, timeout + patience, signal)
       const text = response.headers.get(NATS_HEADERS)
-      const message: TransportMessage = { subject, payload: new Uint8Array(await response.arrayBuffer()) }
+      const message: TransportMessage = {
+        subject,
+        payload: new Uint8Array(await response.arrayBuffer()),
+        time: Date.now(),
+      }
       return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message
     },
     subscribe() {

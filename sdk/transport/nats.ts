@@ -362,7 +362,7 @@ function toNatsHeaders(headers: HeaderFields | undefined): { headers?: never } {
 function toTransportMessage(message: NatsMessageLike): TransportMessage {
   const headers = message.headers as { encode(): Uint8Array } | undefined
   const { subject, reply, data } = message
-  const plain = { subject, ...(reply && { reply }), payload: data }
+  const plain = { subject, ...(reply && { reply }), payload: data, time: Date.now() }
   return headers ? { ...plain, headerBlock: headers.encode() } : plain
 }
 

@@ -109,7 +109,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   // Of the attempts to make one:
   let attempts = 0
   let refusals = 0
-  let sse: typeof import('./sse.ts') | undefined
+  let other: typeof import('./other-way.ts') | undefined
   let retry: ReturnType<typeof setTimeout> | undefined
   let patience: ReturnType<typeof setTimeout> | undefined
 
@@ -118,14 +118,9 @@ export function webSocket(options: WebSocketOptions): Transport {
     try {
       const token = typeof source === 'function' ? await source() : source
       if (phase === 'closed') return
-      // Only a bridge has another way, and only a page whose network needs it loads it.
-      if (via !== 'websocket' && /^http/.test(String(options.url)) && (via === 'sse' || attempts > 1)) {
-        // Without it, as when the page is offline, there is still the WebSocket.
-        sse ??= await import('./sse.ts').catch(() => undefined)
-      }
-      const socket =
-        (share && (await (await import('../share/share.ts')).joinTabs(url, via, share === true ? {} : share))) ||
-        (await sse?.detour(url, via, attempts))
+      // Without the module, as when the page is offline, there is still the WebSocket.
+      if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
+      const socket = await other?.openOtherWay(options, url, attempts)
       if ((phase as Phase) === 'closed') return socket?.close()
       const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {

@@ -60,9 +60,14 @@ const serverStream = fc
       fc.constantFrom('PING\r\n', 'PONG\r\n', '+OK\r\n', 'INFO {"max_payload":1}\r\n').map((text) => toBytes(text)),
       fc.string().map((text) => encodeError(JSON.stringify(text))),
       fc
-        .tuple(fc.uint8Array({ maxLength: 30 }), fc.boolean())
-        .map(([payload, headers]) =>
-          encodeMessage('a.b', '1', payload, 'r', headers ? toBytes('NATS/1.0\r\nA: b\r\n\r\n') : undefined),
+        .tuple(
+          fc.constantFrom('a.b', 'a.c', 'a.bb'),
+          fc.constantFrom('1', '2', '12'),
+          fc.uint8Array({ maxLength: 30 }),
+          fc.boolean(),
+        )
+        .map(([subject, sid, payload, headers]) =>
+          encodeMessage(subject, sid, payload, 'r', headers ? toBytes('NATS/1.0\r\nA: b\r\n\r\n') : undefined),
         ),
     ),
     { minLength: 1, maxLength: 6 },

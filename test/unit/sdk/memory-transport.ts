@@ -2,12 +2,14 @@ import { matchesFilter } from '../../../sdk/subject.ts'
 import { StatusCell } from '../../../sdk/transport/status-cell.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../../../sdk/transport/transport.ts'
 
+type Message = Omit<TransportMessage, 'time'>
+
 /** A transport that is its own broker, delivers at once, and shows what was published. */
 export interface MemoryTransport extends Transport {
-  readonly published: Array<TransportMessage & { readonly headers: ReadonlyArray<readonly [string, string]> }>
+  readonly published: Array<Message & { readonly headers: ReadonlyArray<readonly [string, string]> }>
   readonly subscriptions: ReadonlySet<string>
   /** Brings a message to those who subscribed. */
-  deliver(message: TransportMessage): void
+  deliver(message: Message): void
   /** Ends all subscriptions with an error. */
   refuse(error: Error): void
 }
@@ -23,7 +25,7 @@ export function createMemoryTransport(): MemoryTransport {
     },
     deliver(message) {
       for (const [{ filter }, handler] of [...handlers])
-        if (matchesFilter(filter, message.subject)) handler.message(message)
+        if (matchesFilter(filter, message.subject)) handler.message({ ...message, time: Date.now() })
     },
     refuse(error) {
       for (const [key, handler] of [...handlers]) {

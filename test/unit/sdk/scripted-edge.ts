@@ -73,7 +73,7 @@ export function createScriptedEdge(): ScriptedEdge {
   const say = (follower: Follower, code: number, description: string, fields: Record<string, string | number> = {}) => {
     const pairs = Object.entries(fields).map(([name, value]) => [name, String(value)] as const)
     const headerBlock = encodeHeaders(pairs, code, description)
-    follower.line.push({ subject: REPLAY_STATUS_SUBJECT, headerBlock, payload: new Uint8Array() })
+    follower.line.push({ subject: REPLAY_STATUS_SUBJECT, headerBlock, payload: new Uint8Array(), time: Date.now() })
   }
   const opening = (follower: Follower) =>
     say(follower, 100, replayStatus.open, {
@@ -97,7 +97,7 @@ export function createScriptedEdge(): ScriptedEdge {
   const send = (follower: Follower, seq: number) => {
     const { subject, id } = messages.get(seq) as { subject: string; id: number }
     const reply = encodeAckSubject('S', seq, seq * 1_000, last - seq)
-    follower.line.push({ subject, reply, payload: new TextEncoder().encode(JSON.stringify({ id })) })
+    follower.line.push({ subject, reply, payload: new TextEncoder().encode(JSON.stringify({ id })), time: Date.now() })
   }
   /** Says everything that it should have by now. */
   const pump = (follower: Follower) => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SpanwireError, type SpanwireErrorCode } from '../../../sdk/errors.ts'
 import { publishAcked } from '../../../sdk/stream/publish.ts'
-import type { ConnectionStatus, Transport, TransportMessage } from '../../../sdk/transport/transport.ts'
+import type { ConnectionStatus, Transport } from '../../../sdk/transport/transport.ts'
 import { createMemoryTransport } from './memory-transport.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -29,8 +29,7 @@ function script(replies: Reply[]) {
       asked.push({ at: Date.now() - began, headers: Object.fromEntries(headers), size: payload.length })
       const reply = (replies.length > 1 ? replies.shift() : replies[0]) as Reply
       if (typeof reply === 'object') {
-        const message: TransportMessage = { subject, payload: new TextEncoder().encode(JSON.stringify(reply)) }
-        return message
+        return { subject, payload: new TextEncoder().encode(JSON.stringify(reply)), time: Date.now() }
       }
       if (reply !== 'silence') throw new SpanwireError(reply, reply)
       return new Promise((_, reject) => {
