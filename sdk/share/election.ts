@@ -51,7 +51,8 @@ function enter(name: string): Room {
     if ('leader' in notice) return led()
     const { id, up, message } = notice
     if (up && host) {
-      if (!(message instanceof ArrayBuffer) && 'hello' in message) accept(id).receive(message)
+      // Asked again by who heard of the new leader before its answer: it is in already.
+      if (!(message instanceof ArrayBuffer) && 'hello' in message) hosted.has(id) || accept(id).receive(message)
       else hosted.get(id)?.receive(message)
       if (!(message instanceof ArrayBuffer) && 'closed' in message) hosted.delete(id)
     } else if (!up) {
