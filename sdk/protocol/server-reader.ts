@@ -87,8 +87,8 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       at = end + 2
       on.message(head.sid, new Message(head, time, start, bytes, all))
     }
-    chunks = [bytes.subarray(at)]
     size -= at
+    chunks = size ? [bytes.subarray(at)] : []
   }
 }
 
