@@ -11,8 +11,11 @@ import { isTemporary, isWrongSequence, type PublishAnswer, readAnswer, refusal }
 const TIMEOUT = 60_000
 /** One attempt, counted while the connection is open: JetStream answers in milliseconds, or its leader is gone. */
 const PATIENCE = 5_000
-/** So long nobody answers while a stream's leader is elected, in ms. */
-const ELECTION = 4_000
+/**
+ * So long nobody answers while a stream's leader is elected, in ms: its followers stand for it 4 to 9 s after they last
+ * heard of one, and may have to a second time. Source: nats-server's raft.go, `minElectionTimeout`.
+ */
+const ELECTION = 15_000
 
 /** After these it may or may not have been stored: it is sent again, with the same id. */
 const UNCERTAIN: readonly SpanwireErrorCode[] = [
@@ -64,12 +67,15 @@ export async function publishAcked(
         if (transport.status.state === 'open') silentSince ??= performance.now()
         if (silentSince !== undefined && performance.now() - silentSince >= ELECTION) throw noStream(subject, cause)
       } else {
-        throw cause
+        // There may be more under way than the queue of a connection that is lost has room for.
+        if (cause.code !== 'offline-queue-full' || !uncertain) throw cause
       }
     }
     const left = deadline - performance.now()
-    // While offline the transport itself waits; a timeout was a wait already.
-    const pause = transport.status.state !== 'open' || error.code === 'timeout' ? 0 : Math.min(100 * 2 ** retry, 2_000)
+    // While offline the transport itself waits, if it has room; a timeout was a wait already.
+    const hasWaited =
+      error.code === 'timeout' || (error.code !== 'offline-queue-full' && transport.status.state !== 'open')
+    const pause = hasWaited ? 0 : Math.min(100 * 2 ** retry, 2_000)
     if (left <= pause)
       throw new SpanwireError('timeout', `${subject} was not acknowledged within ${timeout} ms: it may be stored.`, {
         cause: error,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { connect, defineEvents, event } from '../../sdk/index.ts'
+import { connect, defineEvents, event, type SpanwireError } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { transportLink } from '../../sdk/jetstream/transport-link.ts'
@@ -30,8 +30,8 @@ export interface ChaosReport {
   readonly disordered: number
   /** Of what they got, what the stream doesn't have. */
   readonly unexpected: number
-  /** Publishes that the SDK gave up. */
-  readonly rejected: number
+  /** Publishes that the SDK gave up, by the reason. */
+  readonly rejected: Readonly<Record<string, number>>
   /** Acknowledged and not in the stream, or in it more than once, acknowledged or not. */
   readonly notStoredOnce: number
   readonly gapsTold: number
@@ -71,7 +71,13 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const common = { token, backoff, pingInterval: 2_000, connectTimeout: 3_000 }
   const publisherProxy = await startFaultProxy(port)
   for (const proxy of [...proxies, publisherProxy]) rest.use(proxy)
-  const publisher = connect({ ...common, url: `http://127.0.0.1:${publisherProxy.port}`, events: streamed })
+  const publisher = connect({
+    ...common,
+    url: `http://127.0.0.1:${publisherProxy.port}`,
+    events: streamed,
+    // A stream may be without a leader for longer than ten seconds: this isn't about what there is room for.
+    offline: { maxMessages: 10_000 },
+  })
   rest.use(publisher)
   let gapsTold = 0
   const faultEnds = new Map<number, number>()
@@ -112,13 +118,16 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const acknowledged: number[] = []
   const underway = new Set<Promise<void>>()
   let published = 0
-  let rejected = 0
+  const rejected: Record<string, number> = {}
   const ticker = setInterval(() => {
     const n = ++published
     const done = publisher
       .publish('chaos.{id}', { id: `${n % 5}` }, { n }, { timeout: 110_000 })
       .then(() => void acknowledged.push(n))
-      .catch(() => void rejected++)
+      .catch(({ code, message }: SpanwireError) => {
+        const reason = `${code}: ${message}`
+        rejected[reason] = (rejected[reason] ?? 0) + 1
+      })
       .finally(() => underway.delete(done))
     underway.add(done)
   }, 1_000 / RATE)

@@ -97,7 +97,7 @@ describe.each(Object.entries(routes))('through %s', (route, open) => {
     await expect(bus.publish('kept.{id}.nowhere', { id: 'a' }, { n: 1 })).rejects.toMatchObject({
       code: 'stream-not-found',
     })
-  })
+  }, 30_000)
 
   it('an ack that is lost: the retry says what was stored, and stores nothing', async () => {
     const transport = open()

@@ -78,13 +78,25 @@ describe('an acknowledged publish', () => {
     },
   )
 
-  it('nobody who answers: for 4 s that may be an election, then no stream is there', async () => {
+  it('nobody who answers: for 15 s that may be an election, then no stream is there', async () => {
     const { transport, asked } = script(['no-responders'])
     const outcome = publish(transport)
-    await vi.advanceTimersByTimeAsync(10_000)
+    await vi.advanceTimersByTimeAsync(20_000)
     await expect(outcome).rejects.toMatchObject({ code: 'stream-not-found' })
-    expect(asked.at(-1)?.at).toBeGreaterThanOrEqual(4_000)
-    expect(asked.at(-1)?.at).toBeLessThan(6_500)
+    expect(asked.at(-1)?.at).toBeGreaterThanOrEqual(15_000)
+    expect(asked.at(-1)?.at).toBeLessThan(17_500)
+  })
+
+  it('what was under way when the connection was lost is sent again, though the offline queue has no room at first', async () => {
+    const { transport, asked, enter } = script(['connection-lost', 'offline-queue-full', 'offline-queue-full', ACK])
+    enter({ state: 'reconnecting' })
+    const outcome = publish(transport)
+    await vi.advanceTimersByTimeAsync(0)
+    // The second attempt follows at once, the third waits.
+    expect(asked.length).toBe(2)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(await outcome).toMatchObject(ACK)
+    expect(asked.length).toBe(4)
   })
 
   it('silence: attempts of 5 s, 60 s in all, or what is given', async () => {
