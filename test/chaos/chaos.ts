@@ -207,7 +207,12 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const state = await eventually(() => api.streamState('CHAOS'), { deadline: 60_000 })
   const stored: Stored[] = []
   for (let from = 1; from <= state.lastSeq; ) {
-    const page = await readPage(api, 'CHAOS', 'chaos.*', from, state.lastSeq, { messages: 1_000, bytes: 10_000_000 })
+    const limits = { messages: 1_000, bytes: 10_000_000 }
+    // Servers that have only just come back refuse now and then.
+    const page = await eventually(() => readPage(api, 'CHAOS', 'chaos.*', from, state.lastSeq, limits), {
+      deadline: 60_000,
+      what: 'a page of the stream',
+    })
     for (const { seq, payload } of page.messages)
       stored.push({ seq, n: JSON.parse(new TextDecoder().decode(payload)).n })
     from = page.to + 1
