@@ -20,8 +20,7 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
 
   const end = (error?: unknown) => {
     if (ended) return
-    ended = true
-    socket?.close().catch(() => {})
+    face.close()
     const reason = error instanceof Error ? error.message : 'The server has closed the connection.'
     // The first is heard before the connection stands, the second after.
     face.onerror?.({ message: reason, error })

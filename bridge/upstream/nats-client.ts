@@ -83,8 +83,8 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
     const { hostname, port } = new URL(address)
     return openTcp(`${hostname}:${port || 80}`, secure)
   }
-  // An address that this client understands; it is taken apart again above.
-  const addresses = servers.map(({ address }) => `ws://${/:\d+$/.test(address) ? address : `${address}:4222`}`)
+  // Addresses that this client understands; they are taken apart again above.
+  const addresses = servers.map(({ address }) => `ws://${address}`)
   return () => dialWebSocket({ ...common, servers: addresses }, credentials, open)
 }
 
@@ -108,7 +108,9 @@ function parseServer(text: string): Server {
   const pass = decodeURIComponent(url.password)
   const websocket = scheme === 'ws' || scheme === 'wss'
   return {
-    address: websocket ? `${url.protocol}//${url.host}${url.pathname}${url.search}` : url.host,
+    address: websocket
+      ? `${url.protocol}//${url.host}${url.pathname}${url.search}`
+      : `${url.hostname}:${url.port || 4222}`,
     websocket,
     secure: scheme === 'tls' || scheme === 'wss',
     // As in every NATS client: a user without a password is a token.

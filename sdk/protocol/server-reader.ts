@@ -62,7 +62,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       while (same < length && bytes[line + same] === bytes[at + same]) same++
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
-        if (end === 0) {
+        if (!end) {
           if (size - at > MAX_LINE) throw new Error('a line without an end')
           break
         }
@@ -82,7 +82,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.headers > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
+      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
       needed = 0
       at = end + 2
       on.message(head.sid, new Message(head, time, start, bytes, all))
@@ -97,8 +97,10 @@ interface Head {
   readonly sid: string
   readonly subject: string
   readonly reply: string | undefined
-  /** Of the header block, in bytes. */
-  readonly headers: number
+  /** An HMSG: there is a header block, and be it empty. */
+  readonly headers: boolean
+  /** Where the payload begins behind the line: the length of the header block. */
+  readonly payload: number
   /** Of the header block and the payload. */
   readonly size: number
 }
@@ -111,7 +113,8 @@ function readHead(line: string): Head | undefined {
     subject: subject ?? found[4],
     sid: sid ?? found[5],
     reply: reply ?? found[6],
-    headers: +headers,
+    headers: !subject,
+    payload: +headers,
     size: +(size as string),
   } as Head
 }
@@ -141,15 +144,14 @@ class Message implements ServerMessage {
   }
 
   get headerBlock(): Uint8Array | undefined {
-    const { headers } = this.#head
-    return headers ? this.#bytes.subarray(this.#start, this.#start + headers) : undefined
+    return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
   }
 
   get payload(): Uint8Array {
-    return this.#bytes.subarray(this.#start + this.#head.headers, this.#start + this.#head.size)
+    return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 
   get text(): string | undefined {
-    return this.#text?.slice(this.#start + this.#head.headers, this.#start + this.#head.size)
+    return this.#text?.slice(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 }

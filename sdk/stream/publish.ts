@@ -66,9 +66,9 @@ export async function publishAcked(
         // A bridge that has lost NATS says so too.
         if (transport.status.state === 'open') silentSince ??= performance.now()
         if (silentSince !== undefined && performance.now() - silentSince >= ELECTION) throw noStream(subject, cause)
-      } else {
-        // There may be more under way than the queue of a connection that is lost has room for.
-        if (cause.code !== 'offline-queue-full' || !uncertain) throw cause
+      } else if (cause.code !== 'offline-queue-full' || !uncertain) {
+        // Of those that were under way there may be more than the queue of a connection that is lost has room for.
+        throw cause
       }
     }
     const left = deadline - performance.now()

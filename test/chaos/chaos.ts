@@ -206,8 +206,8 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const api = new JetStreamApi(transportLink(witness))
   const state = await eventually(() => api.streamState('CHAOS'), { deadline: 60_000 })
   const stored: Stored[] = []
+  const limits = { messages: 1_000, bytes: 10_000_000 }
   for (let from = 1; from <= state.lastSeq; ) {
-    const limits = { messages: 1_000, bytes: 10_000_000 }
     // Servers that have only just come back refuse now and then.
     const page = await eventually(() => readPage(api, 'CHAOS', 'chaos.*', from, state.lastSeq, limits), {
       deadline: 60_000,

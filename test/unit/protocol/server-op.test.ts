@@ -36,7 +36,7 @@ describe('a reader of what servers send', () => {
       { sid: '1', subject: 'a', headers: 'NATS/1.0\r\n\r\n', payload: 'hi' },
     ],
     ['HMSG a 1 r 2 2\r\n\r\n\r\n', { sid: '1', subject: 'a', reply: 'r', headers: '\r\n', payload: '' }],
-    ['HMSG a 1 5 0 1\r\nx\r\n', { sid: '1', subject: 'a', reply: '5', payload: 'x' }],
+    ['HMSG a 1 5 0 1\r\nx\r\n', { sid: '1', subject: 'a', reply: '5', headers: '', payload: 'x' }],
     ['MSG a 1  1\r\nx\r\n', { sid: '1', subject: 'a', payload: 'x' }],
     ['MSG a 1 001\r\nx\r\n', { sid: '1', subject: 'a', payload: 'x' }],
     ['PING\r\n', 'PING'],
