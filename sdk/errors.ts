@@ -69,14 +69,14 @@ export class SpanwireError extends Error {
   /** Stable across versions: safe to switch on. */
   readonly code: SpanwireErrorCode
   /** What a schema said about the data (`invalid-data` only). */
-  readonly issues?: ReadonlyArray<{ readonly message: string; readonly path?: ReadonlyArray<unknown> | undefined }>
+  declare readonly issues?: ReadonlyArray<{ readonly message: string; readonly path?: ReadonlyArray<unknown> | undefined }>
 
   constructor(
     code: SpanwireErrorCode,
     message: string,
     options?: { cause?: unknown; issues?: SpanwireError['issues'] },
   ) {
-    super(message, options?.cause === undefined ? undefined : { cause: options.cause })
+    super(message, options)
     this.code = code
     if (options?.issues) this.issues = options.issues
   }

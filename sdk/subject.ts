@@ -4,20 +4,20 @@
  */
 
 // Subjects travel in a space-separated control line, so white space and control characters can't be part of one;
-// half a surrogate pair can't be written in UTF-8, and would become another subject.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-const FORBIDDEN = /[\u0000-\u0020\u007f\p{Surrogate}]/u
+// half a surrogate pair can't be written in UTF-8, and would become another subject. No token is empty.
+// biome-ignore-start lint/suspicious/noControlCharactersInRegex: they are what is refused
+const NOT_A_SUBJECT = /[\u0000-\u0020\u007f\p{Surrogate}]|(^|\.)[*>]?(\.|$)/u
+const NOT_A_FILTER = /[\u0000-\u0020\u007f\p{Surrogate}]|(^|\.)(>?\.|$)/u
+// biome-ignore-end lint/suspicious/noControlCharactersInRegex: they are what is refused
 
 /** Whether `subject` can be published to: no empty token, no white space, no token that is a wildcard. */
 export function isSubject(subject: string): boolean {
-  return !FORBIDDEN.test(subject) && subject.split('.').every((token) => token !== '' && token !== '*' && token !== '>')
+  return !NOT_A_SUBJECT.test(subject)
 }
 
 /** Whether `filter` can be subscribed to: a subject in which a token may be `*`, and the last one `>`. */
 export function isSubjectFilter(filter: string): boolean {
-  if (FORBIDDEN.test(filter)) return false
-  const tokens = filter.split('.')
-  return tokens.every((token, index) => token !== '' && (token !== '>' || index === tokens.length - 1))
+  return !NOT_A_FILTER.test(filter)
 }
 
 /** Whether `filter` has a wildcard token, so that it stands for more than one subject. */

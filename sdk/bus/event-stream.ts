@@ -3,8 +3,6 @@ import { onAbort } from '../transport/checks.ts'
 import type { StreamSubscription } from './bus.ts'
 import { type Source, toSubscription } from './source.ts'
 
-const DONE = { done: true, value: undefined } as const
-
 /** Events that wait to be read, in a bounded buffer. What feeds it. */
 export interface EventSink<Event> {
   push(event: Event): void
@@ -21,37 +19,28 @@ export function createEventStream<Event>(
   limit = 10_000,
   signal?: AbortSignal,
 ): StreamSubscription<Event> {
-  const waiting: Array<PromiseWithResolvers<IteratorResult<Event, undefined>>> = []
-  // The next to be read is the last of `ready`; when there is none, `fresh` is turned round.
-  let ready: Event[] = []
-  let fresh: Event[] = []
-  /** An event was read, and no other was asked for since. */
-  let reading = false
+  const arrived: Event[] = []
+  /** How many wait to be read. */
+  let waiting = 0
   let ended = false
   let fault: Error | undefined
   let release = () => {}
+  let wake = () => {}
 
   const end = (error?: Error) => {
     if (ended) return
     ended = true
-    release()
     fault = error
-    for (const { resolve, reject } of waiting.splice(0)) {
-      if (fault) reject(fault)
-      else resolve(DONE)
-      fault = undefined
-    }
+    release()
+    wake()
   }
   const [source, cancel, finish] = start({
     push(event) {
       if (ended) return
-      const next = waiting.shift()
-      if (next) {
-        next.resolve({ done: false, value: event })
-        if (waiting[0]) source.read?.()
-        else reading = true
-      } else if (ready.length + fresh.length < limit) {
-        fresh.push(event)
+      if (waiting < limit) {
+        waiting++
+        arrived.push(event)
+        wake()
       } else {
         cancel()
         end(new SpanwireError('slow-consumer', `${limit} events wait to be read: read faster, or set buffer.`))
@@ -62,44 +51,45 @@ export function createEventStream<Event>(
   const unsubscribe = () => {
     cancel()
     end()
+    waiting = 0
     fault = undefined
-    ready = fresh = []
   }
   release = onAbort(signal, unsubscribe)
-  if (ended) release()
 
-  const drain = async () => {
-    await finish()
-    end()
+  async function* read(): AsyncGenerator<Event, undefined> {
+    for (;;) {
+      for (const event of arrived.splice(0)) {
+        if (!waiting) return
+        waiting--
+        yield event
+        source.read?.()
+      }
+      if (waiting) continue
+      if (fault) throw fault
+      if (ended) return
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
   }
-  return Object.assign(toSubscription(source, unsubscribe, drain), {
-    async next() {
-      if (reading) source.read?.()
-      if (!ready[0]) {
-        ready = fresh.reverse()
-        fresh = []
-      }
-      reading = !!ready[0]
-      if (reading) return { done: false, value: ready.pop() as Event }
-      if (fault) {
-        const error = fault
-        fault = undefined
-        throw error
-      }
-      if (ended) return DONE
-      const next = Promise.withResolvers<IteratorResult<Event, undefined>>()
-      waiting.push(next)
-      return next.promise
+  const reader = read()
+  return Object.assign(
+    toSubscription(source, unsubscribe, async () => {
+      await finish()
+      end()
+    }),
+    {
+      next: () => reader.next(),
+      async return() {
+        unsubscribe()
+        return reader.return(undefined)
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+      async [Symbol.asyncDispose]() {
+        unsubscribe()
+      },
     },
-    async return() {
-      unsubscribe()
-      return DONE
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-    async [Symbol.asyncDispose]() {
-      unsubscribe()
-    },
-  }) as StreamSubscription<Event>
+  ) as StreamSubscription<Event>
 }

@@ -1,5 +1,5 @@
 import { SpanwireError } from '../errors.ts'
-import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
+import type { SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**
  * What the schema makes of `data`: a promise only if the schema is asynchronous.
@@ -11,15 +11,12 @@ export function validate(schema: StandardSchema | undefined, data: unknown, subj
 }
 
 function conclude(subject: string, result: SchemaResult<unknown>): unknown {
-  if (result.issues) throw invalid(subject, result.issues)
-  return result.value
-}
-
-function invalid(subject: string, issues: ReadonlyArray<SchemaIssue>): SpanwireError {
+  const { issues } = result
+  if (!issues) return result.value
   const [first] = issues
   // Paths are keys, or objects that have one (Standard Schema allows both).
   const path = first?.path?.map((part) => (part as { key?: unknown } | null)?.key ?? part).join('.')
-  return new SpanwireError(
+  throw new SpanwireError(
     'invalid-data',
     `The schema refuses the data of ${subject}: ${path ? `${path}: ` : ''}${first?.message}`,
     { issues },

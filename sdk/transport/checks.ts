@@ -41,6 +41,6 @@ export function closedError(): SpanwireError {
 export function onAbort(signal: AbortSignal | undefined, end: (error: SpanwireError) => void): () => void {
   const listener = () => end(aborted(signal as AbortSignal))
   if (signal?.aborted) listener()
-  signal?.addEventListener('abort', listener)
+  else signal?.addEventListener('abort', listener)
   return () => signal?.removeEventListener('abort', listener)
 }
