@@ -32,14 +32,14 @@ export function createOfflineQueue<Entry extends { readonly size: number }>({
     },
     add(entry) {
       const refused: Entry[] = []
-      while (entries.size >= maxMessages || bytes + entry.size > maxBytes) {
-        const [oldest] = entries
-        if (!oldest || entry.size > maxBytes || whenFull === 'refuse-newest') return [...refused, entry]
-        queue.delete(oldest)
-        refused.push(oldest)
-      }
       entries.add(entry)
       bytes += entry.size
+      while (entries.size > maxMessages || bytes > maxBytes) {
+        const [oldest] = entries
+        const last = entry.size > maxBytes || whenFull === 'refuse-newest' ? entry : (oldest as Entry)
+        queue.delete(last)
+        refused.push(last)
+      }
       return refused
     },
     delete(entry) {

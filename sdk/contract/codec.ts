@@ -1,3 +1,5 @@
+import { decode, encode } from '../protocol/bytes.ts'
+
 /** How an event's data becomes bytes and back. Either may throw: the error is the cause of an `invalid-data`. */
 export interface Codec {
   /** For HTTP, such as `application/json`. */
@@ -8,14 +10,11 @@ export interface Codec {
   decodeText?(text: string): unknown
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-
 /** JSON in UTF-8 (RFC 8259): the default. `undefined` is sent as no bytes at all. */
 export const json: Required<Codec> = {
   contentType: 'application/json',
-  encode: (data) => encoder.encode(data === undefined ? '' : JSON.stringify(data)),
-  decode: (bytes) => json.decodeText(decoder.decode(bytes)),
+  encode: (data) => encode(data === undefined ? '' : JSON.stringify(data)),
+  decode: (bytes) => json.decodeText(decode(bytes)),
   decodeText: (text) => (text ? JSON.parse(text) : undefined),
 }
 

@@ -42,20 +42,20 @@ export function encodeConnect(options: ConnectOptions): Uint8Array {
 
 /** PUB, or HPUB if there are headers. */
 export function encodePublish(subject: string, payload: Uint8Array, reply?: string, headers?: Uint8Array): Uint8Array {
-  const target = reply ? `${subject} ${reply}` : subject
+  const target = `PUB ${subject}${reply ? ` ${reply}` : ''}`
   return headers
-    ? encodeFrame(`HPUB ${target} ${headers.length} ${headers.length + payload.length}`, headers, payload)
-    : encodeFrame(`PUB ${target} ${payload.length}`, undefined, payload)
+    ? encodeFrame(`H${target} ${headers.length} ${headers.length + payload.length}`, headers, payload)
+    : encodeFrame(`${target} ${payload.length}`, headers, payload)
 }
 
 /** SUB. */
 export function encodeSubscribe(filter: string, sid: string | number, queue?: string): Uint8Array {
-  return encodeFrame(queue ? `SUB ${filter} ${queue} ${sid}` : `SUB ${filter} ${sid}`)
+  return encodeFrame(`SUB ${filter}${queue ? ` ${queue}` : ''} ${sid}`)
 }
 
 /** UNSUB; with `max`, the subscription ends once that many messages in all were delivered. */
 export function encodeUnsubscribe(sid: string | number, max?: number): Uint8Array {
-  return encodeFrame(max ? `UNSUB ${sid} ${max}` : `UNSUB ${sid}`)
+  return encodeFrame(`UNSUB ${sid}${max ? ` ${max}` : ''}`)
 }
 
 function violation(): never {

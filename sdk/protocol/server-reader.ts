@@ -17,11 +17,8 @@ export interface ServerMessage {
 /** What is done with a server's operations, in their order. */
 export interface ServerHandler {
   message(sid: string, message: ServerMessage): void
-  /**
-   * INFO with its JSON, -ERR with its text, PING, PONG or +OK.
-   * @returns whether the rest has to wait until more is read
-   */
-  operation(verb: string, text: string): unknown
+  /** INFO with its JSON, -ERR with its text, PING, PONG or +OK. */
+  operation(verb: string, text: string): void
 }
 
 /** Longest control line of a server, in bytes. INFO lists a whole cluster's addresses. */
@@ -55,9 +52,8 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
     let line = 0
     let length = 0
     let at = 0
-    let waits: unknown
     needed = 0
-    while (!waits) {
+    for (;;) {
       let same = 0
       while (same < length && bytes[line + same] === bytes[at + same]) same++
       if (!head || same < length) {
@@ -72,7 +68,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
           const operation = OPERATION.exec(text)
           if (!operation) throw new Error('an unknown operation')
           at = end
-          waits = on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
+          on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
           continue
         }
         line = at

@@ -1,12 +1,8 @@
 import { SpanwireError } from '../errors.ts'
-import { createServerReader } from '../protocol/server-reader.ts'
-import type { TransportMessage } from './transport.ts'
+import { createServerReader, type ServerHandler } from '../protocol/server-reader.ts'
 
 /** Who hears what a server says on one connection. Nothing is called after `lost`. */
-export interface LinkHandler {
-  message(sid: string, message: TransportMessage): void
-  /** Any other operation. What comes behind it waits for the promise, which never rejects. */
-  operation(verb: string, text: string): Promise<void> | undefined
+export interface LinkHandler extends ServerHandler {
   /** The connection is gone. Called once. */
   lost(error: SpanwireError): void
 }
@@ -33,7 +29,6 @@ export interface Link {
 export function openLink(socket: LinkSocket, on: LinkHandler): Link {
   let heard = false
   let ended = false
-  let waiting: Promise<void> | undefined
 
   const end = (error: SpanwireError) => {
     if (ended) return
@@ -43,38 +38,24 @@ export function openLink(socket: LinkSocket, on: LinkHandler): Link {
   }
   const read = createServerReader({
     message: (sid, message) => ended || on.message(sid, message),
-    operation(verb, text) {
-      waiting = ended
-        ? undefined
-        : on.operation(verb, text)?.then(() => {
-            waiting = undefined
-            take(new Uint8Array())
-          })
-      return waiting
-    },
+    operation: (verb, text) => ended || on.operation(verb, text),
   })
-  const take = (bytes: Uint8Array) => {
-    try {
-      if (!ended) read(bytes)
-    } catch (cause) {
-      end(new SpanwireError('protocol-violation', "The server doesn't speak the NATS protocol.", { cause }))
-    }
-  }
-  const inTurn = (run: () => void): unknown => (waiting ? waiting.then(() => inTurn(run)) : run())
 
   socket.binaryType = 'arraybuffer'
   socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
     heard = true
-    inTurn(() => take(new Uint8Array(data)))
+    try {
+      if (!ended) read(new Uint8Array(data))
+    } catch (cause) {
+      end(new SpanwireError('protocol-violation', "The server doesn't speak the NATS protocol.", { cause }))
+    }
   }
   // An error is always followed by a close, which knows more.
   socket.onclose = ({ code, reason }: CloseEvent) =>
-    inTurn(() =>
-      end(
-        heard
-          ? new SpanwireError('connection-lost', `The connection ended (${code} ${reason}).`)
-          : new SpanwireError('connection-refused', 'No server answers at that address.'),
-      ),
+    end(
+      heard
+        ? new SpanwireError('connection-lost', `The connection ended (${code} ${reason}).`)
+        : new SpanwireError('connection-refused', 'No server answers at that address.'),
     )
   return {
     // Once the socket is closing this does nothing, and `lost` is near.

@@ -1,6 +1,6 @@
 /** What a server's -ERR means: loaded when the first comes. */
 import { SpanwireError, type SpanwireErrorCode } from '../errors.ts'
-import type { Waiter } from './outbox.ts'
+import type { Waiter } from './round-trips.ts'
 
 /** Who may be meant by an error about a publish: what was sent and is not confirmed. */
 export interface Suspect extends Waiter {

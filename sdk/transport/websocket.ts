@@ -10,7 +10,7 @@ import type { ServerInfo } from '../protocol/server-op.ts'
 import type { ShareOptions } from '../share/share.ts'
 import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull } from './checks.ts'
 import { type Link, type LinkSocket, openLink } from './link.ts'
-import { createOutbox, type Outbox } from './outbox.ts'
+import { createRoundTrips, type RoundTrips } from './round-trips.ts'
 import type { Suspect, SuspectSubscription } from './server-error.ts'
 import { StatusCell } from './status-cell.ts'
 import type { TokenSource } from './token.ts'
@@ -68,7 +68,10 @@ const MAX_REFUSALS = 3
 /** A message to be sent, or a subscription, or somebody who only waits. */
 interface Member extends Suspect {
   readonly frame?: Uint8Array
-  /** Header block and payload, in bytes. */
+}
+
+/** A message, and how large it is: header block and payload, in bytes. */
+interface Sized extends Member {
   readonly size: number
 }
 
@@ -89,17 +92,19 @@ export function webSocket(options: WebSocketOptions): Transport {
   const errors = lazy(() => import('./server-error.ts'))
   const requests = lazy(async () => (await import('./requester.ts')).createRequester(transport))
   const cell = new StatusCell('connecting')
-  const queue = createOfflineQueue<Member>(options.offline)
+  const queue = createOfflineQueue<Sized>(options.offline)
   const subscriptions = new Map<string, Subscription>()
   /** Those who asked for a flush while offline. */
   const flushes: Member[] = []
   let phase: Phase = 'connecting'
   let lastSid = 0
-  let edge: boolean | undefined
+  /** What the server last said of itself. */
+  let info: ServerInfo | undefined
+  /** Resolves when all errors that the server has sent were told; what came behind them waits for that. */
+  let told = Promise.resolve()
   // Of the current connection:
   let link: Link | undefined
-  let info: ServerInfo | undefined
-  let outbox: Outbox<Member> | undefined
+  let trips: RoundTrips<Member> | undefined
   let fault: SpanwireError | undefined
   /** A ping was sent, and nothing came since. */
   let silent = false
@@ -117,11 +122,10 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = undefined
     try {
       const token = typeof source === 'function' ? await source() : source
-      if (phase === 'closed') return
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
-      if ((phase as Phase) === 'closed') return socket?.close()
+      if (phase === 'closed') return socket?.close()
       const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {
         // As bad as two refusals.
@@ -136,12 +140,12 @@ export function webSocket(options: WebSocketOptions): Transport {
         },
         operation(verb, text) {
           silent = false
-          if (verb === '-ERR') return erred(text)
-          if (verb === 'INFO') informed(JSON.parse(text), token)
+          if (verb === '-ERR') told = erred(text)
+          else if (verb === 'INFO') informed(JSON.parse(text), token)
           else if (verb === 'PONG') ponged()
           else if (verb === 'PING') link?.send(encodeFrame('PONG'))
         },
-        lost: (error) => lost(fault ?? error),
+        lost: (error) => told.then(() => lost(fault ?? error)),
       })
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
@@ -166,10 +170,9 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   function informed(next: ServerInfo, token: string | undefined): void {
     info = next
-    edge = !!next.edge
-    if (!outbox) {
-      const current = createOutbox<Member>((bytes) => link?.send(bytes))
-      outbox = current
+    if (!trips) {
+      const current = createRoundTrips<Member>((bytes) => link?.send(bytes))
+      trips = current
       current.send(
         encodeConnect({
           verbose: false,
@@ -185,53 +188,58 @@ export function webSocket(options: WebSocketOptions): Transport {
       )
       for (const subscription of subscriptions.values()) current.send(subscription.frame, subscription)
       // nats-server takes no second CONNECT, and asks for a new token by closing.
-      if (edge && token && typeof source === 'function')
+      if (next.edge && token && typeof source === 'function')
         stopRefresh = import('./token-refresh.ts').then(({ keepFresh }) =>
           keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
         )
     } else if (heartbeat !== undefined) {
-      settle()
+      reached()
       // Lame duck: what is under way is confirmed, then another server is looked for.
       if (next.ldm) {
         const moved = () => link?.end(new SpanwireError('connection-lost', 'The server is shutting down.'))
-        outbox.send(undefined, { size: 0, settle: (error) => error || moved() })
+        trips.send(undefined, { settle: (error) => error || moved() })
       }
     }
   }
 
   function ponged(): void {
-    const waiters = outbox?.ponged() ?? []
+    const waiters = trips?.ponged() ?? []
     if (heartbeat === undefined) {
       clearTimeout(patience)
       attempts = refusals = 0
       heartbeat = setInterval(beat, pingInterval)
       preload(errors, requests)
-      settle()
+      reached()
     }
     // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.
     const error =
       phase === 'stalled'
         ? new SpanwireError('upstream-unavailable', 'NATS was lost before it confirmed: it may have arrived.')
         : undefined
+    settle(waiters, error)
+  }
+
+  async function settle(waiters: readonly Member[], error?: Error): Promise<void> {
+    await told
     for (const waiter of waiters) waiter.settle(error)
   }
 
-  /** Is NATS within reach? The bridge says when it isn't. */
-  function settle(): void {
+  /** The server is there. NATS too, unless it is a bridge that says something else. */
+  function reached(): void {
     if (info?.edge?.upstream === 'reconnecting') {
       enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
     } else if (phase !== 'open') {
       // What has waited goes before what the listeners may publish; subscriptions that weren't ready are now.
-      for (const member of [...queue.take(), ...flushes.splice(0)]) send(member)
-      for (const subscription of subscriptions.values()) outbox?.send(undefined, subscription)
+      for (const member of queue.take()) send(member)
+      for (const waiter of [...flushes.splice(0), ...subscriptions.values()]) trips?.send(undefined, waiter)
       enter('ready')
     }
   }
 
-  function send(member: Member): void {
+  function send(member: Sized): void {
     try {
       checkSize(member.size, info)
-      outbox?.send(member.frame, member)
+      trips?.send(member.frame, member)
     } catch (error) {
       member.settle(error as Error)
     }
@@ -240,26 +248,26 @@ export function webSocket(options: WebSocketOptions): Transport {
   function beat(): void {
     if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
     silent = true
-    outbox?.send()
+    trips?.send()
   }
 
   function erred(text: string): Promise<void> {
     const current = link
-    const oldest = outbox?.oldest ?? []
+    const oldest = trips?.oldest ?? []
     return errors(({ tellError }) => {
-      const told = tellError(text, oldest, subscriptions)
-      if (!told || current !== link) return
-      fault = told.error
-      if (told.credentials) current?.end(fault)
+      const about = tellError(text, oldest, subscriptions)
+      if (!about || current !== link) return
+      fault = about.error
+      if (about.credentials) current?.end(fault)
     }).catch((error) => current?.end(error))
   }
 
   /** The connection, or an attempt to make one, is gone. */
   function lost(error: SpanwireError): void {
+    if (phase === 'closed') return
     abandon(
       new SpanwireError('connection-lost', 'Lost before it was confirmed: it may have arrived.', { cause: error }),
     )
-    if (phase === 'closed') return
     if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS)) {
       return end(error)
     }
@@ -273,8 +281,8 @@ export function webSocket(options: WebSocketOptions): Transport {
     clearTimeout(patience)
     clearTimeout(probe)
     stopRefresh?.then((stop) => stop())
-    const waiters = outbox?.end() ?? []
-    heartbeat = link = info = outbox = fault = stopRefresh = undefined
+    const waiters = trips?.end() ?? []
+    heartbeat = link = trips = fault = stopRefresh = undefined
     silent = false
     for (const waiter of waiters) waiter.settle(error)
   }
@@ -288,9 +296,9 @@ export function webSocket(options: WebSocketOptions): Transport {
     const last = link
     abandon(error)
     last?.end(error)
-    for (const member of [...queue.take(), ...flushes.splice(0)]) member.settle(error)
+    for (const member of [...queue.take(), ...flushes]) member.settle(error)
     for (const subscription of [...subscriptions.values()]) subscription.end(error)
-    cell.set('closed', error)
+    cell.set(phase, error)
   }
 
   function enter(input: ConnectionInput, error?: SpanwireError): void {
@@ -304,7 +312,7 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   const transport: Transport = {
     get edge() {
-      return edge
+      return info && !!info.edge
     },
     get status() {
       return cell.status
@@ -319,7 +327,7 @@ export function webSocket(options: WebSocketOptions): Transport {
       const size = payload.length + (block?.length ?? 0)
       checkSize(size, info)
       return new Promise((resolve, reject) => {
-        const member: Member = {
+        const member: Sized = {
           frame: encodePublish(subject, payload, reply, block),
           subject,
           reply,
@@ -361,7 +369,6 @@ export function webSocket(options: WebSocketOptions): Transport {
         filter,
         queue,
         handler,
-        size: 0,
         frame: encodeSubscribe(filter, sid, queue),
         // After an error there will be another connection, which has it again.
         settle: (error) => error || phase !== 'open' || ready.resolve(),
@@ -371,16 +378,16 @@ export function webSocket(options: WebSocketOptions): Transport {
         },
       }
       subscriptions.set(sid, subscription)
-      outbox?.send(subscription.frame, subscription)
+      trips?.send(subscription.frame, subscription)
       return {
         ready: ready.promise,
         unsubscribe() {
-          if (forget()) outbox?.send(encodeUnsubscribe(sid))
+          if (forget()) trips?.send(encodeUnsubscribe(sid))
         },
         async drain() {
           // What the server had sent before arrives before its PONG; if the connection is lost, nothing more comes.
-          if (outbox && subscriptions.has(sid))
-            await new Promise<unknown>((settle) => outbox?.send(encodeUnsubscribe(sid), { size: 0, settle }))
+          if (trips && subscriptions.has(sid))
+            await new Promise<unknown>((settle) => trips?.send(encodeUnsubscribe(sid), { settle }))
           forget()
         },
       }
@@ -389,15 +396,15 @@ export function webSocket(options: WebSocketOptions): Transport {
     async flush() {
       assertNotClosed()
       return new Promise((resolve, reject) => {
-        const member: Member = { size: 0, settle: (error) => (error ? reject(error) : resolve()) }
-        if (phase === 'open') send(member)
+        const member: Member = { settle: (error) => (error ? reject(error) : resolve()) }
+        if (phase === 'open') trips?.send(undefined, member)
         else flushes.push(member)
       })
     },
 
     async drain() {
-      for (const { sid } of subscriptions.values()) outbox?.send(encodeUnsubscribe(sid as string))
-      if (outbox || queue.length > 0) await transport.flush().catch(() => {})
+      for (const sid of subscriptions.keys()) trips?.send(encodeUnsubscribe(sid))
+      if (trips || queue.length > 0) await transport.flush().catch(() => {})
       end(closedError())
     },
 

@@ -9,9 +9,9 @@ export interface Waiter {
  * Gathers what is sent to one connection during one turn, so that it leaves together, followed by one PING: its PONG
  * says that the server has processed all of it.
  */
-export interface Outbox<Member> {
+export interface RoundTrips<Member> {
   /** Those that an error is about which comes before the next PONG. */
-  readonly oldest: Member[]
+  readonly oldest: readonly Member[]
   /** Sends `bytes`; with `waiter`, so that it hears when the server has processed them. */
   send(bytes?: Uint8Array, waiter?: Member): void
   /** Takes a PONG: returns who has waited for it. */
@@ -24,7 +24,7 @@ export interface Outbox<Member> {
 const MAX_FRAME = 65_536
 const PING = encodeFrame('PING')
 
-export function createOutbox<Member extends Waiter>(write: (bytes: Uint8Array) => void): Outbox<Member> {
+export function createRoundTrips<Member extends Waiter>(write: (bytes: Uint8Array) => void): RoundTrips<Member> {
   let chunks: Uint8Array[] = []
   let size = 0
   let scheduled = false
