@@ -69,7 +69,10 @@ export class SpanwireError extends Error {
   /** Stable across versions: safe to switch on. */
   readonly code: SpanwireErrorCode
   /** What a schema said about the data (`invalid-data` only). */
-  declare readonly issues?: ReadonlyArray<{ readonly message: string; readonly path?: ReadonlyArray<unknown> | undefined }>
+  declare readonly issues?: ReadonlyArray<{
+    readonly message: string
+    readonly path?: ReadonlyArray<unknown> | undefined
+  }>
 
   constructor(
     code: SpanwireErrorCode,

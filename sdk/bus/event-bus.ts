@@ -1,8 +1,10 @@
 import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
 import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
+import { guard } from '../guard.ts'
 import { lazy, preload } from '../lazy.ts'
-import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
+import { Listeners } from '../listeners.ts'
+import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { PresenceOptions } from '../presence/presence.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
@@ -12,9 +14,9 @@ import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHa
 import { createIds } from './event-id.ts'
 import { createEventStream } from './event-stream.ts'
 import type { ReceivedEvent } from './received-event.ts'
-import { createReceiver, type Faults, guard } from './receiver.ts'
+import { createReceiver, type Faults } from './receiver.ts'
 import type { Send } from './request.ts'
-import { type Source, type SourceMessage, toSubscription } from './source.ts'
+import { type Source, type SourceMessage, toSource, toSubscription } from './source.ts'
 import { createStatus } from './status.ts'
 
 type Values = Readonly<Record<string, string>>
@@ -34,12 +36,15 @@ export function createBus(
 ): object {
   // Not part of the first load: many pages only publish and subscribe.
   const requests = lazy(() => import('./request.ts'))
-  const publishing = lazy(() => import('../stream/publish.ts'))
+  const publishing = lazy(async () => (await import('./publisher.ts')).createPublisher(transport, outbox))
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
   const presences = lazy(() => import('../presence/presence.ts'))
   const conflating = lazy(() => import('./conflated.ts'))
   const interruptions = lazy(() => import('./interruptions.ts'))
+  const hasStreams = Object.values(contract).some((entry) => 'stream' in entry && entry.stream)
+  if (hasStreams) preload(replaying)
+  if (hasStreams || outbox) preload(publishing)
 
   const report = (error: unknown, event?: unknown) =>
     console.error('spanwire:', (event as ReceivedEvent | undefined)?.subject, error)
@@ -49,18 +54,6 @@ export function createBus(
     (error: E, event: ReceivedEvent) =>
       guard(call, report, [error, event])
   const faults: Faults = { onInvalid: safe(onInvalid), onError: safe(onError) }
-  const deliver: Deliver = (stream, subject, payload, headers, options) =>
-    stream
-      ? publishing(({ publishAcked }) => publishAcked(transport, subject, payload, headers, options))
-      : transport.publish(subject, payload, { headers, signal: options.signal })
-  const box =
-    outbox &&
-    lazy(async () =>
-      (await import('../outbox/outbox.ts')).openOutbox(outbox === 'persistent' ? {} : outbox, transport, deliver),
-    )
-  // What an earlier page has left goes out without a word of this one.
-  if (box) preload(box)
-  if (Object.values(contract).some((entry) => 'stream' in entry && entry.stream)) preload(publishing, replaying)
 
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
@@ -104,30 +97,6 @@ export function createBus(
     return [subject, args[0], (args[1] ?? {}) as Options]
   }
 
-  /** A source that begins when its module is there. */
-  function begin(opening: Promise<Source>, handler: SubscriptionHandler): Source {
-    let source: Source | undefined
-    opening.then((opened) => {
-      source = opened
-    }, handler.ended)
-    const later = async (use: (source: Source) => unknown) => {
-      await use(await opening)
-    }
-    const [ready, live] = [later((source) => source.ready), later((source) => source.live)]
-    live.catch(() => {})
-    ready.catch(() => {})
-    return {
-      ready,
-      live,
-      get cursor() {
-        return source?.cursor
-      },
-      read: () => source?.read?.(),
-      unsubscribe: () => void later((source) => source.unsubscribe()).catch(() => {}),
-      drain: () => later((source) => source.drain()).catch(() => {}),
-    }
-  }
-
   /** Subscribes; returns the source, and what ends it. */
   function attach(
     event: ContractEvent,
@@ -154,12 +123,12 @@ export function createBus(
     const { queue, conflate, onGap: told = onGap } = options
     const replays = isReplay && queue === undefined
     const source = replays
-      ? begin(
+      ? toSource(
           replaying(({ replay }) => replay(transport, filter, handler, { onGap, ...options })),
           handler,
         )
       : conflate
-        ? begin(
+        ? toSource(
             conflating(({ subscribeConflated }) => subscribeConflated(transport, filter, handler)),
             handler,
           )
@@ -221,8 +190,8 @@ export function createBus(
     return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
   }
 
-  const call = (handler: Handler, received: ReceivedEvent, message?: SourceMessage) =>
-    guard(handler, faults.onError, [received], message?.done)
+  const call = (handler: Handler, received: ReceivedEvent, message: SourceMessage) =>
+    guard(handler, faults.onError, [received], message.done)
   const close = () => transport.close()
 
   return {
@@ -231,10 +200,11 @@ export function createBus(
     async publish(name: string, ...args: unknown[]) {
       const event = find(name)
       const [subject, data, options] = readArgs<PublishOptions>(event, args)
-      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) => {
-        const publish = (deliver: Deliver) => deliver(!!event.stream, subject, payload, headers, options)
-        return box ? box((opened) => publish(opened.publish)) : publish(deliver)
-      })
+      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
+        outbox || event.stream
+          ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
+          : transport.publish(subject, payload, { headers, signal: options.signal }),
+      )
     },
 
     async request(name: string, ...args: unknown[]) {
@@ -261,7 +231,7 @@ export function createBus(
       const params = takeParams(event, args)
       if (!event.stream) throw new SpanwireError('unsupported', `${name} has no stream.`)
       const values = new Map<string, ReceivedEvent>()
-      const listeners = new Set<(event: ReceivedEvent) => void>()
+      const updates = new Listeners<ReceivedEvent>()
       const ended = Promise.withResolvers<void>()
       const options = {
         ...(args[0] as object),
@@ -271,21 +241,17 @@ export function createBus(
       }
       const listener = (event: ReceivedEvent) => {
         values.set(event.subject, event)
-        for (const listener of [...listeners]) call(listener, event)
+        updates.tell(event, faults.onError)
       }
       const { live, unsubscribe } = handle(name, [params, listener, options], true, call, undefined, ended.resolve)
       return {
         ready: live,
         get: (of: string | Values) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
         values: () => values,
-        subscribe(listener: (event: ReceivedEvent) => void) {
-          const own = (event: ReceivedEvent) => listener(event)
-          listeners.add(own)
-          return () => void listeners.delete(own)
-        },
+        subscribe: (listener: Handler) => updates.add(listener),
         unsubscribe,
         async *[Symbol.asyncIterator]() {
-          yield* await views(({ iterateLatest }) => iterateLatest(values, listeners, ended.promise))
+          yield* await views(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
         },
         [Symbol.dispose]: unsubscribe,
       }

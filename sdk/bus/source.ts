@@ -1,4 +1,4 @@
-import type { TransportSubscription } from '../transport/transport.ts'
+import type { SubscriptionHandler, TransportSubscription } from '../transport/transport.ts'
 import type { Replaying } from './bus.ts'
 import type { EventMessage } from './received-event.ts'
 
@@ -12,6 +12,31 @@ export interface Source extends TransportSubscription, Partial<Replaying> {
 export interface SourceMessage extends EventMessage {
   /** Of a replay: the application is done with it, the cursor may move beyond. */
   done?(): void
+}
+
+const noop = () => {}
+
+/** A source that is still being opened, as when its module is loaded. */
+export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandler): Source {
+  let source: Source | undefined
+  const ready = opening.then((opened) => {
+    source = opened
+    return opened.ready
+  })
+  const live = opening.then((opened) => opened.live)
+  opening.catch(ended)
+  ready.catch(noop)
+  live.catch(noop)
+  return {
+    ready,
+    live: live as Promise<void>,
+    get cursor() {
+      return source?.cursor
+    },
+    read: () => source?.read?.(),
+    unsubscribe: () => void opening.then((opened) => opened.unsubscribe(), noop),
+    drain: () => opening.then((opened) => opened.drain()).catch(noop),
+  }
 }
 
 /** A source as the application sees it. */

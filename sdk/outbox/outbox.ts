@@ -38,19 +38,15 @@ export type Deliver = (
   options: StreamPublishOptions,
 ) => Promise<unknown>
 
-export interface Outbox {
-  readonly publish: Deliver
-}
-
 /** The longest that a timer can wait, in ms: an event in the outbox has time, unless its publisher says otherwise. */
 const NO_TIMEOUT = 2 ** 31 - 1
 
-/** Takes over what is left, and begins to publish it. */
+/** Takes over what is left, and begins to publish it. Returns what publishes by way of the outbox. */
 export async function openOutbox(
   { name = 'default', store = indexedDbOutbox(name), onSettled }: OutboxOptions,
   transport: Transport,
   deliver: Deliver,
-): Promise<Outbox> {
+): Promise<Deliver> {
   let warned = false
   const warn = (cause: unknown) => {
     if (!warned) console.warn("spanwire: the outbox can't be written; a reload loses what isn't published", cause)
@@ -94,11 +90,9 @@ export async function openOutbox(
     if (state === 'closed') store.close()
   })
 
-  return {
-    async publish(stream, subject, payload, headers, options) {
-      const { timeout, expectLastSeq, expectLastSubjectSeq } = options
-      const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
-      return send(await store.put(entry).catch(warn), entry, options)
-    },
+  return async (stream, subject, payload, headers, options) => {
+    const { timeout, expectLastSeq, expectLastSubjectSeq } = options
+    const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
+    return send(await store.put(entry).catch(warn), entry, options)
   }
 }

@@ -1,6 +1,8 @@
 /** Who is in a channel: loaded when somebody wants to know. */
-import { guard } from '../bus/receiver.ts'
+
 import { SpanwireError } from '../errors.ts'
+import { guard } from '../guard.ts'
+import { Listeners } from '../listeners.ts'
 import { decode, encode } from '../protocol/bytes.ts'
 import { isChannel, type Member, type PresenceNews, type PresenceOrder, presenceSubject } from '../protocol/presence.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -79,8 +81,8 @@ export async function openPresence(
   const all = joinsOf(transport)
   const newest = () => [...all].findLast((one) => one.channel === channel)
   const members = new Map<string, Member>()
-  const listeners = new Set<(change: PresenceChange) => void>()
-  const signals = new Set<(signal: PresenceSignal) => void>()
+  const changes = new Listeners<PresenceChange>()
+  const signals = new Listeners<PresenceSignal>()
   const known = Promise.withResolvers<void>()
   let self = ''
   /** Of a list that comes in parts. */
@@ -88,18 +90,16 @@ export async function openPresence(
   let joined: Joined | undefined
   let isKnown = false
 
-  const tell = <T>(all: Set<(value: T) => void>, value: T) => {
-    for (const listener of [...all]) guard(listener, report, [value])
-  }
   const change = (now: readonly Member[], gone: Iterable<string>) => {
     const left = [...gone].flatMap((id) => members.get(id) ?? [])
     for (const { id } of left) members.delete(id)
     for (const member of now) members.set(member.id, member)
-    if (now.length + left.length > 0) tell(listeners, { joined: now, left })
+    if (now.length + left.length > 0) changes.tell({ joined: now, left }, report)
   }
   function take(news: PresenceNews): void {
     if (news.kind === 'signal') {
-      return tell(signals, { id: news.id, member: members.get(news.id) ?? news.member, data: news.data })
+      const { id, data } = news
+      return signals.tell({ id, member: members.get(id) ?? news.member, data }, report)
     }
     if (news.kind === 'changes') return change(news.joined, news.left)
     self = news.you
@@ -154,7 +154,7 @@ export async function openPresence(
       return self
     },
     members,
-    subscribe: (listener) => add(listeners, listener),
+    subscribe: (listener) => changes.add(listener),
     async join(state, { hidden = false } = {}) {
       const now: Joined = { channel, order: { do: 'join', state, hidden } }
       if (joined) all.delete(joined)
@@ -170,7 +170,7 @@ export async function openPresence(
     },
     leave,
     signal: (data) => say({ do: 'signal', data }),
-    onSignal: (listener) => add(signals, listener),
+    onSignal: (listener) => signals.add(listener),
     close,
     [Symbol.dispose]: close,
   }
@@ -184,12 +184,6 @@ function joinsOf(transport: Transport): Set<Joined> {
 
 function report(error: unknown): void {
   console.error('spanwire:', error)
-}
-
-function add<T>(all: Set<(value: T) => void>, listener: (value: T) => void): () => void {
-  const own = (value: T) => listener(value)
-  all.add(own)
-  return () => void all.delete(own)
 }
 
 function withoutBridge(): SpanwireError {

@@ -1,6 +1,5 @@
 import type { ReceivedEvent } from '../bus/received-event.ts'
-
-type Listener = (event: ReceivedEvent) => void
+import type { Listeners } from '../listeners.ts'
 
 /**
  * The current values, then every update. What isn't read in time is replaced by what came after it: as many wait as
@@ -9,22 +8,21 @@ type Listener = (event: ReceivedEvent) => void
  */
 export async function* iterateLatest(
   values: ReadonlyMap<string, ReceivedEvent>,
-  listeners: Set<Listener>,
+  updates: Listeners<ReceivedEvent>,
   ended: Promise<unknown>,
 ): AsyncGenerator<ReceivedEvent, undefined> {
   const changed = new Map(values)
   let wake = () => {}
   let over = false
-  const listener = (event: ReceivedEvent) => {
-    changed.set(event.subject, event)
-    wake()
-  }
   const end = () => {
     over = true
     wake()
   }
   ended.then(end, end)
-  listeners.add(listener)
+  const release = updates.add((event) => {
+    changed.set(event.subject, event)
+    wake()
+  })
   try {
     while (!over) {
       for (const [subject, event] of changed) {
@@ -37,6 +35,6 @@ export async function* iterateLatest(
       })
     }
   } finally {
-    listeners.delete(listener)
+    release()
   }
 }

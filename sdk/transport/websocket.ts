@@ -100,8 +100,8 @@ export function webSocket(options: WebSocketOptions): Transport {
   let lastSid = 0
   /** What the server last said of itself. */
   let info: ServerInfo | undefined
-  /** Resolves when all errors that the server has sent were told; what came behind them waits for that. */
-  let told = Promise.resolve()
+  /** While errors of the server are being told: what came behind them waits. */
+  let telling: Promise<void> | undefined
   // Of the current connection:
   let link: Link | undefined
   let trips: RoundTrips<Member> | undefined
@@ -140,12 +140,12 @@ export function webSocket(options: WebSocketOptions): Transport {
         },
         operation(verb, text) {
           silent = false
-          if (verb === '-ERR') told = erred(text)
+          if (verb === '-ERR') erred(text)
           else if (verb === 'INFO') informed(JSON.parse(text), token)
           else if (verb === 'PONG') ponged()
           else if (verb === 'PING') link?.send(encodeFrame('PONG'))
         },
-        lost: (error) => told.then(() => lost(fault ?? error)),
+        lost: (error) => inTurn(() => lost(fault ?? error)),
       })
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
@@ -216,12 +216,14 @@ export function webSocket(options: WebSocketOptions): Transport {
       phase === 'stalled'
         ? new SpanwireError('upstream-unavailable', 'NATS was lost before it confirmed: it may have arrived.')
         : undefined
-    settle(waiters, error)
+    inTurn(() => {
+      for (const waiter of waiters) waiter.settle(error)
+    })
   }
 
-  async function settle(waiters: readonly Member[], error?: Error): Promise<void> {
-    await told
-    for (const waiter of waiters) waiter.settle(error)
+  function inTurn(run: () => void): void {
+    if (telling) telling.then(run)
+    else run()
   }
 
   /** The server is there. NATS too, unless it is a bridge that says something else. */
@@ -251,15 +253,20 @@ export function webSocket(options: WebSocketOptions): Transport {
     trips?.send()
   }
 
-  function erred(text: string): Promise<void> {
+  function erred(text: string): void {
     const current = link
     const oldest = trips?.oldest ?? []
-    return errors(({ tellError }) => {
+    const own = errors(({ tellError }) => {
       const about = tellError(text, oldest, subscriptions)
       if (!about || current !== link) return
       fault = about.error
       if (about.credentials) current?.end(fault)
-    }).catch((error) => current?.end(error))
+    })
+      .catch((error) => current?.end(error))
+      .then(() => {
+        if (telling === own) telling = undefined
+      })
+    telling = own
   }
 
   /** The connection, or an attempt to make one, is gone. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeOptions } from '../../../bridge/bridge.ts'
 import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
+import { eventually } from '../../support/eventually.ts'
 import { openToAll } from '../../support/open-to-all.ts'
 import { bridgeFor, SECRET, settle, sign } from './scripted-client.ts'
 
@@ -159,10 +160,10 @@ describe('cookies', () => {
         },
       },
     )
-    for (let i = 0; i < 100 && !/PONG|closed/.test(sent.join('')); i++) {
-      await settle()
+    await eventually(() => {
       bridge.hub.turn.flush()
-    }
+      return /PONG|closed/.test(sent.join(''))
+    })
     return /PONG/.test(sent.join(''))
   }
 
