@@ -3,7 +3,7 @@ import type { BridgeOptions } from '../../../bridge/bridge.ts'
 import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openToAll } from '../../support/open-to-all.ts'
-import { bridgeFor, SECRET, settle, sign } from './scripted-client.ts'
+import { bridgeFor, SECRET, sign } from './scripted-client.ts'
 
 const nats = { pub: { allow: ['a.>'] } }
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
