@@ -44,7 +44,7 @@ async function start(): Promise<void> {
   const port = await choosePort()
   console.log('Starting nats-server, the Worker and the page …')
   const [broker] = await Promise.all([keep(startBroker()), buildDemo()])
-  if (broker.child) broker.child.failure.catch(stopped.reject)
+  broker.failure.catch(stopped.reject)
 
   const secret = randomBytes(32).toString('base64url')
   const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret }))

@@ -22,15 +22,11 @@ export function join(chunks: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
+const LINE_END = encode(CRLF)
+
 /** One protocol message: a control line and, if given, header block and payload, each in its place, in one buffer. */
 export function encodeFrame(line: string, headers?: Uint8Array, payload?: Uint8Array): Uint8Array {
   const head = encode(line + CRLF)
   if (!payload) return head
-  const headerLength = headers?.length ?? 0
-  const bytes = new Uint8Array(head.length + headerLength + payload.length + 2)
-  bytes.set(head)
-  if (headers) bytes.set(headers, head.length)
-  bytes.set(payload, head.length + headerLength)
-  bytes.set([13, 10], bytes.length - 2)
-  return bytes
+  return join(headers ? [head, headers, payload, LINE_END] : [head, payload, LINE_END])
 }

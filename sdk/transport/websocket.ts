@@ -120,11 +120,13 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   async function dial(): Promise<void> {
     retry = undefined
+    let step = 'The token function'
     try {
       const token = typeof source === 'function' ? await source() : source
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
+      step = 'Opening the WebSocket'
       if (phase === 'closed') return socket?.close()
       const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {
@@ -149,7 +151,7 @@ export function webSocket(options: WebSocketOptions): Transport {
       })
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
-      else lost(new SpanwireError('connection-refused', 'The token function, or the dial, failed.', { cause }))
+      else lost(new SpanwireError('connection-refused', `${step} failed.`, { cause }))
     }
   }
 

@@ -1,8 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, expect, it } from 'vitest'
+import { DEPARTED, events } from '../../demo/events.ts'
+import { connect } from '../../sdk/index.ts'
 import { descendants } from '../support/descendants.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -66,6 +69,35 @@ it('starts all of it beside a busy port, and leaves nothing running', async () =
   await eventually(() => !pids.some(runs), { what: `the end of ${pids.filter(runs)}` })
   busy.server.close()
 }, 120_000)
+
+it('brings nats-server back when its plug is pulled, and the flights with it', async () => {
+  const { port, server } = await occupy()
+  server.close()
+  start({ PORT: String(port) })
+  const url = await eventually(() => /Open (http:\S+)/.exec(output)?.[1], { deadline: 90_000, what: 'the page' })
+  const token = async () => ((await (await fetch(`${url}/demo/token`)).json()) as { token: string }).token
+  await using bus = connect({ url, events, token })
+  let seq = 0
+  await bus.on(DEPARTED, (event) => {
+    // Each once and in order, whatever happens to the server.
+    expect(event.seq).toBe(seq ? seq + 1 : event.seq)
+    seq = event.seq ?? 0
+  }).ready
+  const flies = () => {
+    const before = seq
+    return eventually(() => seq > before, { deadline: 30_000, what: `a flight\n${output}` })
+  }
+  await flies()
+  // nats-server is the only one of them that takes a configuration file.
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,args='])
+  const pids = await descendants(child?.pid ?? 0)
+  const pid = pids.find((one) => new RegExp(`^ *${one} .*nats-server.* -c `, 'm').test(stdout)) as number
+  process.kill(pid, 'SIGKILL')
+  await eventually(() => bus.status.current.state === 'reconnecting', { what: 'the news that NATS is away' })
+  await eventually(() => bus.status.current.state === 'open', { deadline: 30_000, what: `NATS\n${output}` })
+  await flies()
+  expect(output).toContain('nats-server ended by itself (SIGKILL). It comes back in 3 s')
+}, 150_000)
 
 it('carries an event from a publisher to a subscriber, and no secret into its output', async () => {
   const { port, server } = await occupy()
