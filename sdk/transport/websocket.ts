@@ -194,13 +194,13 @@ export function webSocket(options: WebSocketOptions): Transport {
         stopRefresh = import('./token-refresh.ts').then(({ keepFresh }) =>
           keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
         )
+    } else if (next.ldm) {
+      // Lame duck: what is under way is confirmed, what comes now waits, and another server is looked for.
+      const error = new SpanwireError('connection-lost', 'The server is shutting down.')
+      enter('lost', error)
+      trips.send(undefined, { settle: () => link?.end(error) })
     } else if (heartbeat !== undefined) {
       reached()
-      // Lame duck: what is under way is confirmed, then another server is looked for.
-      if (next.ldm) {
-        const moved = () => link?.end(new SpanwireError('connection-lost', 'The server is shutting down.'))
-        trips.send(undefined, { settle: (error) => error || moved() })
-      }
     }
   }
 

@@ -152,6 +152,49 @@ describe('the connection', () => {
     expect(seen).toEqual(sizes)
   })
 
+  it('one subscription more than the server allows ends, and the others live on', async () => {
+    await using server = await startNatsServer({ config: 'max_subscriptions: 2' })
+    const transport = dial({ url: server.wsUrl })
+    const seen: string[] = []
+    const ended: unknown[] = []
+    const subscribe = (filter: string) =>
+      transport.subscribe(filter, {
+        message: ({ subject }) => seen.push(subject),
+        ended: (error) => ended.push(filter, error),
+      }).ready
+    await Promise.all([subscribe('a'), subscribe('b')])
+    await expect(subscribe('c')).rejects.toMatchObject({ code: 'permission-denied' })
+    expect(ended).toEqual(['c', expect.objectContaining({ code: 'permission-denied' })])
+    for (const subject of ['a', 'b', 'c']) await transport.publish(subject, new Uint8Array())
+    await eventually(() => seen.length === 2)
+    expect(seen).toEqual(['a', 'b'])
+  })
+
+  it('a server in lame duck mode is left once it has confirmed what was sent, and another is looked for', async () => {
+    await using server = await startNatsServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
+    const transport = dial({ url: server.wsUrl })
+    const seen: number[] = []
+    await transport.subscribe('a', { message: ({ payload }) => seen.push(payload[0] ?? 0), ended: () => {} }).ready
+    const reasons: Array<string | undefined> = []
+    transport.onStatus(({ reason }) => reasons.push(reason?.message))
+    process.kill(server.pid, 'SIGUSR2')
+    // As fast as each is confirmed, up to the first that waits for the next server.
+    let sent = 0
+    const publishing = (async () => {
+      for (let waits = false; !waits; sent++) {
+        waits = transport.status.state !== 'open'
+        await transport.publish('a', Uint8Array.of(sent % 256))
+      }
+    })()
+    await isState(transport, 'reconnecting')
+    expect(reasons[0]).toBe('The server is shutting down.')
+    await server.restart()
+    await publishing
+    await isState(transport, 'open')
+    await eventually(() => seen.length === sent)
+    expect(seen).toEqual(seen.map((_, index) => index % 256))
+  }, 30_000)
+
   it('URLs that can not be dialled are refused at once', () => {
     for (const url of ['', 'x', 'ftp://a', 'mailto:a'])
       expect(() => webSocket({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))

@@ -48,6 +48,15 @@ it('tls:// with a certificate that is trusted; also where only the server asks f
   expect(await carried(server.url.replace('tls', 'nats'), { tls })).toBe(7)
 })
 
+it('TLS before the server says a word, where it wants that', async () => {
+  const starting = startNatsServer({ certificate, handshakeFirst: true })
+  const server = await starting.catch((error: Error) => error)
+  // What is older than 2.10 doesn't know it.
+  if (server instanceof Error) return expect(server.message).toMatch(/unknown field "handshake_first"/)
+  await using _ = server
+  expect(await carried(server.url, { tls: { ca: certificate.cert, handshakeFirst: true } })).toBe(7)
+})
+
 it('a certificate that nobody trusts, and a server without TLS, are refused and told', async () => {
   await using server = await startNatsServer({ certificate })
   expect(await complaint(server.url)).toMatch(/^connection-refused: NATS can't be reached .*self-signed certificate/)

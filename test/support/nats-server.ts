@@ -37,6 +37,8 @@ export interface NatsServerOptions {
   readonly jetstream?: boolean
   /** Both ways in are encrypted: `tls://` and `wss://`. */
   readonly certificate?: Certificate
+  /** TLS begins before the server says a word, over TCP (2.10 and later). */
+  readonly handshakeFirst?: boolean
 }
 
 /** Starts the nats-server that this run of the tests is about: `NATS_SERVER`, or the newest that can be had. */
@@ -57,13 +59,14 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 async function start(path: string, version: string, folder: string, options: NatsServerOptions): Promise<NatsServer> {
   const [port, wsPort, monitorPort] = await Promise.all([freePort(), freePort(), freePort()])
   const file = join(folder, 'nats.conf')
-  const { certificate } = options
-  const tls = certificate && `tls { cert_file: "${certificate.certFile}", key_file: "${certificate.keyFile}" }`
+  const { certificate, handshakeFirst } = options
+  const files = certificate && `cert_file: "${certificate.certFile}", key_file: "${certificate.keyFile}"`
+  const tls = files && `tls { ${files} }`
   const lines = [
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitorPort}"`,
     `websocket { listen: "127.0.0.1:${wsPort}", ${tls ?? 'no_tls: true'} }`,
-    tls ?? '',
+    files ? `tls { ${files}${handshakeFirst ? ', handshake_first: true' : ''} }` : '',
     options.jetstream ? `jetstream { store_dir: "${join(folder, 'store')}" }` : '',
     options.config ?? '',
   ]
