@@ -6,7 +6,8 @@ import type { SpanwireError } from './errors.ts'
 import type { OutboxOptions } from './outbox/outbox.ts'
 import type { Gap } from './stream/gap.ts'
 import type { Transport } from './transport/transport.ts'
-import { type WebSocketOptions, webSocket } from './transport/websocket.ts'
+import { webSocket } from './transport/websocket.ts'
+import type { WebSocketOptions } from './transport/websocket-options.ts'
 
 /** What every bus is given. */
 export interface BusOptions<Contract> {

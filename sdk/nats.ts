@@ -6,7 +6,7 @@ import { closedError, onAbort } from './transport/checks.ts'
 import { NatsTransport, toSpanwireError } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
 import type { Transport } from './transport/transport.ts'
-import type { WebSocketOptions } from './transport/websocket.ts'
+import type { WebSocketOptions } from './transport/websocket-options.ts'
 
 export type { NatsConnectionLike, NatsMessageLike, NatsSubscriptionLike } from './transport/nats-connection.ts'
 

@@ -1,7 +1,7 @@
 /** Ways to a server other than a WebSocket of one's own: loaded when one may be wanted. */
 import type { LinkSocket } from './link.ts'
 import { detour } from './sse.ts'
-import type { WebSocketOptions } from './websocket.ts'
+import type { WebSocketOptions } from './websocket-options.ts'
 
 /**
  * The connection that tabs share, or plain HTTP; undefined if neither is wanted, or to be had.
