@@ -1,6 +1,6 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, openUpstream, PATIENCE, type ServeOptions } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -102,7 +102,13 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await server.stop(true)
     await release()
   }
-  return { bridge, url: `http://${host}:${server.port}`, port: server.port, close, [Symbol.asyncDispose]: close }
+  const drain = async (patience = PATIENCE) => {
+    void server.stop(false)
+    await bridge.hub.drain(patience)
+    await close()
+  }
+  const { port: bound } = server
+  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function toBytes(message: string | Uint8Array): Uint8Array {

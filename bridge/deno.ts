@@ -1,12 +1,11 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, openUpstream, PATIENCE, type ServeOptions } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
 interface DenoServer {
   readonly addr: { readonly port: number }
-  shutdown(): Promise<void>
 }
 
 /** The part of Deno that is used here, by its shape. */
@@ -59,10 +58,13 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
 
   let server: DenoServer
+  let draining = false
   try {
     const listen = { port, hostname: host, signal: ending.signal, onListen() {} }
     server = Deno.serve(listen, (request) =>
-      bridge.app.fetch(request, { upgrade: (open: Parameters<typeof upgrade>[1]) => upgrade(request, open) }),
+      draining
+        ? new Response(null, { status: 503 })
+        : bridge.app.fetch(request, { upgrade: (open: Parameters<typeof upgrade>[1]) => upgrade(request, open) }),
     )
   } catch (cause) {
     await release()
@@ -81,7 +83,13 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await release()
   }
   const bound = server.addr.port
-  return { bridge, url: `http://${host}:${bound}`, port: bound, close, [Symbol.asyncDispose]: close }
+  const drain = async (patience = PATIENCE) => {
+    // Not `shutdown`, which closes the WebSockets that are there.
+    draining = true
+    await bridge.hub.drain(patience)
+    await close()
+  }
+  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function toClientSocket(socket: WebSocket): ClientSocket {

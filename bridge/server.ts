@@ -19,10 +19,19 @@ export interface BridgeServer {
   /** Such as `http://127.0.0.1:8222`. */
   readonly url: string
   readonly port: number
+  /**
+   * For a server that is replaced by another: takes in no more clients, asks those that are there to go elsewhere, and
+   * closes when they have, or after `patience` ms (default 10,000). Spanwire's client has everything confirmed and then
+   * dials again, so that no publish is lost; others stay until they are closed.
+   */
+  drain(patience?: number): Promise<void>
   /** Ends all connections, and the upstream unless it was given. Idempotent. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** How long clients may take to leave by themselves, in ms. */
+export const PATIENCE = 10_000
 
 /** What `serve` throws when the port can't be had. */
 export function cannotListen(host: string, port: number, cause: unknown): SpanwireError {

@@ -83,6 +83,8 @@ export class Hub implements SessionHub {
   readonly #forgetUpstream: () => void
   readonly #opened = Promise.withResolvers<void>()
   #upstreamOpen: boolean
+  /** Resolves when the last client has left a hub that is about to go. */
+  #emptied: PromiseWithResolvers<void> | undefined
   #connections = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
@@ -163,6 +165,7 @@ export class Hub implements SessionHub {
       client_id: Number(sessionId.slice(sessionId.lastIndexOf('.') + 1)),
       auth_required: true,
       ...(nonce !== undefined && { nonce }),
+      ...(this.#emptied && { ldm: true }),
       edge: { upstream: this.#upstreamOpen ? 'open' : 'reconnecting' },
     }
   }
@@ -284,6 +287,23 @@ export class Hub implements SessionHub {
     if (this.#sessions.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
+    this.#emptied?.resolve()
+  }
+
+  /**
+   * Asks all clients to go elsewhere (nats-server's lame duck mode): one that does has everything confirmed first.
+   * Resolves when they have left, or after `patience` ms.
+   */
+  async drain(patience: number): Promise<void> {
+    this.#emptied ??= Promise.withResolvers()
+    this.#inform()
+    if (this.#sessions.size === 0) return
+    let impatient: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      impatient = setTimeout(resolve, patience)
+    })
+    await Promise.race([this.#emptied.promise, late])
+    clearTimeout(impatient)
   }
 
   /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */
@@ -339,6 +359,10 @@ export class Hub implements SessionHub {
       this.streams.reconnected()
       this.presence.reconnected()
     }
+    this.#inform()
+  }
+
+  #inform(): void {
     for (const session of this.#sessions.values()) if (session.ready) session.inform()
   }
 }

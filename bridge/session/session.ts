@@ -63,7 +63,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   /** PINGs that wait for their answer, each with the replies to later operations, which must not overtake it. */
   readonly #unanswered: Unanswered[] = []
   #lastPong: Promise<void> | undefined
-  #upstreamTold: string | undefined
+  #told: string | undefined
   #midOperation = false
   /** It published too fast: nothing of it is read any more. */
   #penalized = false
@@ -214,11 +214,12 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#leave()
   }
 
-  /** Sends INFO: at the start, and whenever the way to the broker is lost or found. */
+  /** Sends INFO: at the start, whenever the way to the broker is lost or found, and when the hub is about to go. */
   inform(): void {
     const info = this.#hub.info(this.id, this.#nonce)
-    if (info.edge?.upstream === this.#upstreamTold) return
-    this.#upstreamTold = info.edge?.upstream
+    const now = `${info.edge?.upstream} ${info.ldm}`
+    if (now === this.#told) return
+    this.#told = now
     this.write(encodeInfo(info))
   }
 

@@ -1,6 +1,6 @@
 /**
  * Runs a bridge on the runtime that this is started with: `<runtime> host.ts <options as JSON>`. Prints its URL,
- * and ends when its standard input does.
+ * drains when its standard input says anything, and ends when that does.
  */
 import type { ServeOptions } from '../../bridge/server.ts'
 
@@ -10,9 +10,10 @@ const { serve } = (await import(`../../bridge/${runtime}.ts`)) as typeof import(
 const server = await serve(JSON.parse(process.argv[2] ?? '') as ServeOptions)
 console.log(`listening on ${server.url} (${runtime})`)
 
-process.stdin.resume()
-process.stdin.on('end', async () => {
-  await server.close()
+async function end(how: () => Promise<void>): Promise<void> {
+  await how()
   console.log('closed')
   process.exit(0)
-})
+}
+process.stdin.on('data', () => end(server.drain))
+process.stdin.on('end', () => end(server.close))

@@ -16,6 +16,8 @@ export interface HostProcess {
   kill(): void
   /** Asks it to close, and resolves with its exit code. */
   stop(): Promise<number | null>
+  /** Asks it to close once its clients have left, and resolves with its exit code. */
+  drain(): Promise<number | null>
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -49,6 +51,10 @@ export async function startHost(runtime: Runtime, options: ServeOptions): Promis
       return output
     },
     kill: () => void child.kill('SIGKILL'),
+    drain() {
+      child.stdin?.write('drain\n')
+      return exited
+    },
     stop() {
       child.stdin?.end()
       const late = setTimeout(() => child.kill('SIGKILL'), 5_000)
