@@ -38,8 +38,15 @@ export interface ChaosReport {
   /** Of subscribers without a stream. */
   readonly lostWithoutStream: number
   /** From the end of a fault to the next event of those it hit, in ms. */
-  readonly resume: { readonly p50: number; readonly p99: number }
+  readonly resume: { readonly p50: number; readonly p99: number; readonly slowest: readonly Resume[] }
   readonly apiRequests: number
+}
+
+/** A subscriber that got events again after a fault. The last one is at NATS itself. */
+export interface Resume {
+  readonly subscriber: number
+  readonly fault: string
+  readonly ms: number
 }
 
 const streamed = defineEvents({ 'chaos.{id}': event(z.object({ n: z.number() }), { stream: 'CHAOS' }) })
@@ -80,8 +87,8 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   })
   rest.use(publisher)
   let gapsTold = 0
-  const faultEnds = new Map<number, number>()
-  const resumes: number[] = []
+  const faultEnds = new Map<number, { readonly fault: string; readonly at: number }>()
+  const resumes: Resume[] = []
   // One more, who is at NATS itself and has no bridge.
   const received = [...proxies, undefined].map(() => [] as Stored[])
   const follow = (index: number, from: 'all' | { readonly cursor: string }) => {
@@ -96,9 +103,9 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       'chaos.{id}',
       ({ seq = 0, data }) => {
         received[index]?.push({ seq, n: data.n })
-        const since = faultEnds.get(index)
-        if (since === undefined) return
-        resumes.push(performance.now() - since)
+        const end = faultEnds.get(index)
+        if (!end) return
+        resumes.push({ subscriber: index, fault: end.fault, ms: Math.round(performance.now() - end.at) })
         faultEnds.delete(index)
       },
       { from },
@@ -134,9 +141,9 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   rest.defer(async () => clearInterval(ticker))
 
   const faults: Record<string, number> = {}
-  const ended = (indices: readonly number[]) => {
+  const ended = (fault: string, indices: readonly number[]) => {
     // The earliest counts: a fault on top of a fault is still the same wait.
-    for (const index of indices) if (!faultEnds.has(index)) faultEnds.set(index, performance.now())
+    for (const index of indices) if (!faultEnds.has(index)) faultEnds.set(index, { fault, at: performance.now() })
   }
   const everybody = received.map((_, index) => index)
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -145,7 +152,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       const index = Math.floor(random() * SUBSCRIBERS)
       proxies[index]?.cut()
       publisherProxy.cut()
-      ended([index])
+      ended('cut', [index])
     },
     async swallow() {
       const index = Math.floor(random() * SUBSCRIBERS)
@@ -154,7 +161,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       // What was swallowed is gone, and no TCP connection goes on with a hole in it.
       proxies[index]?.cut()
       proxies[index]?.resume()
-      ended([index])
+      ended('swallow', [index])
     },
     /** A page that is loaded again, and goes on from its saved cursor. */
     async reload() {
@@ -164,25 +171,25 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       if (cursor === undefined) return
       await bus.close()
       followers[index] = follow(index, { cursor })
-      ended([index])
+      ended('reload', [index])
     },
     async bridge() {
       await host.restart()
-      ended(everybody)
+      ended('bridge', everybody)
     },
     async leader() {
       const leader = await eventually(() => cluster.leaderOf('CHAOS'), { deadline: 30_000, what: 'a leader' })
       await cluster.stop(leader)
       await pause(500 + random() * 1_000)
       await leader.restart()
-      ended(everybody)
+      ended('leader', everybody)
     },
     async freeze() {
       const node = cluster.nodes[Math.floor(random() * 3)]
       node?.pause()
       await pause(300 + random() * 1_000)
       node?.resume()
-      ended(everybody)
+      ended('freeze', everybody)
     },
   }
   const names = Object.keys(kinds)
@@ -227,9 +234,8 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const apiRequests = await cluster.apiRequests()
   const sum = (count: (verdict: (typeof verdicts)[number]) => number) =>
     verdicts.reduce((total, verdict) => total + count(verdict), 0)
-  resumes.sort((a, b) => a - b)
-  const at = (share: number) =>
-    Math.round(resumes[Math.min(resumes.length - 1, Math.floor(resumes.length * share))] ?? 0)
+  resumes.sort((a, b) => a.ms - b.ms)
+  const at = (share: number) => resumes[Math.min(resumes.length - 1, Math.floor(resumes.length * share))]?.ms ?? 0
   return {
     seed,
     acknowledged: acknowledged.length,
@@ -244,7 +250,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       acknowledged.filter((n) => !times.has(n)).length + [...times.values()].filter((count) => count > 1).length,
     gapsTold,
     lostWithoutStream: acknowledged.length - new Set(unstreamed).size,
-    resume: { p50: at(0.5), p99: at(0.99) },
+    resume: { p50: at(0.5), p99: at(0.99), slowest: resumes.slice(-8) },
     apiRequests,
   }
 }

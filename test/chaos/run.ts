@@ -12,6 +12,6 @@ const report = await runChaos({
   seconds: Number(values.seconds ?? 60),
   host: values.host === 'workerd' ? 'workerd' : 'node',
 })
-console.log(report)
+console.dir(report, { depth: null })
 const { lost, duplicated, unexpected, disordered, notStoredOnce } = report
 process.exit(lost + duplicated + unexpected + disordered + notStoredOnce === 0 ? 0 : 1)
