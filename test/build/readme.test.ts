@@ -39,6 +39,7 @@ it('the code in the README compiles', async () => {
     'bridge.ts',
     'token.ts',
     'worker.ts',
+    'wrangler.jsonc',
     'app.ts',
   ])
   // Inside the repository, so that packages are found.

@@ -22,7 +22,7 @@ const RUN_HERE = [
   ...['edge.ts', 'bridge.ts', 'token.ts', 'app.ts'],
 ]
 const RUN_ELSEWHERE = {
-  'packaging.test.ts': ['worker.ts', 'Room.tsx'],
+  'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
   '../unit/react/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
 

@@ -6,6 +6,9 @@ import { root } from '../build/source-files.ts'
 export async function readExamples(): Promise<Map<string, string>> {
   const text = await readFile(join(root, 'README.md'), 'utf8')
   return new Map(
-    [...text.matchAll(/^```tsx?\n\/\/ (\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [name, code]),
+    [...text.matchAll(/^```(?:tsx?|jsonc)\n\/\/ (\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [
+      name,
+      code,
+    ]),
   )
 }
