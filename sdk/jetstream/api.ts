@@ -46,6 +46,9 @@ export interface JetStreamOptions {
   readonly timeout?: number
 }
 
+/** How long to wait before what only reads is asked again, in ms. */
+const AGAIN = 1_000
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -68,7 +71,7 @@ export class JetStreamApi {
    */
   async findStream(filter: string): Promise<StreamState | undefined> {
     // Null if there are none.
-    const streams = (await this.#ask('STREAM.NAMES', { subject: filter })).streams ?? []
+    const streams = (await this.#read('STREAM.NAMES', { subject: filter })).streams ?? []
     for (const name of streams) {
       const state = await this.streamState(name)
       if (state?.subjects.some((subject) => isSubsetFilter(filter, subject))) return state
@@ -91,7 +94,7 @@ export class JetStreamApi {
     // Long lists come in parts (2.9 knows no parts, and sends all at once).
     do {
       try {
-        answer = await this.#ask(`STREAM.INFO.${name}`, deleted ? { deleted_details: true, offset: gone.length } : {})
+        answer = await this.#read(`STREAM.INFO.${name}`, deleted ? { deleted_details: true, offset: gone.length } : {})
       } catch (error) {
         if (isSpanwireError(error, 'stream-not-found') && isMissing(error)) return undefined
         throw error
@@ -121,7 +124,7 @@ export class JetStreamApi {
     query: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
   ): Promise<StoredMessage | undefined> {
     try {
-      const { message } = await this.#ask(`STREAM.MSG.GET.${stream}`, query)
+      const { message } = await this.#read(`STREAM.MSG.GET.${stream}`, query)
       if (typeof message?.subject !== 'string' || !Number.isSafeInteger(message.seq)) throw unreadable('MSG.GET')
       return {
         subject: message.subject,
@@ -163,12 +166,36 @@ export class JetStreamApi {
     this.link.publish(`$JS.API.CONSUMER.DELETE.${stream}.${name}`, new Uint8Array(), `${this.link.newInbox()}.deleted`)
   }
 
-  async #ask(action: string, body: object): Promise<Answer> {
+  /**
+   * Asks until something answers: what a server is asked while there is no leader it drops without a word. A late answer to
+   * an earlier question counts as well.
+   */
+  async #read(action: string, body: object): Promise<Answer> {
+    const deadline = performance.now() + this.#timeout
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const over = new AbortController()
+    const ask = () => {
+      const left = Math.max(deadline - performance.now(), 1)
+      this.#ask(action, body, { timeout: left, signal: over.signal }).then(resolve, reject)
+    }
+    const timer = setInterval(ask, AGAIN)
+    ask()
+    try {
+      return await promise
+    } finally {
+      clearInterval(timer)
+      over.abort()
+    }
+  }
+
+  async #ask(
+    action: string,
+    body: object,
+    options: { readonly timeout: number; readonly signal?: AbortSignal } = { timeout: this.#timeout },
+  ): Promise<Answer> {
     let answer: Answer
     try {
-      const { payload } = await this.link.request(`$JS.API.${action}`, encoder.encode(JSON.stringify(body)), {
-        timeout: this.#timeout,
-      })
+      const { payload } = await this.link.request(`$JS.API.${action}`, encoder.encode(JSON.stringify(body)), options)
       answer = Object(JSON.parse(decoder.decode(payload)))
     } catch (cause) {
       if (isSpanwireError(cause, 'no-responders'))

@@ -17,6 +17,7 @@ function scriptedBroker() {
   let behind = false
   let deliver: (message: JetStreamMessage) => void = () => {}
   let delivered = 0
+  let drops = 0
   const answers: Record<string, () => object> = {
     'STREAM.INFO.S': () => ({
       config: { name: 'S', subjects: ['a.>'] },
@@ -35,9 +36,11 @@ function scriptedBroker() {
       payload: bytes(`${seq}`),
     })
   const link: JetStreamLink = {
-    async request(subject, payload) {
+    async request(subject, payload, { signal }) {
       const action = subject.replace('$JS.API.', '')
       asked.push(action)
+      if (action === 'STREAM.INFO.S' && drops-- > 0)
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))))
       if (action !== 'CONSUMER.CREATE.S')
         return { subject: '', payload: bytes(JSON.stringify(answers[action]?.() ?? {})) }
       const { opt_start_seq } = JSON.parse(new TextDecoder().decode(payload)).config
@@ -69,6 +72,10 @@ function scriptedBroker() {
     fallBehind() {
       behind = true
     },
+    /** Of the next questions about the stream so many are dropped, as while it has no leader. */
+    drop(questions: number) {
+      drops = questions
+    },
     follow(heard: number[]) {
       return followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
         message: ({ seq }) => void heard.push(seq),
@@ -78,6 +85,30 @@ function scriptedBroker() {
     end: () => clearInterval(beats),
   }
 }
+
+describe('a stream that has no leader for a moment', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is asked again after a second, not when the first question times out', async () => {
+    const broker = scriptedBroker()
+    broker.drop(2)
+    const heard: number[] = []
+    broker.publish()
+    const following = broker.follow(heard)
+    await vi.advanceTimersByTimeAsync(1_900)
+    expect(heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(200)
+    expect(heard).toEqual([1])
+    expect(broker.consumers).toBe(1)
+    // Once it has answered nobody asks any more.
+    const questions = broker.asked.length
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(broker.asked.length).toBe(questions)
+    following.stop()
+    broker.end()
+  })
+})
 
 describe('a consumer that delivers nothing, and whose heartbeats say that all is well', () => {
   beforeEach(() => void vi.useFakeTimers())
