@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
@@ -69,6 +69,12 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
       onError: (c) => problem(c, new SpanwireError('payload-too-large', 'The request body is too large.')),
     }),
   )
+  const admit: MiddlewareHandler = async (_, next) => {
+    if (hub.draining) throw new SpanwireError('upstream-unavailable', 'This bridge is being replaced: connect again.')
+    await next()
+  }
+  app.get('/nats', admit)
+  app.get('/nats/stream', admit)
   app.route('/nats', connectRoute(hub, findToken))
   const tunnels = new Tunnels()
   const dial = dialLocally(hub, tunnels)
@@ -83,10 +89,8 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
-    return c.json(
-      { status: hub.upstreamOpen ? 'ok' : 'unavailable', upstream, broker: hub.upstreamName },
-      hub.upstreamOpen ? 200 : 503,
-    )
+    const status = hub.draining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
+    return c.json({ status, upstream, broker: hub.upstreamName }, status === 'ok' ? 200 : 503)
   })
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'There is nothing here. The NATS endpoint is /nats.'), 404),

@@ -1,6 +1,6 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, openUpstream, PATIENCE, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -102,11 +102,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await server.stop(true)
     await release()
   }
-  const drain = async (patience = PATIENCE) => {
-    void server.stop(false)
-    await bridge.hub.drain(patience)
-    await close()
-  }
+  const drain = drainThen(bridge, close)
   const { port: bound } = server
   return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
 }

@@ -1,6 +1,6 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, openUpstream, PATIENCE, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -58,13 +58,10 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
 
   let server: DenoServer
-  let draining = false
   try {
     const listen = { port, hostname: host, signal: ending.signal, onListen() {} }
     server = Deno.serve(listen, (request) =>
-      draining
-        ? new Response(null, { status: 503 })
-        : bridge.app.fetch(request, { upgrade: (open: Parameters<typeof upgrade>[1]) => upgrade(request, open) }),
+      bridge.app.fetch(request, { upgrade: (open: Parameters<typeof upgrade>[1]) => upgrade(request, open) }),
     )
   } catch (cause) {
     await release()
@@ -83,12 +80,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await release()
   }
   const bound = server.addr.port
-  const drain = async (patience = PATIENCE) => {
-    // Not `shutdown`, which closes the WebSockets that are there.
-    draining = true
-    await bridge.hub.drain(patience)
-    await close()
-  }
+  const drain = drainThen(bridge, close)
   return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 

@@ -5,7 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, openUpstream, PATIENCE, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
 import { allocateMessage } from './websocket-frame.ts'
 
 /** For a closing handshake that may not come, in ms. */
@@ -43,17 +43,12 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     const left = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, CLOSING_TIME))])
     for (const socket of sockets.clients) socket.terminate()
-    const closed = stopListening()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
     await closed
     await release()
   }
-  const stopListening = () => new Promise<void>((resolve) => server.close(() => resolve()))
-  const drain = async (patience = PATIENCE) => {
-    void stopListening()
-    await bridge.hub.drain(patience)
-    await close()
-  }
+  const drain = drainThen(bridge, close)
   const bound = (server.address() as AddressInfo).port
   return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
 }

@@ -20,9 +20,9 @@ export interface BridgeServer {
   readonly url: string
   readonly port: number
   /**
-   * For a server that is replaced by another: takes in no more clients, asks those that are there to go elsewhere, and
-   * closes when they have, or after `patience` ms (default 10,000). Spanwire's client has everything confirmed and then
-   * dials again, so that no publish is lost; others stay until they are closed.
+   * For a server that is replaced by another: takes in no more clients (`/healthz` says so by 503), asks those that are
+   * there to go elsewhere, and closes when they have, or after `patience` ms (default 10,000). Spanwire's client has
+   * everything confirmed and then dials again, so that no publish is lost; others stay until they are closed.
    */
   drain(patience?: number): Promise<void>
   /** Ends all connections, and the upstream unless it was given. Idempotent. */
@@ -31,7 +31,15 @@ export interface BridgeServer {
 }
 
 /** How long clients may take to leave by themselves, in ms. */
-export const PATIENCE = 10_000
+const PATIENCE = 10_000
+
+/** The `drain` of a server whose `close` is given. */
+export function drainThen({ hub }: Bridge, close: () => Promise<void>): BridgeServer['drain'] {
+  return async (patience = PATIENCE) => {
+    await hub.drain(patience)
+    await close()
+  }
+}
 
 /** What `serve` throws when the port can't be had. */
 export function cannotListen(host: string, port: number, cause: unknown): SpanwireError {

@@ -146,6 +146,11 @@ export class Hub implements SessionHub {
     return this.#opened.promise
   }
 
+  /** Whether it is about to go, and takes in nobody. */
+  get draining(): boolean {
+    return this.#emptied !== undefined
+  }
+
   get upstreamName(): string {
     return this.#upstream.info.name
   }
@@ -165,7 +170,7 @@ export class Hub implements SessionHub {
       client_id: Number(sessionId.slice(sessionId.lastIndexOf('.') + 1)),
       auth_required: true,
       ...(nonce !== undefined && { nonce }),
-      ...(this.#emptied && { ldm: true }),
+      ...(this.draining && { ldm: true }),
       edge: { upstream: this.#upstreamOpen ? 'open' : 'reconnecting' },
     }
   }

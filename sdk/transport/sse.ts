@@ -22,12 +22,12 @@ export async function detour(url: string, via: string | undefined, attempts: num
   return new SseSocket(url)
 }
 
-/** Whether the bridge is there: whatever it says of itself. */
+/** Whether the bridge is there, whatever it says of NATS. One that is being replaced refuses everybody. */
 async function answers(url: string): Promise<boolean> {
   const health = url.replace(/^ws/, 'http').replace(/\/nats\/?(\?.*)?$/, '/healthz')
   try {
-    await fetch(health, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) })
-    return true
+    const response = await fetch(health, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) })
+    return (await response.json()).status !== 'draining'
   } catch {
     return false
   }

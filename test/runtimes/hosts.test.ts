@@ -10,7 +10,7 @@ import { type HostProcess, startHost } from '../support/process-host.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 
-const events = defineEvents({ 'replaced.{by}': z.object({ n: z.number() }) })
+const events = defineEvents({ 'replaced.{via}': z.object({ n: z.number() }) })
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 let server: NatsServer
@@ -111,35 +111,39 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       expect(await code).toBe(0)
     }, 15_000)
 
-    it('is replaced by another, and no publish is lost or repeated', async () => {
-      const options = { upstream: server.url, auth: { secret: SECRET }, port: await freePort() }
-      const first = await startHost(runtime, options)
-      await using bus = openBus({ url: first.url, events, token, backoff: { first: 50, longest: 50 } })
-      const seen: number[] = []
-      const subscription = backend.subscribe('replaced.*', {
-        callback: (_, { data }) => void seen.push((JSON.parse(utf8(data)) as { n: number }).n),
-      })
-      let published = 0
-      let replaced = false
-      // One after the other, as fast as each is confirmed; one that is rejected fails the test.
-      const publishing = (async () => {
-        for (let more = 100; more > 0; published++) {
-          if (replaced) more--
-          await bus.publish('replaced.{by}', { by: runtime }, { n: published })
-        }
-      })()
-      await eventually(() => published > 10)
-      expect(await first.drain()).toBe(0)
-      const second = await startHost(runtime, options)
-      replaced = true
-      await publishing
-      await eventually(() => seen.length >= published, { what: 'all that was published' })
-      expect(seen).toEqual(seen.map((_, index) => index))
-      expect(seen.length).toBe(published)
-      subscription.unsubscribe()
-      await bus.close()
-      await second.stop()
-    }, 30_000)
+    it.each(['websocket', 'sse'] as const)(
+      'is replaced by another, and no publish is lost or repeated: %s',
+      async (via) => {
+        const options = { upstream: server.url, auth: { secret: SECRET }, port: await freePort() }
+        const first = await startHost(runtime, options)
+        await using bus = openBus({ url: first.url, events, token, via, backoff: { first: 50, longest: 50 } })
+        const seen: number[] = []
+        const subscription = backend.subscribe(`replaced.${via}`, {
+          callback: (_, { data }) => void seen.push((JSON.parse(utf8(data)) as { n: number }).n),
+        })
+        let published = 0
+        let replaced = false
+        // One after the other, as fast as each is confirmed; one that is rejected fails the test.
+        const publishing = (async () => {
+          for (let more = 100; more > 0; published++) {
+            if (replaced) more--
+            await bus.publish('replaced.{via}', { via }, { n: published })
+          }
+        })()
+        await eventually(() => published > 10)
+        expect(await first.drain()).toBe(0)
+        const second = await startHost(runtime, options)
+        replaced = true
+        await publishing
+        await eventually(() => seen.length >= published, { what: 'all that was published' })
+        expect(seen).toEqual(seen.map((_, index) => index))
+        expect(seen.length).toBe(published)
+        subscription.unsubscribe()
+        await bus.close()
+        await second.stop()
+      },
+      30_000,
+    )
 
     it('says why it can not listen', async () => {
       const { port } = new URL(server.monitorUrl)

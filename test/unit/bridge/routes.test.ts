@@ -3,7 +3,7 @@ import type { BridgeOptions } from '../../../bridge/bridge.ts'
 import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openToAll } from '../../support/open-to-all.ts'
-import { bridgeFor, SECRET, sign } from './scripted-client.ts'
+import { bridgeFor, ScriptedClient, SECRET, sign } from './scripted-client.ts'
 
 const nats = { pub: { allow: ['a.>'] } }
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -185,6 +185,30 @@ describe('GET', () => {
     ])
     await upstream.close()
     expect((await bridge.app.request('/healthz')).status).toBe(503)
+  })
+
+  it('a bridge that is being replaced says so, takes in nobody, and closes once it is empty or has waited', async () => {
+    const { bridge } = bridgeFor()
+    const client = await ScriptedClient.connected(bridge)
+    let over = false
+    const drained = bridge.hub.drain(60_000).then(() => {
+      over = true
+    })
+    expect(await client.turn()).toContain('"ldm":true')
+    const health = await bridge.app.request('/healthz')
+    expect([health.status, await health.json()]).toEqual([503, expect.objectContaining({ status: 'draining' })])
+    for (const path of ['/nats', '/nats/stream']) {
+      const response = await bridge.app.request(path, { headers: { Upgrade: 'websocket' } })
+      expect(await codeOf(response)).toEqual([503, 'upstream-unavailable'])
+    }
+    expect(over).toBe(false)
+    client.connection.closed()
+    await drained
+    const late = await ScriptedClient.connected(bridge)
+    await bridge.hub.drain(1)
+    expect(late.closes).toEqual([])
+    bridge.close()
+    expect(late.closes).toMatchObject([{ code: 1001 }])
   })
 
   it('/nats without an upgrade says what it is', async () => {
