@@ -1,9 +1,17 @@
 import type { NatsConnection } from 'nats'
 import { isSpanwireError, SpanwireError } from '../../sdk/errors.ts'
 
-/** Tells `report` of what the server complains about on a connection without ending it. */
-export async function reportFaults(connection: NatsConnection, report: (error: SpanwireError) => void): Promise<void> {
+/**
+ * Tells `report` of what the server complains about on a connection without ending it, and `leave` that the server is about
+ * to go (lame duck mode).
+ */
+export async function followStatus(
+  connection: NatsConnection,
+  report: (error: SpanwireError) => void,
+  leave: () => void,
+): Promise<void> {
   for await (const status of connection.status()) {
+    if (status.type === 'ldm') leave()
     if (status.type !== 'error') continue
     const { permissionContext: context, data } = status
     if (context) {

@@ -11,7 +11,7 @@ import {
   readMessage,
   sendMessage,
 } from './nats-client.ts'
-import { reportFaults, toSpanwireError } from './nats-faults.ts'
+import { followStatus, toSpanwireError } from './nats-faults.ts'
 import { OfflineBuffer } from './offline-buffer.ts'
 import { recipients } from './recipients.ts'
 import { RoundTrips } from './round-trips.ts'
@@ -231,7 +231,11 @@ class NatsUpstream implements Upstream {
         }),
       ),
     )
-    reportFaults(connection, (error) => this.#report(error))
+    void followStatus(
+      connection,
+      (error) => this.#report(error),
+      () => this.#leave(current),
+    )
     const { version, max_payload, jetstream = false } = connection.info ?? {}
     this.#info = {
       name: `nats-server ${version ?? ''}`.trim(),
@@ -263,6 +267,17 @@ class NatsUpstream implements Upstream {
     if (opened) this.#state.set('reconnecting')
     if (this.state !== 'closed') this.#report(reason)
     return opened
+  }
+
+  /**
+   * What is under way is confirmed, what the server chose a queue group's member for is delivered, and what is published
+   * from now on waits for another server.
+   */
+  #leave({ connection }: Current): void {
+    if (this.state !== 'open') return
+    this.#state.set('reconnecting')
+    this.#report(new SpanwireError('connection-lost', 'The NATS server is shutting down: connecting to another.'))
+    connection.drain().catch(() => {})
   }
 
   #attach(subscription: Subscription, current: Current): void {

@@ -72,6 +72,29 @@ describe.each([
     expect(states).toEqual(['open', 'reconnecting', 'open'])
   })
 
+  it('leaves a server in lame duck mode when all that was sent is confirmed, and loses nothing on the way', async () => {
+    const server = await startServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
+    const { upstream, errors } = connect(server[address])
+    await isOpen(upstream)
+    const seen: string[] = []
+    upstream.subscribe('n', undefined, ({ payload }) => seen.push(text(payload)))
+    let sent = 0
+    const publishing = setInterval(() => {
+      for (let i = 0; i < 100; i++) upstream.publish({ subject: 'n', payload: bytes(`${sent++}`) })
+    }, 1)
+    try {
+      process.kill(server.pid, 'SIGUSR2')
+      await isAway(upstream)
+      await eventually(() => errors.some(({ message }) => message.includes('shutting down')))
+      await server.restart()
+      await isOpen(upstream)
+    } finally {
+      clearInterval(publishing)
+    }
+    await upstream.flush()
+    expect(seen).toEqual(Array.from({ length: sent }, (_, n) => `${n}`))
+  }, 30_000)
+
   it('has the interest at the server by the time it says open', async () => {
     const server = await startServer()
     const proxy = await startProxy(server[port])
