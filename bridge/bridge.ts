@@ -10,6 +10,7 @@ import { eventsRoute } from './routes/events.ts'
 import { historyRoute } from './routes/history.ts'
 import { dialLocally } from './routes/hub-line.ts'
 import { identify } from './routes/identify.ts'
+import { type MonitoringOptions, monitoringRoutes } from './routes/monitoring.ts'
 import { allowOrigins, type Origins } from './routes/origins.ts'
 import { problem, toProblem } from './routes/problem.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -29,13 +30,15 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly origins?: Origins
   /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
   readonly admin?: AdminOptions
+  /** Turns `GET /varz`, `/connz`, `/subsz` and `/metrics` on. Default: off. */
+  readonly monitoring?: MonitoringOptions
 }
 
 /** A bridge without a host: give `app.fetch` to one. */
 export interface Bridge {
   /**
    * The Hono application: `GET /nats`, `POST /publish`, `POST /publish/:subject`, `POST /request/:subject`,
-   * `GET /healthz`. Mount it anywhere; WebSockets need the host's `upgrade` as Hono's `env`.
+   * `GET /healthz`, `/events`, `/history`. Mount it anywhere; WebSockets need the host's `upgrade` as Hono's `env`.
    */
   readonly app: Hono<{ Bindings: HostBindings }>
   readonly hub: Hub
@@ -87,6 +90,7 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   app.use('/request/*', identify(authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
+  if (options.monitoring) app.route('/', monitoringRoutes(hub, options.monitoring))
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     const status = hub.draining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'

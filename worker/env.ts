@@ -1,6 +1,7 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { MIN_SECRET } from '../bridge/auth/keys.ts'
 import type { AdminOptions } from '../bridge/routes/admin.ts'
+import type { MonitoringOptions } from '../bridge/routes/monitoring.ts'
 import type { Origins } from '../bridge/routes/origins.ts'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
@@ -20,6 +21,12 @@ export interface WorkerEnv {
   readonly ORIGINS?: string
   /** Turns the admin routes on; a secret of at least 32 letters and digits. Default: off. */
   readonly ADMIN_KEY?: string
+  /**
+   * Turns `/varz`, `/connz`, `/subsz` and `/metrics` on, with `?hub=` where there are several hubs (`hub-1`, `weur-2`); a
+   * secret of at least 32 letters and digits. A hub without clients answers 503: to look at it doesn't wake it.
+   * Default: off.
+   */
+  readonly MONITORING_KEY?: string
   /** How many hubs: a number, or a number by region such as `enam=2 weur=1`. Default `1`. See {@link parseHubs}. */
   readonly HUBS?: string
   /**
@@ -38,6 +45,7 @@ export interface Settings {
   readonly plan: HubPlan
   readonly clientsPerHub: number
   readonly admin?: AdminOptions
+  readonly monitoring?: MonitoringOptions
 }
 
 const SCHEMES = /^(nats|tls|wss?):\/\//
@@ -68,6 +76,7 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
     plan,
     clientsPerHub: readCount('CLIENTS_PER_HUB', env.CLIENTS_PER_HUB, 1_000),
     ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),
+    ...(env.MONITORING_KEY && { monitoring: { key: env.MONITORING_KEY } }),
     origins: origins.includes('*') ? '*' : origins,
   }
 }

@@ -3,6 +3,7 @@ import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket.ts'
 import type { Hub, HubOptions } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
+import { isMonitoring } from '../bridge/routes/monitoring.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
 import { createEmbeddedUpstream } from '../bridge/upstream/embedded.ts'
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
@@ -84,6 +85,8 @@ export class HubObject {
   }
 
   async fetch(request: Request): Promise<Response> {
+    // Whoever only looks wakes nobody, and keeps nobody awake.
+    if (isMonitoring(request)) return this.#running?.bridge.app.fetch(request) ?? asleep()
     if (this.#connections.size >= Number(request.headers.get(ROOM_HEADER) ?? Number.POSITIVE_INFINITY)) return full()
     this.#requests++
     try {
@@ -174,7 +177,7 @@ export class HubObject {
   #start(): Running {
     clearTimeout(this.#lingering)
     if (this.#running) return this.#running
-    const { upstream: url, creds, auth, origins, admin } = readSettings(this.#env, this.#options.auth)
+    const { upstream: url, creds, ...settings } = readSettings(this.#env, this.#options.auth)
     const upstream =
       url === 'embedded'
         ? createEmbeddedUpstream({ sql: openObjectSql(this.#state.storage) })
@@ -184,7 +187,7 @@ export class HubObject {
           })
     const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
     const { flushWindow = 0 } = this.#options
-    const bridge = createBridge({ auth, origins, ...(admin && { admin }), upstream, limits, flushWindow })
+    const bridge = createBridge({ ...settings, upstream, limits, flushWindow })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }
@@ -216,6 +219,10 @@ function full(): Response {
   const response = problem(503, 'upstream-unavailable', 'This hub has clients enough.')
   response.headers.set(ROOM_HEADER, 'none')
   return response
+}
+
+function asleep(): Response {
+  return problem(503, 'upstream-unavailable', 'This hub has no clients.')
 }
 
 /** Resolves when NATS was first within reach, or took too long: the bridge says so to whoever comes then. */

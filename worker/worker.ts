@@ -1,3 +1,4 @@
+import { isMonitoring } from '../bridge/routes/monitoring.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
@@ -45,6 +46,10 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const settings = readSettings(env, options.auth)
+          if (isMonitoring(request)) {
+            const hub = hubs.named(request, { namespace: env.HUB, ...settings })
+            return hub ? await hub.fetch(request) : problem(400, 'invalid-argument', 'Say which hub: ?hub=hub-1, say.')
+          }
           const findHub = (client: Request) => hubs.of(client, clientKey(client), { namespace: env.HUB, ...settings })
           if (isEventStream(request))
             return await eventStreams(settings, findHub).fetch(request, { heartbeat: HEARTBEAT })

@@ -5,12 +5,15 @@
 export class Flow {
   /** Bytes sent since the last answered PING. */
   unconfirmed = 0
+  /** Bytes sent in all. */
+  total = 0
   /** Bytes that each unanswered PING will confirm, oldest first. */
   #pings: number[] = []
   #sincePing = 0
 
   sent(bytes: number): void {
     this.unconfirmed += bytes
+    this.total += bytes
     this.#sincePing += bytes
   }
 

@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
 import { Presence, type Present } from '../presence/presence.ts'
 import { closings } from '../session/closing.ts'
+import type { ConnectionFigures } from '../session/figures.ts'
 import type { SessionHub } from '../session/hub.ts'
 import { RateMeter } from '../session/rate.ts'
 import { Session } from '../session/session.ts'
@@ -18,6 +19,7 @@ import { Barrier } from './barrier.ts'
 import type { ClientConnection, ClientSocket } from './client-socket.ts'
 import { Interest } from './interest.ts'
 import { Requests } from './requests.ts'
+import { Traffic, type TrafficFigures } from './traffic.ts'
 import { type Schedule, Turn } from './turn.ts'
 
 /** What a hub is made of. */
@@ -41,13 +43,34 @@ export interface HubOptions {
   readonly random?: () => number
 }
 
-/** Figures of a hub, as of now. */
-export interface HubStats {
+/** Figures of a hub, as of now. Counts are since it was made. */
+export interface HubStats extends TrafficFigures {
   readonly connections: number
+  /** Connections in all. */
+  readonly opened: number
+  /** How many were closed by the hub, by what they were told. */
+  readonly closed: ReadonlyMap<string, number>
   /** Subscriptions of clients. */
   readonly subscriptions: number
   /** Subscriptions at the broker: one per distinct filter and queue group. */
   readonly upstreamSubscriptions: number
+  /** Subject filters of streams that are followed, and channels of presence. */
+  readonly replays: number
+  readonly channels: number
+}
+
+/** A subscription at the broker, and how many of clients share it. */
+export interface SharedInterest {
+  readonly filter: string
+  readonly queue: string | undefined
+  readonly subscriptions: number
+}
+
+/** A connection as it can be seen from outside. */
+export interface HubConnection {
+  readonly figures: ConnectionFigures
+  /** What it subscribes to, in its own words. */
+  readonly filters: readonly string[]
 }
 
 /** The version of the protocol that INFO claims: stock clients decide by it what they may use. */
@@ -60,6 +83,8 @@ const MAX_WINDOW = 50
 /** The middle of the bridge: many clients in front, one connection to the broker behind. */
 export class Hub implements SessionHub {
   readonly id: string = crypto.randomUUID()
+  /** When it was made, in ms since 1970. */
+  readonly startedAt: number
   readonly limits: Limits
   readonly turn: Turn
   readonly requests: Requests
@@ -75,6 +100,7 @@ export class Hub implements SessionHub {
   readonly #barrier: Barrier
   readonly #sessions = new Map<string, Session>()
   readonly #meters = new Map<string, RateMeter>()
+  readonly #traffic = new Traffic()
   readonly #connectionsOf = new Map<string, number>()
   readonly #interests = new Map<
     string,
@@ -99,6 +125,7 @@ export class Hub implements SessionHub {
     this.streams = new Streams(options.upstream, this.requests, this.limits)
     this.admin = new AdminChannel(options.upstream, (order) => this.#obey(order))
     this.clock = options.clock ?? Date.now
+    this.startedAt = this.clock()
     this.presence = new Presence(options.upstream, this.limits, this.id, this.clock)
     this.nonces = options.nonces ?? false
     this.#random = options.random ?? Math.random
@@ -132,8 +159,32 @@ export class Hub implements SessionHub {
 
   get stats(): HubStats {
     let subscriptions = 0
+    const figures: ConnectionFigures[] = []
+    for (const session of this.#sessions.values()) figures.push(session.figures)
     for (const { interest } of this.#interests.values()) subscriptions += interest.size
-    return { connections: this.#sessions.size, subscriptions, upstreamSubscriptions: this.#interests.size }
+    return {
+      ...this.#traffic.sum(figures),
+      connections: this.#sessions.size,
+      opened: this.#traffic.opened,
+      closed: this.#traffic.closed,
+      subscriptions,
+      upstreamSubscriptions: this.#interests.size,
+      replays: this.streams.size,
+      channels: this.presence.size,
+    }
+  }
+
+  /** All connections, oldest first. */
+  get connections(): Iterable<HubConnection> {
+    return this.#sessions.values()
+  }
+
+  /** All subscriptions at the broker. */
+  *interests(): Iterable<SharedInterest> {
+    for (const [key, { interest }] of this.#interests) {
+      const [filter = '', queue] = key.split(' ')
+      yield { filter, queue, subscriptions: interest.size }
+    }
   }
 
   /** Whether the broker is within reach and has all subscriptions. */
@@ -242,6 +293,7 @@ export class Hub implements SessionHub {
 
   publish(message: UpstreamMessage): number {
     this.#upstream.publish(message)
+    this.#traffic.published(message.payload.length + (message.headers?.length ?? 0))
     return this.#barrier.mark()
   }
 
@@ -281,10 +333,11 @@ export class Hub implements SessionHub {
     this.#meters.get(user)?.suspend(until)
   }
 
-  ended(sessionId: string): void {
+  ended(sessionId: string, reason?: string): void {
     const session = this.#sessions.get(sessionId)
     if (!session) return
     this.#sessions.delete(sessionId)
+    this.#traffic.ended(session.figures, reason)
     this.presence.gone(sessionId)
     const count = (this.#connectionsOf.get(session.user) ?? 0) - 1
     if (count > 0) this.#connectionsOf.set(session.user, count)
@@ -325,6 +378,7 @@ export class Hub implements SessionHub {
   #admit(socket: ClientSocket, id: string, inboxKey: string, token?: string): Session {
     const session = new Session(this, socket, id, inboxKey, token)
     this.#sessions.set(id, session)
+    this.#traffic.admitted()
     // One timer for all clients, and only while there are any.
     this.#timer ??= setInterval(() => this.tick(), TICK)
     return session

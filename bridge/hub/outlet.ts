@@ -82,6 +82,11 @@ export class Outlet {
     return this.#flow.unconfirmed + ((this.#shared?.batch ?? this.#batch)?.length ?? 0)
   }
 
+  /** Bytes that were sent in all. */
+  get sent(): number {
+    return this.#flow.total
+  }
+
   /** Calls `run` once, when the client has so much confirmed that less than `below` bytes are left. */
   whenRead(below: number, run: () => void): void {
     if (!this.#closed) this.#readers.push({ below, run })

@@ -36,7 +36,7 @@ export function toProblem(c: Context, error: unknown): Response {
   if (error instanceof SpanwireError) return problem(c, error)
   // Hono's own, of its middleware for keys.
   if (error instanceof HTTPException && error.status < 500) {
-    return problem(c, new SpanwireError('authentication-failed', 'The admin key is required.'))
+    return problem(c, new SpanwireError('authentication-failed', 'The key for this route is required.'))
   }
   const body = JSON.stringify({
     type: 'about:blank',

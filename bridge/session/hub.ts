@@ -44,5 +44,6 @@ export interface SessionHub {
   publish(message: UpstreamMessage): number
   /** Resolves once the broker has processed everything up to `mark`; undefined if it already has, or is away. */
   confirm(mark: number): Promise<void> | undefined
-  ended(sessionId: string): void
+  /** @param reason what its client was told; undefined if it left by itself */
+  ended(sessionId: string, reason?: string): void
 }

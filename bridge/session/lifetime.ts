@@ -6,15 +6,16 @@ export type Due = 'ping' | Closing | undefined
 
 /** How long a connection may go on: deadlines and keep-alive, without timers of its own. */
 export class Lifetime {
-  readonly #openedAt: number
-  #heardAt: number
+  readonly openedAt: number
+  /** To the second. */
+  heardAt: number
   #activeAt: number
   #heard = false
   #active = false
 
   constructor(now: number) {
-    this.#openedAt = now
-    this.#heardAt = now
+    this.openedAt = now
+    this.heardAt = now
     this.#activeAt = now
   }
 
@@ -34,17 +35,16 @@ export class Lifetime {
     limits: Limits,
     session: { known: boolean; expiresAt: number | undefined; subscriptions: number; unansweredPings: number },
   ): Due {
-    if (!session.known)
-      return now - this.#openedAt >= limits.connectTimeout ? closings.authenticationTimeout : undefined
+    if (!session.known) return now - this.openedAt >= limits.connectTimeout ? closings.authenticationTimeout : undefined
     if (session.expiresAt !== undefined && now >= session.expiresAt) return closings.authenticationExpired
     if (this.#active || session.subscriptions > 0) this.#activeAt = now
     this.#active = false
     if (limits.idleTimeout > 0 && now - this.#activeAt >= limits.idleTimeout) return closings.idle
-    if (this.#heard) this.#heardAt = now
+    if (this.#heard) this.heardAt = now
     this.#heard = false
-    if (now - this.#heardAt < limits.pingInterval) return undefined
+    if (now - this.heardAt < limits.pingInterval) return undefined
     if (session.unansweredPings >= 2) return closings.stale
-    this.#heardAt = now
+    this.heardAt = now
     return 'ping'
   }
 }

@@ -22,6 +22,9 @@ export class Publisher {
   readonly #meter: RateMeter
   #refusals = 0
   #published = 0
+  /** Messages that went to the broker, and their header blocks and payloads, in bytes. */
+  messages = 0
+  bytes = 0
   /** What the last publish was to the broker; see SessionHub.confirm. */
   mark = 0
 
@@ -97,6 +100,8 @@ export class Publisher {
         ...(headers && { headers }),
         payload: bytes.subarray(headerSize),
       })
+      this.messages++
+      this.bytes += bytes.length
       return undefined
     } catch (error) {
       return error instanceof SpanwireError && error.code === 'upstream-unavailable'

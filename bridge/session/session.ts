@@ -7,6 +7,7 @@ import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import { Outlet } from '../hub/outlet.ts'
 import type { SharedBatch } from '../hub/shared-batch.ts'
 import { type Closing, closings } from './closing.ts'
+import { type ClientName, type ConnectionFigures, readClientName } from './figures.ts'
 import { Framer } from './framer.ts'
 import type { SessionHub } from './hub.ts'
 import { Lifetime } from './lifetime.ts'
@@ -49,6 +50,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #phase: Phase = 'connecting'
   #identity: Identity | undefined
   #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
+  #client: ClientName = {}
   #nonce: string | undefined
   readonly #token: string | undefined
   readonly #inboxKey: string
@@ -103,6 +105,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (!snapshot.identity) return
     this.#phase = 'ready'
     this.#flags = snapshot.flags
+    this.#client = snapshot.client ?? {}
     this.#become(snapshot.identity)
     this.#hub.identified(this.user)
     this.#subscriptions.restore(snapshot.subscriptions)
@@ -115,6 +118,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       id: this.id,
       inboxKey: this.#inboxKey,
       flags: this.#flags,
+      client: this.#client,
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
       subscriptions: this.#subscriptions.snapshot(),
@@ -125,6 +129,27 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   get ready(): boolean {
     return this.#phase === 'ready'
+  }
+
+  get figures(): ConnectionFigures {
+    return {
+      id: this.id,
+      user: this.user,
+      client: this.#client,
+      openedAt: this.#lifetime.openedAt,
+      heardAt: this.#lifetime.heardAt,
+      subscriptions: this.#subscriptions.size,
+      unread: this.unread,
+      inMessages: this.#publisher.messages,
+      inBytes: this.#publisher.bytes,
+      outMessages: this.#subscriptions.delivered,
+      outBytes: this.#outlet.sent,
+    }
+  }
+
+  /** What it subscribes to, in its own words. */
+  get filters(): string[] {
+    return this.#subscriptions.names
   }
 
   get user(): string {
@@ -211,7 +236,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     // What waits behind a PONG is said all the same; the PONG itself would promise too much.
     for (const { later } of this.#unanswered) for (const frame of later) this.write(frame)
     this.#outlet.close(closing.code, closing.error, encodeError(closing.error))
-    this.#leave()
+    this.#leave(closing.error)
   }
 
   /** Sends INFO: at the start, whenever the way to the broker is lost or found, and when the hub is about to go. */
@@ -400,6 +425,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
         headers: options.headers === true,
         noResponders: options.headers === true && options.no_responders === true,
       }
+      this.#client = readClientName(options)
       if (!this.#hub.identified(this.user)) return this.end(closings.maxUserConnections)
     }
     this.inform()
@@ -454,9 +480,9 @@ export class Session implements ClientConnection, SubscriptionOwner {
     })
   }
 
-  #leave(): void {
+  #leave(reason?: string): void {
     this.#subscriptions.dropAll()
-    this.#hub.ended(this.id)
+    this.#hub.ended(this.id, reason)
   }
 }
 

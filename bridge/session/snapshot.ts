@@ -1,4 +1,5 @@
 import type { Identity } from '../auth/identity.ts'
+import type { ClientName } from './figures.ts'
 
 /** What CONNECT settles about a connection, beside who it is. */
 export interface ClientFlags {
@@ -31,6 +32,8 @@ export interface SessionSnapshot {
   /** What its inboxes are under at the broker. */
   readonly inboxKey: string
   readonly flags: ClientFlags
+  /** For monitoring. */
+  readonly client?: ClientName
   /** What INFO asked this client to sign. */
   readonly nonce?: string
   /** Undefined before CONNECT was accepted. */

@@ -20,6 +20,8 @@ export class Subscriptions {
   readonly #bySid = new Map<string, Subscription>()
   /** The newest of them at the broker; see SessionHub.confirm. */
   mark = 0
+  /** What those were delivered that have ended. */
+  #past = 0
 
   constructor(hub: SessionHub, client: SubscriptionOwner) {
     this.#hub = hub
@@ -28,6 +30,18 @@ export class Subscriptions {
 
   get size(): number {
     return this.#bySid.size
+  }
+
+  /** What was asked for, in the client's words. */
+  get names(): string[] {
+    return [...this.#bySid.values()].map(({ name }) => name)
+  }
+
+  /** Messages in all, of those that ended, too. */
+  get delivered(): number {
+    let sum = this.#past
+    for (const { delivered } of this.#bySid.values()) sum += delivered
+    return sum
   }
 
   /** @param max how many subscriptions this client may have */
@@ -87,14 +101,19 @@ export class Subscriptions {
       subscription.max = max
       return
     }
-    this.#bySid.delete(sid)
+    this.#forget(subscription)
     this.mark = Math.max(this.mark, this.#hub.leave(subscription))
   }
 
   /** Ends one now: nothing more is delivered to it. It may be one that was on its way out, whose sid has gone to another. */
   drop(subscription: Subscription): void {
-    if (this.#bySid.get(subscription.sid) === subscription) this.#bySid.delete(subscription.sid)
+    if (this.#bySid.get(subscription.sid) === subscription) this.#forget(subscription)
     this.#hub.unsubscribe(subscription)
+  }
+
+  #forget({ sid, delivered }: Subscription): void {
+    this.#bySid.delete(sid)
+    this.#past += delivered
   }
 
   dropAll(): void {

@@ -27,6 +27,7 @@ describe('the HTTP routes', () => {
       '/nats/stream',
       '/events',
       '/healthz',
+      '/connz?limit=-1',
       '/admin/disconnect',
       '/admin/unsubscribe',
       '/',

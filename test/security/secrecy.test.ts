@@ -8,6 +8,7 @@ import { everything, sign } from './live-bridge.ts'
 it('tokens, cookies, keys and payloads are in no log, no error and no answer', async () => {
   const secret = 'the-shared-secret-0123456789abcdef'
   const adminKey = 'the-administrators-key-0123456789'
+  const monitoringKey = 'the-key-to-look-at-it-0123456789'
   const password = 'the-upstream-password'
   const payload = 'the-payload-of-a-message'
   const nats = await startNatsServer({ config: `authorization { user: bridge, password: ${password} }` })
@@ -15,6 +16,7 @@ it('tokens, cookies, keys and payloads are in no log, no error and no answer', a
     upstream: nats.url.replace('//', `//bridge:${password}@`),
     auth: { secret, cookie: 'session' },
     admin: { key: adminKey },
+    monitoring: { key: monitoringKey },
   })
   const long = await sign({ sub: 'ada', ...{ exp: 4_000_000_000 } }, new TextEncoder().encode(secret))
   const good = await sign(
@@ -62,6 +64,12 @@ it('tokens, cookies, keys and payloads are in no log, no error and no answer', a
       ])
         await request(`${path}&token=${token}`, '', { method: 'GET', body: null, signal: AbortSignal.timeout(200) })
     }
+    const watched = await RawClient.open(`${host.url.replace('http', 'ws')}/nats`)
+    await watched.exchange(connectLine({}, { auth_token: good, name: 'watched' }))
+    for (const key of [monitoringKey, adminKey, good])
+      for (const path of ['/varz', '/connz?subs=1', '/subsz?subs=1', '/metrics'])
+        await request(path, key, { method: 'GET', body: null })
+    watched.terminate()
     const cookie = { Authorization: '', Cookie: `session=${bad}`, Origin: host.url }
     await request('/publish/a', '', { headers: cookie })
     await request('/publish/a', '', { headers: { ...cookie, Origin: 'https://evil.example' } })
@@ -75,7 +83,9 @@ it('tokens, cookies, keys and payloads are in no log, no error and no answer', a
   // The upstream's loss is worth a line, so that an empty log doesn't pass for a silent one.
   expect(host.output).toContain('NATS')
   expect(said.join()).toContain('authentication-failed')
+  expect(said.join()).toContain('"name":"watched"')
   const everythingSaid = [host.output, ...said].join('\n')
   const parts = [good, bad, expired, long].flatMap((token) => [token, token.split('.')[2] as string])
-  for (const one of [secret, adminKey, password, payload, ...parts]) expect(everythingSaid).not.toContain(one)
+  for (const one of [secret, adminKey, monitoringKey, password, payload, ...parts])
+    expect(everythingSaid).not.toContain(one)
 }, 30_000)

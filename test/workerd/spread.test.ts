@@ -6,6 +6,8 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 import { type RunningWorker, startWorker } from '../support/workerd.ts'
 
+const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
+
 let server: NatsServer
 let worker: RunningWorker
 let token: string
@@ -18,7 +20,7 @@ beforeAll(async () => {
   worker = await startWorker({
     secret: SECRET,
     upstream: server.url,
-    vars: { HUBS: '3', CLIENTS_PER_HUB: '2' },
+    vars: { HUBS: '3', CLIENTS_PER_HUB: '2', MONITORING_KEY },
   })
 }, 60_000)
 
@@ -102,4 +104,22 @@ describe('a hub that has clients enough', () => {
     expect(response.status).toBe(202)
     for (const client of full) client.close()
   })
+
+  it('can be looked at by its name, and sleeps on if it has no clients', async () => {
+    const clients = await fillTheirHub()
+    const look = async (query: string, key = MONITORING_KEY) => {
+      const response = await fetch(`${worker.url}/varz${query}`, { headers: { Authorization: `Bearer ${key}` } })
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    }
+    const hubs = await Promise.all(['hub-1', 'hub-2', 'hub-3'].map((name) => look(`?hub=${name}`)))
+    const awake = hubs.filter(({ status }) => status === 200)
+    expect(awake.find(({ body }) => body.server_id === home)?.body).toMatchObject({ connections: 2 })
+    for (const { status, body } of hubs)
+      if (status !== 200) expect([status, body.detail]).toEqual([503, 'This hub has no clients.'])
+    expect((await look('')).status).toBe(400)
+    expect((await look('?hub=hub-4')).status).toBe(400)
+    const at = hubs.findIndex(({ body }) => body.server_id === home) + 1
+    expect((await look(`?hub=hub-${at}`, 'another-key-of-at-least-32-characters')).status).toBe(401)
+    for (const client of clients) client.close()
+  }, 30_000)
 })

@@ -43,7 +43,7 @@ describe('real time', () => {
     await ada.close()
     await bob.close()
     await bridge.settle()
-    expect(bridge.stats).toEqual({ connections: 0, subscriptions: 0, upstreamSubscriptions: 0 })
+    expect(bridge.stats).toMatchObject({ connections: 0, subscriptions: 0, upstreamSubscriptions: 0 })
   })
 
   it('users have what their tokens say', async () => {
