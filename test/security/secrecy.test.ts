@@ -65,7 +65,7 @@ it('tokens, cookies, keys and payloads are in no log, no error and no answer', a
         await request(`${path}&token=${token}`, '', { method: 'GET', body: null, signal: AbortSignal.timeout(200) })
     }
     const watched = await RawClient.open(`${host.url.replace('http', 'ws')}/nats`)
-    await watched.exchange(connectLine({}, { auth_token: good, name: 'watched' }))
+    await watched.exchange(connectLine({ name: 'watched' }, { auth_token: good }))
     for (const key of [monitoringKey, adminKey, good])
       for (const path of ['/varz', '/connz?subs=1', '/subsz?subs=1', '/metrics'])
         await request(path, key, { method: 'GET', body: null })
