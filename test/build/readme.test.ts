@@ -36,6 +36,7 @@ it('the code in the README compiles', async () => {
     'solid.ts',
     'resume.test.ts',
     'edge.ts',
+    'docs.ts',
     'bridge.ts',
     'token.ts',
     'worker.ts',

@@ -19,7 +19,7 @@ import { createProject, type Project } from './project.ts'
 /** Which test runs which block. */
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
-  ...['edge.ts', 'bridge.ts', 'token.ts', 'app.ts'],
+  ...['edge.ts', 'docs.ts', 'bridge.ts', 'token.ts', 'app.ts'],
 ]
 const RUN_ELSEWHERE = {
   'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
@@ -97,6 +97,12 @@ it('streams, presence, edge functions, tokens', async () => {
   )
   expect(output()).not.toMatch(/error/i)
 }, 30_000)
+
+it('the contract as a document', async () => {
+  await project.run(process.execPath, 'docs.ts')
+  const document = JSON.parse(await readFile(join(project.folder, 'asyncapi.json'), 'utf8'))
+  expect(Object.keys(document.channels)).toEqual(['orders.orderId.created', 'chat.room.message'])
+})
 
 it('an application’s own test', async () => {
   const output = await project.run(process.execPath, '--test', 'resume.test.ts')

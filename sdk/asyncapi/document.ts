@@ -1,0 +1,154 @@
+import { json } from '../contract/codec.ts'
+import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
+import type { StandardSchema } from '../contract/standard-schema.ts'
+import { SpanwireError } from '../errors.ts'
+import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
+import { type JsonSchema, toJsonSchema } from './json-schema.ts'
+
+export interface AsyncApiOptions {
+  readonly title: string
+  /** Of the contract, such as `1.0.0`. */
+  readonly version: string
+  readonly description?: string
+  /** Where it is spoken: a bridge's address, a WebSocket's, or a NATS server's. Default: no server is named. */
+  readonly url?: string | URL
+  /**
+   * Writes a schema as JSON Schema (draft 07), such as valibot's `toJsonSchema`; undefined leaves it out. Default: the
+   * schema's own word (Standard JSON Schema: zod from 4.2, arktype).
+   */
+  readonly toJsonSchema?: (schema: StandardSchema) => JsonSchema | undefined
+}
+
+/** An AsyncAPI document: plain data, to be written as JSON or YAML. */
+export interface AsyncApiDocument {
+  readonly asyncapi: '3.0.0'
+  readonly info: { readonly title: string; readonly version: string; readonly description?: string }
+  readonly defaultContentType: string
+  readonly servers?: Readonly<Record<string, object>>
+  readonly channels: Readonly<Record<string, object>>
+  readonly operations: Readonly<Record<string, object>>
+  readonly components: Readonly<Record<string, Readonly<Record<string, object>>>>
+}
+
+/**
+ * Writes a contract as an AsyncAPI document: a channel for each event, with its parameters and schema, and two operations,
+ * to publish it and to subscribe to it. An event with a `reply` is a request; one that a stream keeps says which
+ * (`x-jetstream-stream`).
+ *
+ *     await writeFile('asyncapi.json', JSON.stringify(toAsyncApi(events, { title: 'Shop', version: '1.0.0' })))
+ *
+ * Source: https://www.asyncapi.com/docs/reference/specification/v3.0.0
+ * @throws SpanwireError `unsupported` for a schema that can't be written as JSON Schema, `invalid-argument` for a bad `url`
+ */
+export function toAsyncApi(events: Events, options: AsyncApiOptions): AsyncApiDocument {
+  const { title, version, description, url } = options
+  const channels: Record<string, object> = {}
+  const operations: Record<string, object> = {}
+  const messages: Record<string, object> = {}
+  for (const [name, entry] of Object.entries(events)) {
+    const event = readEvent(name, entry)
+    const id = idFor(name, channels)
+    const answers = event.reply && { id: `${id}.reply`, schema: event.reply }
+    channels[id] = channel(event, id)
+    messages[id] = message(event, event.schema, name, options)
+    if (answers) {
+      // Where an answer goes is for the requester to say.
+      channels[answers.id] = { address: null, messages: { reply: ref('components/messages', answers.id) } }
+      messages[answers.id] = message(event, answers.schema, `${name} reply`, options)
+    }
+    for (const [verb, action] of [
+      ['publish', 'send'],
+      ['subscribe', 'receive'],
+    ] as const)
+      operations[`${verb}.${id}`] = {
+        action,
+        channel: ref('channels', id),
+        messages: [ref('channels', id, 'messages/event')],
+        ...(answers && {
+          reply: { channel: ref('channels', answers.id), messages: [ref('channels', answers.id, 'messages/reply')] },
+        }),
+      }
+  }
+  const server = url === undefined ? undefined : describeServer(url)
+  return {
+    asyncapi: '3.0.0',
+    info: { title, version, ...(description !== undefined && { description }) },
+    defaultContentType: json.contentType,
+    ...(server && { servers: { [server.name]: server.described } }),
+    channels,
+    operations,
+    components: {
+      messages,
+      ...(server?.name === 'bridge' && {
+        securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      }),
+    },
+  }
+}
+
+/** Each `{param}`, and whether it stands for the rest of the subject. */
+const PARAM = /\{([^{}]+?)(\.\.\.)?\}/g
+
+function channel({ name, stream }: ContractEvent, id: string): object {
+  const parameters = Object.fromEntries(
+    [...name.matchAll(PARAM)].map(([, param, rest]) => [
+      param,
+      { description: rest ? 'One or more subject tokens, with dots between them.' : 'One subject token.' },
+    ]),
+  )
+  return {
+    address: name.replaceAll('...}', '}'),
+    messages: { event: ref('components/messages', id) },
+    ...(Object.keys(parameters).length > 0 && { parameters }),
+    ...(stream && { 'x-jetstream-stream': stream }),
+  }
+}
+
+function message({ codec }: ContractEvent, schema: StandardSchema, name: string, options: AsyncApiOptions): object {
+  // What isn't JSON has no JSON Schema.
+  const payload = codec === json ? toJsonSchema(schema, name, options.toJsonSchema) : undefined
+  return {
+    name,
+    contentType: codec.contentType,
+    headers: {
+      type: 'object',
+      properties: {
+        [ID_HEADER]: { type: 'string', description: 'Unique for each event.' },
+        [TIME_HEADER]: { type: 'string', description: 'When it was published, in ms since 1970.' },
+      },
+    },
+    ...(payload && { payload }),
+  }
+}
+
+function describeServer(given: string | URL): { readonly name: string; readonly described: object } {
+  const url = URL.parse(given)
+  const protocol = url?.protocol.slice(0, -1) ?? ''
+  const { host = '', pathname = '' } = url ?? {}
+  if (protocol === 'nats' || protocol === 'tls') return { name: 'nats', described: { host, protocol: 'nats' } }
+  if (!/^(http|ws)s?$/.test(protocol))
+    throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss, ws, nats or tls.')
+  const described = {
+    host,
+    protocol: protocol.replace('http', 'ws'),
+    pathname: protocol.startsWith('http') ? `${pathname.replace(/\/$/, '')}/nats` : pathname,
+    description: 'The NATS client protocol over WebSocket; the token goes into CONNECT.',
+    security: [ref('components/securitySchemes', 'token')],
+  }
+  return { name: 'bridge', described }
+}
+
+/** Names may hold letters, digits, dots, `-` and `_`; no two events share one. */
+function idFor(name: string, taken: Readonly<Record<string, object>>): string {
+  const plain = name
+    .replace(/[{}]/g, '')
+    .replace(/[^\w.-]+/g, '_')
+    .replace(/\.+$/, '')
+  let id = plain
+  for (let n = 2; Object.hasOwn(taken, id) || Object.hasOwn(taken, `${id}.reply`); n++) id = `${plain}_${n}`
+  return id
+}
+
+function ref(...path: readonly string[]): { readonly $ref: string } {
+  return { $ref: `#/${path.join('/')}` }
+}
