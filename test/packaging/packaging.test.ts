@@ -108,7 +108,16 @@ describe('in every runtime', () => {
     console.table(subpaths.map(({ needs, ...rest }) => ({ ...rest, needs: needs.join(' ') })))
     const needs = Object.fromEntries(subpaths.map((one) => [one.name.replace(/^spanwire\/?/, './'), one.needs]))
     const server = ['hono', '@nats-io/jwt', '@nats-io/nkeys', 'jose']
-    for (const name of ['./', './asyncapi', './http', './nats', './store', './streams', './protocol', './shared-worker'])
+    for (const name of [
+      './',
+      './asyncapi',
+      './http',
+      './nats',
+      './store',
+      './streams',
+      './protocol',
+      './shared-worker',
+    ])
       expect(needs[name], name).toEqual([])
     expect(needs['./react']).toEqual(['react'])
     expect(needs['./auth']).toEqual(expect.not.arrayContaining(['ws', 'nats', '@hono/node-server']))
