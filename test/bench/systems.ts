@@ -40,6 +40,8 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   'Spanwire on workerd': () => onWorkerd('test/bench/peers/spanwire-worker.ts', 'SpanwireHub', 'HUB', 'nats'),
   'Spanwire on workerd (10 ms window)': () =>
     onWorkerd('test/bench/peers/spanwire-worker-window.ts', 'SpanwireHub', 'HUB', 'nats'),
+  'Node floor (no NATS)': () => startProcess(process.execPath, ['test/bench/peers/floor-node.ts'], 'lines'),
+  'workerd floor (no NATS)': () => onWorkerd('test/bench/peers/floor-workerd.ts', 'Floor', 'FLOOR', 'lines'),
   'hand-written bridge': async () => {
     const { server, publish, stop } = await startBroker()
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
