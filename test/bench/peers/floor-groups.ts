@@ -26,8 +26,12 @@ export class FloorGroups<Client, Frame> {
     this.#send = send
   }
 
-  /** `SUB` and its subjects, or `PUB`, a subject and a payload. */
-  take(client: Client, line: string): void {
+  /** Lines of `SUB` and its subjects, or `PUB`, a subject and a payload. */
+  take(client: Client, lines: string): void {
+    for (const line of lines.split('\n')) this.#takeLine(client, line)
+  }
+
+  #takeLine(client: Client, line: string): void {
     const blank = line.indexOf(' ', 4)
     if (line.startsWith('SUB ')) return this.#join(client, line.slice(4))
     const subject = line.slice(4, blank)
