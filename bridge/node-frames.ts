@@ -1,7 +1,13 @@
 /** Frames as Node's sockets take them: Buffers, as a socket makes one of anything else, cut from blocks that are cheap. */
-import type { Writable } from 'node:stream'
 import { createSlab } from './hub/slab.ts'
 import { allocateMessage } from './websocket-frame.ts'
+
+/** What is used of a socket. */
+interface Writable {
+  /** Bytes that are not on their way yet. */
+  readonly writableLength: number
+  write(bytes: Uint8Array): unknown
+}
 
 /** A client that has stopped reading may keep one of them, for one frame: small, then. */
 const BLOCK = 16_384
