@@ -5,8 +5,8 @@ import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
+import { allocateBuffer, writeFrame } from './node-frames.ts'
 import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
-import { allocateMessage } from './websocket-frame.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -90,11 +90,6 @@ async function upgrade(
   }
 }
 
-/** Not from Node's pool: what a slow client hasn't read yet would keep all of it. A Buffer, as a socket makes one of anything else. */
-function allocateBuffer(length: number): Buffer {
-  return allocateMessage(length, Buffer.allocUnsafeSlow)
-}
-
 /** The hub's side of a client's socket. */
 class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
@@ -108,7 +103,7 @@ class NodeSocket implements ClientSocket {
 
   /** Past `ws`, which would encode it anew for each client and write it in two parts. */
   send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(bytes)
+    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes)
   }
 
   close(code: number, reason: string): void {

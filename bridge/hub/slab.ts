@@ -1,20 +1,27 @@
 const BLOCK = 65_536
-/** More than this gets memory of its own, in bytes. */
-const LARGE = BLOCK / 8
-
-let block = new Uint8Array(0)
-let used = 0
 
 /**
- * Room for a frame, cut from a larger block: memory of its own would cost more than what is written into it. For what
- * stays in the hub and not for long: a few bytes that are kept keep the whole block.
+ * Gives room that is cut from larger blocks: memory of its own would cost more than what is written into it. For what is
+ * not kept for long: a few bytes that are kept keep the whole block.
+ * @param allocate gives room for so many bytes
+ * @param block size of a block, in bytes; what needs more than an eighth of it gets memory of its own
  */
-export function allocateFrame(length: number): Uint8Array {
-  if (length > LARGE) return new Uint8Array(length)
-  if (used + length > block.length) {
-    block = new Uint8Array(BLOCK)
-    used = 0
+export function createSlab<Bytes extends Uint8Array>(
+  allocate: (length: number) => Bytes,
+  block: number,
+): (length: number) => Bytes {
+  let room = allocate(0)
+  let used = 0
+  return (length) => {
+    if (length > block / 8) return allocate(length)
+    if (used + length > room.length) {
+      room = allocate(block)
+      used = 0
+    }
+    used += length
+    return room.subarray(used - length, used) as Bytes
   }
-  used += length
-  return block.subarray(used - length, used)
 }
+
+/** Room for a frame, for as long as it is in the hub. */
+export const allocateFrame: (length: number) => Uint8Array = createSlab((length) => new Uint8Array(length), BLOCK)

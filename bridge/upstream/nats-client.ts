@@ -1,6 +1,7 @@
 /** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
-import type { Authenticator, ConnectionOptions, Msg, MsgHdrs, NatsConnection, TlsOptions } from 'nats'
+import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscription, TlsOptions } from 'nats'
 import { SpanwireError } from '../../sdk/errors.ts'
+import { MessageReader } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 /** Who the bridge is at the broker. */
@@ -44,6 +45,10 @@ export type Dial = () => Promise<NatsLink>
 /** One connection, from its first byte to its last: it never reconnects. */
 export interface NatsLink {
   readonly connection: NatsConnection
+  /** Bytes that came in. */
+  readonly received: number
+  /** Use no other way to subscribe: what the client itself subscribes to stays silent. `deliver` must not throw. */
+  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): Subscription
   /** Ends it at once, also when the server has stopped answering. */
   destroy(): void
 }
@@ -137,7 +142,7 @@ function encode(text: string): Uint8Array {
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
   const client = await import('nats').catch(notThere('nats'))
   const connection = await client.connect(withCredentials(options, credentials, client))
-  return { connection, destroy: () => void connection.close().catch(() => {}) }
+  return createLink(connection, () => void connection.close().catch(() => {}))
 }
 
 async function dialWebSocket(
@@ -157,7 +162,7 @@ async function dialWebSocket(
     connection.close().catch(() => {})
     socket?.close()
   }
-  return { connection, destroy }
+  return createLink(connection, destroy)
 }
 
 /** Bundlers let a package be missing whose import has a `catch`: who has no WebSocket upstream needs no `nats.ws`. */
@@ -169,31 +174,43 @@ function notThere(name: string): (cause: unknown) => never {
   }
 }
 
-/** Members of both clients' messages that their class declares but their interface `Msg` leaves out. */
-interface RawMsg extends Msg {
-  /** Header block and payload. */
-  readonly _rdata: Uint8Array
-  /** `hdr` is the length of the header block, or -1. */
-  readonly _msg: { readonly hdr: number; readonly reply?: Uint8Array }
+/** A member of both clients' connections that their interface leaves out: it is given all that the server sends. */
+interface WithParser {
+  readonly protocol?: { parser?: { parse(bytes: Uint8Array): void } }
 }
 
 /**
- * A message as the client gives it. The header block is cut from the bytes the client holds: its `headers` getter
- * throws on names that NATS itself lets through, and forgets order and blanks.
+ * A connection whose messages we read ourselves, before the client does: it would make three objects of each and read its
+ * line byte by byte, its `headers` getter throws on names that NATS itself lets through, and forgets order and blanks.
+ * All else (INFO, PING, PONG, errors) is the client's.
  */
-export function readMessage(message: Msg): UpstreamMessage {
-  const { subject, _msg, _rdata } = message as RawMsg
-  // Not a view of Node's Buffer, whose `slice` and `toString` are other than a Uint8Array's.
-  const bytes = new Uint8Array(_rdata.buffer, _rdata.byteOffset, _rdata.length)
-  const headerSize = _msg.hdr
+function createLink(connection: NatsConnection, destroy: () => void): NatsLink {
+  const { protocol } = connection as WithParser
+  const parser = protocol?.parser
+  if (!protocol || !parser) {
+    destroy()
+    throw new SpanwireError('unsupported', 'This NATS client is unknown: install nats ^2.29 or nats.ws ^1.30.')
+  }
+  const reader = new MessageReader((lines) => parser.parse(lines))
+  protocol.parser = { parse: (bytes) => reader.read(bytes) }
   return {
-    subject,
-    // The getter decodes what isn't there, too.
-    reply: _msg.reply && message.reply,
-    headers: headerSize > 0 ? bytes.subarray(0, headerSize) : undefined,
-    payload: headerSize > 0 ? bytes.subarray(headerSize) : bytes,
+    connection,
+    destroy,
+    get received() {
+      return reader.received
+    },
+    subscribe(filter, queue, deliver) {
+      const subscription = connection.subscribe(filter, { ...(queue !== undefined && { queue }), callback: ignore })
+      const sid = subscription.getID()
+      reader.add(sid, filter, deliver)
+      subscription.closed.then(() => reader.delete(sid))
+      return subscription
+    },
   }
 }
+
+/** The client has no messages. What it says of a refused subscription, `status` says too. */
+function ignore(): void {}
 
 /** Hands a message to the client, with its header block as it is: all the client does with headers is encode them. */
 export function sendMessage(connection: NatsConnection, { subject, reply, headers, payload }: UpstreamMessage): void {

@@ -2,15 +2,7 @@ import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } fro
 import { type BackoffOptions, backoff } from '../../sdk/connection/backoff.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
-import {
-  createDial,
-  type Dial,
-  type NatsCredentials,
-  type NatsLink,
-  type OpenTcp,
-  readMessage,
-  sendMessage,
-} from './nats-client.ts'
+import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
 import { followStatus, toSpanwireError } from './nats-faults.ts'
 import { OfflineBuffer } from './offline-buffer.ts'
 import { recipients } from './recipients.ts'
@@ -222,7 +214,7 @@ class NatsUpstream implements Upstream {
     const { connection } = link
     const { stallTimeout = 5_000, pingInterval = 20_000 } = this.#options
     const { promise: lost, resolve: lose } = Promise.withResolvers<SpanwireError>()
-    const roundTrips = new RoundTrips(connection, lost, stallTimeout, lose)
+    const roundTrips = new RoundTrips(link, lost, stallTimeout, lose)
     const current: Current = { link, connection, roundTrips, lose }
     connection.closed().then((error) =>
       lose(
@@ -283,17 +275,14 @@ class NatsUpstream implements Upstream {
   #attach(subscription: Subscription, current: Current): void {
     if (current.connection.isClosed()) return
     const { filter, queue, deliver } = subscription
-    subscription.remote = current.connection.subscribe(filter, {
-      ...(queue !== undefined && { queue }),
-      callback: (error, message) => {
-        // A connection that was given up may still hold messages; the new one has its own subscription.
-        if (error || subscription.ended || this.#current !== current) return
-        try {
-          deliver(readMessage(message))
-        } catch {
-          // It would end the client's reading loop, and with it everybody's messages.
-        }
-      },
+    subscription.remote = current.link.subscribe(filter, queue, (message) => {
+      // A connection that was given up may still hold messages; the new one has its own subscription.
+      if (subscription.ended || this.#current !== current) return
+      try {
+        deliver(message)
+      } catch {
+        // It would end the client's reading loop, and with it everybody's messages.
+      }
     })
   }
 

@@ -1,12 +1,12 @@
-import type { NatsConnection } from 'nats'
 import { SpanwireError } from '../../sdk/errors.ts'
+import type { NatsLink } from './nats-client.ts'
 
 /**
  * PINGs on one connection, and the question whether it is still alive: a broker that leaves a PING unanswered for
  * `timeout` ms and sends nothing else in that time has stalled, and the connection is given up.
  */
 export class RoundTrips {
-  readonly #connection: NatsConnection
+  readonly #link: NatsLink
   readonly #timeout: number
   readonly #lose: (reason: SpanwireError) => void
   /** Rejects when the connection is lost: the client leaves the PINGs of a closed connection unanswered for ever. */
@@ -16,13 +16,8 @@ export class RoundTrips {
   #confirmed = 0
   #underway = 0
 
-  constructor(
-    connection: NatsConnection,
-    lost: Promise<SpanwireError>,
-    timeout: number,
-    lose: (reason: SpanwireError) => void,
-  ) {
-    this.#connection = connection
+  constructor(link: NatsLink, lost: Promise<SpanwireError>, timeout: number, lose: (reason: SpanwireError) => void) {
+    this.#link = link
     this.#timeout = timeout
     this.#lose = lose
     this.lost = lost
@@ -57,7 +52,7 @@ export class RoundTrips {
     this.#underway++
     const stopWatching = this.#watch()
     try {
-      await Promise.race([this.#connection.flush(), this.#broken])
+      await Promise.race([this.#link.connection.flush(), this.#broken])
       this.#confirmed = Math.max(this.#confirmed, mark)
     } finally {
       stopWatching()
@@ -66,11 +61,11 @@ export class RoundTrips {
   }
 
   #watch(): () => void {
-    let received = this.#connection.stats().inMsgs
+    let received = this.#link.received
     let silent = 0
     // In two halves: after a turn that blocked for long the first one fires before the socket could be read.
     const timer = setInterval(() => {
-      const now = this.#connection.stats().inMsgs
+      const now = this.#link.received
       silent = now === received ? silent + 1 : 0
       received = now
       if (silent < 2) return

@@ -11,6 +11,8 @@ export interface ClientProtocol {
   readonly ready: string
   /** What publishes, for systems that nothing else publishes to. */
   publish?(subject: string, payload: string): string
+  /** What is published in one turn is one WebSocket message, so that reading it costs next to nothing. */
+  readonly joined?: boolean
 }
 
 const nats: ClientProtocol = {
@@ -45,9 +47,12 @@ const socketIo: ClientProtocol = {
   publish: (subject, payload) => `42${JSON.stringify(['say', subject, payload])}`,
 }
 
+/** Of servers that show what a platform can do at all. */
+const floor: ClientProtocol = { ...lines, joined: true }
+
 const party: ClientProtocol = { ...lines, path: '/parties/bench/room' }
 
-export const PROTOCOLS = { nats, lines, socketIo, party }
+export const PROTOCOLS = { nats, lines, floor, socketIo, party }
 export type ProtocolName = keyof typeof PROTOCOLS
 
 /** Connects a client that wants these subjects. Resolves when the server knows; `data` gets what comes, from the first. */

@@ -9,7 +9,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { openToAll } from '../support/open-to-all.ts'
 import { startHost } from '../support/process-host.ts'
 import { startWorkerd } from '../support/workerd-process.ts'
-import { PROTOCOLS, type ProtocolName } from './protocols.ts'
+import { type ClientProtocol, PROTOCOLS, type ProtocolName } from './protocols.ts'
 import { encodeFrame, openRawSocket } from './raw-socket.ts'
 
 const run = promisify(execFile)
@@ -40,6 +40,8 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
   'Spanwire on workerd': () => onWorkerd('test/bench/peers/spanwire-worker.ts', 'SpanwireHub', 'HUB', 'nats'),
   'Spanwire on workerd (10 ms window)': () =>
     onWorkerd('test/bench/peers/spanwire-worker-window.ts', 'SpanwireHub', 'HUB', 'nats'),
+  'Node floor (no NATS)': () => startProcess(process.execPath, ['test/bench/peers/floor-node.ts'], 'floor'),
+  'workerd floor (no NATS)': () => onWorkerd('test/bench/peers/floor-workerd.ts', 'Floor', 'FLOOR', 'floor'),
   'hand-written bridge': async () => {
     const { server, publish, stop } = await startBroker()
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
@@ -103,14 +105,23 @@ async function startBroker(): Promise<Publisher & { readonly server: NatsServer 
 
 /** One of a system's own clients publishes, where there is no broker. */
 async function openPublisher(url: string, name: ProtocolName): Promise<Publisher> {
-  const { path, publish } = PROTOCOLS[name]
+  const { path, publish, joined }: ClientProtocol = PROTOCOLS[name]
   const socket = await openRawSocket(new URL(path, url).href, () => {})
   if (name === 'socketIo') {
     socket.write(encodeFrame('40'))
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
+  let pending: string[] = []
+  const send = () => {
+    socket.write(encodeFrame(pending.join('\n')))
+    pending = []
+  }
   return {
-    publish: (subject, payload) => void socket.write(encodeFrame(publish?.(subject, payload) ?? '')),
+    publish(subject, payload) {
+      pending.push(publish?.(subject, payload) ?? '')
+      if (!joined) send()
+      else if (pending.length === 1) queueMicrotask(send)
+    },
     stop: async () => void socket.destroy(),
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Framer } from '../../bridge/session/framer.ts'
+import { MessageReader } from '../../bridge/upstream/message-reader.ts'
 import { isSpanwireError } from '../../sdk/errors.ts'
 import { parseClientOp } from '../../sdk/protocol/client-op.ts'
 import { encodeError, encodeMessage } from '../../sdk/protocol/server-op.ts'
@@ -49,6 +50,22 @@ function readServer(chunks: readonly Uint8Array[]): unknown[] {
   return seen
 }
 
+/** What it means to the bridge's own reader. */
+function readUpstream(chunks: readonly Uint8Array[]): unknown[] {
+  const seen: unknown[] = []
+  const reader = new MessageReader((lines) => void seen.push([...lines]))
+  for (const [sid, filter] of [[1, 'a.b'] as const, [2, 'a.*'] as const])
+    reader.add(sid, filter, ({ subject, reply, headers = [], payload }) =>
+      seen.push([sid, subject, reply, [...headers], [...payload]]),
+    )
+  try {
+    for (const chunk of chunks) reader.read(chunk)
+  } catch (error) {
+    seen.push((error as Error).message)
+  }
+  return seen
+}
+
 function split(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b)
   return [0, ...places].map((start, index) => bytes.subarray(start, places[index] ?? bytes.length))
@@ -78,6 +95,7 @@ describe('streams of bytes', () => {
   it.each([
     ['a client', readClient as Read, validStream.map(toBytes)],
     ['a server', readServer as Read, serverStream],
+    ['a server to the bridge', readUpstream as Read, serverStream],
   ])('of %s mean the same split at every byte, in two, and anywhere', (_, read, streams) => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
@@ -99,7 +117,7 @@ describe('streams of bytes', () => {
   ])('%s give operations or a protocol violation, nothing else, however they are split', (_, streams) => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {
-        for (const read of [readClient, readServer]) {
+        for (const read of [readClient, readServer, readUpstream]) {
           expect(read(split(stream, cuts))).toEqual(read([stream]))
         }
       }),

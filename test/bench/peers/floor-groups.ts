@@ -1,0 +1,72 @@
+/** Who gets what, and nothing more: all that is shared by servers that show what a platform can do at all. */
+
+/** Clients that want the same. */
+interface Group<Client> {
+  readonly clients: Set<Client>
+  /** What this turn brought. */
+  pending: string[]
+}
+
+/** Gathers what a turn brings and sends each client of a group the same, once. */
+export class FloorGroups<Client, Frame> {
+  readonly #byWish = new Map<string, Group<Client>>()
+  readonly #bySubject = new Map<string, Set<Group<Client>>>()
+  readonly #waiting = new Set<Group<Client>>()
+  readonly #schedule: (run: () => void) => void
+  readonly #encode: (text: string) => Frame
+  readonly #send: (client: Client, frame: Frame) => void
+
+  constructor(
+    schedule: (run: () => void) => void,
+    encode: (text: string) => Frame,
+    send: (client: Client, frame: Frame) => void,
+  ) {
+    this.#schedule = schedule
+    this.#encode = encode
+    this.#send = send
+  }
+
+  /** Lines of `SUB` and its subjects, or `PUB`, a subject and a payload. */
+  take(client: Client, lines: string): void {
+    for (const line of lines.split('\n')) this.#takeLine(client, line)
+  }
+
+  #takeLine(client: Client, line: string): void {
+    const blank = line.indexOf(' ', 4)
+    if (line.startsWith('SUB ')) return this.#join(client, line.slice(4))
+    const subject = line.slice(4, blank)
+    const payload = line.slice(blank + 1)
+    this.#publish(subject, payload)
+    if (subject.startsWith('own.')) this.#publish('own.*', payload)
+  }
+
+  leave(client: Client): void {
+    for (const { clients } of this.#byWish.values()) clients.delete(client)
+  }
+
+  #join(client: Client, wish: string): void {
+    const group: Group<Client> = this.#byWish.get(wish) ?? { clients: new Set(), pending: [] }
+    this.#byWish.set(wish, group)
+    group.clients.add(client)
+    for (const subject of wish.split(' '))
+      this.#bySubject.set(subject, (this.#bySubject.get(subject) ?? new Set()).add(group))
+    this.#send(client, this.#encode('READY'))
+  }
+
+  #publish(subject: string, payload: string): void {
+    for (const group of this.#bySubject.get(subject) ?? []) {
+      group.pending.push(payload)
+      if (this.#waiting.size === 0) this.#schedule(() => this.#flush())
+      this.#waiting.add(group)
+    }
+  }
+
+  #flush(): void {
+    for (const group of this.#waiting) {
+      const frame = this.#encode(group.pending.join(''))
+      group.pending = []
+      for (const client of group.clients) this.#send(client, frame)
+    }
+    this.#waiting.clear()
+  }
+}
