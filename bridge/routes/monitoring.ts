@@ -65,7 +65,7 @@ export function monitoringRoutes(hub: Hub, { key }: MonitoringOptions): Hono {
 
   app.get('/connz', (c) => {
     const { user, subs } = c.req.query()
-    const all = [...hub.connections].filter(({ figures }) => user === undefined || figures.user === user)
+    const all = [...hub.connections].filter((one) => user === undefined || one.figures.user === user)
     const { page, ...place } = paginate(all, c.req.query())
     const connections = page.map((connection) => describe(connection, subs === '1'))
     return c.json({ ...head(hub), num_connections: page.length, ...place, connections })

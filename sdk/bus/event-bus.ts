@@ -36,7 +36,13 @@ export function createBus(
 ): object {
   // Not part of the first load: many pages only publish and subscribe.
   const requests = lazy(() => import('./request.ts'))
-  const publishing = lazy(async () => (await import('./publisher.ts')).createPublisher(transport, outbox))
+  const publishing = lazy(async () => {
+    const [{ createPublisher }, box] = await Promise.all([
+      import('./publisher.ts'),
+      outbox && import('../outbox/outbox.ts'),
+    ])
+    return createPublisher(transport, (deliver) => box?.openOutbox(outbox, transport, deliver))
+  })
   const replaying = lazy(() => import('../stream/replay.ts'))
   const views = lazy(() => import('../stream/latest.ts'))
   const presences = lazy(() => import('../presence/presence.ts'))

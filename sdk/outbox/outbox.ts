@@ -43,10 +43,15 @@ const NO_TIMEOUT = 2 ** 31 - 1
 
 /** Takes over what is left, and begins to publish it. Returns what publishes by way of the outbox. */
 export async function openOutbox(
-  { name = 'default', store = indexedDbOutbox(name), onSettled }: OutboxOptions,
+  options: 'persistent' | OutboxOptions | undefined,
   transport: Transport,
   deliver: Deliver,
 ): Promise<Deliver> {
+  const {
+    name = 'default',
+    store = indexedDbOutbox(name),
+    onSettled,
+  }: OutboxOptions = typeof options === 'object' ? options : {}
   let warned = false
   const warn = (cause: unknown) => {
     if (!warned) console.warn("spanwire: the outbox can't be written; a reload loses what isn't published", cause)

@@ -95,21 +95,24 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       const { outcomes, settled } = (globalThis as unknown as { kept: Kept }).kept
       return { outcomes, settled }
     })
-  /** How many are written down. */
+  /** How many are written down. To open a database that isn't there would make one without its store. */
   const written = (page: Page) =>
-    page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const request = indexedDB.open('spanwire outbox default')
-          request.onsuccess = () => {
-            const count = request.result.transaction('events').objectStore('events').count()
-            count.onsuccess = () => {
-              request.result.close()
-              resolve(count.result)
-            }
+    page.evaluate(async () => {
+      const name = 'spanwire outbox default'
+      if (!(await indexedDB.databases()).some((one) => one.name === name)) return undefined
+      return new Promise<number>((resolve, reject) => {
+        const request = indexedDB.open(name)
+        request.onerror = reject
+        request.onsuccess = () => {
+          const count = request.result.transaction('events').objectStore('events').count()
+          count.onerror = reject
+          count.onsuccess = () => {
+            request.result.close()
+            resolve(count.result)
           }
-        }),
-    )
+        }
+      })
+    })
   const isOpen = (page: Page) =>
     page.waitForFunction(
       () =>

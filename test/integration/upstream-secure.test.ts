@@ -52,7 +52,7 @@ it('TLS before the server says a word, where it wants that', async () => {
   const starting = startNatsServer({ certificate, handshakeFirst: true })
   const server = await starting.catch((error: Error) => error)
   // What is older than 2.10 doesn't know it.
-  if (server instanceof Error) return expect(server.message).toMatch(/unknown field "handshake_first"/)
+  if (server instanceof Error) return expect(server.message).toMatch(/unknown field .*handshake_first/)
   await using _ = server
   expect(await carried(server.url, { tls: { ca: certificate.cert, handshakeFirst: true } })).toBe(7)
 })
