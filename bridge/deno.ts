@@ -1,3 +1,4 @@
+import { atMost } from './at-most.ts'
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
@@ -70,12 +71,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   const close = async () => {
     bridge.close()
-    let impatient: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((resolve) => {
-      impatient = setTimeout(resolve, SHUTDOWN_PATIENCE)
-    })
-    await Promise.race([Promise.all(sockets.values()), late])
-    clearTimeout(impatient)
+    await atMost(SHUTDOWN_PATIENCE, Promise.all(sockets.values()))
     ending.abort()
     await release()
   }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { atMost } from './at-most.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
@@ -41,7 +42,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     bridge.close()
     // Clients are told why; those that don't answer are not waited for.
     const left = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await Promise.race([Promise.all(left), new Promise((resolve) => setTimeout(resolve, CLOSING_TIME))])
+    await atMost(CLOSING_TIME, Promise.all(left))
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()

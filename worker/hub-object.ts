@@ -1,7 +1,8 @@
+import { atMost } from '../bridge/at-most.ts'
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/hub/client-socket.ts'
-import type { Hub, HubOptions } from '../bridge/hub/hub.ts'
+import type { HubOptions } from '../bridge/hub/hub.ts'
 import type { Limits } from '../bridge/limits.ts'
 import { isMonitoring } from '../bridge/routes/monitoring.ts'
 import { createUpstream } from '../bridge/upstream/connect.ts'
@@ -91,7 +92,8 @@ export class HubObject {
     this.#requests++
     try {
       const { bridge } = this.#start()
-      await dialled(bridge.hub)
+      // Whoever comes before NATS is within reach is told so by the bridge.
+      await atMost(DIAL_PATIENCE, bridge.hub.opened)
       return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(open) })
     } catch (error) {
       return toUnavailable(error)
@@ -223,14 +225,6 @@ function full(): Response {
 
 function asleep(): Response {
   return problem(503, 'upstream-unavailable', 'This hub has no clients.')
-}
-
-/** Resolves when NATS was first within reach, or took too long: the bridge says so to whoever comes then. */
-async function dialled(hub: Hub): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const patience = setTimeout(resolve, DIAL_PATIENCE)
-  await Promise.race([hub.opened, promise])
-  clearTimeout(patience)
 }
 
 /** A socket that is already gone ignores both. */

@@ -26,7 +26,7 @@ export interface SpanwireWorker {
 const HEARTBEAT = 5_000
 
 /** What belongs to the hub; everything else is the host's own. */
-const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz|varz|connz|subsz|metrics)(\/|$)/
+const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz)(\/|$)/
 
 /**
  * Makes the Worker: stateless, it finds a client's hub and forwards to it.
@@ -41,7 +41,7 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
   return {
     worker: {
       async fetch(request, env) {
-        if (!HUB_PATHS.test(new URL(request.url).pathname)) {
+        if (!HUB_PATHS.test(new URL(request.url).pathname) && !isMonitoring(request)) {
           return problem(404, 'request-refused', 'There is nothing here. The NATS endpoint is /nats.')
         }
         try {

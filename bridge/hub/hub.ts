@@ -1,12 +1,13 @@
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { ConnectOptions } from '../../sdk/protocol/client-op.ts'
 import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
+import { atMost } from '../at-most.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
 import { Presence, type Present } from '../presence/presence.ts'
 import { closings } from '../session/closing.ts'
-import type { ConnectionFigures } from '../session/figures.ts'
+import { type ConnectionFigures, clientIdOf } from '../session/figures.ts'
 import type { SessionHub } from '../session/hub.ts'
 import { RateMeter } from '../session/rate.ts'
 import { Session } from '../session/session.ts'
@@ -159,11 +160,9 @@ export class Hub implements SessionHub {
 
   get stats(): HubStats {
     let subscriptions = 0
-    const figures: ConnectionFigures[] = []
-    for (const session of this.#sessions.values()) figures.push(session.figures)
     for (const { interest } of this.#interests.values()) subscriptions += interest.size
     return {
-      ...this.#traffic.sum(figures),
+      ...this.#traffic.sum([...this.#sessions.values()].map(({ figures }) => figures)),
       connections: this.#sessions.size,
       opened: this.#traffic.opened,
       closed: this.#traffic.closed,
@@ -218,7 +217,7 @@ export class Hub implements SessionHub {
       proto: 1,
       headers: true,
       max_payload: this.maxPayload,
-      client_id: Number(sessionId.slice(sessionId.lastIndexOf('.') + 1)),
+      client_id: clientIdOf(sessionId),
       auth_required: true,
       ...(nonce !== undefined && { nonce }),
       ...(this.draining && { ldm: true }),
@@ -355,13 +354,7 @@ export class Hub implements SessionHub {
   async drain(patience: number): Promise<void> {
     this.#emptied ??= Promise.withResolvers()
     this.#inform()
-    if (this.#sessions.size === 0) return
-    let impatient: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((resolve) => {
-      impatient = setTimeout(resolve, patience)
-    })
-    await Promise.race([this.#emptied.promise, late])
-    clearTimeout(impatient)
+    if (this.#sessions.size > 0) await atMost(patience, this.#emptied.promise)
   }
 
   /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */

@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { Hub, HubConnection } from '../hub/hub.ts'
+import { closings } from '../session/closing.ts'
+import { clientIdOf } from '../session/figures.ts'
 import { requireKey } from './key.ts'
 import { writeMetrics } from './metrics.ts'
 
@@ -44,7 +46,7 @@ export function monitoringRoutes(hub: Hub, { key }: MonitoringOptions): Hono {
       in_bytes: stats.inBytes,
       out_msgs: stats.outMessages,
       out_bytes: stats.outBytes,
-      slow_consumers: stats.closed.get('Slow Consumer') ?? 0,
+      slow_consumers: stats.closed.get(closings.slowConsumer.error) ?? 0,
       max_connections: limits.maxConnections,
       max_payload: hub.maxPayload,
       max_pending: limits.maxPending,
@@ -76,7 +78,7 @@ export function monitoringRoutes(hub: Hub, { key }: MonitoringOptions): Hono {
     const { page, ...place } = paginate(all, c.req.query())
     return c.json({
       ...head(hub),
-      num_subscriptions: hub.stats.subscriptions,
+      num_subscriptions: all.reduce((sum, { subscriptions }) => sum + subscriptions, 0),
       num_upstream: all.length,
       ...(c.req.query('subs') === '1' && {
         ...place,
@@ -105,7 +107,7 @@ function at(time: number): string {
 function describe({ figures, filters }: HubConnection, withFilters: boolean) {
   const { id, user, client, openedAt, heardAt, unread } = figures
   return {
-    cid: Number(id.slice(id.lastIndexOf('.') + 1)),
+    cid: clientIdOf(id),
     /** For `POST /admin/disconnect`. */
     id,
     ...client,

@@ -33,6 +33,14 @@ const MAX_NAME = 64
 
 /** What is kept of a CONNECT. Nothing of the line itself, which may hold a token. */
 export function readClientName({ name, lang, version }: ClientName): ClientName {
-  const short = (text: string | undefined) => text?.slice(0, MAX_NAME)
-  return JSON.parse(JSON.stringify({ name: short(name), lang: short(lang), version: short(version) }))
+  return {
+    ...(name !== undefined && { name: name.slice(0, MAX_NAME) }),
+    ...(lang !== undefined && { lang: lang.slice(0, MAX_NAME) }),
+    ...(version !== undefined && { version: version.slice(0, MAX_NAME) }),
+  }
+}
+
+/** The number that INFO and `/connz` give a connection. */
+export function clientIdOf(sessionId: string): number {
+  return Number(sessionId.slice(sessionId.lastIndexOf('.') + 1))
 }

@@ -1,8 +1,9 @@
+import { Listeners } from '../../sdk/listeners.ts'
 import type { UpstreamState } from './upstream.ts'
 
 /** The state of an upstream and those who want to hear of its changes. */
 export class StateCell {
-  readonly #listeners = new Set<(state: UpstreamState) => void>()
+  #listeners = new Listeners<UpstreamState>()
   #state: UpstreamState
 
   constructor(state: UpstreamState) {
@@ -17,19 +18,12 @@ export class StateCell {
   set(state: UpstreamState): void {
     if (state === this.#state || this.#state === 'closed') return
     this.#state = state
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(state)
-      } catch {
-        // One listener's fault must not keep the others, or the connection, from going on.
-      }
-    }
-    if (state === 'closed') this.#listeners.clear()
+    // One listener's fault must not keep the others, or the connection, from going on.
+    this.#listeners.tell(state, () => {})
+    if (state === 'closed') this.#listeners = new Listeners()
   }
 
   listen(listener: (state: UpstreamState) => void): () => void {
-    const own = (state: UpstreamState) => listener(state)
-    this.#listeners.add(own)
-    return () => void this.#listeners.delete(own)
+    return this.#listeners.add(listener)
   }
 }

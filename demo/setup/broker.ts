@@ -42,6 +42,7 @@ export async function startBroker(): Promise<Broker> {
     const description = `embedded in the bridge, because no nats-server was found.\n${installHint}`
     return { url: 'embedded', description, failure: new Promise<never>(() => {}), stop: async () => {} }
   }
+  const { path } = found
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-demo-'))
   const port = await freePort()
   const config = join(folder, 'nats.conf')
@@ -52,7 +53,7 @@ export async function startBroker(): Promise<Broker> {
   let child = start()
   function start() {
     const born = performance.now()
-    const started = startChild({ name: 'nats-server', command: found?.path ?? '', args: ['-c', config] })
+    const started = startChild({ name: 'nats-server', command: path, args: ['-c', config] })
     started.failure.catch(async (error: Error) => {
       if (performance.now() - born < SHORTEST_LIFE) return failure.reject(error)
       console.log(`${error.message.split(':', 1)[0]}. It comes back in ${OUTAGE / 1_000} s …`)
@@ -74,7 +75,7 @@ export async function startBroker(): Promise<Broker> {
   }
   return {
     url: `nats://127.0.0.1:${port}`,
-    description: `nats-server ${found.version} (${SOURCES[found.source]}: ${found.path})`,
+    description: `nats-server ${found.version} (${SOURCES[found.source]}: ${path})`,
     failure: failure.promise,
     stop,
   }

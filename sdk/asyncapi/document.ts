@@ -1,8 +1,8 @@
 import { json } from '../contract/codec.ts'
 import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
 import type { StandardSchema } from '../contract/standard-schema.ts'
-import { SpanwireError } from '../errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
+import { toSocketUrl } from '../transport/socket-url.ts'
 import { type JsonSchema, toJsonSchema } from './json-schema.ts'
 
 export interface AsyncApiOptions {
@@ -122,16 +122,14 @@ function message({ codec }: ContractEvent, schema: StandardSchema, name: string,
 }
 
 function describeServer(given: string | URL): { readonly name: string; readonly described: object } {
-  const url = URL.parse(given)
-  const protocol = url?.protocol.slice(0, -1) ?? ''
-  const { host = '', pathname = '' } = url ?? {}
-  if (protocol === 'nats' || protocol === 'tls') return { name: 'nats', described: { host, protocol: 'nats' } }
-  if (!/^(http|ws)s?$/.test(protocol))
-    throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss, ws, nats or tls.')
+  const direct = URL.parse(given)
+  if (direct && /^(nats|tls):$/.test(direct.protocol))
+    return { name: 'nats', described: { host: direct.host, protocol: 'nats' } }
+  const { host, protocol, pathname } = new URL(toSocketUrl(given))
   const described = {
     host,
-    protocol: protocol.replace('http', 'ws'),
-    pathname: protocol.startsWith('http') ? `${pathname.replace(/\/$/, '')}/nats` : pathname,
+    protocol: protocol.slice(0, -1),
+    pathname,
     description: 'The NATS client protocol over WebSocket; the token goes into CONNECT.',
     security: [ref('components/securitySchemes', 'token')],
   }

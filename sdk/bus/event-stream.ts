@@ -51,7 +51,7 @@ export function createEventStream<Event>(
   const unsubscribe = () => {
     cancel()
     end()
-    waiting = 0
+    waiting = arrived.length = 0
     fault = undefined
   }
   release = onAbort(signal, unsubscribe)

@@ -34,7 +34,7 @@ export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandle
       return source?.cursor
     },
     read: () => source?.read?.(),
-    unsubscribe: () => void opening.then((opened) => opened.unsubscribe(), noop),
+    unsubscribe: () => void opening.then((opened) => opened.unsubscribe()).catch(noop),
     drain: () => opening.then((opened) => opened.drain()).catch(noop),
   }
 }
