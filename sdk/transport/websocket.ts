@@ -153,8 +153,9 @@ export function webSocket(options: WebSocketOptions): Transport {
     } else if (next.ldm) {
       // Lame duck: what is under way is confirmed, what comes now waits, and another server is looked for.
       const error = new SpanwireError('connection-lost', 'The server is shutting down.')
+      const leaving = link
       enter('lost', error)
-      trips.send(undefined, { settle: () => link?.end(error) })
+      trips.send(undefined, { settle: () => leaving?.end(error) })
     } else if (heartbeat !== undefined) {
       reached()
     }
