@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { findMachine, type Machine } from './support/machine.ts'
-import { addTotals, closingLine, runVitest } from './support/vitest-run.ts'
+import { addOutcomes, closingText } from './support/outcome.ts'
+import { runVitest } from './support/vitest-run.ts'
 
 /** What depends on the version of nats-server. */
 const NATS_SUITES = ['test/integration', 'test/conformance']
@@ -23,7 +24,7 @@ const env = { SPANWIRE_SKIP: machine.missing.join(','), NATS_SERVER: machine.nat
 // A test that needs Chromium says so by where it is.
 const excluded = machine.missing.includes('chromium') ? ['--exclude', 'test/browser/**'] : []
 const folder = await mkdtemp(join(tmpdir(), 'spanwire-tests-'))
-let totals = await runVitest([...excluded, ...args], env, join(folder, 'first.json'))
+let outcome = await runVitest([...excluded, ...args], env, join(folder, 'first.json'))
 
 const { distribution } = machine
 if (both && distribution && distribution.version !== machine.natsServer.version) {
@@ -33,13 +34,13 @@ if (both && distribution && distribution.version !== machine.natsServer.version)
     { ...env, NATS_SERVER: distribution.path },
     join(folder, 'second.json'),
   )
-  totals = addTotals(totals, again)
+  outcome = addOutcomes(outcome, again)
 }
 await rm(folder, { recursive: true, force: true })
 
 if (machine.missing.length > 0) console.log(`\nSkipped, because this machine has no ${machine.missing.join(', no ')}.`)
-console.log(`\n${closingLine(totals)}`)
-process.exit(totals.failed === 0 && totals.ok ? 0 : 1)
+console.log(`\n${closingText(outcome)}`)
+process.exit(outcome.failures.length === 0 ? 0 : 1)
 
 async function prepare(): Promise<Machine> {
   try {
