@@ -134,7 +134,8 @@ export class FlightMap {
     this.#context.drawImage(this.#routesCanvas, 0, 0)
     this.#context.setTransform(this.#scale, 0, 0, this.#scale, 0, 0)
     for (const flight of this.#flights) {
-      const t = (now - flight.start) / flight.duration
+      // A frame's time is that of its beginning: an event that came since departs later than it.
+      const t = Math.max(0, now - flight.start) / flight.duration
       if (t >= 1) drawLanding(this.#context, ink, flight, (now - flight.start - flight.duration) / LANDING)
       else drawFlight(this.#context, ink, flight, t, this.#still.matches)
     }

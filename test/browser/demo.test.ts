@@ -102,6 +102,17 @@ describe('the demo page', () => {
     expect(problems).toEqual([])
   })
 
+  it('draws flights that departed after their first frame began, as on a busy machine', async () => {
+    const { page } = await open()
+    await page.addInitScript(() => {
+      const request = globalThis.requestAnimationFrame
+      globalThis.requestAnimationFrame = (draw) => request((now) => draw(now - 300))
+    })
+    await page.reload()
+    await live(page, 20)
+    expect(problems).toEqual([])
+  })
+
   it('lets the server filter: choosing an airport leaves only its flights on the wire', async () => {
     const { page, wire } = await open()
     await live(page)
