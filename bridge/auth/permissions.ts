@@ -73,6 +73,11 @@ export function maySubscribe(permissions: Permissions, filter: string): Subscrip
   return closed.some((rule) => filtersOverlap(filter, rule)) ? 'withheld' : 'allowed'
 }
 
+/** Whether a client may have what is published on `subject`, by one way or another. No inbox, not even its own. */
+export function mayRead(permissions: Permissions, subject: string): boolean {
+  return permits(permissions.subscribe, subject) && mayReceive(permissions, subject)
+}
+
 /** Whether a message on `subject` may be delivered to a subscription whose verdict was `withheld`. */
 export function mayReceive(permissions: Permissions, subject: string): boolean {
   return ![...CLOSED, ...permissions.subscribe.deny].some((rule) => matchesFilter(rule, subject))

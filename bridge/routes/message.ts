@@ -3,6 +3,7 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import { ID_HEADER, NATS_HEADERS, TIME_HEADER } from '../../sdk/protocol/header-names.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject } from '../../sdk/subject.ts'
+import { forbiddenHeader } from '../auth/header-permissions.ts'
 import type { Identity } from '../auth/identity.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
@@ -26,11 +27,12 @@ export interface Submission {
  */
 export function toMessage(submission: Submission, identity: Identity, hub: Hub): UpstreamMessage {
   const { subject, payload } = submission
+  const { permissions, subjectPrefix } = identity
   const { maxPayload } = hub
   const { maxHeaders, maxSubjectLength } = hub.limits
   if (!isSubject(subject) || subject.length > maxSubjectLength)
     throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
-  if (!mayPublish(identity.permissions, subject))
+  if (!mayPublish(permissions, subject))
     throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
   const fields = submission.headers.filter(([name]) => submission.id === undefined || name !== ID_HEADER)
   const names = new Set(fields.map(([name]) => name))
@@ -45,6 +47,9 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
       `The headers are ${headers.length} bytes; at most ${maxHeaders} are allowed.`,
     )
   }
+  const forbidden = forbiddenHeader(headers, permissions, subjectPrefix !== undefined)
+  if (forbidden)
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${forbidden}`)
   if (!hub.meter(identity.user, headers.length + payload.length)) {
     throw new SpanwireError('rate-limited', 'You publish more than the bridge allows: try again in a second.')
   }
@@ -54,7 +59,6 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
       `Headers and payload are ${headers.length + payload.length} bytes; at most ${maxPayload} are allowed.`,
     )
   }
-  const { subjectPrefix } = identity
   const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
   if (isReserved(target)) throw new SpanwireError('permission-denied', 'Subjects under $EDGE belong to the bridge.')
   return { subject: target, headers, payload }

@@ -153,4 +153,29 @@ export const publishing: readonly Audit[] = [
       for (const i of numbers) expect((await receiver.next())?.payload).toBe(String(i))
     },
   },
+  {
+    id: 'P-10',
+    title: 'refuses headers by which nats-server would do what the client may not',
+    bridgeOnly: true,
+    async run({ connect, target, token }) {
+      const subject = `ok.${token}`
+      const client = await connect({}, target.credentials.limited)
+      const send = async (field: string) => {
+        const block = `NATS/1.0\r\nA: b\r\n${field}\r\n\r\n`
+        return lines(await client.exchange(`HPUB ${subject} ${block.length} ${block.length}\r\n${block}\r\n`))
+      }
+      const subjects = ['Nats-Trace-Dest', 'Nats-Schedule-Target', 'Nats-Schedule-Source', 'Nats-Scheduler']
+      for (const name of [...subjects, 'nats-trace-dest', 'NATS-SCHEDULE-TARGET'])
+        for (const value of ['no', 'ok.no', '', 'ok.*', `${subject}\r`, `${subject} no`, '$EDGE.x'])
+          expect(await send(`${name}: ${value}`), `${name}: ${value}`).toEqual([
+            `-ERR 'Permissions Violation for Publish to "${subject}" with ${name}'`,
+          ])
+      expect(await send('Nats-Rollup: all')).toEqual([
+        `-ERR 'Permissions Violation for Publish to "${subject}" with Nats-Rollup'`,
+      ])
+      // What it may name itself, it may name there; others' headers are nobody's business.
+      for (const field of [...subjects.map((name) => `${name}:${subject}`), 'Nats-Rollup: sub', 'X-Trace-Dest: no'])
+        expect(await send(field), field).toEqual([])
+    },
+  },
 ]

@@ -1,0 +1,63 @@
+import { decode, encode } from '../../sdk/protocol/bytes.ts'
+import { isSubject, isSubsetFilter } from '../../sdk/subject.ts'
+import { mayPublish, mayRead, type Permissions } from './permissions.ts'
+
+/** Under a prefix (`prefixed`) a header would name the broker's own subjects, so that it may name none. */
+type Rule = (permissions: Permissions, value: string, prefixed: boolean) => boolean
+
+const publishes: Rule = (permissions, subject, prefixed) =>
+  !prefixed && isSubject(subject) && mayPublish(permissions, subject)
+const reads: Rule = (permissions, subject, prefixed) => !prefixed && isSubject(subject) && mayRead(permissions, subject)
+const rollsUp: Rule = (permissions, what, prefixed) => what === 'sub' || (!prefixed && mayPublishAll(permissions))
+
+/**
+ * Headers by which a message does more at nats-server than arrive on its own subject, in small letters, and what that
+ * takes. nats-server asks for permission for the first one only, and asks the bridge's, which may do all.
+ * Sources: ADR-41 (message tracing), ADR-51 (scheduler), https://docs.nats.io/nats-concepts/jetstream/headers
+ */
+const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  // The message's way is published there: servers, and who has it.
+  ['nats-trace-dest', publishes],
+  // Later the message is published there,
+  ['nats-schedule-target', publishes],
+  // or the last one that is here,
+  ['nats-schedule-source', reads],
+  // and the schedule goes that is there.
+  ['nats-scheduler', publishes],
+  // `all` empties the stream, of whatever subjects.
+  ['nats-rollup', rollsUp],
+])
+
+const CR = 13
+const LF = 10
+const PREFIX = encode('nats-')
+
+/**
+ * The first header in a block by which a client would do what it may not; undefined if there is none.
+ * @param prefixed whether the client's subjects have a prefix
+ */
+export function forbiddenHeader(block: Uint8Array, permissions: Permissions, prefixed: boolean): string | undefined {
+  // nats-server takes a name only where a line begins, and a value to the line's end.
+  for (let at = block.indexOf(CR); at >= 0; at = block.indexOf(CR, at + 1)) {
+    const start = at + 2
+    if (!isPrefixed(block, start)) continue
+    const end = block.indexOf(CR, start)
+    const line = decode(block.subarray(start, end < 0 ? block.length : end))
+    const colon = line.indexOf(':')
+    const name = line.slice(0, colon)
+    const rule = RULES.get(name.toLowerCase())
+    if (!rule) continue
+    const whole = end >= 0 && block[end + 1] === LF
+    const value = line.slice(colon + 1).trimStart()
+    if (!whole || !rule(permissions, value, prefixed)) return name
+  }
+}
+
+/** In capitals as well: with its 6th bit a capital is the small letter, and '-' is itself. */
+function isPrefixed(block: Uint8Array, start: number): boolean {
+  return PREFIX.every((byte, index) => ((block[start + index] ?? 0) | 32) === byte)
+}
+
+function mayPublishAll({ publish: { allow, deny } }: Permissions): boolean {
+  return deny.length === 0 && allow.some((rule) => isSubsetFilter('>', rule))
+}

@@ -1,0 +1,106 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { BridgeServer } from '../../bridge/node.ts'
+import { NATS_HEADERS } from '../../sdk/protocol/header-names.ts'
+import type { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { SECRET } from '../support/token.ts'
+import { connected, everything, LiveBridges, linesOf, post, sign } from './live-bridge.ts'
+
+/** nats-server publishes the way of a message where its headers say, with the rights of whoever published it: the bridge. */
+const TRACE = 'Nats-Trace-Dest'
+
+let bridges: LiveBridges
+let bridge: BridgeServer
+let tenants: BridgeServer
+let atNats: RawClient
+let watcher: RawClient
+beforeAll(async () => {
+  bridges = await LiveBridges.start()
+  bridge = await bridges.serve({ auth: { secret: SECRET } })
+  tenants = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: 'tenants.{{org}}' } })
+  atNats = await bridges.atNats()
+  watcher = await bridges.atNats()
+  await watcher.exchange('SUB secret.> 1\r\n')
+}, 60_000)
+afterAll(async () => {
+  atNats?.terminate()
+  watcher?.terminate()
+  await bridges?.close()
+})
+
+const mine = { pub: { allow: ['mine.>'] } }
+const hpub = (subject: string, block: string) => {
+  const size = Buffer.byteLength(block)
+  return `HPUB ${subject} ${size} ${size}\r\n${block}\r\n`
+}
+const leaked = async () => (await linesOf(watcher, atNats)).length
+
+describe('a message that is traced to a foreign subject', () => {
+  it('works at nats-server, for who may do all: what follows is not proved by silence', async () => {
+    const [major = 0, minor = 0] = bridges.nats.version.split('.').map(Number)
+    const root = await bridges.atNats()
+    await root.exchange(hpub('mine.a', `NATS/1.0\r\n${TRACE}: secret.trace\r\n\r\n`))
+    expect(await leaked()).toBe(major > 2 || minor >= 11 ? 1 : 0)
+    root.terminate()
+  })
+
+  it('is refused by WebSocket, by POST, in a batch, and as a request', async () => {
+    const token = await sign({ sub: 'mallory', nats: mine })
+    const client = await connected(bridge, { auth_token: token })
+    const { lines } = await client.exchange(hpub('mine.a', `NATS/1.0\r\n${TRACE}: secret.trace\r\n\r\n`))
+    expect(lines.map(({ line }) => line)).toEqual([
+      `-ERR 'Permissions Violation for Publish to "mine.a" with ${TRACE}'`,
+    ])
+    client.terminate()
+    const headers = [[TRACE, 'secret.trace']]
+    for (const route of ['publish', 'request']) {
+      const answer = await post(bridge, `/${route}/mine.a`, token, {
+        headers: { [NATS_HEADERS]: encodeURIComponent(JSON.stringify(headers)) },
+      })
+      expect([answer.status, (await answer.json()).code], route).toEqual([403, 'permission-denied'])
+    }
+    const line = JSON.stringify({ subject: 'mine.a', data: 1, headers })
+    expect(await (await post(bridge, '/publish', token, { body: line })).json()).toMatchObject({
+      ok: false,
+      code: 'permission-denied',
+    })
+    expect(await leaked()).toBe(0)
+  })
+
+  it('is refused to a tenant, whose own name it would be without the prefix', async () => {
+    const tenant = await connected(tenants, { auth_token: await sign({ sub: 'ada', org: 'acme', nats: everything }) })
+    for (const field of [`${TRACE}: secret.trace`, `${TRACE}: sub`, 'Nats-Rollup: all']) {
+      const { lines } = await tenant.exchange(hpub('mine.a', `NATS/1.0\r\n${field}\r\n\r\n`))
+      expect(lines.length, field).toBe(1)
+    }
+    expect((await tenant.exchange(hpub('mine.a', 'NATS/1.0\r\nNats-Rollup: sub\r\n\r\n'))).lines).toEqual([])
+    expect(await leaked()).toBe(0)
+    tenant.terminate()
+  })
+
+  it('comes through no block that is written to be misread', async () => {
+    const part = fc.constantFrom(
+      ...[TRACE, 'nats-trace-dest', 'X', 'Nats-Trace-Only: 1', 'NATS/1.0', 'secret.x', 'mine.x'],
+      ...[':', ': ', ' ', '\t', '\r', '\n', '\r\n', '\r\n', '\0', ':secret.y\r\n', ': secret.y'],
+    )
+    const block = fc.array(part, { maxLength: 12 }).map((parts) => `NATS/1.0\r\n${parts.join('')}\r\n\r\n`)
+    const client = await connected(bridge, { auth_token: await sign({ sub: 'eve', nats: mine }) })
+    const root = await bridges.atNats()
+    const blocks = fc.sample(block, 3_000)
+    const run = async (sender: RawClient) => {
+      for (let at = 0; at < blocks.length; at += 100)
+        await sender.exchange(
+          blocks
+            .slice(at, at + 100)
+            .map((one) => hpub('mine.a', one))
+            .join(''),
+        )
+      return leaked()
+    }
+    expect(await run(client)).toBe(0)
+    // The same blocks do reach it, sent by who may.
+    const [major = 0, minor = 0] = bridges.nats.version.split('.').map(Number)
+    if (major > 2 || minor >= 11) expect(await run(root)).toBeGreaterThan(10)
+    for (const one of [client, root]) one.terminate()
+  })
+})
