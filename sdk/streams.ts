@@ -11,7 +11,7 @@ import {
   toConfig,
 } from './jetstream/stream-options.ts'
 import { transportLink } from './jetstream/transport-link.ts'
-import { NatsTransport } from './transport/nats.ts'
+import { toTransport } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -52,8 +52,7 @@ export async function ensureStreams(
   connection: Transport | NatsConnectionLike,
   { defaults = {}, streams = {}, destructive = false }: EnsureStreamsOptions = {},
 ): Promise<StreamChange[]> {
-  const transport = 'onStatus' in connection ? connection : new NatsTransport(connection)
-  const api = new JetStreamApi(transportLink(transport))
+  const api = new JetStreamApi(transportLink(toTransport(connection)))
   const plans: Array<{ readonly change: StreamChange; readonly config: StreamConfig }> = []
   for (const [name, subjects] of subjectsByStream(events)) {
     if (!/^[^.*>\s/\\]+$/.test(name))

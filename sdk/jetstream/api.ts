@@ -10,6 +10,18 @@ export interface StreamConfig {
   readonly [field: string]: unknown
 }
 
+/** A consumer's configuration, as nats-server writes it: times in ns. What is not named here is kept as it is. */
+export interface ConsumerConfig {
+  readonly durable_name?: string
+  readonly filter_subject?: string
+  readonly ack_policy?: string
+  /** Only of push consumers. */
+  readonly deliver_subject?: string
+  readonly ack_wait?: number
+  readonly max_ack_pending?: number
+  readonly [field: string]: unknown
+}
+
 /** What a stream is and has, as of when it was asked. */
 export interface StreamState {
   readonly name: string
@@ -27,7 +39,7 @@ export interface StreamState {
 /** What a server answers, as far as it is used. Nothing of it is trusted to be there. */
 interface Answer {
   readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string }
-  readonly config?: StreamConfig
+  readonly config?: StreamConfig | ConsumerConfig
   readonly created?: string
   readonly state?: Readonly<Record<string, unknown>>
   readonly streams?: readonly string[] | null
@@ -93,18 +105,17 @@ export class JetStreamApi {
     let total = 0
     // Long lists come in parts (2.9 knows no parts, and sends all at once).
     do {
-      try {
-        answer = await this.#read(`STREAM.INFO.${name}`, deleted ? { deleted_details: true, offset: gone.length } : {})
-      } catch (error) {
-        if (isSpanwireError(error, 'stream-not-found') && isMissing(error)) return undefined
-        throw error
-      }
+      const body = deleted ? { deleted_details: true, offset: gone.length } : {}
+      const given = await unlessMissing(this.#read(`STREAM.INFO.${name}`, body))
+      if (!given) return undefined
+      answer = given
       const part = answer.state?.deleted
       if (!deleted || !Array.isArray(part) || part.length === 0) break
       gone.push(...part.filter(Number.isSafeInteger))
       total = Number((answer as { total?: unknown }).total) || 0
     } while (gone.length < total)
-    const { config, created, state } = answer
+    const { created, state } = answer
+    const config = answer.config as StreamConfig | undefined
     if (!config || typeof created !== 'string') throw unreadable('STREAM.INFO')
     return {
       name,
@@ -123,20 +134,17 @@ export class JetStreamApi {
     stream: string,
     query: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
   ): Promise<StoredMessage | undefined> {
-    try {
-      const { message } = await this.#read(`STREAM.MSG.GET.${stream}`, query)
-      if (typeof message?.subject !== 'string' || !Number.isSafeInteger(message.seq)) throw unreadable('MSG.GET')
-      return {
-        subject: message.subject,
-        seq: message.seq as number,
-        time: Date.parse(message.time ?? '') || 0,
-        pending: 0,
-        ...(message.hdrs && { headerBlock: fromBase64(message.hdrs) }),
-        payload: fromBase64(message.data ?? ''),
-      }
-    } catch (error) {
-      if (isSpanwireError(error, 'stream-not-found') && isMissing(error)) return undefined
-      throw error
+    const answer = await unlessMissing(this.#read(`STREAM.MSG.GET.${stream}`, query))
+    if (!answer) return undefined
+    const { message } = answer
+    if (typeof message?.subject !== 'string' || !Number.isSafeInteger(message.seq)) throw unreadable('MSG.GET')
+    return {
+      subject: message.subject,
+      seq: message.seq as number,
+      time: Date.parse(message.time ?? '') || 0,
+      pending: 0,
+      ...(message.hdrs && { headerBlock: fromBase64(message.hdrs) }),
+      payload: fromBase64(message.data ?? ''),
     }
   }
 
@@ -159,6 +167,21 @@ export class JetStreamApi {
     const answer = await this.#ask(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
     if (typeof answer.name !== 'string') throw unreadable('CONSUMER.CREATE')
     return { name: answer.name, pending: count((answer as { num_pending?: unknown }).num_pending) }
+  }
+
+  /** The configuration of a consumer; undefined if the stream has none of that name, or there is no such stream. */
+  async consumer(stream: string, name: string): Promise<ConsumerConfig | undefined> {
+    return (await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {})))?.config
+  }
+
+  /**
+   * Makes a durable consumer, or changes it.
+   * @throws SpanwireError `stream-conflict` for what can't be changed; `stream-not-found`
+   */
+  async putConsumer(stream: string, name: string, config: ConsumerConfig): Promise<void> {
+    // The younger CONSUMER.CREATE has the filter in its subject, wildcards and all: a bridge takes no such subject.
+    const given = { ...config, durable_name: name }
+    await this.#ask(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, { stream_name: stream, config: given })
   }
 
   /** Doesn't wait: the server would end it by itself a little later. */
@@ -223,6 +246,16 @@ function refusal(action: string, error: NonNullable<Answer['error']>): SpanwireE
   // No leader at the moment, or starting up.
   if (code === 503) return new SpanwireError('upstream-unavailable', text, { cause })
   return new SpanwireError('stream-conflict', text, { cause })
+}
+
+/** Undefined for what the server says isn't there. */
+async function unlessMissing(asked: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isSpanwireError(error, 'stream-not-found') && isMissing(error)) return undefined
+    throw error
+  }
 }
 
 function isMissing({ cause }: SpanwireError): boolean {

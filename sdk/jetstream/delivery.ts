@@ -4,7 +4,7 @@ import type { JetStreamMessage, StoredMessage } from './link.ts'
 
 /** What a consumer sends: a message of the stream, or a status such as a heartbeat. */
 export type Delivery =
-  | { readonly message: StoredMessage; readonly consumerSeq: number }
+  | { readonly message: StoredMessage; readonly consumerSeq: number; readonly delivered: number }
   | { readonly status: number; readonly header: (name: string) => string | undefined }
 
 /** Reads what came to a consumer's inbox; undefined if it is neither. */
@@ -12,8 +12,9 @@ export function readDelivery(given: JetStreamMessage): Delivery | undefined {
   const { subject, reply, headerBlock, payload } = given
   const ack = reply === undefined ? undefined : parseAckSubject(reply)
   if (ack) {
-    const { seq, time, pending, consumerSeq } = ack
-    return { message: { subject, seq, time, pending, ...(headerBlock && { headerBlock }), payload }, consumerSeq }
+    const { seq, time, pending, consumerSeq, delivered } = ack
+    const message = { subject, seq, time, pending, ...(headerBlock && { headerBlock }), payload }
+    return { message, consumerSeq, delivered }
   }
   if (!headerBlock) return undefined
   try {

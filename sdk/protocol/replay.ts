@@ -113,6 +113,8 @@ export function encodeAckSubject(stream: string, seq: number, time: number, pend
 export function parseAckSubject(reply: string):
   | {
       readonly stream: string
+      /** How often it was delivered, this time included. */
+      readonly delivered: number
       readonly seq: number
       readonly consumerSeq: number
       readonly time: number
@@ -123,12 +125,13 @@ export function parseAckSubject(reply: string):
   const tokens = reply.split('.')
   const at = tokens.length === 9 ? 2 : 4
   if (tokens.length !== 9 && tokens.length < 11) return undefined
-  const [seq, consumerSeq, , pending] = tokens.slice(at + 3, at + 7).map(Number)
+  const [delivered, seq, consumerSeq, , pending] = tokens.slice(at + 2, at + 7).map(Number)
   // In nanoseconds, which a number can't hold.
   const time = Number(tokens[at + 5]?.slice(0, -6))
-  if (![seq, consumerSeq, time, pending].every((value) => Number.isSafeInteger(value))) return undefined
+  if (![delivered, seq, consumerSeq, time, pending].every((value) => Number.isSafeInteger(value))) return undefined
   return {
     stream: tokens[at] as string,
+    delivered: delivered as number,
     seq: seq as number,
     consumerSeq: consumerSeq as number,
     time,

@@ -1,6 +1,7 @@
 /** Replays by JetStream itself, where no bridge is: loaded when the first is wanted. */
-import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { SpanwireError } from '../errors.ts'
 import { JetStreamApi, type StreamState } from '../jetstream/api.ts'
+import { isLasting } from '../jetstream/lasting.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
 import { transportLink } from '../jetstream/transport-link.ts'
@@ -14,17 +15,6 @@ import type { ReplaySource } from './replay-source.ts'
 const LIMITS = { messages: 50_000, bytes: 33_554_432 }
 /** Between attempts to reach JetStream, in ms. */
 const PAUSE = 500
-/** These don't pass by themselves. */
-const FINAL: readonly SpanwireErrorCode[] = [
-  'stream-not-found',
-  'stream-conflict',
-  'payload-too-large',
-  'permission-denied',
-  'invalid-argument',
-  'invalid-subject',
-  'unsupported',
-]
-
 export function directSource(transport: Transport): ReplaySource {
   const api = new JetStreamApi(transportLink(transport))
 
@@ -96,7 +86,7 @@ export function directSource(transport: Transport): ReplaySource {
     }
 
     function trouble(error: unknown): void {
-      if (!stopped && isSpanwireError(error) && FINAL.includes(error.code)) sink.ended(error)
+      if (!stopped && isLasting(error)) sink.ended(error)
     }
 
     const stop = () => {

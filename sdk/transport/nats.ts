@@ -38,6 +38,11 @@ interface Subscribed {
  */
 export type NatsDial = (signal: AbortSignal, failed: (error: SpanwireError) => void) => Promise<NatsConnectionLike>
 
+/** A transport as it is, or one on a connection. */
+export function toTransport(connection: Transport | NatsConnectionLike): Transport {
+  return 'onStatus' in connection ? connection : new NatsTransport(connection)
+}
+
 /** A transport on a connection of one of NATS's own JavaScript clients. */
 export class NatsTransport implements Transport {
   readonly #cell: StatusCell

@@ -111,6 +111,7 @@ describe('in every runtime', () => {
     for (const name of [
       './',
       './asyncapi',
+      './consumer',
       './http',
       './nats',
       './store',

@@ -1,5 +1,6 @@
 /** Every block of code in the README, run as it stands there: by a real nats-server, on Node and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
@@ -18,7 +19,7 @@ import { createProject, type Project } from './project.ts'
 
 /** Which test runs which block. */
 const RUN_HERE = [
-  ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
+  ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'bridge.ts', 'token.ts', 'app.ts'],
 ]
 const RUN_ELSEWHERE = {
@@ -97,6 +98,13 @@ it('streams, presence, edge functions, tokens', async () => {
   )
   expect(output()).not.toMatch(/error/i)
 }, 30_000)
+
+it('a queue of work, on the stream that was published to', async () => {
+  const output = await start('work.ts', 'invoice 42 12', {})
+  children.at(-1)?.kill('SIGTERM')
+  await once(children.at(-1) as ChildProcess, 'exit')
+  expect(output()).toBe('invoice 42 12\n')
+})
 
 it('the contract as a document', async () => {
   await project.run(process.execPath, 'docs.ts')

@@ -1,0 +1,63 @@
+/** Work queues: events of a stream, each handled once by one of many processes. */
+import type { EventOf, StreamEventName } from './bus/bus.ts'
+import type { ReceivedEvent } from './bus/received-event.ts'
+import { type Consumer, DurableConsumer } from './consumer/consumer.ts'
+import { type ConsumeOptions, type DeliveryInfo, readSettings } from './consumer/options.ts'
+import { type Events, readEvent } from './contract/contract.ts'
+import { SpanwireError } from './errors.ts'
+import { toTransport } from './transport/nats.ts'
+import type { NatsConnectionLike } from './transport/nats-connection.ts'
+import type { Transport } from './transport/transport.ts'
+
+export type { Consumer } from './consumer/consumer.ts'
+export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './consumer/options.ts'
+
+/**
+ * Handles the events of a stream as a queue of work: each goes to one of the processes that name the same `consumer`, and
+ * is done when its handler has returned, or its promise has resolved. One whose handler fails is tried again, here or
+ * elsewhere, and so is one whose process died: at least once, so that handlers should stand a repetition (`e.id` and
+ * `e.seq` are the same).
+ *
+ *     const worker = consume(stored, nats({ url: 'nats://127.0.0.1:4222' }), 'shop.{id}.paid', (e) => invoice(e.data), {
+ *       consumer: 'invoices',
+ *       deadLetter: { subject: 'dead.invoices' },
+ *     })
+ *     process.once('SIGTERM', () => worker.drain())
+ *
+ * Needs permission to publish to `$JS.API.CONSUMER.<what>.<stream>.<consumer>` (`INFO`, `MSG.NEXT`, and `DURABLE.CREATE` to
+ * make or change it) and `$JS.ACK.<stream>.<consumer>.>`. It works by a bridge, too, but for clients with a subject prefix.
+ * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of NATS's own clients; it stays
+ * open
+ * @throws SpanwireError `unknown-event`, `invalid-argument`, `invalid-params`; `ready` rejects, and `onEnd` hears,
+ * `stream-not-found`, `stream-conflict` (a consumer of that name is something else), `permission-denied`
+ */
+export function consume<Contract extends Events, Name extends StreamEventName<Contract>>(
+  events: Contract,
+  connection: Transport | NatsConnectionLike,
+  name: Name,
+  handler: (event: EventOf<Contract, Name>, delivery: DeliveryInfo) => unknown,
+  options: ConsumeOptions<Contract, Name>,
+): Consumer {
+  const entry = Object.hasOwn(events, name) && events[name]
+  if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
+  const event = readEvent(name, entry)
+  const { stream } = event
+  if (stream === undefined)
+    throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)
+  const settings = readSettings(options)
+  const filter = event.template.filter(options.params ?? {})
+  const { onError = report, onEnd = report } = options
+  // The contract's types are the caller's: inside there is one kind of event.
+  type Untyped<Call> = Call extends (...args: infer Args) => infer Result
+    ? (...args: { [At in keyof Args]: Args[At] extends EventOf<Contract, Name> ? ReceivedEvent : Args[At] }) => Result
+    : never
+  return new DurableConsumer(toTransport(connection), event, stream, filter, settings, {
+    handler: handler as Untyped<typeof handler>,
+    onError: onError as Untyped<typeof onError>,
+    onEnd,
+  })
+}
+
+function report(error: unknown, event?: { readonly subject: string }): void {
+  console.error('spanwire:', event?.subject ?? '', error)
+}

@@ -1,0 +1,40 @@
+import { isSpanwireError } from '../errors.ts'
+import { encode } from '../protocol/bytes.ts'
+import type { Transport } from '../transport/transport.ts'
+
+/** Between attempts to send what could not be sent, in ms. */
+const PAUSE = 1_000
+
+/** What JetStream is told of one delivery. Source: ADR-13, and nats-server's consumer.go */
+export interface Acknowledgement {
+  /** Handled: it doesn't come again. */
+  done(): Promise<void>
+  /** It comes again after so many ms; 0 for at once. */
+  again(delay: number): Promise<void>
+}
+
+/**
+ * Keeps a delivery for this process until it is acknowledged: JetStream gives it to others when it hears nothing for
+ * `ackWait` ms. What is said is said again over lost connections; if it is lost all the same, the event comes again.
+ */
+export function holdDelivery(transport: Transport, ackTo: string, ackWait: number): Acknowledgement {
+  const tell = (text: string) => transport.publish(ackTo, encode(text))
+  const alive = setInterval(() => void tell('+WPI').catch(() => {}), ackWait / 3)
+  const settle = async (text: string) => {
+    clearInterval(alive)
+    const until = performance.now() + ackWait
+    while (performance.now() < until) {
+      try {
+        return await tell(text)
+      } catch (error) {
+        if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    }
+  }
+  return {
+    done: () => settle('+ACK'),
+    // In ns.
+    again: (delay) => settle(delay > 0 ? `-NAK {"delay": ${Math.round(delay * 1e6)}}` : '-NAK'),
+  }
+}

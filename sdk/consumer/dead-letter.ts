@@ -1,0 +1,48 @@
+import type { StoredMessage } from '../jetstream/link.ts'
+import { readFields } from '../protocol/header-fields.ts'
+import { ID_HEADER } from '../protocol/header-names.ts'
+import type { HeaderFields } from '../protocol/headers.ts'
+import { publishAcked } from '../stream/publish.ts'
+import type { Transport } from '../transport/transport.ts'
+
+/** Where an event came from, and why it is here. */
+export interface Obituary {
+  readonly stream: string
+  readonly consumer: string
+  readonly attempts: number
+  readonly error: unknown
+}
+
+/** Of an error's text, in characters: it is there to be read by people. */
+const LONGEST_TEXT = 300
+/** How long to try at once, in ms: a delivery is held meanwhile. */
+const TIMEOUT = 20_000
+/** Conditions of the first publish, which this is not. */
+const OWN = /^(nats-|spanwire-dead-)/i
+
+/**
+ * Puts an event aside: its payload as it is, its headers, and `Spanwire-Dead-…` beside them. Resolves when a stream has
+ * it, once however often that is tried.
+ * @throws SpanwireError (as rejection) as of {@link publishAcked}
+ */
+export async function buryEvent(
+  transport: Transport,
+  subject: string,
+  message: StoredMessage,
+  why: Obituary,
+): Promise<void> {
+  const { stream, consumer, attempts, error } = why
+  const text = error instanceof Error ? error.message : String(error)
+  const headers: HeaderFields = [
+    // Two consumers may give up the same event.
+    [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
+    ...readFields(message.headerBlock).filter(([name]) => !OWN.test(name)),
+    ['Spanwire-Dead-Subject', message.subject],
+    ['Spanwire-Dead-Stream', stream],
+    ['Spanwire-Dead-Sequence', String(message.seq)],
+    ['Spanwire-Dead-Consumer', consumer],
+    ['Spanwire-Dead-Attempts', String(attempts)],
+    ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+  ]
+  await publishAcked(transport, subject, message.payload, headers, { timeout: TIMEOUT })
+}

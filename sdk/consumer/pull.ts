@@ -1,0 +1,174 @@
+import { SpanwireError } from '../errors.ts'
+import type { JetStreamApi } from '../jetstream/api.ts'
+import { type Delivery, readDelivery } from '../jetstream/delivery.ts'
+import { isLasting } from '../jetstream/lasting.ts'
+import type { StoredMessage } from '../jetstream/link.ts'
+import { encode } from '../protocol/bytes.ts'
+import type { Transport, TransportSubscription } from '../transport/transport.ts'
+
+/** A message that a consumer gave out. */
+export interface Pulled {
+  readonly message: StoredMessage
+  /** How often, this time included. */
+  readonly delivered: number
+  /** Where its acknowledgement goes. */
+  readonly ackTo: string
+}
+
+/** None of these may throw. */
+export interface PullHandler {
+  /** How many messages may come now. */
+  room(): number
+  message(pulled: Pulled): void
+  /** Nothing more comes: the consumer is gone, or may not be asked. */
+  gone(error: SpanwireError): void
+}
+
+/** A request is open for so long, in ms. */
+const EXPIRES = 30_000
+/** In ms. A request that is silent for longer than two and a half of these is given up. */
+const HEARTBEAT = 5_000
+const LONGEST_PAUSE = 2_000
+
+const NO_MESSAGES = 404
+const EXPIRED = 408
+const HEARTBEAT_STATUS = 100
+
+/**
+ * Asks a durable consumer for as many messages as there is room for: one request at a time, so that it is known how many
+ * may still come. Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference (CONSUMER.MSG.NEXT), ADR-13
+ */
+export class Pull {
+  readonly #transport: Transport
+  readonly #api: JetStreamApi
+  readonly #stream: string
+  readonly #consumer: string
+  readonly #handler: PullHandler
+  readonly #inbox: string
+  readonly #subscription: TransportSubscription
+  readonly #releaseStatus: () => void
+  readonly #watch: ReturnType<typeof setInterval>
+  #pause: ReturnType<typeof setTimeout> | undefined
+  #request = 0
+  /** What the open request may still bring. */
+  #open = 0
+  #heardAt = 0
+  #failures = 0
+  #stopped = false
+
+  constructor(transport: Transport, api: JetStreamApi, stream: string, consumer: string, handler: PullHandler) {
+    this.#transport = transport
+    this.#api = api
+    this.#stream = stream
+    this.#consumer = consumer
+    this.#handler = handler
+    this.#inbox = api.link.newInbox()
+    this.#subscription = transport.subscribe(`${this.#inbox}.*`, {
+      message: (given) => {
+        const delivery = readDelivery(given)
+        if (delivery) this.#take(delivery, given.subject, given.reply)
+      },
+      ended: (error) => this.#gone(error),
+    })
+    this.#releaseStatus = transport.onStatus(({ state }) => {
+      if (state === 'open') this.#askAnew()
+    })
+    this.#watch = setInterval(() => {
+      if (this.#open > 0 && performance.now() - this.#heardAt > 2.5 * HEARTBEAT) this.#askAnew()
+    }, HEARTBEAT)
+  }
+
+  /** Resolves when messages can come. Rejects if they may not. */
+  get ready(): Promise<void> {
+    return this.#subscription.ready
+  }
+
+  /** There may be room for more. */
+  fill(): void {
+    const batch = this.#handler.room()
+    if (this.#stopped || this.#open > 0 || this.#pause !== undefined || batch <= 0) return
+    if (this.#transport.status.state !== 'open') return
+    this.#open = batch
+    this.#heardAt = performance.now()
+    const own = ++this.#request
+    const body = { batch, expires: EXPIRES * 1e6, idle_heartbeat: HEARTBEAT * 1e6 }
+    this.#transport
+      .publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, encode(JSON.stringify(body)), {
+        reply: `${this.#inbox}.${own}`,
+      })
+      .catch((error: SpanwireError) => {
+        if (isLasting(error)) this.#gone(error)
+        else if (own === this.#request) this.#retry()
+      })
+  }
+
+  /** Resolves when what was on its way has come; nothing more is asked for. */
+  async stop(): Promise<void> {
+    this.#end()
+    await this.#subscription.drain()
+  }
+
+  #end(): void {
+    this.#stopped = true
+    clearInterval(this.#watch)
+    clearTimeout(this.#pause)
+    this.#releaseStatus()
+  }
+
+  #gone(error: Error): void {
+    if (this.#stopped) return
+    this.#end()
+    this.#subscription.unsubscribe()
+    this.#handler.gone(error as SpanwireError)
+  }
+
+  #take(delivery: Delivery, subject: string, reply: string | undefined): void {
+    this.#heardAt = performance.now()
+    if ('message' in delivery) {
+      const { message, delivered } = delivery
+      this.#failures = 0
+      if (this.#open > 0) this.#open--
+      this.#handler.message({ message, delivered, ackTo: reply ?? '' })
+      this.fill()
+    } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
+      this.#open = 0
+      if (delivery.status === EXPIRED || delivery.status === NO_MESSAGES) this.fill()
+      // A leader went, the server did, the consumer did, or there are too many who ask.
+      else this.#retry()
+    }
+  }
+
+  /** The open request is no more: its connection, or its server, was lost. */
+  #askAnew(): void {
+    this.#open = 0
+    this.fill()
+  }
+
+  #retry(): void {
+    if (this.#stopped || this.#pause !== undefined) return
+    this.#open = 0
+    this.#pause = setTimeout(
+      () => {
+        void this.#look().then((error) => {
+          this.#pause = undefined
+          if (error) this.#gone(error)
+          else this.fill()
+        })
+      },
+      Math.min(100 * 2 ** this.#failures++, LONGEST_PAUSE),
+    )
+  }
+
+  /** Whether the consumer is there still. Who can't say asks for messages again, and hears it then. */
+  async #look(): Promise<SpanwireError | undefined> {
+    try {
+      if (await this.#api.consumer(this.#stream, this.#consumer)) return undefined
+      return new SpanwireError(
+        'stream-not-found',
+        `The stream ${this.#stream} has no consumer ${this.#consumer} any more.`,
+      )
+    } catch (error) {
+      return isLasting(error) ? error : undefined
+    }
+  }
+}

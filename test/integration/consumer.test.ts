@@ -1,0 +1,413 @@
+import { once } from 'node:events'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer.ts'
+import type { SpanwireError } from '../../sdk/errors.ts'
+import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
+import { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { transportLink } from '../../sdk/jetstream/transport-link.ts'
+import { nats } from '../../sdk/nats.ts'
+import { ensureStreams } from '../../sdk/streams.ts'
+import { eventually } from '../support/eventually.ts'
+import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { runOn } from '../support/process-host.ts'
+import { createToken, rootToken, SECRET } from '../support/token.ts'
+
+const events = defineEvents(
+  {
+    'jobs.{id}': z.object({ n: z.number() }),
+    'mail.{id}': z.object({}),
+    'dead.{of}': event(z.unknown(), { stream: 'DEAD' }),
+  },
+  { stream: 'JOBS' },
+)
+type Contract = typeof events
+type Options = Partial<ConsumeOptions<Contract, 'jobs.{id}'>>
+
+let server: NatsServer
+let bridge: BridgeServer
+let embedded: BridgeServer
+let token: string
+beforeAll(async () => {
+  server = await startNatsServer({ jetstream: true })
+  bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
+  embedded = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+  token = await rootToken()
+})
+afterAll(async () => {
+  await bridge?.close()
+  await embedded?.close()
+  await server?.[Symbol.asyncDispose]()
+})
+
+const targets: Record<string, () => Transport> = {
+  'nats-server by TCP': () => nats({ url: server.url }),
+  'nats-server by WebSocket': () => webSocket({ url: server.wsUrl }),
+  'nats-server through a bridge': () => webSocket({ url: bridge.url, token }),
+  'the embedded broker': () => webSocket({ url: embedded.url, token }),
+}
+
+describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
+  let bus: Bus<Contract>
+  let api: JetStreamApi
+  const opened: Transport[] = []
+  const consumers: Consumer[] = []
+  /** What handlers were given, in order: `<who><n>`, with the attempt if it isn't the first. */
+  let handled: string[] = []
+  let errors: unknown[] = []
+
+  function dial(): Transport {
+    const transport = open()
+    opened.push(transport)
+    return transport
+  }
+
+  /** A worker on a connection of its own. */
+  function work(who: string, options: Options = {}, handle: (n: number, attempt: number) => unknown = () => {}) {
+    const transport = dial()
+    const consumer = consume(
+      events,
+      transport,
+      'jobs.{id}',
+      (e, { attempt }) => {
+        handled.push(`${who}${e.data.n}${attempt > 1 ? `/${attempt}` : ''}`)
+        return handle(e.data.n, attempt)
+      },
+      { consumer: 'workers', onError: (error) => errors.push(error), ...options },
+    )
+    consumers.push(consumer)
+    return Object.assign(consumer, { transport })
+  }
+
+  const publish = (from: number, to: number) =>
+    Promise.all(
+      Array.from({ length: to - from + 1 }, (_, i) =>
+        bus.publish('jobs.{id}', { id: String(from + i) }, { n: from + i }),
+      ),
+    )
+  const numbers = () => handled.map((text) => Number(text.replace(/^\D+/, '').replace(/\/.*/, '')))
+  const sorted = () => numbers().sort((a, b) => a - b)
+  const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+  /** What JetStream still has for the workers. */
+  async function unsettled(): Promise<number> {
+    const { payload } = await api.link.request('$JS.API.CONSUMER.INFO.JOBS.workers', new Uint8Array(), {
+      timeout: 2_000,
+    })
+    const info = JSON.parse(new TextDecoder().decode(payload))
+    return info.num_pending + info.num_ack_pending
+  }
+  const allSettled = () => eventually(async () => (await unsettled()) === 0, { what: 'all acknowledgements' })
+
+  beforeAll(() => {
+    const transport = open()
+    bus = connect({ events, transport })
+    api = new JetStreamApi(transportLink(transport))
+  })
+  beforeEach(async () => {
+    handled = []
+    errors = []
+    const transport = dial()
+    await ensureStreams(events, transport)
+  })
+  afterEach(async () => {
+    await Promise.all(consumers.splice(0).map((consumer) => consumer.drain()))
+    await Promise.all(opened.splice(0).map((transport) => transport.close()))
+    await api.deleteStream('JOBS')
+    await api.deleteStream('DEAD')
+  })
+  afterAll(() => bus?.close())
+
+  it('is shared by those who work at it: each event goes to one', async () => {
+    await publish(1, 20)
+    const [a, b] = [work('a', { concurrency: 3 }), work('b', { concurrency: 3 })]
+    await Promise.all([a.ready, b.ready])
+    await publish(21, 120)
+    await eventually(() => handled.length >= 120)
+    await allSettled()
+    expect(sorted()).toEqual(upTo(120))
+    expect(new Set(handled.map((text) => text[0]))).toEqual(new Set(['a', 'b']))
+    // Who comes later finds nothing left.
+    await work('c').ready
+    await publish(121, 121)
+    await eventually(() => handled.length >= 121)
+    await allSettled()
+    expect(sorted()).toEqual(upTo(121))
+    expect(errors).toEqual([])
+  })
+
+  it('has no more handlers at a time than it was told', async () => {
+    let running = 0
+    let most = 0
+    work('a', { concurrency: 4 }, async () => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      running--
+    })
+    await publish(1, 60)
+    await eventually(() => handled.length >= 60)
+    await allSettled()
+    expect(sorted()).toEqual(upTo(60))
+    expect(most).toBe(4)
+  })
+
+  it('tries again what failed, and goes on with the rest meanwhile', async () => {
+    work('a', { backoff: [50, 300] }, (n, attempt) => {
+      if (n === 1 && attempt < 3) throw new Error(`no ${attempt}`)
+    })
+    await publish(1, 3)
+    await eventually(() => handled.includes('a1/3'))
+    await allSettled()
+    expect(handled).toEqual(expect.arrayContaining(['a1', 'a2', 'a3', 'a1/2', 'a1/3']))
+    expect(handled.length).toBe(5)
+    expect(handled.indexOf('a1/3')).toBe(4)
+    expect(errors.map(String)).toEqual(['Error: no 1', 'Error: no 2'])
+  })
+
+  it('keeps the order when it is told to, over several workers and failures', async () => {
+    const flaky = (n: number, attempt: number) => {
+      if (n % 3 === 0 && attempt === 1) throw new Error('no')
+    }
+    const options = { ordered: true, backoff: [20] }
+    for (const who of ['a', 'b', 'c']) work(who, options, flaky)
+    await publish(1, 9)
+    await eventually(() => handled.length >= 12)
+    await allSettled()
+    expect(numbers()).toEqual([1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9])
+  })
+
+  it('puts aside what fails too often, and at once what nobody can read, and says why', async () => {
+    const dead = bus.subscribe('dead.{of}', { of: 'jobs' }, { from: 'all' })
+    const deadLetter = { subject: 'dead.jobs', attempts: 2 }
+    work('a', { backoff: [10], deadLetter }, (n) => {
+      if (n === 1) throw new Error('line\r\nbreak')
+    })
+    const transport = dial()
+    await transport.publish('jobs.x', new TextEncoder().encode('{"n":"three"}'), { headers: [['Trace', 'abc']] })
+    await publish(1, 2)
+    const buried = [await dead.next(), await dead.next()].map(({ value }) => value)
+    const wrong = buried.find((e) => e?.headers.get('Spanwire-Dead-Subject') === 'jobs.x')
+    expect(wrong?.data).toEqual({ n: 'three' })
+    expect([...(wrong?.headers ?? [])]).toEqual(
+      expect.arrayContaining([
+        ['Trace', 'abc'],
+        ['Spanwire-Dead-Stream', 'JOBS'],
+        ['Spanwire-Dead-Sequence', '1'],
+        ['Spanwire-Dead-Consumer', 'workers'],
+        ['Spanwire-Dead-Attempts', '1'],
+      ]),
+    )
+    const failed = buried.find((e) => e !== wrong)
+    expect(failed?.data).toEqual({ n: 1 })
+    expect(failed?.headers.get('Spanwire-Dead-Attempts')).toBe('2')
+    expect(failed?.headers.get('Spanwire-Dead-Error')).toBe('line break')
+    await allSettled()
+    expect(handled.filter((text) => /1/.test(text))).toEqual(['a1', 'a1/2'])
+    expect(errors.map((error) => (error as SpanwireError).code)).toEqual(
+      expect.arrayContaining(['invalid-data', undefined, undefined]),
+    )
+    await dead.drain()
+  })
+
+  it('keeps what takes longer than ackWait, as long as its process lives', async () => {
+    work('a', { ackWait: 1_000 }, () => new Promise((resolve) => setTimeout(resolve, 3_500)))
+    work('b', { ackWait: 1_000 }, () => new Promise((resolve) => setTimeout(resolve, 3_500)))
+    await publish(1, 1)
+    await eventually(() => handled.length >= 1)
+    await allSettled()
+    expect(handled).toEqual([expect.stringMatching(/^[ab]1$/)])
+  })
+
+  it('gives to others what a worker had whose connection is gone', async () => {
+    const lost = work('a', { ackWait: 1_000 }, () => new Promise(() => {}))
+    await publish(1, 2)
+    await eventually(() => handled.length >= 1)
+    consumers.splice(0)
+    await lost.transport.close()
+    work('b', { ackWait: 1_000 })
+    await eventually(() => handled.includes('b1/2') && handled.includes('b2'))
+    await allSettled()
+    expect(handled).toEqual(expect.arrayContaining(['a1', 'b1/2', 'b2']))
+    expect(handled.length).toBe(3)
+  })
+
+  it('drains: what runs is finished, what has not begun goes to others at once', async () => {
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+    const leaving = work('a', { concurrency: 2 }, () => gate)
+    await publish(1, 6)
+    await eventually(() => handled.length >= 2)
+    let drained = false
+    const draining = leaving.drain().then(() => (drained = true))
+    work('b', { concurrency: 2 })
+    await eventually(() => handled.length >= 6)
+    expect(drained).toBe(false)
+    release()
+    await draining
+    await allSettled()
+    expect(handled.slice(0, 2)).toEqual(['a1', 'a2'])
+    expect(sorted()).toEqual(upTo(6))
+    await publish(7, 7)
+    await eventually(() => handled.includes('b7'))
+  })
+
+  it('takes only what its params name, and begins where it is told', async () => {
+    await publish(1, 3)
+    work('a', { params: { id: '2' } })
+    await eventually(() => handled.length === 1)
+    work('n', { consumer: 'newcomers', from: 'new' })
+    await consumers.at(-1)?.ready
+    work('s', { consumer: 'from-three', from: { seq: 3 } })
+    await publish(4, 4)
+    await eventually(() => handled.includes('n4') && handled.includes('s4'))
+    expect([...handled].sort()).toEqual(['a2', 'n4', 's3', 's4'])
+  })
+
+  it('says why nothing comes: no stream, another consumer of that name, a consumer that was deleted', async () => {
+    const ends: unknown[] = []
+    const options = { onEnd: (error: Error) => ends.push((error as SpanwireError).code) }
+    const first = work('a', options)
+    await first.ready
+    const other = consume(events, dial(), 'mail.{id}', () => {}, { consumer: 'workers', onEnd: options.onEnd })
+    await expect(other.ready).rejects.toMatchObject({ code: 'stream-conflict' })
+    api.deleteConsumer('JOBS', 'workers')
+    await eventually(() => ends.length === 2)
+    expect(ends).toEqual(['stream-conflict', 'stream-not-found'])
+    const nowhere = defineEvents({ 'no.{id}': event(z.object({}), { stream: 'NOWHERE' }) })
+    const none = consume(nowhere, dial(), 'no.{id}', () => {}, { consumer: 'w', onEnd: options.onEnd })
+    await expect(none.ready).rejects.toMatchObject({ code: 'stream-not-found' })
+  })
+})
+
+describe('a work queue on nats-server', () => {
+  it('loses nothing when a worker is killed and the server is restarted, again and again', async () => {
+    await using own = await startNatsServer({ jetstream: true })
+    const transport = nats({ url: own.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const done = new Map<number, number>()
+    const start = () => {
+      const child = runOn('node', 'test/support/queue-worker.ts', [own.url])
+      let text = ''
+      child.stdout?.on('data', (chunk) => {
+        text += chunk
+        for (const line of text.split('\n').slice(0, -1)) done.set(Number(line), (done.get(Number(line)) ?? 0) + 1)
+        text = text.slice(text.lastIndexOf('\n') + 1)
+      })
+      return child
+    }
+    let worker = start()
+    const steady = start()
+    const total = 300
+    for (let n = 1; n <= total; n++) {
+      const published = bus.publish('jobs.{id}', { id: String(n) }, { n })
+      if (n === 100 || n === 200) {
+        worker.kill('SIGKILL')
+        await once(worker, 'exit')
+        worker = start()
+      }
+      if (n === 150) void own.restart()
+      await published
+    }
+    await eventually(() => done.size === total, { deadline: 30_000, what: `${total} jobs` })
+    for (const child of [worker, steady]) {
+      child.kill('SIGTERM')
+      expect((await once(child, 'exit'))[0]).toBe(0)
+    }
+    expect([...done.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i + 1))
+    await bus.close()
+  }, 60_000)
+
+  it('loses nothing where the dead letter has no stream: it is tried again', async () => {
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    await bus.publish('jobs.{id}', { id: '1' }, { n: 1 })
+    const errors: unknown[] = []
+    const attempts: number[] = []
+    const worker = consume(
+      events,
+      transport,
+      'jobs.{id}',
+      (_, { attempt }) => {
+        attempts.push(attempt)
+        if (errors.length < 2) throw new Error('no')
+      },
+      {
+        consumer: 'homeless',
+        backoff: [10],
+        deadLetter: { subject: 'nowhere.at.all', attempts: 1 },
+        onError: (error) => errors.push(error),
+      },
+    )
+    await eventually(() => attempts.length === 2, { deadline: 30_000 })
+    expect(errors).toEqual([new Error('no'), expect.objectContaining({ code: 'stream-not-found' })])
+    await worker.drain()
+    await bus.close()
+  }, 40_000)
+
+  it('puts aside what ends its processes', async () => {
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const dead = bus.subscribe('dead.{of}', { of: 'deadly' })
+    await dead.ready
+    await bus.publish('jobs.{id}', { id: 'deadly' }, { n: 13 })
+    const attempts: number[] = []
+    const die = () => {
+      const own = nats({ url: server.url })
+      return consume(
+        events,
+        own,
+        'jobs.{id}',
+        (_, { attempt }) => {
+          attempts.push(attempt)
+          void own.close()
+          return new Promise(() => {})
+        },
+        {
+          consumer: 'deadly',
+          params: { id: 'deadly' },
+          ackWait: 1_000,
+          deadLetter: { subject: 'dead.deadly', attempts: 1 },
+          onEnd: () => void die(),
+        },
+      )
+    }
+    die()
+    const { value } = await dead.next()
+    expect(attempts).toEqual([1, 2])
+    expect(value?.headers.get('Spanwire-Dead-Error')).toMatch(/^Delivered 2 times/)
+    await bus.close()
+  })
+
+  it('needs no more permissions than it says, and says which one it has not', async () => {
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const api = '$JS.API.CONSUMER'
+    const allow = [`${api}.INFO.JOBS.w`, `${api}.DURABLE.CREATE.JOBS.w`, `${api}.MSG.NEXT.JOBS.w`, '$JS.ACK.JOBS.w.>']
+    const token = await createToken({ pub: { allow } })
+    const edge = webSocket({ url: bridge.url, token })
+    const handled: number[] = []
+    const worker = consume(events, edge, 'jobs.{id}', (e) => void handled.push(e.data.n), { consumer: 'w' })
+    await bus.publish('jobs.{id}', { id: '1' }, { n: 1 })
+    await eventually(() => handled.length === 1)
+    await worker.drain()
+    for (const missing of [0, 1, 2]) {
+      const less = await createToken({ pub: { allow: allow.filter((_, index) => index !== missing) } })
+      const poor = webSocket({ url: bridge.url, token: less })
+      const ends: unknown[] = []
+      const one = consume(events, poor, 'jobs.{id}', () => {}, {
+        consumer: 'w',
+        onEnd: (error) => ends.push(error),
+        ackWait: 2_000 + missing,
+      })
+      one.ready.catch(() => {})
+      await eventually(() => ends.length === 1)
+      expect(ends[0]).toMatchObject({ code: 'permission-denied' })
+      await poor.close()
+    }
+    await edge.close()
+    await bus.close()
+  })
+})
