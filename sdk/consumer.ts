@@ -4,7 +4,7 @@ import type { ReceivedEvent } from './bus/received-event.ts'
 import { type Consumer, DurableConsumer } from './consumer/consumer.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './consumer/options.ts'
 import { type Events, readEvent } from './contract/contract.ts'
-import { SpanwireError } from './errors.ts'
+import { isSpanwireError, SpanwireError } from './errors.ts'
 import { toTransport } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
 import type { Transport } from './transport/transport.ts'
@@ -46,7 +46,7 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
     throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)
   const settings = readSettings(options)
   const filter = event.template.filter(options.params ?? {})
-  const { onError = report, onEnd = report } = options
+  const { onError = report, onEnd = reportEnd } = options
   // The contract's types are the caller's: inside there is one kind of event.
   type Untyped<Call> = Call extends (...args: infer Args) => infer Result
     ? (...args: { [At in keyof Args]: Args[At] extends EventOf<Contract, Name> ? ReceivedEvent : Args[At] }) => Result
@@ -56,6 +56,11 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
     onError: onError as Untyped<typeof onError>,
     onEnd,
   })
+}
+
+/** Who closes a connection knows that nothing more comes. */
+function reportEnd(error: Error): void {
+  if (!isSpanwireError(error, 'connection-closed')) report(error)
 }
 
 function report(error: unknown, event?: { readonly subject: string }): void {

@@ -57,6 +57,8 @@ export interface TestBridge extends TestNetwork, AsyncDisposable {
   connect<Contract extends Events>(options: TestClientOptions<Contract>): Bus<Contract>
   /** A service beside the broker: neither `auth` nor what happens to networks and the bridge concerns it. */
   service<Contract extends Events>(options: BusOptions<Contract>): Bus<Contract>
+  /** A connection for what takes a transport, such as `consume`: beside the broker, unless a network is given. */
+  transport(options?: { readonly network?: TestNetwork }): Transport
   /** A network apart, for clients that lose it while others don't. */
   network(): TestNetwork
   /** Makes the streams that a contract names, in memory, or brings them up to date. */
@@ -104,7 +106,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   const networks: Network[] = []
   const own = addNetwork()
   const wire = addNetwork(beside)
-  const buses = new Set<{ close(): Promise<void> }>()
+  const opened = new Set<{ close(): Promise<void> }>()
   const fake = options.clock === 'fake' ? installClock(settle) : undefined
   let closing: Promise<void> | undefined
 
@@ -160,14 +162,13 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     const backoff = { first: 1, longest: 50 }
     return webSocket({ backoff, ...more, via: 'websocket', url: 'ws://test.invalid/nats', openSocket: found.dial })
   }
-  function open<Contract extends Events>(options: BusOptions<Contract>, transport: Transport): Bus<Contract> {
-    const bus = connect({ ...options, transport })
-    buses.add(bus)
-    return bus
+  function keep<Client extends { close(): Promise<void> }>(client: Client): Client {
+    opened.add(client)
+    return client
   }
   async function close(): Promise<void> {
     for (const network of networks) network.heal()
-    await Promise.all([...buses].map((bus) => bus.close()))
+    await Promise.all([...opened].map((client) => client.close()))
     await Promise.all([hub.end(), beside.end()])
     broker.close()
     fake?.uninstall()
@@ -175,8 +176,14 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
 
   return {
     connect: ({ as: user, network = own, ...more }) =>
-      open(more, dial(network, { ...more, ...(user && { token: sign(more.events, user) }) })),
-    service: (more) => open(more, dial(wire)),
+      keep(
+        connect({
+          ...more,
+          transport: dial(network, { ...more, ...(user && { token: sign(more.events, user) }) }),
+        }),
+      ),
+    service: (more) => keep(connect({ ...more, transport: dial(wire) })),
+    transport: ({ network = wire } = {}) => keep(dial(network)),
     network: () => addNetwork(),
     async ensureStreams(events) {
       const transport = dial(wire)

@@ -52,7 +52,10 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
   readonly deadLetter?: DeadLetter
   /** Hears what a handler throws, and what is wrong with an event. Default: written to the console. */
   readonly onError?: (error: unknown, event: EventOf<Contract, Name>, delivery: DeliveryInfo) => void
-  /** Hears, once, that nothing more comes although nobody ended it: `stream-not-found`, `permission-denied`, … */
+  /**
+   * Hears, once, that nothing more comes although nobody drained it: `stream-not-found`, `stream-conflict`,
+   * `permission-denied`, `connection-closed`. Default: written to the console, but for the last.
+   */
   readonly onEnd?: (error: Error) => void
 }
 

@@ -279,6 +279,13 @@ describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
 })
 
 describe('a work queue on nats-server', () => {
+  afterEach(async () => {
+    const transport = nats({ url: server.url })
+    const api = new JetStreamApi(transportLink(transport))
+    for (const stream of ['JOBS', 'DEAD']) await api.deleteStream(stream).catch(() => {})
+    await transport.close()
+  })
+
   it('loses nothing when a worker is killed and the server is restarted, again and again', async () => {
     await using own = await startNatsServer({ jetstream: true })
     const transport = nats({ url: own.url })

@@ -1,0 +1,111 @@
+import { describe, expect, it, vi } from 'vitest'
+import * as z from 'zod'
+import { createTestBridge } from '../../../bridge/testing.ts'
+import { consume } from '../../../sdk/consumer.ts'
+import { defineEvents } from '../../../sdk/index.ts'
+
+const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+
+describe('a consumer whose network fails', () => {
+  it('asks again where it hears no heartbeat, and stays within its concurrency although both requests are answered', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const tunnel = bridge.network()
+    const service = bridge.service({ events })
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+    const handled: string[] = []
+    let most = 0
+    let running = 0
+    const start = (who: string, network = tunnel) =>
+      consume(
+        events,
+        bridge.transport({ network }),
+        'jobs.{id}',
+        async (e, { attempt }) => {
+          handled.push(`${who}${e.data.n}/${attempt}`)
+          most = Math.max(most, ++running)
+          await gate
+          running--
+        },
+        { consumer: 'w', concurrency: 2 },
+      )
+    const first = start('a')
+    await bridge.settle()
+    await first.ready
+
+    // 12.5 s without a heartbeat, and less than the connection itself takes to be given up.
+    tunnel.partition()
+    await bridge.clock.advance(16_000)
+    tunnel.heal()
+    await bridge.clock.advance(1_000)
+    for (const n of numbers(5)) await service.publish('jobs.{id}', { id: String(n) }, { n })
+    await bridge.clock.advance(1_000)
+    expect(handled).toEqual(['a1/1', 'a2/1'])
+
+    // What it was given beyond that goes to others at once.
+    const drained = first.drain()
+    start('b')
+    await bridge.clock.advance(1_000)
+    expect(handled.slice(2)).toEqual(['b3/2', 'b4/2'])
+    release()
+    await drained
+    await bridge.clock.advance(1_000)
+    expect(handled.slice(4)).toEqual(['b5/1'])
+    expect(most).toBe(4)
+  })
+
+  it('says what it has done although the connection was lost meanwhile', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const tunnel = bridge.network()
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+    const attempts: number[] = []
+    const handle = async (_: unknown, { attempt }: { attempt: number }) => {
+      attempts.push(attempt)
+      await gate
+    }
+    consume(events, bridge.transport({ network: tunnel }), 'jobs.{id}', handle, { consumer: 'w' })
+    await bridge.settle()
+    await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
+    await bridge.settle()
+    expect(attempts).toEqual([1])
+    tunnel.down()
+    release()
+    await bridge.clock.advance(5_000)
+    tunnel.heal()
+    await bridge.clock.advance(120_000)
+    expect(attempts).toEqual([1])
+  })
+})
+
+describe('options of a consumer', () => {
+  it.each([
+    [{ consumer: 'a.b' }, /^consumer must be a name/],
+    [{ consumer: '' }, /^consumer must be a name/],
+    [{ consumer: 'w', concurrency: 0 }, /^concurrency/],
+    [{ consumer: 'w', concurrency: 2, ordered: true }, /^With ordered/],
+    [{ consumer: 'w', ackWait: 10 }, /^ackWait must be at least 1,000 ms/],
+    [{ consumer: 'w', backoff: [] }, /^backoff/],
+    [{ consumer: 'w', backoff: [-1] }, /^backoff/],
+    [{ consumer: 'w', deadLetter: { subject: 'a.*' } }, /^deadLetter/],
+    [{ consumer: 'w', deadLetter: { subject: 'a', attempts: 0 } }, /^deadLetter/],
+  ])('%j are refused', async (options, text) => {
+    await using bridge = createTestBridge()
+    const transport = bridge.transport()
+    const subscribe = vi.spyOn(transport, 'subscribe')
+    expect(() => consume(events, transport, 'jobs.{id}', () => {}, options)).toThrow(
+      expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(text) }),
+    )
+    expect(subscribe).not.toHaveBeenCalled()
+  })
+
+  it('events that no stream keeps, or that are none, are refused', async () => {
+    await using bridge = createTestBridge()
+    const live = defineEvents({ a: z.object({}) })
+    const call = (contract: object, name: string) =>
+      consume(contract as typeof events, bridge.transport(), name as 'jobs.{id}', () => {}, { consumer: 'w' })
+    expect(() => call(live, 'a')).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+    expect(() => call(events, 'toString')).toThrow(expect.objectContaining({ code: 'unknown-event' }))
+  })
+})
