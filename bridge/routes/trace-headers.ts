@@ -4,8 +4,8 @@ import type { HeaderFields } from '../../sdk/protocol/header-fields.ts'
 export const TRACE_HEADERS = ['traceparent', 'tracestate', 'baggage'] as const
 
 /**
- * Of any version but `ff`; ids of nothing but zeros are none (W3C Trace Context, "traceparent Header"). Version 00 ends here, later
- * ones may go on: bounded, as no version has more and every receiver would read it.
+ * Of any version but `ff`; ids of nothing but zeros are none. Version 00 ends here, later ones may go on: bounded, as no
+ * version has more and every receiver would read it. Source: W3C Trace Context, "traceparent Header".
  */
 const TRACEPARENT =
   /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:(?<!^00.{53})-[!-~]{0,200})?$/

@@ -32,7 +32,7 @@ export function createSend<Contract>(bus: Bus<Contract>, tracer: Tracer): Send {
     const headers = options?.headers ?? []
     const own = creationContext(headers)
     const span = tracer.startSpan(`${operation} ${name}`, {
-      // "PRODUCER if the context of the Send span is used as creation context, otherwise CLIENT."
+      // "PRODUCER if the context of the Send span is used as creation context, otherwise CLIENT": Messaging spans, "Span kind".
       kind: operation === 'publish' && !own ? SpanKind.PRODUCER : SpanKind.CLIENT,
       attributes: attributesOf(
         operation,

@@ -18,7 +18,7 @@ const QUOTING: ReadonlySet<SpanwireErrorCode> = new Set(['invalid-data', 'invali
 
 /**
  * What is known when a span begins, and samplers may decide by.
- * Source: OpenTelemetry's semantic conventions for messaging spans (Development, as of 2026), "Messaging attributes".
+ * Source: OpenTelemetry's semantic conventions, Messaging spans, "Messaging attributes".
  * @param template the event's name in the contract: there are few, where there are many subjects
  * @param subject undefined if the params don't make one
  */

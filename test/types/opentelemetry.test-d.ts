@@ -25,7 +25,7 @@ bus.on('orders.{orderId}.created', (e) => {
   const from = contextOf(e)
   holds<Equal<typeof from, Context>>()
 })
-for await (const e of bus.subscribe('shop.{id}.paid', { from: 'all' })) contextOf(e)
+for await (const e of bus.subscribe('shop.{id}.paid', {}, { from: 'all' })) contextOf(e)
 
 // And what is wrong doesn't.
 // @ts-expect-error

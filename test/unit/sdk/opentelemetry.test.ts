@@ -38,6 +38,9 @@ function setUp(options: TracedOptions = {}, more: Partial<BusOptions<typeof even
 const publish = (bus: ReturnType<typeof setUp>['bus'], headers: HeaderFields = []) =>
   bus.publish('orders.{id}.created', { id: '42' }, { total: 12 }, { headers })
 
+/** Made before an application sets OpenTelemetry up. */
+const early = setUp()
+
 describe('with nothing registered', () => {
   it('is the bus as it was', async () => {
     const { transport, bus, plain, failed, deliver } = setUp()
@@ -90,6 +93,11 @@ describe('with OpenTelemetry', () => {
   })
   beforeEach(() => tracing.reset())
   afterAll(() => tracing[Symbol.dispose]())
+
+  it('a bus that was traced before anything was registered is recorded too', async () => {
+    await publish(early.bus)
+    expect(tracing.spans.map(({ name }) => name)).toEqual(['publish orders.{id}.created'])
+  })
 
   it('a trace that the caller’s headers name stays', async () => {
     const { bus, last } = setUp()
