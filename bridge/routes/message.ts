@@ -8,6 +8,7 @@ import type { Identity } from '../auth/identity.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { readTraceHeaders } from './trace-headers.ts'
 
 /** Conditions that a stream checks before it takes a message; each is a header field of HTTP and of NATS. */
 export const EXPECTATIONS = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Last-Subject-Sequence'] as const
@@ -69,11 +70,13 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
  * @throws SpanwireError `invalid-header`
  */
 export async function readSubmission(c: Context, subject: string): Promise<Submission> {
+  const given = readNatsHeaders(c)
   return {
     subject,
     payload: new Uint8Array(await c.req.arrayBuffer()),
     headers: [
-      ...readNatsHeaders(c),
+      ...given,
+      ...readTraceHeaders((name) => c.req.header(name), given),
       ...EXPECTATIONS.flatMap((name) => {
         const text = c.req.header(name)
         return text === undefined ? [] : [readExpectation(name, text)]

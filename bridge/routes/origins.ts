@@ -3,6 +3,7 @@ import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/protocol/header-names.ts'
 import { EXPECTATIONS } from './message.ts'
+import { TRACE_HEADERS } from './trace-headers.ts'
 
 /** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
 export type Origins = '*' | readonly string[]
@@ -22,7 +23,12 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     origins === '*' || origins.includes(origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER, ...EXPECTATIONS],
+    allowHeaders: [
+      ...['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER],
+      ...EXPECTATIONS,
+      // A page whose fetch is instrumented sends them with every request, if it is told to trace this origin.
+      ...TRACE_HEADERS,
+    ],
     exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
     // Whoever is let in by `*` gets nothing for a cookie.

@@ -34,8 +34,13 @@ it('nothing imports a test', () => {
   expect(violations((_, from) => from.startsWith('test/'))).toEqual([])
 })
 
-it('the sdk imports nothing from Node and no package but those that are loaded on use, and React where it is for React', () => {
-  const allowed = (path: string) => (path.startsWith('sdk/react/') ? ['react'] : ['nats'])
+it('the sdk imports nothing from Node, no package but those that are loaded on use, and React and OpenTelemetry only where it is for them', () => {
+  const allowed = (path: string) =>
+    path.startsWith('sdk/react/')
+      ? ['react']
+      : path.startsWith('sdk/opentelemetry/')
+        ? ['@opentelemetry/api']
+        : ['nats']
   expect(
     violations(({ path }, from) => folderOf(path) === 'sdk' && !isOurs(from) && !allowed(path).includes(from)),
   ).toEqual([])
@@ -46,6 +51,11 @@ it('nothing but spanwire/react and spanwire/store loads what is for frameworks',
   expect(violations(({ path }, from) => isForFrameworks(from) && !isForFrameworks(path))).toEqual([])
   // And no store knows React.
   expect(violations(({ path }, from) => /^sdk\/store/.test(path) && /^(sdk\/)?react/.test(from))).toEqual([])
+})
+
+it('nothing but spanwire/opentelemetry loads what is for OpenTelemetry', () => {
+  const isForTraces = (path: string) => /^sdk\/opentelemetry(\/|\.ts$)/.test(path)
+  expect(violations(({ path }, from) => isForTraces(from) && !isForTraces(path))).toEqual([])
 })
 
 it('only named files load a client of NATS', () => {

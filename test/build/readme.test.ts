@@ -38,6 +38,7 @@ it('the code in the README compiles', async () => {
     'resume.test.ts',
     'edge.ts',
     'docs.ts',
+    'traces.ts',
     'bridge.ts',
     'token.ts',
     'worker.ts',

@@ -97,7 +97,7 @@ describe('in every runtime', () => {
     const there = async (name: string) =>
       (await readdir(join(plain.folder, 'node_modules', ...name.split('/'))).catch(() => [])).length > 0
     for (const name of ['hono', 'jose', 'ws']) expect(await there(name), name).toBe(true)
-    for (const name of ['react', 'nats', 'nats.ws', 'wrangler', 'vitest', 'typescript'])
+    for (const name of ['react', '@opentelemetry/api', 'nats', 'nats.ws', 'wrangler', 'vitest', 'typescript'])
       expect(await there(name), name).toBe(false)
     const files = await readdir(join(plain.folder, 'node_modules/spanwire'), { recursive: true })
     expect(files.filter((file) => /test\/|\.tsx?$|demo/.test(file) && !file.endsWith('.d.ts'))).toEqual([])
@@ -121,9 +121,13 @@ describe('in every runtime', () => {
     ])
       expect(needs[name], name).toEqual([])
     expect(needs['./react']).toEqual(['react'])
+    expect(needs['./opentelemetry']).toEqual(['@opentelemetry/api'])
     expect(needs['./auth']).toEqual(expect.not.arrayContaining(['ws', 'nats', '@hono/node-server']))
     for (const [name, list] of Object.entries(needs)) {
-      const known = [...server, 'ws', '@hono/node-server', 'react', '@sinonjs/fake-timers', 'cloudflare:workers']
+      const known = [
+        ...[...server, 'ws', '@hono/node-server', 'react', '@opentelemetry/api', '@sinonjs/fake-timers'],
+        'cloudflare:workers',
+      ]
       expect(
         list?.filter((one) => !known.some((prefix) => one.startsWith(prefix)) && !one.startsWith('node:')),
         name,
@@ -131,6 +135,7 @@ describe('in every runtime', () => {
     }
     const first = (name: string) => subpaths.find((one) => one.name === name)?.first ?? Number.NaN
     expect(first('spanwire/http')).toBeLessThanOrEqual(2_048)
+    expect(first('spanwire/opentelemetry')).toBeLessThanOrEqual(3_072)
     expect(first('spanwire/protocol')).toBeGreaterThan(500)
   })
 })

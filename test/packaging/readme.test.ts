@@ -20,12 +20,18 @@ import { createProject, type Project } from './project.ts'
 /** Which test runs which block. */
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
-  ...['edge.ts', 'docs.ts', 'bridge.ts', 'token.ts', 'app.ts'],
+  ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts'],
 ]
 const RUN_ELSEWHERE = {
   'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
   '../unit/react/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
+
+/** The oldest that `spanwire/opentelemetry` takes: other tests have the newest. */
+const OPENTELEMETRY = [
+  ...['@opentelemetry/api@1.9.0', '@opentelemetry/sdk-trace-base@2.12.1'],
+  ...['@opentelemetry/context-async-hooks@2.12.0', '@opentelemetry/core@2.12.1'],
+]
 
 let nats: NatsServer
 let project: Project
@@ -49,7 +55,7 @@ async function start(module: string, ready: string, env: Record<string, string>)
 beforeAll(async () => {
   tarball = await packPackage()
   nats = await startNatsServer({ jetstream: true })
-  project = await createProject('readme', [tarball, 'zod', 'nats@2.29.3'])
+  project = await createProject('readme', [tarball, 'zod', 'nats@2.29.3', ...OPENTELEMETRY])
   const [bridgePort, pagePort] = [await freePort(), await freePort()]
   pageUrl = `http://127.0.0.1:${pagePort}`
   // What can't be the same twice on one machine, and what the README leaves to the application.
@@ -111,6 +117,18 @@ it('the contract as a document', async () => {
   const document = JSON.parse(await readFile(join(project.folder, 'asyncapi.json'), 'utf8'))
   expect(Object.keys(document.channels)).toEqual(['orders.orderId.created', 'chat.room.message'])
 })
+
+it('traces, with the oldest OpenTelemetry', async () => {
+  const output = await project.run(process.execPath, 'traced.ts')
+  const spans = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Array<Record<'name' | 'trace', string>>
+  expect(spans.map(({ name }) => name).sort()).toEqual([
+    'click',
+    'process orders.{orderId}.created',
+    'publish chat.{room}.message',
+    'publish orders.{orderId}.created',
+  ])
+  expect(new Set(spans.map(({ trace }) => trace)).size).toBe(1)
+}, 30_000)
 
 it('an application’s own test', async () => {
   const output = await project.run(process.execPath, '--test', 'resume.test.ts')

@@ -1,0 +1,90 @@
+/** What Spanwire's spans say, and how long they last. */
+import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
+import { isSpanwireError, type SpanwireErrorCode } from '../errors.ts'
+
+/** `messaging.operation.name`: Spanwire's own word for it. */
+export type Operation = 'publish' | 'request' | 'process' | 'respond'
+
+/** `messaging.operation.type`. */
+const TYPES: Readonly<Record<Operation, string>> = {
+  publish: 'send',
+  request: 'send',
+  process: 'process',
+  respond: 'process',
+}
+
+/** Errors whose messages quote what was published: a value of the data, or a param that is in no subject. */
+const QUOTING: ReadonlySet<SpanwireErrorCode> = new Set(['invalid-data', 'invalid-params'])
+
+/**
+ * What is known when a span begins, and samplers may decide by.
+ * Source: OpenTelemetry's semantic conventions, Messaging spans, "Messaging attributes".
+ * @param template the event's name in the contract: there are few, where there are many subjects
+ * @param subject undefined if the params don't make one
+ */
+export function attributesOf(
+  operation: Operation,
+  template: string,
+  subject: string | undefined,
+  queue?: string,
+): Attributes {
+  return {
+    'messaging.system': 'nats',
+    'messaging.operation.name': operation,
+    'messaging.operation.type': TYPES[operation],
+    'messaging.destination.template': template,
+    ...(subject !== undefined && { 'messaging.destination.name': subject }),
+    ...(queue !== undefined && { 'messaging.consumer.group.name': queue }),
+  }
+}
+
+/** What is known of one event. Costs nothing where nothing is recorded. */
+export function describe(
+  span: Span,
+  known: () => { readonly id?: string | undefined; readonly size?: number; readonly seq?: number | undefined },
+): void {
+  if (!span.isRecording()) return
+  const { id, size, seq } = known()
+  if (id) span.setAttribute('messaging.message.id', id)
+  if (size !== undefined) span.setAttribute('messaging.message.body.size', size)
+  if (seq !== undefined) span.setAttribute('spanwire.stream.sequence', seq)
+}
+
+/** Calls `call` in `active`; the span ends when it returned, or when its promise is settled. */
+export function during<Result>(span: Span, active: Context, call: () => Result): Result {
+  const failed = (error: unknown): never => {
+    fail(span, error)
+    span.end()
+    throw error
+  }
+  let result: Result
+  try {
+    result = context.with(active, call)
+  } catch (error) {
+    return failed(error)
+  }
+  if (result instanceof Promise) {
+    const ended = (value: unknown) => {
+      span.end()
+      return value
+    }
+    return result.then(ended, failed) as Result
+  }
+  span.end()
+  return result
+}
+
+/** Source: OpenTelemetry's semantic conventions, "Recording errors". */
+function fail(span: Span, error: unknown): void {
+  if (!span.isRecording()) return
+  const isOurs = isSpanwireError(error)
+  const type = isOurs ? error.code : error instanceof Error ? error.name : '_OTHER'
+  span.setAttribute('error.type', type)
+  if (!(error instanceof Error) || (isOurs && QUOTING.has(error.code))) {
+    span.setStatus({ code: SpanStatusCode.ERROR })
+    if (isOurs) span.recordException({ code: type, name: error.name })
+  } else {
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message })
+    span.recordException(error)
+  }
+}

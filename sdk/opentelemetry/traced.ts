@@ -1,0 +1,76 @@
+import { type Tracer, trace } from '@opentelemetry/api'
+import type { Bus } from '../bus/bus.ts'
+import { type Receiving, withSpans } from './receiving.ts'
+import { createSend } from './sending.ts'
+
+export interface TracedOptions {
+  /** Makes the spans. Default: that of the registered provider, by the name `spanwire`. */
+  readonly tracer?: Tracer
+  /**
+   * Where the span of an `on` handler belongs.
+   *
+   * - `child`: into the event's trace, below the span that published it.
+   * - `link`: into a trace of its own, with a link to that span.
+   * - `auto` (the default): `child`, but `link` for events of the past (`event.live` is false): a replay of last week's
+   *   events would make last week's traces longer, each by a week.
+   *
+   * For more than one way, make more than one traced bus around the same bus. Answers to requests are always children:
+   * somebody waits for them.
+   * Source: OpenTelemetry's semantic conventions, Messaging spans, "Message creation context as parent of Process span".
+   */
+  readonly parent?: 'auto' | 'child' | 'link'
+}
+
+/** What is wrapped, without its types. */
+type Subscribe = (name: string, ...args: unknown[]) => unknown
+
+/**
+ * The same bus, traced: events carry the trace in which they are published, and what their handlers do belongs to it.
+ *
+ *     const bus = traced(connect({ url, events, token }))
+ *
+ * - `publish` is a PRODUCER span `publish <event>` until it settles, `request` a CLIENT span `request <event>`. The
+ *   application's propagator writes the trace into the event's headers, so it goes wherever the event goes, and waits
+ *   where it waits. If `headers` of the call name a trace already, that one stays: nothing is added, and the span (CLIENT
+ *   then) has a link to it.
+ * - Handlers of `on` run in a CONSUMER span `process <event>`, those of `respond` in a SERVER span `respond <event>`, until
+ *   the promise that they return is settled. What they publish by this bus belongs to the same trace (after an `await`, if
+ *   the application's context manager follows promises, as Node's does). What they throw marks the span, and goes where
+ *   it went before.
+ * - `subscribe` and `latest` have no spans: see {@link contextOf}. The rest is passed on as it is.
+ *
+ * Spans have the event's name, subject and id, the queue group, the size of what was received, and the place in the stream
+ * (`spanwire.stream.sequence`): no data, and no params that are in no subject. `error.type` is the code of a
+ * {@link SpanwireError}, or another error's name. An error's message and stack are recorded, except of `invalid-data` and
+ * `invalid-params`, which quote values; what an application's own errors say is the application's.
+ *
+ * Nothing is recorded until the application registers a provider, and nothing travels until it sets a propagator. A trace
+ * that isn't sampled travels all the same.
+ * Source: OpenTelemetry's semantic conventions, Messaging spans (Development, read in November 2026).
+ */
+export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}): Bus<Contract> {
+  const { tracer = trace.getTracer('spanwire'), parent = 'auto' } = options
+  const { on, respond } = bus as unknown as Record<'on' | 'respond', Subscribe>
+  const send = createSend(bus, tracer)
+  const processing: Receiving = {
+    tracer,
+    operation: 'process',
+    isLinked: (event) => parent === 'link' || (parent === 'auto' && event.live === false),
+  }
+  const responding: Receiving = { tracer, operation: 'respond', isLinked: () => false }
+  const methods: Readonly<Record<keyof Bus<Contract>, unknown>> = {
+    status: bus.status,
+    publish: (name: string, ...args: unknown[]) => send('publish', name, args),
+    request: (name: string, ...args: unknown[]) => send('request', name, args),
+    on: (name: string, ...args: unknown[]) => on.call(bus, name, ...withSpans(processing, args)),
+    respond: (name: string, ...args: unknown[]) => respond.call(bus, name, ...withSpans(responding, args)),
+    subscribe: bus.subscribe.bind(bus),
+    latest: bus.latest.bind(bus),
+    presence: bus.presence.bind(bus),
+    flush: bus.flush.bind(bus),
+    drain: bus.drain.bind(bus),
+    close: bus.close.bind(bus),
+    [Symbol.asyncDispose]: bus[Symbol.asyncDispose].bind(bus),
+  }
+  return methods as unknown as Bus<Contract>
+}
