@@ -3,4 +3,4 @@
  * `@opentelemetry/api`; what is recorded, and where it goes, is what the application has registered with it.
  */
 export { contextOf } from './opentelemetry/propagation.ts'
-export { type TracedOptions, traced } from './opentelemetry/traced.ts'
+export { type TracedOptions, traced, tracedHandler } from './opentelemetry/traced.ts'

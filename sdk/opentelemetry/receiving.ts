@@ -3,7 +3,7 @@ import type { ReceivedEvent } from '../bus/received-event.ts'
 import { contextOf } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
 
-type Handler = (event: ReceivedEvent) => unknown
+type Handler = (event: ReceivedEvent, ...more: unknown[]) => unknown
 
 /** How the handlers of a subscription are traced. */
 export interface Receiving {
@@ -20,8 +20,9 @@ export function withSpans(how: Receiving, args: readonly unknown[]): unknown[] {
   return args.map((arg, index) => (index === at ? inSpans(how, arg as Handler, queue) : arg))
 }
 
-function inSpans({ tracer, operation, isLinked }: Receiving, handler: Handler, queue?: string): Handler {
-  return (event) => {
+/** @param queue the queue group, or the consumer's name */
+export function inSpans({ tracer, operation, isLinked }: Receiving, handler: Handler, queue?: string): Handler {
+  return (event, ...more) => {
     const origin = contextOf(event)
     const creation = isLinked(event) ? trace.getSpanContext(origin) : undefined
     // Without its span, its baggage is left.
@@ -36,6 +37,6 @@ function inSpans({ tracer, operation, isLinked }: Receiving, handler: Handler, q
       parent,
     )
     describe(span, () => ({ id: event.id, size: event.payload.byteLength, seq: event.seq }))
-    return during(span, trace.setSpan(parent, span), () => handler(event))
+    return during(span, trace.setSpan(parent, span), () => handler(event, ...more))
   }
 }

@@ -1,6 +1,8 @@
 import { type Tracer, trace } from '@opentelemetry/api'
 import type { Bus } from '../bus/bus.ts'
-import { type Receiving, withSpans } from './receiving.ts'
+import type { EventHeaders } from '../bus/event-headers.ts'
+import type { ReceivedEvent } from '../bus/received-event.ts'
+import { inSpans, type Receiving, withSpans } from './receiving.ts'
 import { createSend } from './sending.ts'
 
 export interface TracedOptions {
@@ -49,14 +51,10 @@ type Subscribe = (name: string, ...args: unknown[]) => unknown
  * Source: OpenTelemetry's semantic conventions, Messaging spans (Development, read in November 2026).
  */
 export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}): Bus<Contract> {
-  const { tracer = trace.getTracer('spanwire'), parent = 'auto' } = options
   const { on, respond } = bus as unknown as Record<'on' | 'respond', Subscribe>
+  const processing = toProcessing(options)
+  const { tracer } = processing
   const send = createSend(bus, tracer)
-  const processing: Receiving = {
-    tracer,
-    operation: 'process',
-    isLinked: (event) => parent === 'link' || (parent === 'auto' && event.live === false),
-  }
   const responding: Receiving = { tracer, operation: 'respond', isLinked: () => false }
   const methods: Readonly<Record<keyof Bus<Contract>, unknown>> = {
     status: bus.status,
@@ -73,4 +71,27 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
     [Symbol.asyncDispose]: bus[Symbol.asyncDispose].bind(bus),
   }
   return methods as unknown as Bus<Contract>
+}
+
+/**
+ * A handler that runs in a span `process <event>`, as those of `on` do: for what is no bus, such as `consume` of
+ * `spanwire/consumer`. Each attempt has a span of its own.
+ *
+ *     consume(stored, transport, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
+ */
+export function tracedHandler<Event extends { readonly headers: EventHeaders }, More extends unknown[]>(
+  handler: (event: Event, ...more: More) => unknown,
+  options: TracedOptions & {
+    /** The queue group or the consumer's name, for the span. */
+    readonly group?: string
+  } = {},
+): (event: Event, ...more: More) => unknown {
+  // What a handler is given is a ReceivedEvent, however its contract types it.
+  const plain = handler as unknown as Parameters<typeof inSpans>[1]
+  return inSpans(toProcessing(options), plain, options.group) as unknown as typeof handler
+}
+
+function toProcessing({ tracer = trace.getTracer('spanwire'), parent = 'auto' }: TracedOptions): Receiving {
+  const isLinked = (event: ReceivedEvent) => parent === 'link' || (parent === 'auto' && event.live === false)
+  return { tracer, operation: 'process', isLinked }
 }

@@ -5,10 +5,12 @@ import { connect as dial } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { consume } from '../../sdk/consumer.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { http } from '../../sdk/http.ts'
 import { type Bus, connect, defineEvents, event } from '../../sdk/index.ts'
-import { contextOf, traced } from '../../sdk/opentelemetry.ts'
+import { nats as natsTransport } from '../../sdk/nats.ts'
+import { contextOf, traced, tracedHandler } from '../../sdk/opentelemetry.ts'
 import { connect as connectService } from '../../sdk/server.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
@@ -338,5 +340,41 @@ describe('events of the past', () => {
       )
       expect(span?.attributes['spanwire.stream.sequence']).toBe(origin?.attributes['spanwire.stream.sequence'])
     }
+  })
+})
+
+describe('a queue of work', () => {
+  it('has a span for each attempt, in the trace of the event', async () => {
+    const transport = natsTransport({ url: nats.url })
+    const worker = consume(
+      events,
+      transport,
+      'shop.{id}.paid',
+      tracedHandler(
+        async (e, { attempt }) => {
+          if (attempt === 1) throw new TypeError('not yet')
+          await service.publish('invoices.{orderId}.sent', { orderId: e.params.id }, e.data)
+        },
+        { group: 'invoices' },
+      ),
+      { consumer: 'invoices', from: 'new', backoff: [10], onError: (error) => failures.push(error) },
+    )
+    await worker.ready
+    await click(() => browser.publish('shop.{id}.paid', { id: '7' }, { total: 12 }))
+    await tracing.ended('publish invoices.{orderId}.sent', 'click')
+    await worker.drain()
+    const { spans } = tracing
+    onlyTrace(spans)
+    const attempts = spans.filter(({ name }) => name === 'process shop.{id}.paid')
+    expect(attempts.map((span) => shape(span, spans))).toEqual(
+      Array(2).fill('CONSUMER process shop.{id}.paid < publish shop.{id}.paid'),
+    )
+    expect(attempts.map(({ attributes }) => attributes['error.type'])).toEqual(['TypeError', undefined])
+    expect(attempts[0]?.attributes['messaging.consumer.group.name']).toBe('invoices')
+    expect(spans.map((span) => shape(span, spans))).toContain(
+      'PRODUCER publish invoices.{orderId}.sent < process shop.{id}.paid',
+    )
+    expect(failures).toEqual([new TypeError('not yet')])
+    await transport.close()
   })
 })

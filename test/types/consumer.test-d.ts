@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { consume } from '../../sdk/consumer.ts'
 import { defineEvents, event, type Transport } from '../../sdk/index.ts'
+import { tracedHandler } from '../../sdk/opentelemetry.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function holds<_ extends true>(): void {}
@@ -22,6 +23,18 @@ consume(
     holds<Equal<typeof attempt, number>>()
   },
   { consumer: 'w', params: { kind: 'mail' }, onError: (_, e) => e.data.due.toFixed() },
+)
+
+// A wrapped handler is typed by where it goes.
+consume(
+  events,
+  transport,
+  'jobs.{kind}.{id}',
+  tracedHandler((e, { attempt }) => {
+    holds<Equal<typeof e.data, { due: number }>>()
+    holds<Equal<typeof attempt, number>>()
+  }),
+  { consumer: 'w' },
 )
 
 // @ts-expect-error no stream keeps it
