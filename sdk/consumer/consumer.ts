@@ -56,7 +56,7 @@ export class DurableConsumer implements Consumer {
   readonly #work = new Set<Promise<void>>()
   #running = 0
   #draining: Promise<void> | undefined
-  readonly #stop = new AbortController()
+  #stopped = false
 
   constructor(
     transport: Transport,
@@ -93,12 +93,12 @@ export class DurableConsumer implements Consumer {
         await ensureConsumer(api, { stream, name, filter, from, ackWait, ordered })
         break
       } catch (error) {
-        if (this.#stop.signal.aborted) throw ended()
+        if (this.#stopped) throw ended()
         if (isLasting(error)) throw this.#ended(error)
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE))
     }
-    if (this.#stop.signal.aborted) throw ended()
+    if (this.#stopped) throw ended()
     const pull = new Pull(this.#transport, api, stream, name, {
       room: () => this.#settings.concurrency - this.#running - this.#waiting.length,
       message: (pulled) => this.#take(pulled),
@@ -110,23 +110,28 @@ export class DurableConsumer implements Consumer {
   }
 
   #ended(error: SpanwireError): SpanwireError {
-    if (!this.#stop.signal.aborted) {
-      this.#stop.abort()
+    if (!this.#stopped) {
+      this.#leave()
       guard(this.#callbacks.onEnd, (cause) => console.error('spanwire: onEnd threw', cause), [error])
     }
     return error
   }
 
   async #drain(): Promise<void> {
-    this.#stop.abort()
-    for (const held of this.#waiting.splice(0)) this.#giveBack(held)
+    this.#leave()
     await this.#pull?.stop()
     while (this.#work.size > 0) await Promise.all(this.#work)
   }
 
+  /** Begins nothing more. */
+  #leave(): void {
+    this.#stopped = true
+    for (const held of this.#waiting.splice(0)) this.#giveBack(held)
+  }
+
   #take(pulled: Pulled): void {
     const held = { pulled, acknowledgement: holdDelivery(this.#transport, pulled.ackTo, this.#settings.ackWait) }
-    if (this.#stop.signal.aborted) return this.#giveBack(held)
+    if (this.#stopped) return this.#giveBack(held)
     this.#waiting.push(held)
     this.#next()
   }
@@ -155,7 +160,7 @@ export class DurableConsumer implements Consumer {
     const { message, delivered } = pulled
     const { codec, schema } = this.#event
     const { backoff, deadLetter } = this.#settings
-    let failure: { readonly error: unknown; readonly data?: unknown } | undefined
+    let failure: Failure | undefined
     try {
       if (deadLetter && delivered > DEADLY * deadLetter.attempts) throw deadly(delivered)
       let data: unknown
@@ -178,11 +183,11 @@ export class DurableConsumer implements Consumer {
   }
 
   /** Whether the event is out of the way. */
-  async #bury({ message, delivered }: Pulled, { error }: { error: unknown }, event: ReceivedEvent): Promise<boolean> {
+  async #bury({ message, delivered }: Pulled, failure: Failure, event: ReceivedEvent): Promise<boolean> {
     const { deadLetter, consumer } = this.#settings
-    if (!deadLetter || (delivered < deadLetter.attempts && !isSpanwireError(error, 'invalid-data'))) return false
+    if (!deadLetter || (delivered < deadLetter.attempts && !(failure instanceof Unreadable))) return false
     try {
-      const why = { stream: this.#stream, consumer, attempts: delivered, error }
+      const why = { stream: this.#stream, consumer, attempts: delivered, error: failure.error }
       await buryEvent(this.#transport, deadLetter.subject, message, why)
       return true
     } catch (cause) {
@@ -205,8 +210,13 @@ export class DurableConsumer implements Consumer {
   }
 }
 
+interface Failure {
+  readonly error: unknown
+  readonly data?: unknown
+}
+
 /** An event whose data can't be read. */
-class Unreadable {
+class Unreadable implements Failure {
   readonly error: unknown
   /** As far as it was decoded. */
   readonly data: unknown

@@ -30,6 +30,7 @@ const EXPIRES = 30_000
 const HEARTBEAT = 5_000
 const LONGEST_PAUSE = 2_000
 
+const BAD_REQUEST = 400
 const NO_MESSAGES = 404
 const EXPIRED = 408
 const HEARTBEAT_STATUS = 100
@@ -132,7 +133,10 @@ export class Pull {
       this.fill()
     } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
       this.#open = 0
-      if (delivery.status === EXPIRED || delivery.status === NO_MESSAGES) this.fill()
+      const { status, description } = delivery
+      if (status === EXPIRED || status === NO_MESSAGES) this.fill()
+      else if (status === BAD_REQUEST || /^exceeded maxrequest/i.test(description))
+        this.#gone(new SpanwireError('stream-conflict', `The consumer ${this.#consumer} refuses: ${description}.`))
       // A leader went, the server did, the consumer did, or there are too many who ask.
       else this.#retry()
     }

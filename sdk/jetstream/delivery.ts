@@ -5,7 +5,11 @@ import type { JetStreamMessage, StoredMessage } from './link.ts'
 /** What a consumer sends: a message of the stream, or a status such as a heartbeat. */
 export type Delivery =
   | { readonly message: StoredMessage; readonly consumerSeq: number; readonly delivered: number }
-  | { readonly status: number; readonly header: (name: string) => string | undefined }
+  | {
+      readonly status: number
+      readonly description: string
+      readonly header: (name: string) => string | undefined
+    }
 
 /** Reads what came to a consumer's inbox; undefined if it is neither. */
 export function readDelivery(given: JetStreamMessage): Delivery | undefined {
@@ -18,9 +22,9 @@ export function readDelivery(given: JetStreamMessage): Delivery | undefined {
   }
   if (!headerBlock) return undefined
   try {
-    const { status, fields } = parseHeaders(headerBlock)
+    const { status, description = '', fields } = parseHeaders(headerBlock)
     const header = (wanted: string) => fields.find(([name]) => name === wanted)?.[1]
-    return status === undefined ? undefined : { status, header }
+    return status === undefined ? undefined : { status, description, header }
   } catch {
     return undefined
   }

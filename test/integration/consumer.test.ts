@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
 import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer.ts'
-import type { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/errors.ts'
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { transportLink } from '../../sdk/jetstream/transport-link.ts'
@@ -152,8 +152,9 @@ describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
   })
 
   it('tries again what failed, and goes on with the rest meanwhile', async () => {
-    work('a', { backoff: [50, 300] }, (n, attempt) => {
-      if (n === 1 && attempt < 3) throw new Error(`no ${attempt}`)
+    // Not to the dead letters at once, as an event whose own data is refused.
+    work('a', { backoff: [50, 300], deadLetter: { subject: 'dead.jobs' } }, (n, attempt) => {
+      if (n === 1 && attempt < 3) throw new SpanwireError('invalid-data', `no ${attempt}`)
     })
     await publish(1, 3)
     await eventually(() => handled.includes('a1/3'))
@@ -161,7 +162,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
     expect(handled).toEqual(expect.arrayContaining(['a1', 'a2', 'a3', 'a1/2', 'a1/3']))
     expect(handled.length).toBe(5)
     expect(handled.indexOf('a1/3')).toBe(4)
-    expect(errors.map(String)).toEqual(['Error: no 1', 'Error: no 2'])
+    expect(errors.map(String)).toEqual(['SpanwireError: no 1', 'SpanwireError: no 2'])
   })
 
   it('keeps the order when it is told to, over several workers and failures', async () => {
@@ -351,6 +352,34 @@ describe('a work queue on nats-server', () => {
     await worker.drain()
     await bus.close()
   }, 40_000)
+
+  it('says that a consumer which an operator has limited gives less at a time', async () => {
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const limited = {
+      ack_policy: 'explicit',
+      filter_subject: 'jobs.*',
+      max_batch: 2,
+      ack_wait: 3e10,
+      max_ack_pending: 1_000,
+    }
+    await new JetStreamApi(transportLink(transport)).putConsumer('JOBS', 'limited', limited)
+    const ends: Error[] = []
+    const start = (concurrency: number) =>
+      consume(events, transport, 'jobs.{id}', () => {}, {
+        consumer: 'limited',
+        concurrency,
+        onEnd: (e) => ends.push(e),
+      })
+    start(3)
+    await eventually(() => ends.length === 1)
+    expect(ends[0]).toMatchObject({ code: 'stream-conflict', message: expect.stringMatching(/MaxRequestBatch/) })
+    await using fits = start(2)
+    await fits.ready
+    await transport.flush()
+    expect(ends.length).toBe(1)
+    await transport.close()
+  })
 
   it('puts aside what ends its processes', async () => {
     const transport = nats({ url: server.url })
