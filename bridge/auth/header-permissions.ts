@@ -1,6 +1,6 @@
 import { decode, encode } from '../../sdk/protocol/bytes.ts'
-import { isSubject, isSubsetFilter } from '../../sdk/subject.ts'
-import { mayPublish, mayRead, type Permissions } from './permissions.ts'
+import { isSubject } from '../../sdk/subject.ts'
+import { mayPublish, mayPublishAll, mayRead, type Permissions } from './permissions.ts'
 
 /** Under a prefix (`prefixed`) a header would name the broker's own subjects, so that it may name none. */
 type Rule = (permissions: Permissions, value: string, prefixed: boolean) => boolean
@@ -59,8 +59,4 @@ export function forbiddenHeader(block: Uint8Array, permissions: Permissions, pre
 function mayHaveRule(block: Uint8Array, start: number): boolean {
   for (let i = 0; i < PREFIX.length; i++) if (((block[start + i] ?? 0) | 32) !== PREFIX[i]) return false
   return INITIALS.has((block[start + PREFIX.length] ?? 0) | 32)
-}
-
-function mayPublishAll({ publish: { allow, deny } }: Permissions): boolean {
-  return deny.length === 0 && allow.some((rule) => isSubsetFilter('>', rule))
 }

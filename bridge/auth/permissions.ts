@@ -78,6 +78,20 @@ export function mayRead(permissions: Permissions, subject: string): boolean {
   return permits(permissions.subscribe, subject) && mayReceive(permissions, subject)
 }
 
+/** Whether a client may publish everywhere but under `$EDGE`. */
+export function mayPublishAll({ publish }: Permissions): boolean {
+  return isEverything(publish)
+}
+
+/** Whether nothing is kept from a client but inboxes and `$EDGE`. */
+export function mayDoAll({ publish, subscribe }: Permissions): boolean {
+  return isEverything(publish) && isEverything(subscribe)
+}
+
+function isEverything({ allow, deny }: SubjectRules): boolean {
+  return deny.length === 0 && allow.some((rule) => isSubsetFilter('>', rule))
+}
+
 /** Whether a message on `subject` may be delivered to a subscription whose verdict was `withheld`. */
 export function mayReceive(permissions: Permissions, subject: string): boolean {
   return ![...CLOSED, ...permissions.subscribe.deny].some((rule) => matchesFilter(rule, subject))

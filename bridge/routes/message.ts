@@ -3,8 +3,8 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import { ID_HEADER, NATS_HEADERS, TIME_HEADER } from '../../sdk/protocol/header-names.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/protocol/headers.ts'
 import { isSubject } from '../../sdk/subject.ts'
-import { forbiddenHeader } from '../auth/header-permissions.ts'
 import type { Identity } from '../auth/identity.ts'
+import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -48,9 +48,6 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
       `The headers are ${headers.length} bytes; at most ${maxHeaders} are allowed.`,
     )
   }
-  const forbidden = forbiddenHeader(headers, permissions, subjectPrefix !== undefined)
-  if (forbidden)
-    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${forbidden}`)
   if (!hub.meter(identity.user, headers.length + payload.length)) {
     throw new SpanwireError('rate-limited', 'You publish more than the bridge allows: try again in a second.')
   }
@@ -61,6 +58,9 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
     )
   }
   const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
+  const beyond = overreach(target, headers, payload, permissions, subjectPrefix !== undefined)
+  if (beyond)
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${beyond}`)
   if (isReserved(target)) throw new SpanwireError('permission-denied', 'Subjects under $EDGE belong to the bridge.')
   return { subject: target, headers, payload }
 }

@@ -2,7 +2,7 @@ import { SpanwireError } from '../../sdk/errors.ts'
 import type { ClientOp } from '../../sdk/protocol/client-op.ts'
 import { isChannel, presenceChannel } from '../../sdk/protocol/presence.ts'
 import { isSubject } from '../../sdk/subject.ts'
-import { forbiddenHeader } from '../auth/header-permissions.ts'
+import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
@@ -87,21 +87,22 @@ export class Publisher {
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
     }
     if (headerSize > maxHeaders) return `Headers Violation for Publish to ${JSON.stringify(subject)}`
-    const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
-    const forbidden = block && forbiddenHeader(block, permissions, scope.prefix !== '')
-    if (forbidden) return `Permissions Violation for Publish to ${JSON.stringify(subject)} with ${forbidden}`
     this.#published += bytes.length
     if (maxData !== undefined && this.#published > maxData)
       return `Data Violation for Publish to ${JSON.stringify(subject)}`
     const tooFast = this.#count(subject, bytes.length)
     if (tooFast) return tooFast
+    const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
+    const payload = bytes.subarray(headerSize)
+    const beyond = overreach(target, block, payload, permissions, scope.prefix !== '')
+    if (beyond) return `Permissions Violation for Publish to ${JSON.stringify(subject)} with ${beyond}`
     try {
       const headers = echo ? block : withOrigin(block, id)
       this.mark = this.#hub.publish({
         subject: target,
         ...(answerTo !== undefined && { reply: answerTo }),
         ...(headers && { headers }),
-        payload: bytes.subarray(headerSize),
+        payload,
       })
       this.messages++
       this.bytes += bytes.length

@@ -82,7 +82,7 @@ for (let i = 0; i <= RUNS; i++)
   for (const [kind, take] of Object.entries(kinds)) {
     const time = await take()
     // The first one is for the compiler.
-    if (i > 0) (times[kind] ??= []).push(time)
+    if (i > 0) times[kind] = [...(times[kind] ?? []), time]
   }
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 const base = median(Object.values(times)[0] ?? [])

@@ -3,7 +3,7 @@ import { type BridgeServer, serve } from '../../bridge/node.ts'
 import type { ServeOptions } from '../../bridge/server.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { type NatsServer, type NatsServerOptions, startNatsServer } from '../support/nats-server.ts'
 import { SECRET } from '../support/token.ts'
 
 export const everything = { pub: { allow: ['>'] }, sub: { allow: ['>'] } }
@@ -29,8 +29,8 @@ export class LiveBridges {
     this.nats = nats
   }
 
-  static async start(): Promise<LiveBridges> {
-    return new LiveBridges(await startNatsServer())
+  static async start(options: NatsServerOptions = {}): Promise<LiveBridges> {
+    return new LiveBridges(await startNatsServer(options))
   }
 
   async serve(options: Omit<ServeOptions, 'upstream'>): Promise<BridgeServer> {

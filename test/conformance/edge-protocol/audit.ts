@@ -17,6 +17,8 @@ export interface AuditTarget {
     readonly limited: Credentials
     /** The user of `limited`, with `ok.a` only, both ways. */
     readonly narrowed?: Credentials
+    /** May use JetStream's API beside what `limited` may. */
+    readonly manager?: Credentials
     /** Another user with the permissions of `limited`. */
     readonly other?: Credentials
     readonly wrong: Credentials

@@ -38,6 +38,7 @@ export async function bridgeCredentials(secret: string = AUDIT_SECRET): Promise<
     full: await sign('full', everything, everything),
     limited: await sign('limited', publish, subscribe),
     narrowed: await sign('limited', narrow, narrow),
+    manager: await sign('manager', { ...publish, allow: [...publish.allow, '$JS.API.>'] }, subscribe),
     other: await sign('other', publish, subscribe),
     wrong: await sign('full', everything, everything, '1h', 'a secret that the bridge has never heard of'),
     expiring: (seconds) => sign('full', everything, everything, `${seconds}s`),

@@ -178,4 +178,33 @@ export const publishing: readonly Audit[] = [
         expect(await send(field), field).toEqual([])
     },
   },
+  {
+    id: 'P-11',
+    title: 'refuses requests to JetStream by which it would do what the client may not',
+    bridgeOnly: true,
+    needs: ({ credentials }) => (credentials.manager ? undefined : "credentials for JetStream's API"),
+    async run({ connect, target }) {
+      const client = await connect({}, target.credentials.manager)
+      const send = async (subject: string, body: unknown) => {
+        const text = typeof body === 'string' ? body : JSON.stringify(body)
+        return lines(await client.exchange(`PUB ${subject} ${text.length}\r\n${text}\r\n`))
+      }
+      const consumer = '$JS.API.CONSUMER.CREATE.NONE'
+      const stream = '$JS.API.STREAM.CREATE.NONE'
+      for (const [subject, body, what] of [
+        [consumer, { config: { deliver_subject: 'no' } }, 'deliver_subject'],
+        [consumer, { config: { Deliver_Subject: 'ok.no' } }, 'Deliver_Subject'],
+        [consumer, '{"config":{"deliver_subject":"no"},"config":{}}', 'a field that comes twice'],
+        [consumer, 'no JSON', 'a body that is not JSON'],
+        [stream, { name: 'NONE', subjects: ['in.*', 'no'] }, 'subjects'],
+        [stream, { name: 'NONE', sources: [{ name: 'NONE' }] }, 'sources'],
+      ] as const)
+        expect(await send(subject, body)).toEqual([
+          `-ERR 'Permissions Violation for Publish to "${subject}" with ${what}'`,
+        ])
+      // There is no such stream, or no JetStream; but the request goes through.
+      expect(await send(consumer, { config: { deliver_subject: 'ok.deliver' } })).toEqual([])
+      expect(await send('$JS.API.STREAM.INFO.NONE', '')).toEqual([])
+    },
+  },
 ]

@@ -1,0 +1,175 @@
+import fc from 'fast-check'
+import { connect as dial, type NatsConnection } from 'nats'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { BridgeServer } from '../../bridge/node.ts'
+import type { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { SECRET } from '../support/token.ts'
+import { connected, everything, LiveBridges, post, sign } from './live-bridge.ts'
+
+let bridges: LiveBridges
+let bridge: BridgeServer
+let root: NatsConnection
+beforeAll(async () => {
+  bridges = await LiveBridges.start({ jetstream: true })
+  bridge = await bridges.serve({ auth: { secret: SECRET } })
+  root = await dial({ servers: bridges.nats.url })
+}, 60_000)
+afterAll(async () => {
+  await root?.close()
+  await bridges?.close()
+})
+beforeEach(() => renew())
+
+const API = '$JS.API.CONSUMER.CREATE.MINE'
+/** May use the API for its own stream; all that it may have is `mine.>`. */
+const mine = { pub: { allow: ['mine.>', '$JS.API.>', '$JS.away.API.>'] }, sub: { allow: ['mine.>'] } }
+
+const byRoot = async (subject: string, body = '') => (await root.request(subject, body)).json<Record<string, unknown>>()
+
+/** The stream anew, with one message and no consumers. */
+async function renew(): Promise<void> {
+  await byRoot('$JS.API.STREAM.DELETE.MINE')
+  await byRoot('$JS.API.STREAM.CREATE.MINE', JSON.stringify({ name: 'MINE', subjects: ['mine.>'], storage: 'memory' }))
+  await byRoot('mine.a', 'forged')
+}
+
+/** Subjects under `secret.` to which consumers of the stream send. */
+async function aims(): Promise<string[]> {
+  const { consumers, total } = await byRoot('$JS.API.CONSUMER.LIST.MINE')
+  const subjects = (consumers as Array<{ config: { deliver_subject?: string } }>).map(
+    (one) => one.config.deliver_subject,
+  )
+  expect(subjects.length).toBe(total)
+  return subjects
+    .filter((subject) => subject?.startsWith('secret.'))
+    .map(String)
+    .sort()
+}
+
+/** A client of the bridge that hears of each of its requests: an error, or JetStream's answer. */
+async function client(permissions: object): Promise<RawClient> {
+  const opened = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: permissions }) })
+  await opened.exchange('SUB _INBOX.k.* 1\r\n')
+  return opened
+}
+const pub = (subject: string, body: string) => `PUB ${subject} _INBOX.k.1 ${Buffer.byteLength(body)}\r\n${body}\r\n`
+async function told(sender: RawClient, subject: string, body: string): Promise<string | undefined> {
+  sender.send(pub(subject, body))
+  return (await sender.next())?.line
+}
+const violation = (subject: string, what: string) =>
+  `-ERR 'Permissions Violation for Publish to "${subject}" with ${what}'`
+const consumer = (config: object) => JSON.stringify({ stream_name: 'MINE', config })
+
+describe('a request to JetStream that has it publish for a client', () => {
+  const push = { deliver_subject: 'secret.push', ack_policy: 'none', deliver_policy: 'all' }
+
+  it('works at nats-server, for who may do all: what follows is not proved by silence', async () => {
+    const secret = root.subscribe('secret.push', { max: 1 })
+    await byRoot(API, consumer(push))
+    for await (const message of secret) expect([message.subject, message.string()]).toEqual(['mine.a', 'forged'])
+    // A field that comes twice is read twice, into the same place; and names are compared without regard to case.
+    const twice = consumer({ ...push, deliver_subject: 'secret.twice' }).replace(
+      /}$/,
+      ',"config":{"ack_policy":"none"}}',
+    )
+    await byRoot(API, twice)
+    await byRoot(API, consumer(push).replace('deliver_subject":"secret.push', 'Deliver_ſubject":"secret.folded'))
+    expect(await aims()).toEqual(['secret.folded', 'secret.push', 'secret.twice'])
+  })
+
+  it('is refused: push consumers and snapshots to foreign subjects', async () => {
+    const mallory = await client(mine)
+    for (const subject of [
+      ...[API, `${API}.name`, '$JS.API.CONSUMER.DURABLE.CREATE.MINE.d', '$JS.away.API.CONSUMER.CREATE.MINE'],
+    ])
+      expect(await told(mallory, subject, consumer(push))).toBe(violation(subject, 'deliver_subject'))
+    const snapshot = '$JS.API.STREAM.SNAPSHOT.MINE'
+    expect(await told(mallory, snapshot, '{"deliver_subject":"secret.s"}')).toBe(violation(snapshot, 'deliver_subject'))
+    expect(await told(mallory, API, consumer({ deliver_subject: '$EDGE.x' }))).toBe(violation(API, 'deliver_subject'))
+    expect(await told(mallory, API, '{"config":')).toBe(violation(API, 'a body that is not JSON'))
+    for (const [body, what] of [
+      ['{"stream_name":"MINE","Config":{"deliver_subject":"secret.a"}}', 'deliver_subject'],
+      ['{"stream_name":"MINE","config":{"deliver_ſubject":"secret.b"}}', 'deliver_ſubject'],
+      ['{"stream_name":"MINE","config":{"\\u0064eliver_subject":"secret.c"}}', 'deliver_subject'],
+      ['{"stream_name":"MINE","config":{"deliver_subject":"secret.d"},"config":{}}', 'a field that comes twice'],
+      [
+        '{"stream_name":"MINE","c\\u006fnfig":{"\\u0064eliver_subject":"secret.e"},"config":{}}',
+        'a field that comes twice',
+      ],
+    ] as const)
+      expect(await told(mallory, API, body), body).toBe(violation(API, what))
+    const answer = await post(bridge, `/request/${API}`, await sign({ sub: 'm', nats: mine }), { body: consumer(push) })
+    expect([answer.status, (await answer.json()).code]).toEqual([403, 'permission-denied'])
+    expect(await aims()).toEqual([])
+    mallory.terminate()
+  })
+
+  it('is refused: streams that keep, copy or republish what the client may not have', async () => {
+    const mallory = await client(mine)
+    for (const [field, value] of Object.entries({
+      subjects: ['mine.x', 'secret.>'],
+      mirror: { name: 'OTHER' },
+      sources: [{ name: 'OTHER' }],
+      republish: { src: '>', dest: 'secret.>' },
+      subject_transform: { src: '>', dest: 'secret.>' },
+    }))
+      for (const verb of ['CREATE', 'UPDATE', 'RESTORE']) {
+        const subject = `$JS.API.STREAM.${verb}.NEW`
+        const fields = { name: 'NEW', [field]: value }
+        const body = JSON.stringify(verb === 'RESTORE' ? { config: fields } : fields)
+        expect(await told(mallory, subject, body)).toBe(violation(subject, field))
+      }
+    mallory.terminate()
+  })
+
+  it('leaves alone what is the client’s own, and who may do all', async () => {
+    const mallory = await client(mine)
+    for (const [subject, body] of [
+      [API, consumer({ deliver_subject: 'mine.push', ack_policy: 'none' })],
+      [API, consumer({ ack_policy: 'none', metadata: { note: 'subjects' } })],
+      ['$JS.API.STREAM.CREATE.OWN', '{"name":"OWN","subjects":["mine.own.*"],"mirror":null}'],
+      ['$JS.API.STREAM.INFO.MINE', ''],
+    ] as const)
+      expect(await told(mallory, subject, body), body).toMatch(/^MSG /)
+    const all = await client(everything)
+    expect(await told(all, API, consumer(push))).toMatch(/^MSG /)
+    const copy = '{"name":"ANY","subjects":["any.>"],"sources":[{"name":"MINE"}]}'
+    expect(await told(all, '$JS.API.STREAM.CREATE.ANY', copy)).toMatch(/^MSG /)
+    expect(await aims()).toEqual(['secret.push'])
+    for (const one of [mallory, all]) one.terminate()
+  })
+
+  it('comes through no body that is written to be misread', async () => {
+    // Almost all of it valid: nats-server 2.15 refuses what it doesn't know.
+    const name = fc.constantFrom(
+      ...['deliver_subject', 'Deliver_Subject', 'DELIVER_SUBJECT', 'deliver_ſubject', '\\u0064eliver_subject'],
+      ...['description', 'description'],
+    )
+    const text = fc.constantFrom('"secret.y"', '"secret.y"', '""', '"mine.y"')
+    const value = fc
+      .array(fc.tuple(name, text), { maxLength: 3 })
+      .map((fields) => `{${fields.map(([name, one]) => `"${name}":${one}`).join(',')}}`)
+    const config = fc.constantFrom('config', 'config', 'Config', 'CONFIG', 'c\\u006fnfig')
+    const body = fc
+      .array(fc.tuple(config, value), { minLength: 1, maxLength: 3 })
+      .map((fields) => `{"stream_name":"MINE",${fields.map(([name, one]) => `"${name}":${one}`).join(',')}}`)
+    const before = fc
+      .sample(value, 500)
+      .map((one) => `{"stream_name":"MINE","config":{"deliver_subject":"secret.z"},"config":${one}}`)
+    const bodies = [...fc.sample(body, 3_000), ...before]
+    const run = async (request: (body: string) => Promise<unknown>) => {
+      let found = 0
+      for (let at = 0; at < bodies.length; at += 100) {
+        await Promise.all(bodies.slice(at, at + 100).map(request))
+        found += (await aims()).length
+        await renew()
+      }
+      return found
+    }
+    const mallory = await client(mine)
+    expect(await run((body) => told(mallory, API, body))).toBe(0)
+    mallory.terminate()
+    expect(await run((body) => root.request(API, body))).toBeGreaterThan(500)
+  })
+})
