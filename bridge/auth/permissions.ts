@@ -73,6 +73,14 @@ export function maySubscribe(permissions: Permissions, filter: string): Subscrip
   return closed.some((rule) => filtersOverlap(filter, rule)) ? 'withheld' : 'allowed'
 }
 
+/**
+ * Whether others may answer a client's message on `reply`. They publish there with rights that it may not have: it must be
+ * an inbox (which is the client's own, see SubjectScope), or its own to publish to or to read.
+ */
+export function mayBeAnswered(permissions: Permissions, reply: string): boolean {
+  return matchesFilter(INBOXES, reply) || mayPublish(permissions, reply) || mayRead(permissions, reply)
+}
+
 /** Whether a client may have what is published on `subject`, by one way or another. No inbox, not even its own. */
 export function mayRead(permissions: Permissions, subject: string): boolean {
   return permits(permissions.subscribe, subject) && mayReceive(permissions, subject)

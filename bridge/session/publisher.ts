@@ -3,7 +3,7 @@ import type { ClientOp } from '../../sdk/protocol/client-op.ts'
 import { isChannel, presenceChannel } from '../../sdk/protocol/presence.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import { overreach } from '../auth/overreach.ts'
-import { isReserved, mayBePresent, mayPublish } from '../auth/permissions.ts'
+import { isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
 import type { SessionHub } from './hub.ts'
@@ -80,7 +80,8 @@ export class Publisher {
     const grant = replies.use(subject)
     if (!grant?.permitted && !mayPublish(permissions, subject))
       return `Permissions Violation for Publish to ${JSON.stringify(subject)}`
-    // Who answers would publish there with rights that this client doesn't have.
+    if (reply !== undefined && !mayBeAnswered(permissions, reply))
+      return `Permissions Violation for Publish with Reply of ${JSON.stringify(reply)}`
     const target = grant?.reply ?? scope.publishTo(subject)
     const answerTo = reply === undefined ? undefined : scope.listenOn(reply)
     if (isReserved(target) || (answerTo !== undefined && isReserved(answerTo))) {

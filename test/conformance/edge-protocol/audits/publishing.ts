@@ -207,4 +207,22 @@ export const publishing: readonly Audit[] = [
       expect(await send('$JS.API.STREAM.INFO.NONE', '')).toEqual([])
     },
   },
+  {
+    id: 'P-12',
+    title: 'takes no reply subject that is neither an inbox nor the client’s own',
+    bridgeOnly: true,
+    async run({ connect, target, token }) {
+      const witness = await connect()
+      await witness.exchange(`SUB ok.${token} 1\r\n`)
+      const client = await connect({}, target.credentials.limited)
+      for (const reply of ['no', 'ok.no', 'in.a.b', `${token}.r`]) {
+        const answer = await client.exchange(`PUB ok.${token} ${reply} 0\r\n\r\n`)
+        expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Publish with Reply of "${reply}"'`])
+      }
+      for (const reply of ['_INBOX.x.1', 'ok.reply', 'in.a']) {
+        expect(lines(await client.exchange(`PUB ok.${token} ${reply} 0\r\n\r\n`))).toEqual([])
+        expect((await witness.next())?.line).toMatch(/^MSG ok\.\S+ 1 \S+ 0$/)
+      }
+    },
+  },
 ]
