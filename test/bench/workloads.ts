@@ -159,13 +159,13 @@ function idle(title: string, connections: number): Workload {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 1_500))
 
-/** How many messages to `subscribers` make about two million deliveries. */
-const forTwoMillion = (subscribers: number) => Math.ceil(2_000_000 / subscribers)
+/** How many messages to `subscribers` make about two million deliveries, and more where that were but a few bursts. */
+const enough = (subscribers: number) => Math.max(Math.ceil(2_000_000 / subscribers), 1_000)
 
 /** What a delivery costs as there are more subscribers, or subjects: of use beside each other, not beside other systems. */
 export const GROWTH: Record<string, Workload> = Object.fromEntries(
   [100, 1_000, 10_000].flatMap((many) => [
-    [`grow-${many}`, fanOut(`${many} subscribers, ${IN_FLIGHT} in flight`, many, forTwoMillion(many), IN_FLIGHT)],
+    [`grow-${many}`, fanOut(`${many} subscribers, ${IN_FLIGHT} in flight`, many, enough(many), IN_FLIGHT)],
     [`grow-subjects-${many}`, sharedOut(many, 200_000)],
   ]),
 )
