@@ -45,12 +45,11 @@ export function forbiddenHeader(block: Uint8Array, permissions: Permissions, pre
     if (!mayHaveRule(block, start)) continue
     const end = block.indexOf(CR, start)
     const line = decode(block.subarray(start, end < 0 ? block.length : end))
-    const colon = line.indexOf(':')
-    const name = line.slice(0, colon)
+    const [name = ''] = line.split(':', 1)
     const rule = RULES.get(name.toLowerCase())
     if (!rule) continue
     const whole = end >= 0 && block[end + 1] === LF
-    const value = line.slice(colon + 1).trimStart()
+    const value = line.slice(name.length + 1).trimStart()
     if (!whole || !rule(permissions, value, prefixed)) return name
   }
 }

@@ -85,31 +85,36 @@ export class DurableConsumer implements Consumer {
   }
 
   async #start(filter: string): Promise<void> {
+    const { consumer, concurrency } = this.#settings
+    try {
+      const api = new JetStreamApi(transportLink(this.#transport))
+      await this.#ensure(api, filter)
+      this.#pull = new Pull(this.#transport, api, this.#stream, consumer, {
+        room: () => concurrency - this.#running - this.#waiting.length,
+        message: (pulled) => this.#take(pulled),
+        gone: (error) => this.#ended(error),
+      })
+      await this.#pull.ready
+      this.#pull.fill()
+    } catch (error) {
+      throw this.#ended(error as Error)
+    }
+  }
+
+  async #ensure(api: JetStreamApi, filter: string): Promise<void> {
     const { consumer: name, from, ackWait, ordered } = this.#settings
-    const stream = this.#stream
-    const api = new JetStreamApi(transportLink(this.#transport))
-    while (true) {
+    while (!this.#stopped) {
       try {
-        await ensureConsumer(api, { stream, name, filter, from, ackWait, ordered })
-        break
+        return await ensureConsumer(api, { stream: this.#stream, name, filter, from, ackWait, ordered })
       } catch (error) {
-        if (this.#stopped) throw ended()
-        if (isLasting(error)) throw this.#ended(error)
+        if (isLasting(error)) throw error
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE))
     }
-    if (this.#stopped) throw ended()
-    const pull = new Pull(this.#transport, api, stream, name, {
-      room: () => this.#settings.concurrency - this.#running - this.#waiting.length,
-      message: (pulled) => this.#take(pulled),
-      gone: (error) => this.#ended(error),
-    })
-    this.#pull = pull
-    await pull.ready
-    pull.fill()
+    throw new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
   }
 
-  #ended(error: SpanwireError): SpanwireError {
+  #ended(error: Error): Error {
     if (!this.#stopped) {
       this.#leave()
       guard(this.#callbacks.onEnd, (cause) => console.error('spanwire: onEnd threw', cause), [error])
@@ -231,8 +236,4 @@ class Unreadable implements Failure {
 
 function deadly(delivered: number): Error {
   return new Error(`Delivered ${delivered - 1} times, and nobody lived to say what came of it.`)
-}
-
-function ended(): SpanwireError {
-  return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
 }

@@ -1,17 +1,18 @@
 import { isSpanwireError, type SpanwireError, type SpanwireErrorCode } from '../errors.ts'
 
-const LASTING: readonly SpanwireErrorCode[] = [
-  'stream-not-found',
-  'stream-conflict',
-  'payload-too-large',
-  'permission-denied',
-  'invalid-argument',
-  'invalid-subject',
-  'unsupported',
-  'connection-closed',
+/** These pass by themselves. */
+const PASSING: readonly SpanwireErrorCode[] = [
+  'timeout',
+  'aborted',
+  'no-responders',
+  'connection-lost',
+  'connection-refused',
+  'upstream-unavailable',
+  'offline-queue-full',
+  'rate-limited',
 ]
 
 /** Whether what JetStream was asked for can't be had by asking again. */
 export function isLasting(error: unknown): error is SpanwireError {
-  return isSpanwireError(error) && LASTING.includes(error.code)
+  return isSpanwireError(error) && !PASSING.includes(error.code)
 }

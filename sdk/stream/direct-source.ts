@@ -15,6 +15,7 @@ import type { ReplaySource } from './replay-source.ts'
 const LIMITS = { messages: 50_000, bytes: 33_554_432 }
 /** Between attempts to reach JetStream, in ms. */
 const PAUSE = 500
+
 export function directSource(transport: Transport): ReplaySource {
   const api = new JetStreamApi(transportLink(transport))
 

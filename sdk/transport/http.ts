@@ -34,7 +34,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     patience: number,
     signal?: AbortSignal,
   ): Promise<Response> {
-    const limit = AbortSignal.timeout(patience)
+    const limit = AbortSignal.timeout(Math.ceil(patience))
     try {
       closed.signal.throwIfAborted()
       signal?.throwIfAborted()

@@ -2,7 +2,8 @@ import { describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { createTestBridge } from '../../../bridge/testing.ts'
 import { consume } from '../../../sdk/consumer.ts'
-import { defineEvents } from '../../../sdk/index.ts'
+import { http } from '../../../sdk/http.ts'
+import { defineEvents, SpanwireError } from '../../../sdk/index.ts'
 
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
@@ -98,6 +99,30 @@ describe('options of a consumer', () => {
       expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(text) }),
     )
     expect(subscribe).not.toHaveBeenCalled()
+  })
+
+  it('a transport that can receive nothing is refused', async () => {
+    await using bridge = createTestBridge()
+    await bridge.ensureStreams(events)
+    const ends: Error[] = []
+    const transport = http({ url: 'http://bridge', fetch: bridge.fetch as typeof fetch })
+    const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
+    const { ready } = consume(events, transport, 'jobs.{id}', () => {}, options)
+    await expect(ready).rejects.toMatchObject({ code: 'unsupported' })
+    expect(ends).toEqual([expect.objectContaining({ code: 'unsupported' })])
+  })
+
+  it('who drains before it is ready ends it', async () => {
+    await using bridge = createTestBridge()
+    const network = bridge.network()
+    network.down()
+    const ends: Error[] = []
+    const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
+    const worker = consume(events, bridge.transport({ network }), 'jobs.{id}', () => {}, options)
+    await worker.drain()
+    network.heal()
+    await expect(worker.ready).rejects.toBeInstanceOf(SpanwireError)
+    expect(ends).toEqual([])
   })
 
   it('events that no stream keeps, or that are none, are refused', async () => {
