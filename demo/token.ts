@@ -24,9 +24,9 @@ export function publisherToken(secret: string): Promise<string> {
   return sign(secret, 'publisher', { pub: { allow: ['flights.>'] } })
 }
 
-/** A token for whoever sets the demo up: may make streams. */
+/** A token for whoever sets the demo up: may make streams, of what it may read itself. */
 export function operatorToken(secret: string): Promise<string> {
-  return sign(secret, 'operator', { pub: { allow: ['$JS.API.>'] } })
+  return sign(secret, 'operator', { pub: { allow: ['$JS.API.>'] }, sub: { allow: ['flights.>', 'chat.>'] } })
 }
 
 function sign(secret: string, subject: string, nats: Permissions): Promise<string> {

@@ -36,7 +36,8 @@ export interface StreamChange {
 
 /**
  * Makes the streams that a contract names, or brings them up to date: each keeps the subjects of its events. Do it when
- * you deploy, with credentials that may use `$JS.API.>`.
+ * you deploy, with credentials that may use `$JS.API.>`; through a bridge they must also allow to subscribe to what a stream
+ * is to keep.
  *
  *     await ensureStreams(events, nats({ url: 'nats://127.0.0.1:4222' }), { defaults: { maxAge: 7 * 86_400_000 } })
  *

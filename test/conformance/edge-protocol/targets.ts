@@ -47,13 +47,15 @@ export async function bridgeCredentials(secret: string = AUDIT_SECRET): Promise<
 
 /** The reference: a plain nats-server. */
 export async function natsServerTarget(): Promise<AuditTarget> {
+  // Well before its first PING: who answers that has said something else before CONNECT.
+  const connectTimeout = 400
   const server = await startNatsServer({
     config: `
       ping_interval: "1s"
       ping_max: 2
       max_subscriptions: ${limits.maxSubscriptions}
       authorization {
-        timeout: 1
+        timeout: ${connectTimeout / 1_000}
         users: [
           { user: full, password: full }
           { user: limited, password: limited, permissions: {
@@ -71,7 +73,7 @@ export async function natsServerTarget(): Promise<AuditTarget> {
       limited: { user: 'limited', pass: 'limited' },
       wrong: { user: 'full', pass: 'wrong' },
     },
-    limits,
+    limits: { ...limits, connectTimeout },
     close: () => server[Symbol.asyncDispose](),
   }
 }
