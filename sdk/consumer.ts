@@ -3,7 +3,7 @@ import type { EventOf, StreamEventName } from './bus/bus.ts'
 import type { ReceivedEvent } from './bus/received-event.ts'
 import { type Consumer, DurableConsumer } from './consumer/consumer.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './consumer/options.ts'
-import { type Events, readEvent } from './contract/contract.ts'
+import { type Events, findEvent } from './contract/contract.ts'
 import { isSpanwireError, SpanwireError } from './errors.ts'
 import { toTransport } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
@@ -38,9 +38,7 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
   handler: (event: EventOf<Contract, Name>, delivery: DeliveryInfo) => unknown,
   options: ConsumeOptions<Contract, Name>,
 ): Consumer {
-  const entry = Object.hasOwn(events, name) && events[name]
-  if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
-  const event = readEvent(name, entry)
+  const event = findEvent(events, name)
   const { stream } = event
   if (stream === undefined)
     throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)

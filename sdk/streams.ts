@@ -2,6 +2,7 @@
 import { type Events, readEvent } from './contract/contract.ts'
 import { SpanwireError } from './errors.ts'
 import { JetStreamApi, type StreamConfig } from './jetstream/api.ts'
+import { isJetStreamName } from './jetstream/name.ts'
 import {
   changesOf,
   destructiveChanges,
@@ -56,7 +57,7 @@ export async function ensureStreams(
   const api = new JetStreamApi(transportLink(toTransport(connection)))
   const plans: Array<{ readonly change: StreamChange; readonly config: StreamConfig }> = []
   for (const [name, subjects] of subjectsByStream(events)) {
-    if (!/^[^.*>\s/\\]+$/.test(name))
+    if (!isJetStreamName(name))
       throw new SpanwireError('invalid-argument', `${JSON.stringify(name)} can't be the name of a stream.`)
     const wanted = toConfig({ ...defaults, ...streams[name] })
     const state = await api.streamState(name)

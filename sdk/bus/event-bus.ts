@@ -1,4 +1,4 @@
-import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
+import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
 import { validate } from '../contract/validate.ts'
 import { SpanwireError } from '../errors.ts'
 import { guard } from '../guard.ts'
@@ -69,9 +69,7 @@ export function createBus(
   function find(name: string): ContractEvent {
     let event = events.get(name)
     if (!event) {
-      const entry = Object.hasOwn(contract, name) && contract[name]
-      if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
-      event = readEvent(name, entry)
+      event = findEvent(contract, name)
       events.set(name, event)
     }
     return event

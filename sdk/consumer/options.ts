@@ -2,6 +2,7 @@ import type { EventOf } from '../bus/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
 import { SpanwireError } from '../errors.ts'
+import { isJetStreamName } from '../jetstream/name.ts'
 import { isSubject } from '../subject.ts'
 
 /** Where a consumer begins that is not there yet: with all that the stream has, what is new, or from a sequence or time. */
@@ -61,10 +62,8 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
 
 const BACKOFF = [1_000, 5_000, 30_000, 120_000]
 const ATTEMPTS = 5
-/** A name is a token of a subject, and a file of the server's. */
-const NAME = /^[^.*>\s/\\]+$/
 
-/** With defaults, and without what only types are made of. */
+/** With defaults, and without what depends on a contract's types. */
 export interface Settings {
   readonly consumer: string
   readonly from: ConsumerStart
@@ -75,8 +74,11 @@ export interface Settings {
   readonly deadLetter: Required<DeadLetter> | undefined
 }
 
+/** The same as an application gives it. */
+type Given = Pick<Settings, 'consumer'> & Partial<Omit<Settings, 'deadLetter'>> & { readonly deadLetter?: DeadLetter }
+
 /** @throws SpanwireError `invalid-argument` */
-export function readSettings(options: Omit<Settings, 'deadLetter'> | object): Settings {
+export function readSettings(options: Given): Settings {
   const {
     consumer,
     from = 'all',
@@ -85,13 +87,13 @@ export function readSettings(options: Omit<Settings, 'deadLetter'> | object): Se
     ackWait = 30_000,
     backoff = BACKOFF,
     deadLetter,
-  } = options as ConsumeOptions<Record<string, never>, never>
+  } = options
   const check = (holds: boolean, what: string) => {
     if (!holds) throw new SpanwireError('invalid-argument', `${what}.`)
   }
   const isCount = (value: number) => Number.isSafeInteger(value) && value > 0
   check(
-    typeof consumer === 'string' && NAME.test(consumer),
+    typeof consumer === 'string' && isJetStreamName(consumer),
     'consumer must be a name without dots, wildcards and blanks',
   )
   check(isCount(concurrency), 'concurrency must be a whole number from 1')

@@ -1,3 +1,4 @@
+import { SpanwireError } from '../errors.ts'
 import { type Codec, json } from './codec.ts'
 import type { EventDefinition, EventEntry, WithStream } from './event.ts'
 import type { StandardSchema } from './standard-schema.ts'
@@ -53,6 +54,16 @@ export interface ContractEvent {
   readonly codec: Codec
   /** The JetStream stream that keeps it, if any. */
   readonly stream: string | undefined
+}
+
+/**
+ * An event of a contract by its name, ready for use.
+ * @throws SpanwireError `unknown-event`
+ */
+export function findEvent(contract: Events, name: string): ContractEvent {
+  const entry = Object.hasOwn(contract, name) && contract[name]
+  if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
+  return readEvent(name, entry)
 }
 
 /** Makes an entry of a contract ready for use. */

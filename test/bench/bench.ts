@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { root } from '../build/source-files.ts'
+import { median } from './median.ts'
 import { SYSTEMS } from './systems.ts'
 import { type Figures, GROWTH, WORKLOADS } from './workloads.ts'
 
@@ -48,7 +49,6 @@ for (const name of workloads) {
   }
 }
 
-const median = (numbers: number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
 const table: Record<string, Record<string, string>> = {}
 for (const system of systems) {
   table[system] = {}

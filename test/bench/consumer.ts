@@ -10,6 +10,7 @@ import { defineEvents, type StandardSchema } from '../../sdk/index.ts'
 import { nats } from '../../sdk/nats.ts'
 import { ensureStreams } from '../../sdk/streams.ts'
 import { startNatsServer } from '../support/nats-server.ts'
+import { median } from './median.ts'
 
 const EVENTS = 20_000
 const AT_A_TIME = 100
@@ -84,7 +85,6 @@ for (let i = 0; i <= RUNS; i++)
     // The first one is for the compiler.
     if (i > 0) times[kind] = [...(times[kind] ?? []), time]
   }
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 const base = median(Object.values(times)[0] ?? [])
 console.table(
   Object.fromEntries(

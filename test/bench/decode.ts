@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { connect, defineEvents, type StandardSchema, webSocket } from '../../sdk/index.ts'
 import { encodeInfo, encodeMessage } from '../../sdk/protocol/server-op.ts'
+import { median } from './median.ts'
 
 const EVENTS = 500_000
 const PER_CHUNK = 256
@@ -65,7 +66,6 @@ for (let run = 0; run <= RUNS; run++)
     // The first run compiles.
     if (run > 0) times[name] = [...(times[name] ?? []), performance.now() - began]
   }
-const median = (of: number[]) => [...of].sort((a, b) => a - b)[of.length >> 1] ?? Number.NaN
 const raw = median(times['JSON.parse and a call'] ?? [])
 console.table(
   Object.fromEntries(
