@@ -80,7 +80,7 @@ describe.each([
     upstream.subscribe('n', undefined, ({ payload }) => seen.push(text(payload)))
     let sent = 0
     const publishing = setInterval(() => {
-      for (let i = 0; i < 100; i++) upstream.publish({ subject: 'n', payload: bytes(`${sent++}`) })
+      for (let i = 0; i < 10; i++) upstream.publish({ subject: 'n', payload: bytes(`${sent++}`) })
     }, 1)
     try {
       process.kill(server.pid, 'SIGUSR2')

@@ -1,6 +1,7 @@
 /**
- * Runs a bridge on the runtime that this is started with: `<runtime> host.ts <options as JSON>`. Prints its URL,
- * drains when its standard input says anything, and ends when that does.
+ * Runs a bridge on the runtime that this is started with: `<runtime> host.ts <options as JSON>`. Prints its URL once its
+ * upstream is open (before that a PONG doesn't say that a subscription is live), drains when its standard input says
+ * anything, and ends when that does.
  */
 import type { ServeOptions } from '../../bridge/server.ts'
 
@@ -8,6 +9,7 @@ const runtime = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'n
 const { serve } = (await import(`../../bridge/${runtime}.ts`)) as typeof import('../../bridge/node.ts')
 
 const server = await serve(JSON.parse(process.argv[2] ?? '') as ServeOptions)
+await server.bridge.hub.opened
 console.log(`listening on ${server.url} (${runtime})`)
 
 async function end(how: () => Promise<void>): Promise<void> {

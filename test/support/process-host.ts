@@ -28,7 +28,7 @@ export function runOn(runtime: Runtime, module: string, args: readonly string[])
   return spawn(`${root}node_modules/.bin/${runtime}`, [...flags, `${root}${module}`, ...args], { cwd: root })
 }
 
-/** Starts test/runtimes/host.ts and waits until it listens. */
+/** Starts test/runtimes/host.ts and waits until it listens and has its upstream. */
 export async function startHost(runtime: Runtime, options: ServeOptions): Promise<HostProcess> {
   const child = runOn(runtime, 'test/runtimes/host.ts', [JSON.stringify(options)])
   let output = ''

@@ -43,6 +43,7 @@ export async function natsServerEndpoint(): Promise<ClientEndpoint> {
 export async function nodeBridgeEndpoint(upstream: 'url' | 'wsUrl' = 'url'): Promise<ClientEndpoint> {
   const server = await startNatsServer()
   const bridge = await serve({ upstream: server[upstream], auth: { secret: AUDIT_SECRET } })
+  await bridge.bridge.hub.opened
   const { full, limited, wrong } = await bridgeCredentials()
   const close = async () => {
     await bridge.close()

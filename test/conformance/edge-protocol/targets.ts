@@ -97,6 +97,7 @@ export async function onNatsServer(start: (server: NatsServer) => Promise<AuditT
 export async function nodeTarget(upstream: ServeOptions['upstream']): Promise<AuditTarget> {
   // The tolerance for other people's clocks would only make the audit of expiry wait.
   const bridge = await serve({ upstream, auth: { secret: AUDIT_SECRET, clockTolerance: 0 }, limits: auditLimits })
+  await bridge.bridge.hub.opened
   return {
     url: `${bridge.url.replace('http', 'ws')}/nats`,
     isBridge: true,
