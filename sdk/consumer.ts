@@ -42,7 +42,7 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
   const { stream } = event
   if (stream === undefined)
     throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)
-  const settings = readSettings(options)
+  const settings = readSettings(options, Object.keys(event.template.params('')))
   const filter = event.template.filter(options.params ?? {})
   const { onError = report, onEnd = reportEnd } = options
   // The contract's types are the caller's: inside there is one kind of event.

@@ -11,6 +11,12 @@ export interface Acknowledgement {
   done(): Promise<void>
   /** It comes again after so many ms; 0 for at once. */
   again(delay: number): Promise<void>
+  /** JetStream heard nothing of it for so long that it gives it to somebody again. */
+  readonly isLost: boolean
+  /** It came once more: it is ours for another while. */
+  renew(): void
+  /** Nothing more is said of it. */
+  drop(): void
 }
 
 /**
@@ -19,7 +25,13 @@ export interface Acknowledgement {
  */
 export function holdDelivery(transport: Transport, ackTo: string, ackWait: number): Acknowledgement {
   const tell = (text: string) => transport.publish(ackTo, encode(text))
-  const alive = setInterval(() => void tell('+WPI').catch(() => {}), ackWait / 3)
+  let heard = performance.now()
+  const keep = async () => {
+    const said = performance.now()
+    await tell('+WPI')
+    heard = said
+  }
+  const alive = setInterval(() => void keep().catch(() => {}), ackWait / 3)
   const settle = async (text: string) => {
     clearInterval(alive)
     const until = performance.now() + ackWait
@@ -36,5 +48,12 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
     done: () => settle('+ACK'),
     // In ns.
     again: (delay) => settle(delay > 0 ? `-NAK {"delay": ${Math.round(delay * 1e6)}}` : '-NAK'),
+    get isLost() {
+      return performance.now() - heard > ackWait
+    },
+    renew() {
+      heard = performance.now()
+    },
+    drop: () => clearInterval(alive),
   }
 }

@@ -1,33 +1,31 @@
-import { ReceivedEvent } from '../bus/received-event.ts'
 import type { ContractEvent } from '../contract/contract.ts'
-import { validate } from '../contract/validate.ts'
-import { isSpanwireError, SpanwireError } from '../errors.ts'
+import { SpanwireError } from '../errors.ts'
 import { guard } from '../guard.ts'
 import { JetStreamApi } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
+import type { StoredMessage } from '../jetstream/link.ts'
 import { transportLink } from '../jetstream/transport-link.ts'
 import type { Transport } from '../transport/transport.ts'
 import { type Acknowledgement, holdDelivery } from './acknowledgement.ts'
-import { buryEvent } from './dead-letter.ts'
 import { ensureConsumer } from './durable.ts'
-import type { DeliveryInfo, Settings } from './options.ts'
+import { type Callbacks, Handling, type Outcome } from './handling.ts'
+import { Lanes } from './lanes.ts'
+import { MOST_HELD, type Settings } from './options.ts'
 import { Pull, type Pulled } from './pull.ts'
 
 /** Between attempts to reach JetStream, in ms. */
 const PAUSE = 1_000
-/** An event that was delivered so many times as often as it may fail ends the processes that handle it. */
-const DEADLY = 2
-
-/** What an application wants of its events. */
-export interface Callbacks {
-  readonly handler: (event: ReceivedEvent, delivery: DeliveryInfo) => unknown
-  readonly onError: (error: unknown, event: ReceivedEvent, delivery: DeliveryInfo) => void
-  readonly onEnd: (error: Error) => void
-}
+/** How often to look whether another process has let go, in ms. */
+const LOOK_AGAIN = 250
 
 /** An event that this process has, and hasn't acknowledged. */
 interface Held {
-  readonly pulled: Pulled
+  readonly message: StoredMessage
+  readonly seq: number
+  /** Events of a lane are handled one after the other. */
+  readonly lane: string
+  /** 1 for the first. */
+  attempt: number
   readonly acknowledgement: Acknowledgement
 }
 
@@ -46,15 +44,21 @@ export interface Consumer extends AsyncDisposable {
 export class DurableConsumer implements Consumer {
   readonly ready: Promise<void>
   readonly #transport: Transport
+  readonly #api: JetStreamApi
   readonly #event: ContractEvent
   readonly #stream: string
   readonly #settings: Settings
-  readonly #callbacks: Callbacks
+  readonly #onEnd: Callbacks['onEnd']
+  readonly #handling: Handling
   #pull: Pull | undefined
-  readonly #waiting: Held[] = []
+  readonly #waiting = new Lanes<Held>()
+  /** Those that wait, and those whose handlers run, by sequence. */
+  readonly #held = new Map<number, Held>()
   /** Handlers, and what JetStream is still to be told. */
   readonly #work = new Set<Promise<void>>()
   #running = 0
+  /** Set while others may still have events that come before those which wait here. */
+  #takeover: object | undefined
   #draining: Promise<void> | undefined
   #stopped = false
 
@@ -67,10 +71,12 @@ export class DurableConsumer implements Consumer {
     callbacks: Callbacks,
   ) {
     this.#transport = transport
+    this.#api = new JetStreamApi(transportLink(transport))
     this.#event = event
     this.#stream = stream
     this.#settings = settings
-    this.#callbacks = callbacks
+    this.#onEnd = callbacks.onEnd
+    this.#handling = new Handling(transport, event, stream, settings, callbacks)
     this.ready = this.#start(filter)
     this.ready.catch(() => {})
   }
@@ -84,14 +90,20 @@ export class DurableConsumer implements Consumer {
     return this.drain()
   }
 
+  get #byLane(): boolean {
+    return this.#settings.order === 'by-lane'
+  }
+
   async #start(filter: string): Promise<void> {
-    const { consumer, concurrency } = this.#settings
+    const { consumer, concurrency, ackWait } = this.#settings
+    const target = { stream: this.#stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
     try {
-      const api = new JetStreamApi(transportLink(this.#transport))
-      await this.#ensure(api, filter)
-      this.#pull = new Pull(this.#transport, api, this.#stream, consumer, {
-        room: () => concurrency - this.#running - this.#waiting.length,
+      await this.#ensure(filter)
+      this.#pull = new Pull(this.#transport, this.#api, target, {
+        room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
         message: (pulled) => this.#take(pulled),
+        pinned: () => void this.#takeOver(),
+        unpinned: () => this.#giveBack(),
         gone: (error) => this.#ended(error),
       })
       await this.#pull.ready
@@ -101,112 +113,121 @@ export class DurableConsumer implements Consumer {
     }
   }
 
-  async #ensure(api: JetStreamApi, filter: string): Promise<void> {
-    const { consumer: name, from, ackWait, ordered } = this.#settings
+  async #ensure(filter: string): Promise<void> {
+    const { consumer: name, from, ackWait, order } = this.#settings
     while (!this.#stopped) {
       try {
-        return await ensureConsumer(api, { stream: this.#stream, name, filter, from, ackWait, ordered })
+        return await ensureConsumer(this.#api, { stream: this.#stream, name, filter, from, ackWait, order })
       } catch (error) {
         if (isLasting(error)) throw error
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE))
+      await pause(PAUSE)
     }
     throw new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
   }
 
   #ended(error: Error): Error {
     if (!this.#stopped) {
-      this.#leave()
-      guard(this.#callbacks.onEnd, (cause) => console.error('spanwire: onEnd threw', cause), [error])
+      this.#stopped = true
+      this.#giveBack()
+      guard(this.#onEnd, (cause) => console.error('spanwire: onEnd threw', cause), [error])
     }
     return error
   }
 
   async #drain(): Promise<void> {
-    this.#leave()
+    this.#stopped = true
+    this.#giveBack()
     await this.#pull?.stop()
     while (this.#work.size > 0) await Promise.all(this.#work)
+    this.#pull?.unpin()
   }
 
-  /** Begins nothing more. */
-  #leave(): void {
-    this.#stopped = true
-    for (const held of this.#waiting.splice(0)) this.#giveBack(held)
+  /** What has not begun may begin elsewhere. */
+  #giveBack(): void {
+    for (const held of this.#waiting.clear()) {
+      this.#held.delete(held.seq)
+      this.#track(held.acknowledgement.again(0))
+    }
   }
 
-  #take(pulled: Pulled): void {
-    const held = { pulled, acknowledgement: holdDelivery(this.#transport, pulled.ackTo, this.#settings.ackWait) }
-    if (this.#stopped) return this.#giveBack(held)
-    this.#waiting.push(held)
+  #take({ message, delivered, ackTo }: Pulled): void {
+    const { seq, subject } = message
+    const known = this.#held.get(seq)
+    if (known) return known.acknowledgement.renew()
+    const acknowledgement = holdDelivery(this.#transport, ackTo, this.#settings.ackWait)
+    if (this.#stopped) return this.#track(acknowledgement.again(0))
+    const held = { message, seq, lane: this.#laneOf(seq, subject), attempt: delivered, acknowledgement }
+    this.#held.set(seq, held)
+    this.#waiting.add(held)
     this.#next()
   }
 
-  #giveBack({ acknowledgement }: Held): void {
-    this.#track(acknowledgement.again(0))
+  #laneOf(seq: number, subject: string): string {
+    if (!this.#byLane) return String(seq)
+    const params = this.#event.template.params(subject)
+    // No subject has a blank.
+    return this.#settings.laneBy.map((name) => params[name]).join(' ')
   }
 
   #next(): void {
-    while (this.#running < this.#settings.concurrency) {
-      const held = this.#waiting.shift()
+    while (this.#running < this.#settings.concurrency && !this.#takeover) {
+      const held = this.#waiting.next()
       if (!held) return
-      this.#running++
-      this.#track(
-        this.#run(held, () => {
-          this.#running--
-          this.#next()
-          this.#pull?.fill()
-        }),
-      )
+      if (held.acknowledgement.isLost) this.#forget(held)
+      else this.#begin(held)
     }
   }
 
-  /** @param free called when the handler has ended: what is told of it needs no room */
-  async #run({ pulled, acknowledgement }: Held, free: () => void): Promise<void> {
-    const { message, delivered } = pulled
-    const { codec, schema } = this.#event
-    const { backoff, deadLetter } = this.#settings
-    let failure: Failure | undefined
-    try {
-      if (deadLetter && delivered > DEADLY * deadLetter.attempts) throw deadly(delivered)
-      let data: unknown
-      try {
-        data = codec.decode(message.payload)
-        data = await validate(schema, data, message.subject)
-      } catch (error) {
-        throw new Unreadable(error, data)
-      }
-      await this.#callbacks.handler(new ReceivedEvent(this.#event, message, data), { attempt: delivered })
-    } catch (error) {
-      failure = error instanceof Unreadable ? error : { error }
+  #begin(held: Held): void {
+    this.#running++
+    const ended = () => {
+      this.#running--
+      this.#held.delete(held.seq)
+      this.#next()
+      this.#pull?.fill()
     }
-    free()
-    if (!failure) return acknowledgement.done()
-    const event = new ReceivedEvent(this.#event, message, failure.data)
-    this.#report(failure.error, event, delivered)
-    if (await this.#bury(pulled, failure, event)) return acknowledgement.done()
-    return acknowledgement.again(backoff[Math.min(delivered, backoff.length) - 1] ?? 0)
+    this.#track(this.#handling.handle(held.message, held.attempt, ended).then((outcome) => this.#settle(held, outcome)))
   }
 
-  /** Whether the event is out of the way. */
-  async #bury({ message, delivered }: Pulled, failure: Failure, event: ReceivedEvent): Promise<boolean> {
-    const { deadLetter, consumer } = this.#settings
-    if (!deadLetter || (delivered < deadLetter.attempts && !(failure instanceof Unreadable))) return false
-    try {
-      const why = { stream: this.#stream, consumer, attempts: delivered, error: failure.error }
-      await buryEvent(this.#transport, deadLetter.subject, message, why)
-      return true
-    } catch (cause) {
-      this.#report(cause, event, delivered)
-      return false
+  #settle(held: Held, outcome: Outcome): Promise<void> | undefined {
+    const { acknowledgement } = held
+    const isLost = this.#byLane && acknowledgement.isLost
+    if (outcome !== 'done' && this.#pull?.isPinned && !this.#stopped && !isLost) {
+      held.attempt++
+      this.#held.set(held.seq, held)
+      this.#waiting.rest(held, outcome.again, () => this.#next())
+      return undefined
     }
+    this.#waiting.finish(held)
+    // It is on its way to somebody again: those behind it wait until that is over.
+    if (isLost) void this.#takeOver()
+    this.#next()
+    return outcome === 'done' ? acknowledgement.done() : acknowledgement.again(outcome.again)
   }
 
-  #report(error: unknown, event: ReceivedEvent, attempt: number): void {
-    guard(this.#callbacks.onError, (cause) => console.error('spanwire: onError threw', cause), [
-      error,
-      event,
-      { attempt },
-    ])
+  /** JetStream gives it to somebody again, and maybe what was taken after it. */
+  #forget(held: Held): void {
+    held.acknowledgement.drop()
+    this.#held.delete(held.seq)
+    this.#waiting.finish(held)
+    if (this.#byLane) void this.#takeOver()
+  }
+
+  /**
+   * Begins nothing as long as JetStream waits for the acknowledgement of an event that isn't here: it may come before one
+   * that is. If its process lives it will say so; else JetStream gives it to this one.
+   */
+  async #takeOver(): Promise<void> {
+    const own = {}
+    this.#takeover = own
+    const { consumer } = this.#settings
+    while (this.#takeover === own && !this.#stopped) {
+      const out = await this.#api.unacknowledged(this.#stream, consumer).catch(() => Number.POSITIVE_INFINITY)
+      if (this.#takeover === own && out <= this.#held.size) this.#takeover = undefined
+      else await pause(LOOK_AGAIN)
+    }
+    this.#next()
   }
 
   #track(work: Promise<void>): void {
@@ -215,25 +236,6 @@ export class DurableConsumer implements Consumer {
   }
 }
 
-interface Failure {
-  readonly error: unknown
-  readonly data?: unknown
-}
-
-/** An event whose data can't be read. */
-class Unreadable implements Failure {
-  readonly error: unknown
-  /** As far as it was decoded. */
-  readonly data: unknown
-
-  constructor(cause: unknown, data: unknown) {
-    this.error = isSpanwireError(cause)
-      ? cause
-      : new SpanwireError('invalid-data', "The event's data can't be read.", { cause })
-    this.data = data
-  }
-}
-
-function deadly(delivered: number): Error {
-  return new Error(`Delivered ${delivered - 1} times, and nobody lived to say what came of it.`)
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

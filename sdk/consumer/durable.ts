@@ -1,6 +1,7 @@
 import { SpanwireError } from '../errors.ts'
 import type { ConsumerConfig, JetStreamApi } from '../jetstream/api.ts'
-import type { ConsumerStart } from './options.ts'
+import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
+import { GROUP } from './pin.ts'
 
 /** What a durable consumer is to be. */
 export interface Durable {
@@ -10,7 +11,7 @@ export interface Durable {
   readonly from: ConsumerStart
   /** In ms. */
   readonly ackWait: number
-  readonly ordered: boolean
+  readonly order: Order
 }
 
 const MS = 1_000_000
@@ -19,24 +20,54 @@ const IN_FLIGHT = 1_000
 
 /**
  * Makes the consumer, or brings it up to date; what it has acknowledged stays.
- * @throws SpanwireError `stream-conflict` if there is another kind of consumer of that name, or one with another filter
+ * @throws SpanwireError `stream-conflict` if there is another kind of consumer of that name, or one with another filter;
+ * `unsupported` if the server can't keep its order
  */
 export async function ensureConsumer(api: JetStreamApi, durable: Durable): Promise<void> {
-  const { stream, name, filter, from, ackWait, ordered } = durable
-  const settings = { ack_wait: ackWait * MS, max_ack_pending: ordered ? 1 : IN_FLIGHT }
+  const { stream, name, filter, from } = durable
+  const settings = toSettings(durable)
   const there = await api.consumer(stream, name)
-  if (!there) {
-    // Attempts are counted here: what JetStream gives up stays where nobody looks.
-    const fixed = { filter_subject: filter, ack_policy: 'explicit', max_deliver: -1 }
-    return api.putConsumer(stream, name, { ...fixed, ...settings, ...toPolicy(from) })
-  }
-  if (there.deliver_subject !== undefined || there.ack_policy !== 'explicit' || there.filter_subject !== filter)
+  if (
+    there &&
+    (there.deliver_subject !== undefined || there.ack_policy !== 'explicit' || there.filter_subject !== filter)
+  )
     throw new SpanwireError(
       'stream-conflict',
       `The stream ${stream} has another consumer ${name} (filter ${there.filter_subject}): take another name.`,
     )
-  if (there.ack_wait !== settings.ack_wait || there.max_ack_pending !== settings.max_ack_pending)
-    await api.putConsumer(stream, name, { ...there, ...settings })
+  if (there && hasSettings(there, settings)) return
+  // Attempts are counted here: what JetStream gives up stays where nobody looks.
+  const fixed = there
+    ? withoutSettings(there)
+    : { filter_subject: filter, ack_policy: 'explicit', max_deliver: -1, ...toPolicy(from) }
+  const made = await api.putConsumer(stream, name, { ...fixed, ...settings })
+  if (hasSettings(made, settings)) return
+  if (!there) api.deleteConsumer(stream, name)
+  throw new SpanwireError('unsupported', 'Order by params needs nats-server 2.11 or later: use it, or ordered: true.')
+}
+
+/** What may change, and must be the same for all processes. */
+function toSettings({ ackWait, order }: Durable): ConsumerConfig {
+  const ack_wait = ackWait * MS
+  if (order === 'by-lane')
+    return {
+      ack_wait,
+      max_ack_pending: MOST_HELD,
+      priority_groups: [GROUP],
+      priority_policy: 'pinned_client',
+      priority_timeout: ack_wait,
+    }
+  return { ack_wait, max_ack_pending: order === 'one-by-one' ? 1 : IN_FLIGHT }
+}
+
+function withoutSettings(config: ConsumerConfig): ConsumerConfig {
+  const { priority_groups: _, priority_policy: __, priority_timeout: ___, ...fixed } = config
+  return fixed
+}
+
+function hasSettings(config: ConsumerConfig, settings: ConsumerConfig): boolean {
+  const same = Object.entries(settings).every(([field, value]) => String(config[field]) === String(value))
+  return same && (config.priority_policy ?? 'none') === (settings.priority_policy ?? 'none')
 }
 
 function toPolicy(from: ConsumerStart): ConsumerConfig {

@@ -1,6 +1,6 @@
 import type { EventOf } from '../bus/bus.ts'
 import type { EventName } from '../contract/contract.ts'
-import type { ParamsFilter } from '../contract/template-types.ts'
+import type { ParamName, ParamsFilter } from '../contract/template-types.ts'
 import { SpanwireError } from '../errors.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
 import { isSubject } from '../subject.ts'
@@ -35,10 +35,17 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
   /** Handlers that may run at a time in this process. Default 1. */
   readonly concurrency?: number
   /**
-   * One event at a time, of all processes together: none is begun before the one before it is done, however often that
-   * has to be tried. Default false: an event that is tried again comes after later ones.
+   * `true`: one event at a time, of all processes together. None is begun before the one before it is done, however often
+   * that has to be tried.
+   *
+   * A param's name, or several: events that have these in common one after the other, others beside them, as many at a
+   * time as `concurrency` says (Kafka's order within a key). One process has all of the work then; when it drains another
+   * takes over, and when it dies or isn't heard of, after `ackWait` or two. Needs nats-server 2.11. An event that is tried
+   * again keeps its process, and those behind it wait; at most 256 events are held at a time.
+   *
+   * Default false: no order between events that run at the same time, or are tried again.
    */
-  readonly ordered?: boolean
+  readonly ordered?: boolean | ParamName<Name> | ReadonlyArray<ParamName<Name>>
   /**
    * After how long without a sign of a process its events are given to others, in ms. Default 30,000, at least 1,000. A
    * handler may take longer: it is kept alive as long as its process lives.
@@ -63,22 +70,37 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
 const BACKOFF = [1_000, 5_000, 30_000, 120_000]
 const ATTEMPTS = 5
 
+/** Most events that a process takes where each is kept until those before it in its lane are done. */
+export const MOST_HELD = 256
+
+/** Any, one event at a time over all processes, or one at a time of each lane. */
+export type Order = 'none' | 'one-by-one' | 'by-lane'
+
 /** With defaults, and without what depends on a contract's types. */
 export interface Settings {
   readonly consumer: string
   readonly from: ConsumerStart
   readonly concurrency: number
-  readonly ordered: boolean
+  readonly order: Order
+  /** Which lane an event belongs to, by its params. */
+  readonly laneBy: readonly string[]
   readonly ackWait: number
   readonly backoff: readonly number[]
   readonly deadLetter: Required<DeadLetter> | undefined
 }
 
 /** The same as an application gives it. */
-type Given = Pick<Settings, 'consumer'> & Partial<Omit<Settings, 'deadLetter'>> & { readonly deadLetter?: DeadLetter }
+type Given = Pick<Settings, 'consumer'> &
+  Partial<Omit<Settings, 'deadLetter' | 'order' | 'laneBy'>> & {
+    readonly deadLetter?: DeadLetter
+    readonly ordered?: boolean | string | readonly string[]
+  }
 
-/** @throws SpanwireError `invalid-argument` */
-export function readSettings(options: Given): Settings {
+/**
+ * @param params those of the event
+ * @throws SpanwireError `invalid-argument`
+ */
+export function readSettings(options: Given, params: readonly string[]): Settings {
   const {
     consumer,
     from = 'all',
@@ -97,10 +119,18 @@ export function readSettings(options: Given): Settings {
     'consumer must be a name without dots, wildcards and blanks',
   )
   check(isCount(concurrency), 'concurrency must be a whole number from 1')
-  check(!ordered || concurrency === 1, 'With ordered, concurrency is 1')
+  check(ordered !== true || concurrency === 1, 'With ordered: true, concurrency is 1')
+  const laneBy = typeof ordered === 'boolean' ? [] : [ordered].flat()
+  const known = laneBy.length > 0 && laneBy.every((name) => params.includes(name))
+  check(
+    typeof ordered === 'boolean' || known,
+    `ordered must be true, false or params of the event (${params.join(', ')})`,
+  )
+  check(laneBy.length === 0 || concurrency <= MOST_HELD, `With ordered, concurrency is at most ${MOST_HELD}`)
   check(isCount(ackWait) && ackWait >= 1_000, 'ackWait must be at least 1,000 ms')
   check(backoff.length > 0 && backoff.every((ms) => Number.isFinite(ms) && ms >= 0), 'backoff must be a list of ms')
   const dead = deadLetter && { attempts: ATTEMPTS, ...deadLetter }
   check(!dead || (isSubject(dead.subject) && isCount(dead.attempts)), 'deadLetter needs a subject, and attempts from 1')
-  return { consumer, from, concurrency, ordered, ackWait, backoff, deadLetter: dead }
+  const order = laneBy.length > 0 ? 'by-lane' : ordered ? 'one-by-one' : 'none'
+  return { consumer, from, concurrency, order, laneBy, ackWait, backoff, deadLetter: dead }
 }

@@ -5,6 +5,7 @@ import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
 import { encode } from '../protocol/bytes.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
+import { GROUP, takePin, WRONG_PIN } from './pin.ts'
 
 /** A message that a consumer gave out. */
 export interface Pulled {
@@ -15,11 +16,23 @@ export interface Pulled {
   readonly ackTo: string
 }
 
+/** Whose messages. */
+export interface PullTarget {
+  readonly stream: string
+  readonly consumer: string
+  /** Where all of them belong to one process at a time: after how long without a word of it to another, in ms. */
+  readonly pinTimeout?: number
+}
+
 /** None of these may throw. */
 export interface PullHandler {
   /** How many messages may come now. */
   room(): number
   message(pulled: Pulled): void
+  /** What comes from now on comes to this process alone. */
+  pinned(): void
+  /** It may come to another process now. */
+  unpinned(): void
   /** Nothing more comes: the consumer is gone, or may not be asked. */
   gone(error: SpanwireError): void
 }
@@ -42,13 +55,14 @@ const HEARTBEAT_STATUS = 100
 export class Pull {
   readonly #transport: Transport
   readonly #api: JetStreamApi
-  readonly #stream: string
-  readonly #consumer: string
+  readonly #target: PullTarget
   readonly #handler: PullHandler
   readonly #inbox: string
   readonly #subscription: TransportSubscription
   readonly #releaseStatus: () => void
   readonly #watch: ReturnType<typeof setInterval>
+  readonly #keepPin: ReturnType<typeof setInterval> | undefined
+  #pin: string | undefined
   #pause: ReturnType<typeof setTimeout> | undefined
   #request = 0
   /** What the open request may still bring. */
@@ -57,11 +71,10 @@ export class Pull {
   #failures = 0
   #stopped = false
 
-  constructor(transport: Transport, api: JetStreamApi, stream: string, consumer: string, handler: PullHandler) {
+  constructor(transport: Transport, api: JetStreamApi, target: PullTarget, handler: PullHandler) {
     this.#transport = transport
     this.#api = api
-    this.#stream = stream
-    this.#consumer = consumer
+    this.#target = target
     this.#handler = handler
     this.#inbox = api.link.newInbox()
     this.#subscription = transport.subscribe(`${this.#inbox}.*`, {
@@ -77,11 +90,17 @@ export class Pull {
     this.#watch = setInterval(() => {
       if (this.#open > 0 && performance.now() - this.#heardAt > 2.5 * HEARTBEAT) this.#askAnew()
     }, HEARTBEAT)
+    if (target.pinTimeout !== undefined) this.#keepPin = setInterval(() => this.#renewPin(), target.pinTimeout / 3)
   }
 
   /** Resolves when messages can come. Rejects if they may not. */
   get ready(): Promise<void> {
     return this.#subscription.ready
+  }
+
+  /** Whether messages come to this process alone, as far as it knows. */
+  get isPinned(): boolean {
+    return this.#pin !== undefined
   }
 
   /** There may be room for more. */
@@ -92,15 +111,38 @@ export class Pull {
     this.#open = batch
     this.#heardAt = performance.now()
     const own = ++this.#request
-    const body = { batch, expires: EXPIRES * 1e6, idle_heartbeat: HEARTBEAT * 1e6 }
-    this.#transport
-      .publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, encode(JSON.stringify(body)), {
-        reply: `${this.#inbox}.${own}`,
-      })
-      .catch((error: SpanwireError) => {
+    this.#ask(`${own}`, { batch, expires: EXPIRES * 1e6, idle_heartbeat: HEARTBEAT * 1e6 }).catch(
+      (error: SpanwireError) => {
         if (isLasting(error)) this.#gone(error)
         else if (own === this.#request) this.#retry()
-      })
+      },
+    )
+  }
+
+  #ask(name: string, body: object): Promise<void> {
+    const { stream, consumer, pinTimeout } = this.#target
+    const group = pinTimeout === undefined ? {} : { group: GROUP, ...(this.#pin !== undefined && { id: this.#pin }) }
+    return this.#transport.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+      encode(JSON.stringify({ ...body, ...group })),
+      { reply: `${this.#inbox}.${name}` },
+    )
+  }
+
+  /** Each request renews the pin, also one that no message is small enough for: there may be no room for more. */
+  #renewPin(): void {
+    if (this.#pin !== undefined) this.#ask('pin', { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
+  }
+
+  /** Another process may begin at once. Where that isn't permitted it begins a little later. */
+  unpin(): void {
+    if (this.#pin === undefined) return
+    const { stream, consumer } = this.#target
+    this.#api.link.publish(
+      `$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`,
+      encode(JSON.stringify({ group: GROUP })),
+      `${this.#api.link.newInbox()}.unpinned`,
+    )
   }
 
   /** Resolves when what was on its way has come; nothing more is asked for. */
@@ -112,6 +154,7 @@ export class Pull {
   #end(): void {
     this.#stopped = true
     clearInterval(this.#watch)
+    clearInterval(this.#keepPin)
     clearTimeout(this.#pause)
     this.#releaseStatus()
   }
@@ -126,17 +169,31 @@ export class Pull {
   #take(delivery: Delivery, subject: string, reply: string | undefined): void {
     this.#heardAt = performance.now()
     if ('message' in delivery) {
-      const { message, delivered } = delivery
+      const { delivered } = delivery
+      const { message, pin } =
+        this.#target.pinTimeout === undefined ? { ...delivery, pin: undefined } : takePin(delivery.message)
       this.#failures = 0
       if (this.#open > 0) this.#open--
+      if (pin !== this.#pin) {
+        this.#pin = pin
+        this.#handler.pinned()
+      }
       this.#handler.message({ message, delivered, ackTo: reply ?? '' })
       this.fill()
+    } else if (delivery.status === WRONG_PIN) {
+      // Every request that is open says so.
+      if (this.#pin === undefined) return
+      this.#pin = undefined
+      this.#handler.unpinned()
+      this.#askAnew()
     } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
       this.#open = 0
       const { status, description } = delivery
       if (status === EXPIRED || status === NO_MESSAGES) this.fill()
       else if (status === BAD_REQUEST || /^exceeded maxrequest/i.test(description))
-        this.#gone(new SpanwireError('stream-conflict', `The consumer ${this.#consumer} refuses: ${description}.`))
+        this.#gone(
+          new SpanwireError('stream-conflict', `The consumer ${this.#target.consumer} refuses: ${description}.`),
+        )
       // A leader went, the server did, the consumer did, or there are too many who ask.
       else this.#retry()
     }
@@ -166,11 +223,9 @@ export class Pull {
   /** Whether the consumer is there still. Who can't say asks for messages again, and hears it then. */
   async #look(): Promise<SpanwireError | undefined> {
     try {
-      if (await this.#api.consumer(this.#stream, this.#consumer)) return undefined
-      return new SpanwireError(
-        'stream-not-found',
-        `The stream ${this.#stream} has no consumer ${this.#consumer} any more.`,
-      )
+      const { stream, consumer } = this.#target
+      if (await this.#api.consumer(stream, consumer)) return undefined
+      return new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${consumer} any more.`)
     } catch (error) {
       return isLasting(error) ? error : undefined
     }

@@ -169,19 +169,26 @@ export class JetStreamApi {
     return { name: answer.name, pending: count((answer as { num_pending?: unknown }).num_pending) }
   }
 
+  /** How many deliveries of a consumer nobody has acknowledged yet. */
+  async unacknowledged(stream: string, name: string): Promise<number> {
+    const answer = await this.#read(`CONSUMER.INFO.${stream}.${name}`, {})
+    return count((answer as { num_ack_pending?: unknown }).num_ack_pending)
+  }
+
   /** The configuration of a consumer; undefined if the stream has none of that name, or there is no such stream. */
   async consumer(stream: string, name: string): Promise<ConsumerConfig | undefined> {
     return (await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {})))?.config
   }
 
   /**
-   * Makes a durable consumer, or changes it.
+   * Makes a durable consumer, or changes it. Returns what the server made of it: an older one passes over what it doesn't know.
    * @throws SpanwireError `stream-conflict` for what can't be changed; `stream-not-found`
    */
-  async putConsumer(stream: string, name: string, config: ConsumerConfig): Promise<void> {
+  async putConsumer(stream: string, name: string, config: ConsumerConfig): Promise<ConsumerConfig> {
     // The younger CONSUMER.CREATE has the filter in its subject, wildcards and all: a bridge takes no such subject.
     const given = { ...config, durable_name: name }
-    await this.#ask(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, { stream_name: stream, config: given })
+    const body = { stream_name: stream, config: given }
+    return (await this.#ask(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, body)).config ?? {}
   }
 
   /** Doesn't wait: the server would end it by itself a little later. */

@@ -323,6 +323,83 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect((await pull(own, 'd', { batch: 1, expires: SECOND }, (seen) => seen.length === 1))[0]).toMatch(/^m 3 5 /)
     })
 
+    it('gives all messages to one client at a time where that is the policy, and to another when it lets go', async () => {
+      const own = await stream()
+      const config = { priority_policy: 'pinned_client', priority_groups: ['g'], priority_timeout: SECOND }
+      const made = await consumer(own, { name: 'p', ack_policy: 'explicit', ...config })
+      // What is older than 2.11 passes over it.
+      if (!('priority_policy' in (made.config as Json))) return expect(upstream.info.name).toMatch(/ 2\.([0-9]|10)\./)
+      expect(made.config).toMatchObject(config)
+      const bad = (more: Json) => consumer(own, { name: 'bad', ack_policy: 'explicit', ...config, ...more })
+      for (const more of [{ priority_groups: [] }, { priority_groups: ['a b'] }, { priority_groups: ['x'.repeat(17)] }])
+        expect((await bad(more)).error).toBeDefined()
+      expect((await bad({ priority_policy: 'sticky' })).error).toBeDefined()
+
+      const requests: Array<() => void> = []
+      const request = (fields: Json) => {
+        const seen: Array<{ readonly subject: string; readonly pin?: string; readonly status?: number }> = []
+        const inbox = `_INBOX.pinned.${++count}`
+        const end = upstream.subscribe(inbox, undefined, ({ subject, headers }) => {
+          const { status, fields: header } = parseHeaders(headers as Uint8Array)
+          const pin = header.find(([name]) => name === 'Nats-Pin-Id')?.[1]
+          seen.push({ subject, ...(pin && { pin }), ...(status && { status }) })
+        })
+        requests.push(end)
+        const payload = bytes(JSON.stringify({ expires: 20 * SECOND, ...fields }))
+        upstream.publish({ subject: `$JS.API.CONSUMER.MSG.NEXT.${own}.p`, reply: inbox, payload })
+        return seen
+      }
+      const first = request({ batch: 2, group: 'g' })
+      const second = request({ batch: 9, group: 'g' })
+      await publish(`${own}.1`)
+      await publish(`${own}.2`)
+      await publish(`${own}.3`)
+      await eventually(() => first.length === 2)
+      const pin = first[0]?.pin as string
+      expect(first.map((message) => message.pin)).toEqual([pin, pin])
+      // Nothing for others, also when nobody asks who has the pin.
+      expect(second).toEqual([])
+      const none = { batch: 1, max_bytes: 1, no_wait: true, expires: 0, group: 'g', id: pin }
+      const keep = request(none)
+      await eventually(() => keep.length === 1)
+      // 409: too large. 408: others have asked for more than there is.
+      expect([408, 409]).toContain(keep[0]?.status)
+      const asked = [
+        request({ batch: 1 }),
+        request({ batch: 1, group: 'h' }),
+        request({ batch: 1, group: 'g', id: 'other' }),
+      ]
+      await eventually(() => asked.every(({ length }) => length === 1))
+      expect(asked.map(([{ status } = {}]) => status)).toEqual([400, 400, 423])
+      const more = request({ batch: 1, group: 'g', id: pin })
+      await eventually(() => more.length === 1)
+      expect(more[0]).toMatchObject({ subject: `${own}.3`, pin })
+
+      // It lets go; what was delivered stays its own until the acknowledgement is late.
+      expect(errorOf(await api(`CONSUMER.UNPIN.${own}.p`, { group: 'h' }))).toBe(10160)
+      expect((await api(`CONSUMER.UNPIN.${own}.p`, { group: 'g' })).error).toBeUndefined()
+      await publish(`${own}.4`)
+      await eventually(() => second.length === 1)
+      expect(second[0]?.subject).toBe(`${own}.4`)
+      expect(second[0]?.pin).not.toBe(pin)
+      expect(await api(`CONSUMER.INFO.${own}.p`)).toMatchObject({
+        num_ack_pending: 4,
+        priority_groups: [{ group: 'g', pinned_client_id: second[0]?.pin }],
+      })
+      const late = request({ batch: 1, group: 'g', id: pin })
+      await eventually(() => late.length === 1)
+      expect(late[0]?.status).toBe(423)
+
+      // Who is silent for the timeout loses it.
+      const third = request({ batch: 9, group: 'g' })
+      await eventually(async () => {
+        await publish(`${own}.5`)
+        return third.length > 0
+      })
+      expect(third[0]?.pin).not.toBe(second[0]?.pin)
+      for (const end of requests) end()
+    })
+
     it('refuses consumers that make no sense', async () => {
       const own = await stream()
       const refused = async (config: Json) => errorOf(await consumer(own, { name: 'c', ...config }))

@@ -1,4 +1,8 @@
 import { once } from 'node:events'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/node.ts'
@@ -48,7 +52,11 @@ const targets: Record<string, () => Transport> = {
   'the embedded broker': () => webSocket({ url: embedded.url, token }),
 }
 
-describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
+/** Whether it has no consumers that belong to one process at a time. */
+const isOld = () => Number(server.version.split('.')[1]) < 11
+
+describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
+  const isUnsupported = () => isOld() && name !== 'the embedded broker'
   let bus: Bus<Contract>
   let api: JetStreamApi
   const opened: Transport[] = []
@@ -177,6 +185,67 @@ describe.each(Object.entries(targets))('a work queue on %s', (_, open) => {
     expect(numbers()).toEqual([1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9])
   })
 
+  it('keeps the order of what has a param in common, and handles the rest beside it', async () => {
+    const running = new Set<string>()
+    let most = 0
+    const handle = async (n: number, attempt: number) => {
+      const id = String(n % 4)
+      expect(running.has(id)).toBe(false)
+      running.add(id)
+      most = Math.max(most, running.size)
+      await new Promise((resolve) => setTimeout(resolve, 2 + (n % 3) * 5))
+      running.delete(id)
+      // Those behind it wait; the others don't.
+      if (n % 7 === 3 && attempt < 3) throw new Error('no')
+    }
+    const options = { ordered: 'id', concurrency: 3, backoff: [30], ackWait: 1_000 } as const
+    const [first, second] = [work('a', options, handle), work('b', options, handle)]
+    if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
+    await Promise.all([first.ready, second.ready])
+    const publishIds = async (from: number, to: number) => {
+      for (let n = from; n <= to; n++) await bus.publish('jobs.{id}', { id: String(n % 4) }, { n })
+    }
+    await publishIds(1, 40)
+    await eventually(() => sorted().at(-1) === 40)
+    await allSettled()
+    const who = handled[0]?.[0]
+    expect(new Set(handled.map((text) => text[0]))).toEqual(new Set([who]))
+    expect(most).toBe(3)
+
+    // The other one takes over what has not begun, when what has is done.
+    void publishIds(41, 80)
+    await eventually(() => handled.length > 55)
+    await (who === 'a' ? first : second).drain()
+    const other = who === 'a' ? 'b' : 'a'
+    await eventually(() => new Set(numbers()).size === 80 && handled.at(-1)?.startsWith(other))
+    await allSettled()
+    for (const key of [0, 1, 2, 3]) {
+      const own = numbers().filter((n) => n % 4 === key)
+      // What failed was tried again at once.
+      expect(own.filter((n, at) => n !== own[at - 1])).toEqual(upTo(80).filter((n) => n % 4 === key))
+    }
+    expect(errors.length).toBe(handled.length - 80)
+  })
+
+  it('lets another process have what one held whose connection is gone, in order', async () => {
+    const options = { ordered: ['id'], concurrency: 3, ackWait: 1_000 } as const
+    const lost = work('a', options, () => new Promise(() => {}))
+    if (isUnsupported()) return expect(lost.ready).rejects.toMatchObject({ code: 'unsupported' })
+    for (const n of upTo(6)) await bus.publish('jobs.{id}', { id: String(n % 2) }, { n })
+    await eventually(() => handled.length === 2)
+    consumers.splice(0)
+    const heir = work('b', options)
+    await heir.ready
+    for (const n of [7, 8]) await bus.publish('jobs.{id}', { id: String(n % 2) }, { n })
+    await lost.transport.close()
+    await eventually(() => handled.length === 10, { deadline: 10_000 })
+    await allSettled()
+    for (const key of [0, 1])
+      expect(handled.filter((_, at) => (numbers()[at] as number) % 2 === key)).toEqual(
+        key === 1 ? ['a1', 'b1/2', 'b3/2', 'b5/2', 'b7/2'] : ['a2', 'b2/2', 'b4/2', 'b6/2', 'b8/2'],
+      )
+  })
+
   it('puts aside what fails too often, and at once what nobody can read, and says why', async () => {
     const dead = bus.subscribe('dead.{of}', { of: 'jobs' }, { from: 'all' })
     const deadLetter = { subject: 'dead.jobs', attempts: 2 }
@@ -287,43 +356,57 @@ describe('a work queue on nats-server', () => {
     await transport.close()
   })
 
-  it('loses nothing when a worker is killed and the server is restarted, again and again', async () => {
-    await using own = await startNatsServer({ jetstream: true })
-    const transport = nats({ url: own.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
-    const done = new Map<number, number>()
-    const start = () => {
-      const child = runOn('node', 'test/support/queue-worker.ts', [own.url])
-      let text = ''
-      child.stdout?.on('data', (chunk) => {
-        text += chunk
-        for (const line of text.split('\n').slice(0, -1)) done.set(Number(line), (done.get(Number(line)) ?? 0) + 1)
-        text = text.slice(text.lastIndexOf('\n') + 1)
-      })
-      return child
-    }
-    let worker = start()
-    const steady = start()
-    const total = 300
-    for (let n = 1; n <= total; n++) {
-      const published = bus.publish('jobs.{id}', { id: String(n) }, { n })
-      if (n === 100 || n === 200) {
-        worker.kill('SIGKILL')
-        await once(worker, 'exit')
-        worker = start()
+  it.each([
+    ['loses nothing', undefined],
+    ['loses nothing, and keeps the order of each param,', 'id'],
+  ] as const)(
+    '%s when a worker is killed and the server is restarted, again and again',
+    async (_, ordered) => {
+      if (ordered && isOld()) return
+      await using own = await startNatsServer({ jetstream: true })
+      await using folder = await mkdtempDisposable(join(tmpdir(), 'spanwire-workers-'))
+      const log = join(folder.path, 'log')
+      await writeFile(log, '')
+      const transport = nats({ url: own.url })
+      await ensureStreams(events, transport)
+      const bus = connect({ events, transport })
+      const start = () => {
+        const child = runOn('node', 'test/support/queue-worker.ts', [own.url, log, ...(ordered ? [ordered] : [])])
+        return Object.assign(child, { works: once(child.stdout as Readable, 'data') })
       }
-      if (n === 150) void own.restart()
-      await published
-    }
-    await eventually(() => done.size === total, { deadline: 30_000, what: `${total} jobs` })
-    for (const child of [worker, steady]) {
-      child.kill('SIGTERM')
-      expect((await once(child, 'exit'))[0]).toBe(0)
-    }
-    expect([...done.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i + 1))
-    await bus.close()
-  }, 60_000)
+      const workers = [start(), start()]
+      const total = 300
+      for (let n = 1; n <= total; n++) {
+        const published = bus.publish('jobs.{id}', { id: String(n % 5) }, { n })
+        if (n === 100 || n === 200) {
+          const worker = workers[n === 100 ? 0 : 1] as (typeof workers)[0]
+          worker.kill('SIGKILL')
+          await once(worker, 'exit')
+          workers[workers.indexOf(worker)] = start()
+        }
+        if (n === 150) void own.restart()
+        await published
+      }
+      const lines = async () => (await readFile(log, 'utf8')).trim().split('\n')
+      const done = (all: string[]) => new Set(all.filter((line) => line.startsWith('done')))
+      await eventually(async () => done(await lines()).size === total, { deadline: 40_000, what: `${total} jobs` })
+      for (const worker of workers) {
+        await worker.works
+        worker.kill('SIGTERM')
+        expect((await once(worker, 'exit'))[0]).toBe(0)
+      }
+      const so = new Map<string, number>()
+      for (const line of await lines()) {
+        const [word, id = '', n] = line.split(' ')
+        const last = so.get(id) ?? (Number(id) || 5) - 5
+        // Nothing begins before all that came before it is done; what was done may be done again.
+        if (ordered && word === 'begun') expect(Number(n)).toBeLessThanOrEqual(last + 5)
+        if (word === 'done' && Number(n) > last) so.set(id, Number(n))
+      }
+      await bus.close()
+    },
+    60_000,
+  )
 
   it('loses nothing where the dead letter has no stream: it is tried again', async () => {
     const transport = nats({ url: server.url })

@@ -1,11 +1,16 @@
-/** A process that works at a queue until SIGTERM, and prints what it has done: for tests that kill it. */
+/**
+ * A process that works at a queue until SIGTERM, for tests that kill it: `queue-worker.ts <url> <log> [<params>]`. Appends
+ * to the log what it begins and what it has done; a line is written whole, whoever else writes. Says when SIGTERM
+ * may come.
+ */
+import { appendFileSync } from 'node:fs'
 import process from 'node:process'
 import * as z from 'zod'
 import { consume } from '../../sdk/consumer.ts'
 import { defineEvents } from '../../sdk/index.ts'
 import { nats } from '../../sdk/nats.ts'
 
-const [url = ''] = process.argv.slice(2)
+const [url = '', log = '', ordered] = process.argv.slice(2)
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const transport = nats({ url })
 const worker = consume(
@@ -13,12 +18,14 @@ const worker = consume(
   transport,
   'jobs.{id}',
   async (e) => {
+    appendFileSync(log, `begun ${e.params.id} ${e.data.n}\n`)
     await new Promise((resolve) => setTimeout(resolve, 5))
-    process.stdout.write(`${e.data.n}\n`)
+    appendFileSync(log, `done ${e.params.id} ${e.data.n}\n`)
   },
-  { consumer: 'workers', concurrency: 4, ackWait: 1_000 },
+  { consumer: 'workers', concurrency: 4, ackWait: 1_000, ...(ordered === 'id' && { ordered }) },
 )
 process.once('SIGTERM', async () => {
   await worker.drain()
   await transport.close()
 })
+console.log('works')

@@ -41,6 +41,7 @@ export const apiErrors = {
   consumerNameInUse: () => new ApiError(400, 10013, 'consumer name already in use'),
   consumerExists: () => new ApiError(400, 10148, 'consumer already exists'),
   consumerDoesNotExist: () => new ApiError(400, 10149, 'consumer does not exist'),
+  invalidPriorityGroup: () => new ApiError(400, 10160, 'Provided priority group does not exist for this consumer'),
   consumerCreate: (why: string) => new ApiError(500, 10012, why),
   tooManyConsumers: () => new ApiError(400, 10026, 'maximum consumers limit reached'),
   durableInEphemeralRequest: () =>

@@ -72,6 +72,16 @@ export class ConsumerApi {
     return this.#get(stream, name).info()
   }
 
+  /** Throws ApiError. */
+  unpin(stream: string, name: string, fields: Fields): object {
+    const consumer = this.#get(stream, name)
+    const group = text(fields, 'group')
+    if (!(consumer instanceof PullConsumer) || !group || !consumer.config.priority_groups?.includes(group))
+      throw apiErrors.invalidPriorityGroup()
+    consumer.unpin()
+    return {}
+  }
+
   delete(stream: string, name: string): object {
     this.#remove(this.#streams.get(stream), this.#get(stream, name))
     return { success: true }

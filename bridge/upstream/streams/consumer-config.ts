@@ -1,6 +1,7 @@
 import { filtersOverlap, hasWildcard, isSubject, isSubjectFilter } from '../../../sdk/subject.ts'
 import { apiErrors } from './api-error.ts'
 import { type Fields, flag, integer, isName, oneOf, refuseOthers, text, textMap, texts } from './fields.ts'
+import { readPriority } from './pin.ts'
 
 /** A consumer's configuration, with the names that JetStream's API has for them (nats-server's ConsumerConfig). */
 export interface ConsumerConfig {
@@ -33,6 +34,10 @@ export interface ConsumerConfig {
   readonly num_replicas: number
   readonly mem_storage?: true
   readonly metadata?: Readonly<Record<string, string>>
+  readonly priority_policy?: 'pinned_client'
+  readonly priority_groups?: readonly string[]
+  /** In ns. */
+  readonly priority_timeout?: number
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -62,6 +67,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   'num_replicas',
   'mem_storage',
   'metadata',
+  'priority_policy',
+  'priority_groups',
+  'priority_timeout',
 ])
 const SECOND = 1_000_000_000
 const MIN_HEARTBEAT = SECOND / 10
@@ -108,6 +116,7 @@ export function readConsumerConfig(fields: Fields, streamSubjects: readonly stri
     num_replicas: integer(fields, 'num_replicas'),
     ...(flag(fields, 'mem_storage') && { mem_storage: true }),
     ...(metadata && { metadata }),
+    ...readPriority(fields),
   }
 }
 

@@ -5,6 +5,7 @@ import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
 import type { Entry } from './entry-log.ts'
 import { type Fields, integer } from './fields.ts'
 import { Filter } from './filter.ts'
+import { joinHeaders } from './join-headers.ts'
 import { toTimestamp } from './status.ts'
 import type { StoreRecord } from './store.ts'
 import type { Stream, StreamObserver } from './stream.ts'
@@ -245,14 +246,4 @@ function readDelay(word: string): number {
   } catch {
     return 0
   }
-}
-
-/** The fields of `more` behind those of `headers`. */
-export function joinHeaders(headers: Uint8Array, more: Uint8Array): Uint8Array {
-  const first = '\r\n'.length
-  const version = 'NATS/1.0\r\n'.length
-  const joined = new Uint8Array(headers.length - first + more.length - version)
-  joined.set(headers.subarray(0, headers.length - first))
-  joined.set(more.subarray(version), headers.length - first)
-  return joined
 }

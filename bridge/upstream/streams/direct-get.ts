@@ -1,7 +1,7 @@
 import { encodeHeaders } from '../../../sdk/protocol/headers.ts'
 import type { UpstreamMessage } from '../upstream.ts'
-import { joinHeaders } from './consumer.ts'
 import { type Fields, integer, text, texts } from './fields.ts'
+import { joinHeaders } from './join-headers.ts'
 import { statusMessage, toTimestamp } from './status.ts'
 import type { StoreRecord } from './store.ts'
 import type { Stream } from './stream.ts'

@@ -110,6 +110,8 @@ export class JetStream {
       if (one && verb === 'NAMES') return answer('consumer_names', (fields) => consumers.names(a, fields))
       if (one && verb === 'LIST') return answer('consumer_list', (fields) => consumers.list(a, fields))
       if (verb === 'INFO' && rest.length === 2) return answer('consumer_info', () => consumers.info(a, b))
+      if (verb === 'UNPIN' && rest.length === 2)
+        return answer('consumer_unpin', (fields) => consumers.unpin(a, b, fields))
       if (verb === 'DELETE' && rest.length === 2) return answer('consumer_delete', () => consumers.delete(a, b))
       if (verb === 'MSG' && a === 'NEXT' && rest.length === 3) return this.#next(b, rest[2] as string, reply, payload)
     }

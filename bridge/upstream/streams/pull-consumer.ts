@@ -1,6 +1,7 @@
 import { Consumer, type ConsumerSurroundings } from './consumer.ts'
 import type { ConsumerConfig } from './consumer-config.ts'
 import { type Fields, flag, integer } from './fields.ts'
+import { Pin, readGroup } from './pin.ts'
 import { statusMessage } from './status.ts'
 import type { Stream } from './stream.ts'
 
@@ -12,6 +13,8 @@ interface Request {
   bytesLeft: number
   readonly noWait: boolean
   served: boolean
+  /** That of the client which has all messages to itself. */
+  pin: string | undefined
   readonly timers: Set<ReturnType<typeof setTimeout>>
 }
 
@@ -23,11 +26,13 @@ const TURN = 256
 /** Answers requests for a batch of messages (ADR-37 and nats-server). */
 export class PullConsumer extends Consumer {
   readonly #waiting: Request[] = []
+  readonly #pin: Pin | undefined
   #inactive: ReturnType<typeof setTimeout> | undefined
   #turn: ReturnType<typeof setTimeout> | undefined
 
   constructor(name: string, config: ConsumerConfig, stream: Stream, around: ConsumerSurroundings) {
     super(name, config, stream, around)
+    if (config.priority_policy) this.#pin = new Pin(config, () => this.pump())
     this.#stayAlive()
   }
 
@@ -47,6 +52,11 @@ export class PullConsumer extends Consumer {
     if (max_bytes !== undefined && bytes > max_bytes) return refuse(409, `Exceeded MaxRequestMaxBytes of ${max_bytes}`)
     if (heartbeat > 0 && heartbeat * 2 > expires) return refuse(400, 'Bad Request - heartbeat value too large')
     if (expires < 0) return refuse(408, 'Request Timeout')
+    const pin = readGroup(asked, this.config)
+    if (this.#pin?.id !== undefined && pin !== undefined) {
+      if (pin !== this.#pin.id) return refuse(423, 'Nats-Pin-Id mismatch')
+      this.#pin.renew()
+    }
     // Somebody who went away makes room for somebody who is there.
     for (const request of [...this.#waiting]) if (!this.around.wire.hears(request.reply)) this.#drop(request)
     if (this.#waiting.length >= max_waiting) return refuse(409, 'Exceeded MaxWaiting')
@@ -57,6 +67,7 @@ export class PullConsumer extends Consumer {
       bytesLeft: bytes > 0 ? bytes : Number.POSITIVE_INFINITY,
       noWait: noWait && (expires === 0 || this.hasNext),
       served: false,
+      pin,
       timers: new Set(),
     }
     if (expires > 0 && !request.noWait) this.#time(request, expires, heartbeat)
@@ -68,22 +79,25 @@ export class PullConsumer extends Consumer {
     super.close()
     clearTimeout(this.#inactive)
     clearTimeout(this.#turn)
+    this.#pin?.release()
     for (const request of [...this.#waiting]) this.#end(request, 409, 'Consumer Deleted', false)
   }
 
+  /** Lets another client have the messages. */
+  unpin(): void {
+    this.#pin?.release()
+    this.pump()
+  }
+
   protected override details(): object {
-    return { num_waiting: this.#waiting.length }
+    const id = this.#pin?.id
+    const group = { group: this.config.priority_groups?.[0], ...(id !== undefined && { pinned_client_id: id }) }
+    return { num_waiting: this.#waiting.length, ...(this.#pin && { priority_groups: [group] }) }
   }
 
   protected override pump(): void {
     if (this.#turn !== undefined) return
-    for (let sent = 0; ; ) {
-      const request = this.#waiting[0]
-      if (!request) return
-      if (!this.around.wire.hears(request.reply)) {
-        this.#drop(request)
-        continue
-      }
+    for (let sent = 0; this.#waiting.length > 0; ) {
       const next = this.peek()
       if (!next) {
         const impatient = this.#waiting.find(({ noWait }) => noWait)
@@ -98,15 +112,18 @@ export class PullConsumer extends Consumer {
         }, 0)
         return
       }
+      const request = this.#receiver()
+      if (!request) return
       const weight = this.weigh(next)
       if (weight > request.bytesLeft) {
         this.#end(request, 409, 'Message Size Exceeds MaxBytes')
         continue
       }
+      if (this.#pin && this.#pin.id === undefined) request.pin = this.#pin.assign()
       const delivery = this.take(next)
       if (!delivery) continue
       sent++
-      this.around.wire.send(request.reply, delivery.message)
+      this.around.wire.send(request.reply, this.#pin ? this.#pin.mark(delivery.message) : delivery.message)
       request.left--
       request.bytesLeft -= weight
       request.served = true
@@ -114,6 +131,17 @@ export class PullConsumer extends Consumer {
       if (Number.isFinite(request.bytesLeft) && request.bytesLeft > 0) this.#end(request, 409, 'Batch Completed')
       else this.#drop(request)
     }
+  }
+
+  /** The request that gets the next message. */
+  #receiver(): Request | undefined {
+    for (const request of [...this.#waiting]) {
+      const pin = this.#pin?.id
+      if (!this.around.wire.hears(request.reply)) this.#drop(request)
+      else if (request.pin === pin) return request
+      else if (request.pin !== undefined) this.#end(request, 423, 'Nats-Wrong-Pin-Id')
+    }
+    return undefined
   }
 
   #time(request: Request, expires: number, heartbeat: number): void {

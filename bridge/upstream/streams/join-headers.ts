@@ -1,0 +1,9 @@
+/** The fields of `more` behind those of `headers`. */
+export function joinHeaders(headers: Uint8Array, more: Uint8Array): Uint8Array {
+  const first = '\r\n'.length
+  const version = 'NATS/1.0\r\n'.length
+  const joined = new Uint8Array(headers.length - first + more.length - version)
+  joined.set(headers.subarray(0, headers.length - first))
+  joined.set(more.subarray(version), headers.length - first)
+  return joined
+}
