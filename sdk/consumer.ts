@@ -25,7 +25,7 @@ export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './
  *     process.once('SIGTERM', () => worker.drain())
  *
  * Needs permission to publish to `$JS.API.CONSUMER.<what>.<stream>.<consumer>` (`INFO`, `MSG.NEXT`, and `DURABLE.CREATE` to
- * make or change it) and `$JS.ACK.<stream>.<consumer>.>`. It works by a bridge, too, but for clients with a subject prefix.
+ * make or change it) and `$JS.ACK.<stream>.<consumer>.>`; with `ordered` by params `UNPIN`, too, for others to take over at once. It works by a bridge, too, but for clients with a subject prefix.
  * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of NATS's own clients; it stays
  * open
  * @throws SpanwireError `unknown-event`, `invalid-argument`, `invalid-params`; `ready` rejects, and `onEnd` hears,

@@ -137,8 +137,9 @@ export class DurableConsumer implements Consumer {
 
   async #drain(): Promise<void> {
     this.#stopped = true
-    this.#giveBack()
+    // First, so that nothing of it comes back here.
     await this.#pull?.stop()
+    this.#giveBack()
     while (this.#work.size > 0) await Promise.all(this.#work)
     this.#pull?.unpin()
   }
@@ -171,7 +172,7 @@ export class DurableConsumer implements Consumer {
   }
 
   #next(): void {
-    while (this.#running < this.#settings.concurrency && !this.#takeover) {
+    while (this.#running < this.#settings.concurrency && !this.#takeover && !this.#stopped) {
       const held = this.#waiting.next()
       if (!held) return
       if (held.acknowledgement.isLost) this.#forget(held)

@@ -25,6 +25,11 @@ consume(
   { consumer: 'w', params: { kind: 'mail' }, onError: (_, e) => e.data.due.toFixed() },
 )
 
+consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'kind', concurrency: 8 })
+consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
+// @ts-expect-error no such param
+consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
+
 // A wrapped handler is typed by where it goes.
 consume(
   events,

@@ -80,18 +80,95 @@ describe('a consumer whose network fails', () => {
   })
 })
 
+describe('a consumer with the order of a param', () => {
+  it('begins nothing any more that went to another process meanwhile', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const tunnel = bridge.network()
+    const service = bridge.service({ events })
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+    const handled: string[] = []
+    const start = (who: string, network = bridge.network()) =>
+      consume(
+        events,
+        bridge.transport({ network }),
+        'jobs.{id}',
+        (e, { attempt }) => {
+          handled.push(`${who}${e.data.n}/${attempt}`)
+          return who === 'a' ? gate : undefined
+        },
+        { consumer: 'w', ordered: 'id', concurrency: 4, ackWait: 2_000 },
+      )
+    const first = start('a', tunnel)
+    await bridge.settle()
+    await first.ready
+    for (const n of numbers(3)) await service.publish('jobs.{id}', { id: 'same' }, { n })
+    await bridge.clock.advance(500)
+    start('b')
+    await bridge.clock.advance(500)
+    expect(handled).toEqual(['a1/1'])
+
+    // Its pin, and what it holds, are given up.
+    tunnel.partition()
+    await bridge.clock.advance(10_000)
+    expect(handled.slice(1)).toEqual(['b1/2', 'b2/2', 'b3/2'])
+    release()
+    await bridge.clock.advance(1_000)
+    tunnel.heal()
+    await bridge.clock.advance(30_000)
+    expect(handled.length).toBe(4)
+
+    // Both go on as if nothing had been.
+    for (const n of [4, 5]) await service.publish('jobs.{id}', { id: 'same' }, { n })
+    await bridge.clock.advance(5_000)
+    expect(handled.slice(4)).toEqual(['b4/1', 'b5/1'])
+  })
+
+  it('holds no more than it says behind an event that fails', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const service = bridge.service({ events })
+    const handled: string[] = []
+    let works = false
+    const options = { consumer: 'w', ordered: 'id', backoff: [60_000], onError: () => {} } as const
+    consume(
+      events,
+      bridge.transport(),
+      'jobs.{id}',
+      (e) => {
+        if (e.params.id === 'bad' && !works) throw new Error('no')
+        handled.push(`${e.params.id}${e.data.n}`)
+      },
+      options,
+    )
+    await bridge.settle()
+    // One that fails, 255 behind it, and one more that is not to be seen before there is room.
+    for (const n of numbers(256)) await service.publish('jobs.{id}', { id: 'bad' }, { n })
+    await service.publish('jobs.{id}', { id: 'good' }, { n: 1 })
+    await bridge.clock.advance(50_000)
+    expect(handled).toEqual([])
+    works = true
+    await bridge.clock.advance(60_000)
+    expect(handled.filter((text) => text.startsWith('bad'))).toEqual(numbers(256).map((n) => `bad${n}`))
+    expect(handled).toContain('good1')
+  })
+})
+
 describe('options of a consumer', () => {
   it.each([
     [{ consumer: 'a.b' }, /^consumer must be a name/],
     [{ consumer: '' }, /^consumer must be a name/],
     [{ consumer: 'w', concurrency: 0 }, /^concurrency/],
     [{ consumer: 'w', concurrency: 2, ordered: true }, /^With ordered/],
+    [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or params of the event \(id\)/],
+    [{ consumer: 'w', ordered: [] }, /^ordered must be/],
+    [{ consumer: 'w', ordered: 'id', concurrency: 257 }, /^With ordered, concurrency is at most 256/],
     [{ consumer: 'w', ackWait: 10 }, /^ackWait must be at least 1,000 ms/],
     [{ consumer: 'w', backoff: [] }, /^backoff/],
     [{ consumer: 'w', backoff: [-1] }, /^backoff/],
     [{ consumer: 'w', deadLetter: { subject: 'a.*' } }, /^deadLetter/],
     [{ consumer: 'w', deadLetter: { subject: 'a', attempts: 0 } }, /^deadLetter/],
-  ])('%j are refused', async (options, text) => {
+  ] as const)('%j are refused', async (options, text) => {
     await using bridge = createTestBridge()
     const transport = bridge.transport()
     const subscribe = vi.spyOn(transport, 'subscribe')
