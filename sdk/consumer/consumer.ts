@@ -23,7 +23,7 @@ interface Held {
   readonly message: StoredMessage
   readonly seq: number
   /** Events of a lane are handled one after the other. */
-  readonly lane: string
+  readonly lane: string | number
   /** 1 for the first. */
   attempt: number
   readonly acknowledgement: Acknowledgement
@@ -164,8 +164,8 @@ export class DurableConsumer implements Consumer {
     this.#next()
   }
 
-  #laneOf(seq: number, subject: string): string {
-    if (!this.#byLane) return String(seq)
+  #laneOf(seq: number, subject: string): string | number {
+    if (!this.#byLane) return seq
     const params = this.#event.template.params(subject)
     // No subject has a blank.
     return this.#settings.laneBy.map((name) => params[name]).join(' ')

@@ -1,5 +1,5 @@
 interface Lane<Item> {
-  readonly name: string
+  readonly name: string | number
   /** In the order of the stream. */
   readonly waiting: Item[]
   /** The first one may begin; one has begun; the first one is to be tried again, later. */
@@ -8,8 +8,8 @@ interface Lane<Item> {
 }
 
 /** What waits for its turn: several lanes beside each other, in each one after the other. */
-export class Lanes<Item extends { readonly seq: number; readonly lane: string }> {
-  readonly #lanes = new Map<string, Lane<Item>>()
+export class Lanes<Item extends { readonly seq: number; readonly lane: string | number }> {
+  readonly #lanes = new Map<string | number, Lane<Item>>()
   /** Those that may begin, the longest waiting first. */
   readonly #free = new Set<Lane<Item>>()
   #size = 0
