@@ -6,6 +6,7 @@ import type { Permissions } from '../auth/permissions.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import { Outlet } from '../hub/outlet.ts'
 import type { SharedBatch } from '../hub/shared-batch.ts'
+import { Answers, type AnswersOwner } from './answers.ts'
 import { type Closing, closings } from './closing.ts'
 import { type ClientName, type ConnectionFigures, readClientName } from './figures.ts'
 import { Framer } from './framer.ts'
@@ -22,15 +23,8 @@ import { Subscriptions } from './subscriptions.ts'
 
 type Phase = 'connecting' | 'authenticating' | 'ready' | 'closed'
 
-const PONG = new TextEncoder().encode('PONG\r\n')
 const OK = new TextEncoder().encode('+OK\r\n')
 const NOTHING: Permissions = { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } }
-/** PINGs that wait for what the broker has to confirm, and the replies to what came behind them. */
-interface Unanswered {
-  readonly mark: number
-  pings: number
-  readonly later: Uint8Array[]
-}
 
 /** What of a client may wait, for its token to be checked or its turn, in bytes: one largest message and this. */
 const WAITING_BYTES = 64 * 1024
@@ -38,7 +32,7 @@ const WAITING_BYTES = 64 * 1024
 const OPERATIONS_PER_TURN = 32
 
 /** One client's connection: its protocol state, who it is, and the order in which its operations are carried out. */
-export class Session implements ClientConnection, SubscriptionOwner {
+export class Session implements ClientConnection, SubscriptionOwner, AnswersOwner {
   readonly id: string
   readonly #hub: SessionHub
   readonly #socket: ClientSocket
@@ -47,6 +41,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
   readonly #lifetime: Lifetime
   readonly #publisher: Publisher
   readonly #subscriptions: Subscriptions
+  readonly #answers: Answers
   #phase: Phase = 'connecting'
   #identity: Identity | undefined
   #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
@@ -62,9 +57,6 @@ export class Session implements ClientConnection, SubscriptionOwner {
   #budget = 0
   /** It waits for the next turn. */
   #yielding = false
-  /** PINGs that wait for their answer, each with the replies to later operations, which must not overtake it. */
-  readonly #unanswered: Unanswered[] = []
-  #lastPong: Promise<void> | undefined
   #told: string | undefined
   #midOperation = false
   /** It published too fast: nothing of it is read any more. */
@@ -82,6 +74,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#lifetime = new Lifetime(hub.clock())
     this.#publisher = new Publisher(hub, this)
     this.#subscriptions = new Subscriptions(hub, this)
+    this.#answers = new Answers(this)
     this.#inboxKey = inboxKey
     this.#scope = new SubjectScope(undefined, inboxKey)
     this.#replies = new ReplyGrants(this.#scope, undefined, hub.clock)
@@ -122,7 +115,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
       ...(this.#identity && { identity: this.#identity }),
       subscriptions: this.#subscriptions.snapshot(),
-      unansweredPings: this.#unanswered.reduce((sum, { pings }) => sum + pings, 0),
+      unansweredPings: this.#answers.pings,
       midOperation: this.#midOperation,
     }
   }
@@ -233,8 +226,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#phase = 'closed'
     this.#framer.pause()
     if (this.#yielding) this.#socket.resume?.()
-    // What waits behind a PONG is said all the same; the PONG itself would promise too much.
-    for (const { later } of this.#unanswered) for (const frame of later) this.write(frame)
+    this.#answers.giveUp()
     this.#outlet.close(closing.code, closing.error, encodeError(closing.error))
     this.#leave(closing.error)
   }
@@ -250,8 +242,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** Ends all subscriptions to a filter, as if they were no longer allowed. */
   revoke(filter: string): void {
-    for (const refusal of this.#subscriptions.revoke(filter)) this.#reply(encodeError(refusal))
-    this.#changed()
+    for (const refusal of this.#subscriptions.revoke(filter)) this.#answers.give(encodeError(refusal))
+    this.changed()
   }
 
   /** Looks at the clock. */
@@ -266,13 +258,21 @@ export class Session implements ClientConnection, SubscriptionOwner {
     else if (due) this.end(due)
   }
 
-  exhausted(subscription: Subscription): void {
-    this.#subscriptions.drop(subscription)
-    this.#changed()
+  /** Hands the host what it needs to restore this session, at most once per turn. */
+  changed(): void {
+    if (!this.#socket.persist || this.#phase === 'closed') return
+    this.#outlet.beforeFlush(() => {
+      if (this.#phase !== 'closed') this.#socket.persist?.(this.snapshot())
+    })
   }
 
-  counted(): void {
-    this.#changed()
+  confirm(mark: number): Promise<void> | undefined {
+    return this.#hub.confirm(mark)
+  }
+
+  exhausted(subscription: Subscription): void {
+    this.#subscriptions.drop(subscription)
+    this.changed()
   }
 
   /** Carries out what comes in, up to so many operations; what is left over waits for another turn. */
@@ -291,7 +291,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     const midOperation = this.#framer.midway
     if (midOperation !== this.#midOperation) {
       this.#midOperation = midOperation
-      this.#changed()
+      this.changed()
     }
   }
 
@@ -341,7 +341,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
         return this.#conclude(this.#subscribe(op.filter, op.sid, op.queue))
       case 'UNSUB':
         this.#subscriptions.end(op.sid, op.max)
-        this.#changed()
+        this.changed()
         return this.#conclude(undefined)
       case 'PING':
         return this.#answerPing()
@@ -361,15 +361,15 @@ export class Session implements ClientConnection, SubscriptionOwner {
     const { maxSubscriptions } = this.#hub.limits
     const max = Math.min(maxSubscriptions, this.#identity?.limits?.subscriptions ?? maxSubscriptions)
     const outcome = this.#subscriptions.add(filter, sid, queue, max)
-    if (outcome === undefined) this.#changed()
+    if (outcome === undefined) this.changed()
     return outcome
   }
 
   #conclude(outcome: Outcome): void {
-    if (typeof outcome === 'string') this.#reply(encodeError(outcome))
+    if (typeof outcome === 'string') this.#answers.give(encodeError(outcome))
     else if (outcome === closings.publishRate) this.#penalize()
     else if (outcome) this.end(outcome)
-    else if (this.#flags.verbose) this.#reply(OK)
+    else if (this.#flags.verbose) this.#answers.give(OK)
   }
 
   /** Closed at once, a flood would be back at once, and letting it in again costs more than what it sent. */
@@ -378,12 +378,6 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#penalized = true
     this.#socket.pause()
     setTimeout(() => this.end(closings.publishRate), PENALTY)
-  }
-
-  #reply(frame: Uint8Array): void {
-    const last = this.#unanswered.at(-1)
-    if (last) last.later.push(frame)
-    else this.write(frame)
   }
 
   /** The first CONNECT says who the client is; a later one brings new credentials to the live connection. */
@@ -415,7 +409,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#phase = 'ready'
     this.#become(identity)
     if (before) {
-      for (const refusal of this.#subscriptions.review()) this.#reply(encodeError(refusal))
+      for (const refusal of this.#subscriptions.review()) this.#answers.give(encodeError(refusal))
     } else {
       // Only the first CONNECT's flags count: bytes on their way were promised under them.
       this.#flags = {
@@ -430,7 +424,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     }
     this.inform()
     this.#conclude(undefined)
-    this.#changed()
+    this.changed()
     this.#readOn()
   }
 
@@ -444,40 +438,14 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#replies.permit(permissions.reply)
   }
 
-  /** PONG says that the broker has processed all that came before, so it may have to wait, and later ones behind it. */
   #answerPing(): void {
-    const mark = Math.max(this.#publisher.mark, this.#subscriptions.mark)
-    const last = this.#unanswered.at(-1)
-    // A flood of PINGs is a number, not a list.
-    if (last?.mark === mark && last.later.length === 0) {
-      last.pings++
-      return
-    }
-    const confirmed = this.#hub.confirm(mark)
-    if (!confirmed && !last) return this.write(PONG)
-    const ping: Unanswered = { mark, pings: 1, later: [] }
-    this.#unanswered.push(ping)
-    this.#changed()
-    this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
-      this.#unanswered.shift()
-      for (let i = 0; i < ping.pings; i++) this.write(PONG)
-      for (const frame of ping.later) this.write(frame)
-      this.#changed()
-    })
+    this.#answers.pong(Math.max(this.#publisher.mark, this.#subscriptions.mark))
   }
 
   /** Ends it; no payload follows. */
   #stop(closing: Closing): number {
     this.end(closing)
     return -1
-  }
-
-  /** Hands the host what it needs to restore this session, at most once per turn. */
-  #changed(): void {
-    if (!this.#socket.persist || this.#phase === 'closed') return
-    this.#outlet.beforeFlush(() => {
-      if (this.#phase !== 'closed') this.#socket.persist?.(this.snapshot())
-    })
   }
 
   #leave(reason?: string): void {

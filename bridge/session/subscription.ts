@@ -36,7 +36,7 @@ export interface SubscriptionOwner {
   /** The subscription reached its maximum. */
   exhausted(subscription: Subscription): void
   /** The count of a subscription with a maximum changed. */
-  counted(): void
+  changed(): void
 }
 
 /** One SUB of one client. */
@@ -130,6 +130,6 @@ export class Subscription {
     this.#delivered++
     if (this.max === 0) return
     if (this.delivered >= this.max) this.owner.exhausted(this)
-    else this.owner.counted()
+    else this.owner.changed()
   }
 }

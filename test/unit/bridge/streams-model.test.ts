@@ -66,7 +66,7 @@ class Client implements SubscriptionOwner {
     for (const run of this.#waiting.splice(0)) run()
   }
   exhausted(): void {}
-  counted(): void {}
+  changed(): void {}
 }
 
 interface Follower {
