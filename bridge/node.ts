@@ -80,7 +80,8 @@ async function upgrade(
     return new Response(null)
   }
   try {
-    const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`)
+    // Not as a relative URL: `//evil.example/nats` would name its own host, and so be a page's own.
+    const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
     const headers = Object.entries(request.headers).flatMap(([name, value]) =>
       typeof value === 'string' ? [[name, value] as [string, string]] : [],
     )
