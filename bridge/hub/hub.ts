@@ -230,6 +230,8 @@ export class Hub implements SessionHub {
   }
 
   present(channel: string, member: Present, payload: Uint8Array): string | undefined {
+    // A channel that is joined is a subscription at the broker, as one that is watched.
+    if (!this.#hasRoom && !this.presence.has(channel)) return 'Presence Violation'
     return this.presence.take(channel, member, payload)
   }
 
@@ -301,11 +303,15 @@ export class Hub implements SessionHub {
   }
 
   hasRoomFor(subscription: Subscription): boolean {
-    if (this.#interests.size + this.streams.size + this.presence.size < this.limits.maxFilters) return true
+    if (this.#hasRoom) return true
     if (subscription.presence) return this.presence.has(subscription.brokerFilter)
     return subscription.replay
       ? this.streams.has(subscription.brokerFilter)
       : this.#interests.has(interestKey(subscription))
+  }
+
+  get #hasRoom(): boolean {
+    return this.#interests.size + this.streams.size + this.presence.size < this.limits.maxFilters
   }
 
   identified(user: string): boolean {
