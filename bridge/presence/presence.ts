@@ -289,6 +289,8 @@ export class Presence {
 function parseOrder(payload: Uint8Array): PresenceOrder | undefined {
   try {
     const order = JSON.parse(decoder.decode(payload)) as PresenceOrder
+    // Without data, JSON between hubs would have no `data` either, and be taken for a change of members.
+    if (order.do === 'signal' && order.data === undefined) return undefined
     return ['join', 'leave', 'signal'].includes(order.do) ? order : undefined
   } catch {
     return undefined
