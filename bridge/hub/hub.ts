@@ -206,7 +206,11 @@ export class Hub implements SessionHub {
   }
 
   get maxPayload(): number {
-    return Math.min(this.limits.maxPayload, this.#upstream.info.maxPayload)
+    return Math.min(this.limits.maxPayload, this.maxBrokerPayload)
+  }
+
+  get maxBrokerPayload(): number {
+    return this.#upstream.info.maxPayload
   }
 
   info(sessionId: string, nonce: string | undefined): ServerInfo {

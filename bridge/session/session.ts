@@ -3,6 +3,7 @@ import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/pro
 import { encodeError, encodeInfo } from '../../sdk/protocol/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Permissions } from '../auth/permissions.ts'
+import { withOrigin } from '../hub/echo.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
 import { Outlet } from '../hub/outlet.ts'
 import type { SharedBatch } from '../hub/shared-batch.ts'
@@ -241,11 +242,17 @@ export class Session implements ClientConnection, SubscriptionOwner {
 
   /** Sends INFO: at the start, whenever the way to the broker is lost or found, and when the hub is about to go. */
   inform(): void {
-    const info = this.#hub.info(this.id, this.#nonce)
-    const now = `${info.edge?.upstream} ${info.ldm}`
+    const info = { ...this.#hub.info(this.id, this.#nonce), max_payload: this.#maxPayload }
+    const now = `${info.edge?.upstream} ${info.ldm} ${info.max_payload}`
     if (now === this.#told) return
     this.#told = now
     this.write(encodeInfo(info))
+  }
+
+  /** What a client publishes that wants no echo takes its connection id along, and the broker counts that, too. */
+  get #maxPayload(): number {
+    const { maxPayload, maxBrokerPayload } = this.#hub
+    return this.echo ? maxPayload : Math.min(maxPayload, maxBrokerPayload - withOrigin(undefined, this.id).length)
   }
 
   /** Ends all subscriptions to a filter, as if they were no longer allowed. */
@@ -311,7 +318,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#stop(closings.authorization)
     const op = parseClientOp(line)
     if (op.verb === 'PUB') {
-      if (op.size > Math.min(this.#hub.maxPayload, this.#identity?.limits?.payload ?? op.size)) {
+      if (op.size > Math.min(this.#maxPayload, this.#identity?.limits?.payload ?? op.size)) {
         return this.#stop(closings.maxPayload)
       }
       this.#publishing = op
