@@ -7,7 +7,7 @@ import { atMost } from './at-most.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions } from './server.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -29,7 +29,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: 2 * bridge.hub.limits.maxPayload,
+    maxPayload: maxFrame(bridge.hub.limits),
   })
   server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
   try {
