@@ -214,8 +214,15 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.#lifetime.heard()
     this.#read(() => this.#framer.push(bytes))
     if (!this.#framer.paused || this.#framer.held <= this.#hub.limits.maxPayload + WAITING_BYTES) return
-    if (this.#phase === 'authenticating') this.end(closings.authorization)
+    if (this.#phase === 'authenticating') this.#stem()
     else this.#read(() => this.#framer.resume(), Number.POSITIVE_INFINITY)
+  }
+
+  /** More has come behind a CONNECT than may wait. Somebody who is known goes on once the new token is checked. */
+  #stem(): void {
+    if (!this.#identity) this.end(closings.authorization)
+    else if (this.#socket.pause) this.#socket.pause()
+    else this.end(closings.restart)
   }
 
   closed(): void {
