@@ -82,6 +82,9 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
 function toClientSocket(socket: WebSocket): ClientSocket {
   return {
+    get unsent() {
+      return socket.bufferedAmount
+    },
     send: (bytes) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>)
     },

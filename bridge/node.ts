@@ -103,6 +103,10 @@ class NodeSocket implements ClientSocket {
     this.#socket = socket
   }
 
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
   /** Past `ws`, which would encode it anew for each client and write it in two parts. */
   send(bytes: Uint8Array): void {
     if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes)
