@@ -273,7 +273,8 @@ class NatsUpstream implements Upstream {
   }
 
   #attach(subscription: Subscription, current: Current): void {
-    if (current.connection.isClosed()) return
+    // One that is leaving takes no more subscriptions, and throws: the next one gets them all.
+    if (current.connection.isClosed() || current.connection.isDraining()) return
     const { filter, queue, deliver } = subscription
     subscription.remote = current.link.subscribe(filter, queue, (message) => {
       // A connection that was given up may still hold messages; the new one has its own subscription.
