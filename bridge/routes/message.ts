@@ -110,9 +110,21 @@ function readNatsHeaders(c: Context): HeaderFields {
   }
 }
 
+/** A reply's headers. NATS passes on what is no header block, and who asked didn't write it: then there are none. */
+export function readReplyHeaders(block: Uint8Array | undefined): {
+  readonly status?: number | undefined
+  readonly fields: HeaderFields
+} {
+  try {
+    return block ? parseHeaders(block) : { fields: [] }
+  } catch {
+    return { fields: [] }
+  }
+}
+
 /** The reply's headers for the HTTP answer, or undefined if it has none. */
 export function writeNatsHeaders(block: Uint8Array | undefined): string | undefined {
-  const fields = block ? parseHeaders(block).fields : []
+  const { fields } = readReplyHeaders(block)
   return fields.length > 0 ? encodeURIComponent(JSON.stringify(fields)) : undefined
 }
 
