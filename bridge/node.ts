@@ -45,6 +45,9 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await atMost(CLOSING_TIME, Promise.all(left))
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeIdleConnections()
+    // What was answered a moment ago is on its way.
+    await atMost(CLOSING_TIME, closed)
     server.closeAllConnections()
     await closed
     await release()

@@ -113,6 +113,7 @@ export class Hub implements SessionHub {
   /** Resolves when the last client has left a hub that is about to go. */
   #emptied: PromiseWithResolvers<void> | undefined
   #connections = 0
+  #requestsUnderway = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
   constructor(options: HubOptions) {
@@ -354,7 +355,26 @@ export class Hub implements SessionHub {
     if (this.#sessions.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
-    this.#emptied?.resolve()
+    this.#checkEmptied()
+  }
+
+  /** A request by HTTP: a hub that is about to go waits for it. */
+  async during(request: Promise<void>): Promise<void> {
+    this.#requestsUnderway++
+    try {
+      await request
+    } finally {
+      this.#requestsUnderway--
+      this.#checkEmptied()
+    }
+  }
+
+  #checkEmptied(): void {
+    if (this.#isEmpty) this.#emptied?.resolve()
+  }
+
+  get #isEmpty(): boolean {
+    return this.#sessions.size === 0 && this.#requestsUnderway === 0
   }
 
   /**
@@ -364,7 +384,7 @@ export class Hub implements SessionHub {
   async drain(patience: number): Promise<void> {
     this.#emptied ??= Promise.withResolvers()
     this.#inform()
-    if (this.#sessions.size > 0) await atMost(patience, this.#emptied.promise)
+    if (!this.#isEmpty) await atMost(patience, this.#emptied.promise)
   }
 
   /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */
