@@ -1,6 +1,6 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions, urlOf } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -104,7 +104,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
   const drain = drainThen(bridge, close)
   const { port: bound } = server
-  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function toBytes(message: string | Uint8Array): Uint8Array {

@@ -7,7 +7,7 @@ import { atMost } from './at-most.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions, urlOf } from './server.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -54,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
   const drain = drainThen(bridge, close)
   const bound = (server.address() as AddressInfo).port
-  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

@@ -42,6 +42,11 @@ export function maxFrame({ maxPayload }: Limits): number {
   return Math.max(2 * maxPayload, MIN_FRAME)
 }
 
+/** An IPv6 address stands in brackets (RFC 3986, 3.2.2). */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** The `drain` of a server whose `close` is given. */
 export function drainThen({ hub }: Bridge, close: () => Promise<void>): BridgeServer['drain'] {
   return async (patience = PATIENCE) => {
