@@ -67,6 +67,8 @@ export class Session implements ClientConnection, SubscriptionOwner {
   readonly #unanswered: Unanswered[] = []
   #lastPong: Promise<void> | undefined
   #told: string | undefined
+  /** The socket is closed; what it had sent may be still to do. */
+  #gone = false
   #midOperation = false
   /** It published too fast: nothing of it is read any more. */
   #penalized = false
@@ -228,7 +230,9 @@ export class Session implements ClientConnection, SubscriptionOwner {
   closed(): void {
     if (this.#phase === 'closed') return
     this.#outlet.abandon()
-    // It was sent before the socket was closed, so it counts.
+    // It was sent before the socket was closed, so it counts; once it is known whose it is.
+    this.#gone = true
+    if (this.#phase === 'authenticating') return
     if (this.#yielding) this.#readOn(Number.POSITIVE_INFINITY)
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'closed'
@@ -416,7 +420,7 @@ export class Session implements ClientConnection, SubscriptionOwner {
     if (!this.#identity || !isSpanwireError(error, 'upstream-unavailable')) return this.end(closings.authorization)
     if (this.#phase !== 'authenticating') return
     this.#phase = 'ready'
-    this.#readOn()
+    this.#goOn()
   }
 
   #accept(identity: Identity, options: ConnectOptions): void {
@@ -445,7 +449,13 @@ export class Session implements ClientConnection, SubscriptionOwner {
     this.inform()
     this.#conclude(undefined)
     this.#changed()
-    this.#readOn()
+    this.#goOn()
+  }
+
+  /** Carries out what came behind a CONNECT. */
+  #goOn(): void {
+    this.#readOn(this.#gone ? Number.POSITIVE_INFINITY : undefined)
+    if (this.#gone) this.closed()
   }
 
   #become(identity: Identity): void {
