@@ -1,6 +1,14 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions, urlOf } from './server.ts'
+import {
+  type BridgeServer,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openUpstream,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 

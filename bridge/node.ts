@@ -7,7 +7,15 @@ import { atMost } from './at-most.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openUpstream, type ServeOptions, urlOf } from './server.ts'
+import {
+  type BridgeServer,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openUpstream,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500

@@ -23,7 +23,8 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
   app.post('/:subject', async (c) => {
     const identity = c.get('identity')
     const message = toMessage(await readSubmission(c, c.req.param('subject')), identity, hub)
-    if ((await hub.streams.find(message.subject)) !== undefined) return c.json(await publishToStream(hub, message, identity))
+    if ((await hub.streams.find(message.subject)) !== undefined)
+      return c.json(await publishToStream(hub, message, identity))
     await confirmed(hub, () => hub.publish(message))
     return c.json({}, 202)
   })
