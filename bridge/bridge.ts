@@ -76,6 +76,8 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
     if (hub.draining) throw new SpanwireError('upstream-unavailable', 'This bridge is being replaced: connect again.')
     await next()
   }
+  const underway: MiddlewareHandler = (_, next) => hub.during(next())
+  for (const path of ['/publish/*', '/request/*', '/history/*']) app.use(path, underway)
   app.get('/nats', admit)
   app.get('/nats/stream', admit)
   app.route('/nats', connectRoute(hub, findToken))

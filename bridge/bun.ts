@@ -1,6 +1,14 @@
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
+import {
+  type BridgeServer,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openUpstream,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -54,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
   const { upstream, release } = openUpstream(options)
   const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
-  const { maxPayload, maxPending } = bridge.hub.limits
+  const { maxPending } = bridge.hub.limits
   let server: BunServer
   try {
     server = Bun.serve({
@@ -67,7 +75,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
         perMessageDeflate: false,
         // The bridge pings, and knows better than a timeout who is gone.
         idleTimeout: 0,
-        maxPayloadLength: 2 * maxPayload,
+        maxPayloadLength: maxFrame(bridge.hub.limits),
         // Past this Bun drops messages without a word; the hub ends a slow consumer well before.
         backpressureLimit: 2 * maxPending,
         open: (socket) => {
@@ -104,7 +112,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
   const drain = drainThen(bridge, close)
   const { port: bound } = server
-  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function toBytes(message: string | Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
 import { atMost } from './at-most.ts'
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions, urlOf } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -77,11 +77,14 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   }
   const bound = server.addr.port
   const drain = drainThen(bridge, close)
-  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function toClientSocket(socket: WebSocket): ClientSocket {
   return {
+    get unsent() {
+      return socket.bufferedAmount
+    },
     send: (bytes) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes as Uint8Array<ArrayBuffer>)
     },

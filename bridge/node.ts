@@ -7,7 +7,15 @@ import { atMost } from './at-most.ts'
 import { type Bridge, createBridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions } from './server.ts'
+import {
+  type BridgeServer,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openUpstream,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -29,7 +37,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: 2 * bridge.hub.limits.maxPayload,
+    maxPayload: maxFrame(bridge.hub.limits),
   })
   server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
   try {
@@ -45,13 +53,16 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     await atMost(CLOSING_TIME, Promise.all(left))
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeIdleConnections()
+    // What was answered a moment ago is on its way.
+    await atMost(CLOSING_TIME, closed)
     server.closeAllConnections()
     await closed
     await release()
   }
   const drain = drainThen(bridge, close)
   const bound = (server.address() as AddressInfo).port
-  return { bridge, url: `http://${host}:${bound}`, port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {
@@ -80,7 +91,8 @@ async function upgrade(
     return new Response(null)
   }
   try {
-    const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`)
+    // Not as a relative URL: `//evil.example/nats` would name its own host, and so be a page's own.
+    const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
     const headers = Object.entries(request.headers).flatMap(([name, value]) =>
       typeof value === 'string' ? [[name, value] as [string, string]] : [],
     )
@@ -100,6 +112,10 @@ class NodeSocket implements ClientSocket {
   constructor(ws: WebSocket, socket: Duplex) {
     this.#ws = ws
     this.#socket = socket
+  }
+
+  get unsent(): number {
+    return this.#socket.writableLength
   }
 
   /** Past `ws`, which would encode it anew for each client and write it in two parts. */

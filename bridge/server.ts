@@ -1,5 +1,6 @@
 import { SpanwireError } from '../sdk/errors.ts'
 import type { Bridge, BridgeOptions } from './bridge.ts'
+import type { Limits } from './limits.ts'
 import { createUpstream } from './upstream/connect.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
@@ -32,6 +33,19 @@ export interface BridgeServer {
 
 /** How long clients may take to leave by themselves, in ms. */
 const PATIENCE = 10_000
+
+/** A client joins what it sends in one turn, however small each message must be; nats.ws up to 32 KiB and a message. */
+const MIN_FRAME = 1024 * 1024
+
+/** Largest WebSocket message that is taken, in bytes: frames mean nothing (T-4), so it has only to be bounded. */
+export function maxFrame({ maxPayload }: Limits): number {
+  return Math.max(2 * maxPayload, MIN_FRAME)
+}
+
+/** An IPv6 address stands in brackets (RFC 3986, 3.2.2). */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
 
 /** The `drain` of a server whose `close` is given. */
 export function drainThen({ hub }: Bridge, close: () => Promise<void>): BridgeServer['drain'] {

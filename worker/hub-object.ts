@@ -160,6 +160,9 @@ export class HubObject {
 
   #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection): void {
     const connection = open({
+      get unsent() {
+        return socket.bufferedAmount ?? 0
+      },
       send: (bytes) => send(socket, bytes),
       close: (code, reason) => close(socket, code, reason),
       persist: (session) => this.#snapshots.save(socket, session),

@@ -8,6 +8,8 @@ import type { ObjectSqlStorage } from '../bridge/upstream/streams/object-sql.ts'
 /** A WebSocket that stays when its object's memory goes. */
 export interface HibernatableSocket {
   readonly readyState: number
+  /** Where the runtime has it. */
+  readonly bufferedAmount?: number
   send(bytes: Uint8Array): void
   close(code?: number, reason?: string): void
   /** @throws if the serialized value has more than 16 KiB */

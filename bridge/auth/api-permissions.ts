@@ -1,5 +1,5 @@
 import { decode } from '../../sdk/protocol/bytes.ts'
-import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import { filtersOverlap, isSubject, isSubjectFilter } from '../../sdk/subject.ts'
 import { mayDoAll, mayPublish, maySubscribe, type Permissions } from './permissions.ts'
 
 type Rule = (permissions: Permissions, value: unknown) => boolean
@@ -68,5 +68,7 @@ function fold(name: string): string {
 }
 
 function mayKeep(permissions: Permissions, filter: unknown): boolean {
-  return isText(filter) && isSubjectFilter(filter) && maySubscribe(permissions, filter) === 'allowed'
+  if (!isText(filter) || !isSubjectFilter(filter)) return false
+  // Inboxes in a body are the broker's own, and so anybody's whose name a request has shown.
+  return !filtersOverlap(filter, '_INBOX.>') && maySubscribe(permissions, filter) === 'allowed'
 }

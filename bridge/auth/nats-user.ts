@@ -49,6 +49,11 @@ function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<stri
   // What can't be checked at the edge must not be ignored.
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
   if (!nats.bearer_token && !signed(claims.sub, nonce, sig)) throw new Error('the nonce is not signed by the user')
+  // A scoped signing key's: what its user may do is written in the account's JWT, which the bridge doesn't have. All that
+  // other users have is named, -1 where there is no limit.
+  const { pub, sub, resp, subs, payload, data } = nats
+  if (![pub, sub, resp, subs, payload, data].some((part) => part !== undefined && part !== null && !isEmpty(part)))
+    throw new Error('the permissions are those of a scoped signing key, which are not known here')
   const reply = toReplyPermission(nats.resp)
   const publish = toRules(nats.pub)
   return {
@@ -66,6 +71,11 @@ function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<stri
       ...((nats.data ?? -1) >= 0 && { data: nats.data as number }),
     },
   }
+}
+
+/** As `omitempty` of Go leaves out, and other libraries may not. */
+function isEmpty(part: unknown): boolean {
+  return part === 0 || (typeof part === 'object' && Object.values(part as object).every((list) => !list?.length))
 }
 
 function signed(user: string, nonce: string | undefined, sig: string | undefined): boolean {

@@ -15,6 +15,11 @@ export interface ClientSocket {
    * already. Default: the message alone.
    */
   readonly allocate?: Allocate
+  /**
+   * Bytes that wait here because the client doesn't read, where the host can tell. What a client says that it has read may
+   * not be true.
+   */
+  readonly unsent?: number
   /** Starts the closing handshake; while it is paused, without waiting for the answer. */
   close(code: number, reason: string): void
   /** Reads nothing until `resume`: what the client sends fills its own buffers. Not every host can. */

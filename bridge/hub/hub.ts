@@ -113,6 +113,7 @@ export class Hub implements SessionHub {
   /** Resolves when the last client has left a hub that is about to go. */
   #emptied: PromiseWithResolvers<void> | undefined
   #connections = 0
+  #requestsUnderway = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
   constructor(options: HubOptions) {
@@ -206,7 +207,11 @@ export class Hub implements SessionHub {
   }
 
   get maxPayload(): number {
-    return Math.min(this.limits.maxPayload, this.#upstream.info.maxPayload)
+    return Math.min(this.limits.maxPayload, this.maxBrokerPayload)
+  }
+
+  get maxBrokerPayload(): number {
+    return this.#upstream.info.maxPayload
   }
 
   info(sessionId: string, nonce: string | undefined): ServerInfo {
@@ -230,6 +235,8 @@ export class Hub implements SessionHub {
   }
 
   present(channel: string, member: Present, payload: Uint8Array): string | undefined {
+    // A channel that is joined is a subscription at the broker, as one that is watched.
+    if (!this.#hasRoom && !this.presence.has(channel)) return 'Presence Violation'
     return this.presence.take(channel, member, payload)
   }
 
@@ -301,11 +308,15 @@ export class Hub implements SessionHub {
   }
 
   hasRoomFor(subscription: Subscription): boolean {
-    if (this.#interests.size + this.streams.size + this.presence.size < this.limits.maxFilters) return true
+    if (this.#hasRoom) return true
     if (subscription.presence) return this.presence.has(subscription.brokerFilter)
     return subscription.replay
       ? this.streams.has(subscription.brokerFilter)
       : this.#interests.has(interestKey(subscription))
+  }
+
+  get #hasRoom(): boolean {
+    return this.#interests.size + this.streams.size + this.presence.size < this.limits.maxFilters
   }
 
   identified(user: string): boolean {
@@ -344,7 +355,26 @@ export class Hub implements SessionHub {
     if (this.#sessions.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
-    this.#emptied?.resolve()
+    this.#checkEmptied()
+  }
+
+  /** A request by HTTP: a hub that is about to go waits for it. */
+  async during(request: Promise<void>): Promise<void> {
+    this.#requestsUnderway++
+    try {
+      await request
+    } finally {
+      this.#requestsUnderway--
+      this.#checkEmptied()
+    }
+  }
+
+  #checkEmptied(): void {
+    if (this.#isEmpty) this.#emptied?.resolve()
+  }
+
+  get #isEmpty(): boolean {
+    return this.#sessions.size === 0 && this.#requestsUnderway === 0
   }
 
   /**
@@ -354,7 +384,7 @@ export class Hub implements SessionHub {
   async drain(patience: number): Promise<void> {
     this.#emptied ??= Promise.withResolvers()
     this.#inform()
-    if (this.#sessions.size > 0) await atMost(patience, this.#emptied.promise)
+    if (!this.#isEmpty) await atMost(patience, this.#emptied.promise)
   }
 
   /** Ends every connection and gives up the upstream's subscriptions. The upstream itself is the owner's to close. */

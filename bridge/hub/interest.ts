@@ -183,5 +183,6 @@ function sendOwn(group: Group, subscription: Subscription, message: UpstreamMess
 
 /** Later than to the others, and maybe after its end. */
 function sendLater(group: Group, subscription: Subscription, message: UpstreamMessage): void {
-  if (group.members.has(subscription)) sendOwn(group, subscription, message)
+  // It was accepted when it came; with new credentials the client may not have it any more.
+  if (group.members.has(subscription) && subscription.accepts(message, undefined)) sendOwn(group, subscription, message)
 }

@@ -106,7 +106,8 @@ export class Outlet {
     if (!batch || this.#closed) return
     this.#batch = undefined
     this.#flow.sent(batch.length)
-    if (this.#flow.unconfirmed > this.#maxPending) return this.#overrun()
+    // PONGs can be sent unread: then only the socket knows.
+    if (this.#overrunBy(this.#flow.unconfirmed) || this.#overrunBy(this.#socket.unsent)) return this.#overrun()
     this.#send(batch)
     // Ask for a sign of life often enough that a client which reads is never near the limit.
     if (this.#flow.sincePing > this.#maxPending / 8) {
@@ -123,7 +124,7 @@ export class Outlet {
     this.#closed = true
     this.#readers = []
     this.#batch = undefined
-    const overrun = this.#flow.unconfirmed > this.#maxPending
+    const overrun = this.#overrunBy(this.#flow.unconfirmed) || this.#overrunBy(this.#socket.unsent)
     if (batch && !overrun) this.#send(batch)
     if (last) this.#send(Batch.of(last))
     this.#socket.close(code, reason)
@@ -135,6 +136,10 @@ export class Outlet {
     this.#closed = true
     this.#readers = []
     this.#batch = undefined
+  }
+
+  #overrunBy(bytes = 0): boolean {
+    return bytes > this.#maxPending
   }
 
   #send(batch: Batch): void {

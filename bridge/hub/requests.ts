@@ -7,7 +7,6 @@ export class Requests {
   readonly #inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
   readonly #waiting = new Map<string, (message: UpstreamMessage) => void>()
   #unsubscribe: (() => void) | undefined
-  #count = 0
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream
@@ -60,7 +59,8 @@ export class Requests {
     this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (answer) =>
       this.#waiting.get(answer.subject)?.(answer),
     )
-    return `${this.#inbox}.${++this.#count}`
+    // Whoever is asked sees the whole subject, and may be one that may publish to inboxes: it must not know the next.
+    return `${this.#inbox}.${crypto.randomUUID().replaceAll('-', '')}`
   }
 
   close(): void {

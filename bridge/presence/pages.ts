@@ -2,17 +2,46 @@ import type { Member } from '../../sdk/protocol/presence.ts'
 
 /** Members, or changes, in one message: a channel may have thousands. */
 const PAGE = 500
+/** So much of members' JSON, in bytes: NATS takes 1 MiB in one message. One that is larger goes alone. */
+const PAGE_BYTES = 256 * 1024
+
+const encoder = new TextEncoder()
 
 /** Changes, in as many parts as messages are needed for them. */
 export function* pagesOfChanges(
   joined: readonly Member[],
   left: readonly string[],
 ): Generator<{ readonly joined: readonly Member[]; readonly left: readonly string[] }> {
-  for (let at = 0; at < Math.max(joined.length, left.length); at += PAGE)
-    yield { joined: joined.slice(at, at + PAGE), left: left.slice(at, at + PAGE) }
+  const pages = pagesOf(joined)
+  for (let i = 0; i < Math.max(pages.length, left.length / PAGE); i++)
+    yield { joined: pages[i] ?? [], left: left.slice(i * PAGE, (i + 1) * PAGE) }
 }
 
 /** Members, in as many parts. */
 export function pagesOf(members: readonly Member[]): Array<readonly Member[]> {
-  return [...pagesOfChanges(members, [])].map(({ joined }) => joined)
+  const pages: Member[][] = []
+  let page: Member[] = []
+  let bytes = 0
+  for (const member of members) {
+    const size = sizeOf(member)
+    if (page.length === PAGE || (page.length > 0 && bytes + size > PAGE_BYTES)) {
+      pages.push(page)
+      page = []
+      bytes = 0
+    }
+    page.push(member)
+    bytes += size
+  }
+  return page.length > 0 ? [...pages, page] : pages
+}
+
+const sizes = new WeakMap<Member, number>()
+
+/** As JSON: a number may be longer there than its author wrote it. */
+function sizeOf(member: Member): number {
+  const known = sizes.get(member)
+  if (known !== undefined) return known
+  const size = encoder.encode(JSON.stringify(member)).length
+  sizes.set(member, size)
+  return size
 }

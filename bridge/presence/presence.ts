@@ -10,6 +10,8 @@ import { pagesOf, pagesOfChanges } from './pages.ts'
 const GATHER = 100
 /** How often a hub with members says that it is there, in ms. */
 const ALIVE = 5_000
+/** How long hubs have to answer who asks for all of their members after an outage, in ms. */
+const ANSWER = 2_000
 /** A hub that wasn't heard for so long is gone, and its members with it, in ms. */
 const GONE = 20_000
 
@@ -24,6 +26,8 @@ interface Followed {
   readonly end: EndSubscription
   /** What other hubs have said last, by hub. */
   readonly counts: Map<string, number>
+  /** Hubs that have not said yet whom they have, since this one was out of reach of NATS. */
+  doubtful: Set<string>
   /** What was said by this one. */
   n: number
   joined: Map<string, Member>
@@ -54,6 +58,7 @@ export class Presence {
   /** When other hubs were heard last. */
   readonly #heard = new Map<string, number>()
   #timer: ReturnType<typeof setInterval> | undefined
+  #answers: ReturnType<typeof setTimeout> | undefined
   #endAlive: EndSubscription | undefined
 
   constructor(upstream: Upstream, limits: Limits, hub: string, clock: () => number) {
@@ -141,11 +146,27 @@ export class Presence {
     for (const [name, followed] of this.#followed) {
       this.#sayAll(name, followed)
       this.#say(name, { hub: this.#hub, ask: true })
+      followed.doubtful = new Set([...followed.channel.hubs.keys()].filter((hub) => hub !== this.#hub))
+    }
+    clearTimeout(this.#answers)
+    this.#answers = setTimeout(() => this.#dropDoubtful(), ANSWER)
+  }
+
+  /** A hub whose last member left meanwhile may have forgotten the channel: it doesn't answer, and is heard all the same. */
+  #dropDoubtful(): void {
+    for (const [name, followed] of this.#followed) {
+      for (const hub of followed.doubtful) {
+        followed.channel.hubs.delete(hub)
+        followed.counts.delete(hub)
+        this.#plan(name, followed)
+      }
+      followed.doubtful.clear()
     }
   }
 
   close(): void {
     clearInterval(this.#timer)
+    clearTimeout(this.#answers)
     for (const [name, followed] of this.#followed) {
       clearTimeout(followed.timer)
       // Others needn't wait until they miss this hub.
@@ -182,6 +203,7 @@ export class Presence {
       hidden: new Set(),
       end: this.#upstream.subscribe(hubSubject(name), undefined, ({ payload }) => this.#hear(name, payload)),
       counts: new Map(),
+      doubtful: new Set(),
       n: 0,
       joined: new Map(),
       left: new Set(),
@@ -224,7 +246,9 @@ export class Presence {
 
   #sayAll(name: string, { channel, n }: Followed): void {
     const members = [...(channel.hubs.get(this.#hub)?.values() ?? [])]
-    for (const [part, page] of pagesOf(members).entries()) this.#say(name, { hub: this.#hub, n, part, members: page })
+    // Nobody, too: who asks may have missed that the last one left.
+    const pages = members.length > 0 ? pagesOf(members) : [[]]
+    for (const [part, page] of pages.entries()) this.#say(name, { hub: this.#hub, n, part, members: page })
   }
 
   #say(name: string, news: HubNews): void {
@@ -258,6 +282,7 @@ export class Presence {
     const members = channel.hubs.get(news.hub) ?? new Map<string, Member>()
     if ('members' in news) {
       if (news.part === 0) members.clear()
+      followed.doubtful.delete(news.hub)
       for (const member of news.members) members.set(member.id, member)
     } else {
       const before = counts.get(news.hub)
@@ -289,6 +314,8 @@ export class Presence {
 function parseOrder(payload: Uint8Array): PresenceOrder | undefined {
   try {
     const order = JSON.parse(decoder.decode(payload)) as PresenceOrder
+    // Without data, JSON between hubs would have no `data` either, and be taken for a change of members.
+    if (order.do === 'signal' && order.data === undefined) return undefined
     return ['join', 'leave', 'signal'].includes(order.do) ? order : undefined
   } catch {
     return undefined

@@ -105,6 +105,8 @@ export class HistoryPage implements HubClientHandler {
       this.#outcome.reject(new SpanwireError('stream-not-found', `No stream keeps ${this.#filter}.`))
     } else if (description === replayStatus.tooMany) {
       this.#outcome.reject(new SpanwireError('payload-too-large', 'Too many subjects for last-per-subject.'))
+    } else if (description === replayStatus.bad) {
+      this.#outcome.reject(new SpanwireError('request-refused', `${this.#filter} has no history.`))
     } else if (status >= 400) this.late()
   }
 

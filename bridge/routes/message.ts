@@ -6,6 +6,7 @@ import { isSubject } from '../../sdk/subject.ts'
 import type { Identity } from '../auth/identity.ts'
 import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
+import { ORIGIN_HEADER } from '../hub/echo.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { readTraceHeaders } from './trace-headers.ts'
@@ -35,7 +36,10 @@ export function toMessage(submission: Submission, identity: Identity, hub: Hub):
     throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is no subject that can be published to.`)
   if (!mayPublish(permissions, subject))
     throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
-  const fields = submission.headers.filter(([name]) => submission.id === undefined || name !== ID_HEADER)
+  const fields = submission.headers.filter(
+    // Nobody who comes by HTTP has an echo to be spared, and another's is not theirs to take.
+    ([name]) => name !== ORIGIN_HEADER && (submission.id === undefined || name !== ID_HEADER),
+  )
   const names = new Set(fields.map(([name]) => name))
   const headers = encodeHeaders([
     ...(names.has(ID_HEADER) ? [] : [[ID_HEADER, submission.id ?? crypto.randomUUID()] as const]),
@@ -106,9 +110,21 @@ function readNatsHeaders(c: Context): HeaderFields {
   }
 }
 
+/** A reply's headers. NATS passes on what is no header block, and who asked didn't write it: then there are none. */
+export function readReplyHeaders(block: Uint8Array | undefined): {
+  readonly status?: number | undefined
+  readonly fields: HeaderFields
+} {
+  try {
+    return block ? parseHeaders(block) : { fields: [] }
+  } catch {
+    return { fields: [] }
+  }
+}
+
 /** The reply's headers for the HTTP answer, or undefined if it has none. */
 export function writeNatsHeaders(block: Uint8Array | undefined): string | undefined {
-  const fields = block ? parseHeaders(block).fields : []
+  const { fields } = readReplyHeaders(block)
   return fields.length > 0 ? encodeURIComponent(JSON.stringify(fields)) : undefined
 }
 

@@ -1,8 +1,8 @@
 import { SpanwireError } from '../../sdk/errors.ts'
-import { parseHeaders } from '../../sdk/protocol/headers.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { readReplyHeaders } from './message.ts'
 
 /** What a stream answers that took a message. */
 export interface PublishAck {
@@ -27,7 +27,7 @@ export async function publishToStream(hub: Hub, message: UpstreamMessage, identi
 
 /** @param hidden whether the stream's name would tell a tenant of others */
 function readAck({ headers, payload }: UpstreamMessage, hidden: boolean): PublishAck {
-  if (headers && parseHeaders(headers).status === 503) {
+  if (readReplyHeaders(headers).status === 503) {
     throw new SpanwireError('upstream-unavailable', 'The stream is out of reach for the moment: try again.')
   }
   const { stream, seq, duplicate = false, error } = readJson(payload)

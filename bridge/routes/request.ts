@@ -1,10 +1,9 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/errors.ts'
 import { NATS_HEADERS } from '../../sdk/protocol/header-names.ts'
-import { parseHeaders } from '../../sdk/protocol/headers.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { BridgeEnv } from './identify.ts'
-import { readSubmission, toMessage, writeNatsHeaders } from './message.ts'
+import { readReplyHeaders, readSubmission, toMessage, writeNatsHeaders } from './message.ts'
 
 /** In ms. The longest keeps a request well below the 100 s after which middleboxes cut. */
 const DEFAULT_TIMEOUT = 5_000
@@ -17,7 +16,7 @@ export function requestRoutes(hub: Hub): Hono<BridgeEnv> {
   app.post('/:subject', async (c) => {
     const message = toMessage(await readSubmission(c, c.req.param('subject')), c.get('identity'), hub)
     const answer = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
-    if (answer.headers && parseHeaders(answer.headers).status === 503) {
+    if (readReplyHeaders(answer.headers).status === 503) {
       throw new SpanwireError('no-responders', `Nobody answers requests to ${c.req.param('subject')} right now.`)
     }
     const natsHeaders = writeNatsHeaders(answer.headers)

@@ -50,6 +50,7 @@ export class SseBody {
   readonly #cut: (() => void) | undefined
   /** What was written and not taken, and who wants to know when what stands before them was. */
   #queue: Array<string | (() => void)> = []
+  #held = 0
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined
   #timer: ReturnType<typeof setInterval>
   #asked: (() => void) | undefined
@@ -82,9 +83,15 @@ export class SseBody {
     this.write(`retry: ${RETRY}\n${comment(PREAMBLE)}`)
   }
 
+  /** Characters that were written and not taken. */
+  get held(): number {
+    return this.#held
+  }
+
   write(text: string): void {
     if (this.#ending) return
     this.#queue.push(text)
+    this.#held += text.length
     this.#wake()
   }
 
@@ -123,6 +130,7 @@ export class SseBody {
     this.#ending = true
     this.#over = true
     this.#queue = []
+    this.#held = 0
     clearInterval(this.#timer)
     this.#wake()
   }
@@ -157,7 +165,9 @@ export class SseBody {
       if (typeof next !== 'string') break
       length += next.length
     }
-    return this.#queue.splice(0, count).join('')
+    const text = this.#queue.splice(0, count).join('')
+    this.#held -= text.length
+    return text
   }
 
   #encode(text: string): Uint8Array<ArrayBuffer> {

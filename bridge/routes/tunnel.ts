@@ -10,6 +10,12 @@ import { problem } from './problem.ts'
 import { encodeSse, SseBody, sseResponse } from './sse-body.ts'
 import { isTunnelKey, newTunnelKey, type Tunnels } from './tunnels.ts'
 
+/**
+ * In characters; the hub's own limit is 8 MiB, which are 11 of them. A client that posts PONGs and doesn't read would make
+ * the rest of it wait here without limit.
+ */
+const MAX_HELD = 16 * 1024 * 1024
+
 type TunnelApp = Hono<{ Bindings: HostBindings }>
 
 /**
@@ -26,7 +32,12 @@ export function tunnelStream(dial: DialHub, findToken: FindToken): TunnelApp {
     const body = new SseBody(c, () => line?.close())
     body.write(encodeSse(JSON.stringify({ key }), 'tunnel'))
     const handler = {
-      bytes: (bytes: Uint8Array) => body.write(encodeSse(toBase64(bytes))),
+      bytes: (bytes: Uint8Array) => {
+        body.write(encodeSse(toBase64(bytes)))
+        if (body.held <= MAX_HELD) return
+        line?.close()
+        body.abort()
+      },
       closed: () => body.end(),
     }
     try {

@@ -17,6 +17,8 @@ export interface SessionHub {
   readonly nonces: boolean
   /** Largest header block and payload together that the broker takes too, in bytes. */
   readonly maxPayload: number
+  /** What the broker takes, whatever the limits are. */
+  readonly maxBrokerPayload: number
   /** INFO as of now, for this client. */
   info(sessionId: string, nonce: string | undefined): ServerInfo
   /** @param token what the upgrade request presented */

@@ -4,7 +4,7 @@ import { isChannel, presenceChannel } from '../../sdk/protocol/presence.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
-import { withOrigin } from '../hub/echo.ts'
+import { ORIGIN_HEADER, originOf, withOrigin } from '../hub/echo.ts'
 import { closings } from './closing.ts'
 import type { SessionHub } from './hub.ts'
 import type { Outcome } from './outcome.ts'
@@ -97,8 +97,13 @@ export class Publisher {
     const payload = bytes.subarray(headerSize)
     const beyond = overreach(target, block, payload, permissions, scope.prefix !== '')
     if (beyond) return `Permissions Violation for Publish to ${JSON.stringify(subject)} with ${beyond}`
+    // One that the client wrote would keep the message from another, who wants no echo; the last line counts.
+    const named = block && originOf(block) !== undefined
+    const headers = echo && !named ? block : withOrigin(block, id)
+    // Nothing can be added to a block that isn't whole.
+    if (named && originOf(headers as Uint8Array) !== id)
+      return `Permissions Violation for Publish to ${JSON.stringify(subject)} with ${ORIGIN_HEADER}`
     try {
-      const headers = echo ? block : withOrigin(block, id)
       this.mark = this.#hub.publish({
         subject: target,
         ...(answerTo !== undefined && { reply: answerTo }),

@@ -4,6 +4,8 @@ import type { SubjectScope } from './subject-scope.ts'
 /** As many as nats-server keeps (`replyPermLimit`): a client that never answers must not grow without limit. */
 const MAX_GRANTS = 4096
 
+const NO_LIMIT: ReplyPermission = { max: -1, ttl: -1 }
+
 interface Grant {
   readonly reply: string
   left: number
@@ -44,7 +46,9 @@ export class ReplyGrants {
     const inside = this.#scope.toClient(reply)
     const name = inside ?? this.#newAlias()
     if (inside === undefined || this.#permission) {
-      const { max = 1, ttl = 120_000 } = this.#permission ?? {}
+      // A name that only stands for a subject outside of the prefix grants nothing: the client needs its permission to
+      // publish there, and has it as often and long as everybody else.
+      const { max, ttl } = this.#permission ?? NO_LIMIT
       this.#grants ??= new Map()
       this.#grants.delete(name)
       this.#grants.set(name, {

@@ -4,6 +4,7 @@ import { encodeError, encodeInfo } from '../../sdk/protocol/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Permissions } from '../auth/permissions.ts'
 import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
+import { withOrigin } from '../hub/echo.ts'
 import { Outlet } from '../hub/outlet.ts'
 import type { SharedBatch } from '../hub/shared-batch.ts'
 import { Answers, type AnswersOwner } from './answers.ts'
@@ -58,6 +59,8 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
   /** It waits for the next turn. */
   #yielding = false
   #told: string | undefined
+  /** The socket is closed; what it had sent may be still to do. */
+  #gone = false
   #midOperation = false
   /** It published too fast: nothing of it is read any more. */
   #penalized = false
@@ -206,14 +209,23 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
     this.#lifetime.heard()
     this.#read(() => this.#framer.push(bytes))
     if (!this.#framer.paused || this.#framer.held <= this.#hub.limits.maxPayload + WAITING_BYTES) return
-    if (this.#phase === 'authenticating') this.end(closings.authorization)
+    if (this.#phase === 'authenticating') this.#stem()
     else this.#read(() => this.#framer.resume(), Number.POSITIVE_INFINITY)
+  }
+
+  /** More has come behind a CONNECT than may wait. Somebody who is known goes on once the new token is checked. */
+  #stem(): void {
+    if (!this.#identity) this.end(closings.authorization)
+    else if (this.#socket.pause) this.#socket.pause()
+    else this.end(closings.restart)
   }
 
   closed(): void {
     if (this.#phase === 'closed') return
     this.#outlet.abandon()
-    // It was sent before the socket was closed, so it counts.
+    // It was sent before the socket was closed, so it counts; once it is known whose it is.
+    this.#gone = true
+    if (this.#phase === 'authenticating') return
     if (this.#yielding) this.#readOn(Number.POSITIVE_INFINITY)
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'closed'
@@ -233,11 +245,17 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
 
   /** Sends INFO: at the start, whenever the way to the broker is lost or found, and when the hub is about to go. */
   inform(): void {
-    const info = this.#hub.info(this.id, this.#nonce)
-    const now = `${info.edge?.upstream} ${info.ldm}`
+    const info = { ...this.#hub.info(this.id, this.#nonce), max_payload: this.#maxPayload }
+    const now = `${info.edge?.upstream} ${info.ldm} ${info.max_payload}`
     if (now === this.#told) return
     this.#told = now
     this.write(encodeInfo(info))
+  }
+
+  /** What a client publishes that wants no echo takes its connection id along, and the broker counts that, too. */
+  get #maxPayload(): number {
+    const { maxPayload, maxBrokerPayload } = this.#hub
+    return this.echo ? maxPayload : Math.min(maxPayload, maxBrokerPayload - withOrigin(undefined, this.id).length)
   }
 
   /** Ends all subscriptions to a filter, as if they were no longer allowed. */
@@ -311,7 +329,7 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
     if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#stop(closings.authorization)
     const op = parseClientOp(line)
     if (op.verb === 'PUB') {
-      if (op.size > Math.min(this.#hub.maxPayload, this.#identity?.limits?.payload ?? op.size)) {
+      if (op.size > Math.min(this.#maxPayload, this.#identity?.limits?.payload ?? op.size)) {
         return this.#stop(closings.maxPayload)
       }
       this.#publishing = op
@@ -396,7 +414,7 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
     if (!this.#identity || !isSpanwireError(error, 'upstream-unavailable')) return this.end(closings.authorization)
     if (this.#phase !== 'authenticating') return
     this.#phase = 'ready'
-    this.#readOn()
+    this.#goOn()
   }
 
   #accept(identity: Identity, options: ConnectOptions): void {
@@ -425,7 +443,13 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
     this.inform()
     this.#conclude(undefined)
     this.changed()
-    this.#readOn()
+    this.#goOn()
+  }
+
+  /** Carries out what came behind a CONNECT. */
+  #goOn(): void {
+    this.#readOn(this.#gone ? Number.POSITIVE_INFINITY : undefined)
+    if (this.#gone) this.closed()
   }
 
   #become(identity: Identity): void {

@@ -107,7 +107,7 @@ export class Subscription {
     const { owner } = this
     if (this.withheld && !mayReceive(owner.permissions, owner.scope.toClient(message.subject) ?? '')) return false
     if (!owner.noResponders && isNoResponders(message)) return false
-    return origin === undefined || origin !== owner.id
+    return owner.echo || origin !== owner.id
   }
 
   get delivered(): number {

@@ -143,7 +143,10 @@ export class Subscriptions {
 
   /** Ends all subscriptions to a filter; returns the texts for `-ERR`. */
   revoke(filter: string): string[] {
-    const revoked = [...this.#bySid.values()].filter((subscription) => subscription.filter === filter)
+    // By its filter, or as the client asked for it, which is what `/connz` lists.
+    const revoked = [...this.#bySid.values()].filter(
+      (one) => one.name === filter || (one.filter === filter && !one.presence),
+    )
     for (const subscription of revoked) this.drop(subscription)
     return revoked.map(({ name, queue }) => refusal(name, queue))
   }

@@ -1,11 +1,13 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/protocol/sequence-ranges.ts'
-import type { Ring } from './ring.ts'
+import { type Budget, type Ring, sizeOf } from './ring.ts'
 
 /** A page, and which of its sequences the stream has lost. */
 interface ReadPage extends Page {
   readonly missing: SequenceRanges
+  /** What it takes in memory, about. */
+  readonly size: number
 }
 
 const PAGE = { messages: 512, bytes: 512 * 1024 }
@@ -21,16 +23,18 @@ export class Backlog {
   readonly #stream: StreamState
   readonly #filter: string
   readonly #ring: Ring
+  readonly #budget: Budget
   #pages: ReadPage[] = []
   #waiting: Array<{ readonly next: number; readonly run: () => void }> = []
   #reading = false
   #closed = false
 
-  constructor(api: JetStreamApi, stream: StreamState, filter: string, ring: Ring) {
+  constructor(api: JetStreamApi, stream: StreamState, filter: string, ring: Ring, budget: Budget) {
     this.#api = api
     this.#stream = stream
     this.#filter = filter
     this.#ring = ring
+    this.#budget = budget
   }
 
   /** A page that was read and has this sequence. */
@@ -47,7 +51,7 @@ export class Backlog {
   close(): void {
     this.#closed = true
     this.#waiting = []
-    this.#pages = []
+    this.#keep([])
   }
 
   async #readAll(): Promise<void> {
@@ -56,8 +60,16 @@ export class Backlog {
       const pause = await this.#readOne().catch(() => RETRY)
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
       else for (const { run } of this.#waiting.splice(0)) run()
+      // Whoever waited has had what there was room for. Who wants the rest reads it again: that is slower, and bounded.
+      if (this.#budget.isOver) this.#keep([])
     }
     this.#reading = false
+  }
+
+  #keep(pages: ReadPage[]): void {
+    for (const { size } of this.#pages) this.#budget.take(-size)
+    for (const { size } of pages) this.#budget.take(size)
+    this.#pages = pages
   }
 
   /** Returns how long to wait before the next attempt. */
@@ -82,9 +94,10 @@ export class Backlog {
     const gone = clip(missingFrom(state), page.from, page.to)
     // Removed between the two reads: it came all the same.
     const missing = gone.flatMap((range) => without(range.from, range.to, here))
-    const kept = { ...page, missing }
-    this.#pages = [kept, ...this.#pages].slice(0, KEPT)
-    if (page.to === ring.floor - 1) ring.prepend(page.from, page.messages, missing)
+    // What the ring takes is not kept twice.
+    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return 0
+    const size = page.messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
     return 0
   }
 }

@@ -161,7 +161,7 @@ export class Feed {
     this.#backlog?.close()
     const ring = new Ring(next, this.#options.ring, this.#options.budget)
     this.#ring = ring
-    this.#backlog = new Backlog(this.#api, state, this.#filter, ring)
+    this.#backlog = new Backlog(this.#api, state, this.#filter, ring, this.#options.budget)
   }
 
   /** Finds out where a follower begins, and tells it. */

@@ -23,6 +23,10 @@ export class Budget {
   get isOver(): boolean {
     return this.#used > this.#max
   }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#used + bytes <= this.#max
+  }
 }
 
 /** What a message takes in memory, about. */
@@ -82,16 +86,17 @@ export class Ring {
     if (missing.length > 0) this.#missing = [...this.#missing, ...missing]
   }
 
-  /** Puts what lies right below the floor in front, if there is room for it. */
-  prepend(from: number, messages: readonly StoredMessage[], missing: SequenceRanges): void {
+  /** Puts what lies right below the floor in front, if there is room for it. Returns whether there was. */
+  prepend(from: number, messages: readonly StoredMessage[], missing: SequenceRanges): boolean {
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
-    if (messages.length + this.#messages.length > this.#limits.messages || bytes + this.#bytes > this.#limits.bytes) {
-      return
-    }
+    const { messages: most, bytes: mostBytes } = this.#limits
+    if (messages.length + this.#messages.length > most || bytes + this.#bytes > mostBytes) return false
+    if (!this.#budget.hasRoomFor(bytes)) return false
     this.#messages = [...messages, ...this.#messages]
     this.#take(bytes)
     this.#missing = [...missing, ...this.#missing]
     this.floor = from
+    return true
   }
 
   clear(): void {

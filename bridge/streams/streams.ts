@@ -71,7 +71,8 @@ export class Streams {
     // Forgetting all of them now and then bounds the memory.
     if (this.#known.size >= MAX_KNOWN) this.#known.clear()
     const found = this.api.findStream(subject).catch((error) => {
-      if (isSpanwireError(error, 'stream-not-found')) return undefined
+      // Or the upstream's user may not ask, as has turned out meanwhile.
+      if (isSpanwireError(error, 'stream-not-found') || !this.#upstream.info.jetstream) return undefined
       this.#known.delete(subject)
       throw error
     })

@@ -12,7 +12,7 @@ export function upstreamLink(upstream: Upstream, requests: Requests): JetStreamL
       if (isNoResponders(answer)) throw new SpanwireError('no-responders', `Nobody answers ${subject} right now.`)
       return toMessage(answer)
     },
-    subscribe: (filter, deliver) => upstream.subscribe(filter, undefined, (message) => deliver(toMessage(message))),
+    subscribe: (filter, deliver) => upstream.subscribe(filter, undefined, (message) => deliver(toStored(message))),
     publish(subject, payload, reply) {
       try {
         upstream.publish({ subject, payload, ...(reply !== undefined && { reply }) })
@@ -22,6 +22,12 @@ export function upstreamLink(upstream: Upstream, requests: Requests): JetStreamL
     },
     newInbox: () => `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`,
   }
+}
+
+/** A copy, because messages of streams are kept: a view would keep the whole chunk alive that it was cut from. */
+function toStored(message: UpstreamMessage): JetStreamMessage {
+  const { headers, payload } = message
+  return toMessage({ ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) })
 }
 
 function toMessage({ subject, reply, headers, payload }: UpstreamMessage): JetStreamMessage {

@@ -3,18 +3,20 @@ import { isSpanwireError, SpanwireError } from '../../sdk/errors.ts'
 
 /**
  * Tells `report` of what the server complains about on a connection without ending it, and `leave` that the server is about
- * to go (lame duck mode).
+ * to go (lame duck mode), and `denied` what the upstream's user may not publish to.
  */
 export async function followStatus(
   connection: NatsConnection,
   report: (error: SpanwireError) => void,
   leave: () => void,
+  denied: (subject: string) => void,
 ): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type === 'ldm') leave()
     if (status.type !== 'error') continue
     const { permissionContext: context, data } = status
     if (context) {
+      if (context.operation === 'publish') denied(context.subject)
       const act = context.operation === 'publish' ? 'publish to' : 'subscribe to'
       report(
         new SpanwireError(

@@ -43,6 +43,8 @@ export interface NatsUpstreamOptions {
 }
 
 const MIB = 1_048_576
+/** Without it the bridge can't know what a stream keeps: as if there were no JetStream. */
+const FIND_STREAM = '$JS.API.STREAM.NAMES'
 // So much may be on its way to a broker that has confirmed none of it. More would be memory that a slow broker takes
 // from the bridge (a Durable Object has 128 MB).
 const MAX_UNCONFIRMED = 32 * MIB
@@ -227,6 +229,10 @@ class NatsUpstream implements Upstream {
       connection,
       (error) => this.#report(error),
       () => this.#leave(current),
+      (subject) => {
+        // What isn't answered for want of a permission would be waited for each time.
+        if (subject === FIND_STREAM) this.#info = { ...this.#info, jetstream: false }
+      },
     )
     const { version, max_payload, jetstream = false } = connection.info ?? {}
     this.#info = {
@@ -273,7 +279,8 @@ class NatsUpstream implements Upstream {
   }
 
   #attach(subscription: Subscription, current: Current): void {
-    if (current.connection.isClosed()) return
+    // One that is leaving takes no more subscriptions, and throws: the next one gets them all.
+    if (current.connection.isClosed() || current.connection.isDraining()) return
     const { filter, queue, deliver } = subscription
     subscription.remote = current.link.subscribe(filter, queue, (message) => {
       // A connection that was given up may still hold messages; the new one has its own subscription.

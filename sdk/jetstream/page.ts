@@ -137,6 +137,12 @@ async function pull(
     return { messages: [], exhausted: true }
   }
   const inbox = `${api.link.newInbox()}.page`
+  const ask = (order: object) =>
+    api.link.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`,
+      new TextEncoder().encode(JSON.stringify(order)),
+      inbox,
+    )
   const messages: StoredMessage[] = []
   let bytes = 0
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
@@ -148,7 +154,11 @@ async function pull(
     patience = setTimeout(fail, PATIENCE)
     if (!delivery) return
     // 404 and 408: nothing more. 409: the size limit, or the consumer is gone.
-    if ('status' in delivery) return resolve(delivery.status !== 409)
+    if ('status' in delivery) {
+      const isTooLarge = delivery.status === 409 && /MaxBytes/i.test(delivery.description) && messages.length === 0
+      // At least one message is read, however large it is.
+      return isTooLarge ? ask({ batch: 1, no_wait: true }) : resolve(delivery.status !== 409)
+    }
     const { message } = delivery
     messages.push(message)
     bytes += message.payload.length + (message.headerBlock?.length ?? 0)
@@ -156,8 +166,8 @@ async function pull(
     else if (messages.length >= limits.messages || bytes >= limits.bytes) resolve(false)
   })
   try {
-    const order = JSON.stringify({ batch: limits.messages, no_wait: true })
-    api.link.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, new TextEncoder().encode(order), inbox)
+    // With a bound for the server, too: it would send the whole batch at once, and cut off who is slow to take it.
+    ask({ batch: limits.messages, no_wait: true, ...(limits.messages > 1 && { max_bytes: limits.bytes }) })
     return { exhausted: await promise, messages }
   } finally {
     clearTimeout(patience)
