@@ -89,6 +89,7 @@ export class DurableConsumer implements Consumer {
     try {
       const api = new JetStreamApi(transportLink(this.#transport))
       await this.#ensure(api, filter)
+      if (this.#stopped) throw drainedEarly()
       this.#pull = new Pull(this.#transport, api, this.#stream, consumer, {
         room: () => concurrency - this.#running - this.#waiting.length,
         message: (pulled) => this.#take(pulled),
@@ -111,7 +112,7 @@ export class DurableConsumer implements Consumer {
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE))
     }
-    throw new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
+    throw drainedEarly()
   }
 
   #ended(error: Error): Error {
@@ -232,6 +233,10 @@ class Unreadable implements Failure {
       : new SpanwireError('invalid-data', "The event's data can't be read.", { cause })
     this.data = data
   }
+}
+
+function drainedEarly(): SpanwireError {
+  return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
 }
 
 function deadly(delivered: number): Error {
