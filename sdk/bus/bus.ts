@@ -282,7 +282,10 @@ export interface Bus<Contract> extends AsyncDisposable {
 
   /** Resolves when the server has processed everything sent before. */
   flush(): Promise<void>
-  /** Ends all subscriptions after their events were delivered, sends what waits, then closes. */
+  /**
+   * Ends all subscriptions after their events were delivered, sends what waits, and closes when publishes, requests and
+   * answers of `respond` that were begun have ended. Don't wait for it in a handler of `respond`.
+   */
   drain(): Promise<void>
   /** Closes for good. Idempotent. */
   close(): Promise<void>

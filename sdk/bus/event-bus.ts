@@ -64,6 +64,8 @@ export function createBus(
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
   const drains = new Set<() => Promise<void>>()
+  /** Publishes, requests and answers that aren't settled. */
+  const underway = new Set<Promise<unknown>>()
   const newId = createIds()
 
   function find(name: string): ContractEvent {
@@ -88,6 +90,14 @@ export function createBus(
       return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
     }
     return valid instanceof Promise ? valid.then(proceed) : proceed()
+  }
+
+  /** So that `drain` waits for it. */
+  function track<T>(work: Promise<T>): Promise<T> {
+    const settled = () => void underway.delete(work)
+    underway.add(work)
+    work.then(settled, settled)
+    return work
   }
 
   const parts = { transport, faults, send }
@@ -204,17 +214,19 @@ export function createBus(
     async publish(name: string, ...args: unknown[]) {
       const event = find(name)
       const [subject, data, options] = readArgs<PublishOptions>(event, args)
-      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
-        outbox || event.stream
-          ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
-          : transport.publish(subject, payload, { headers, signal: options.signal }),
+      return track(
+        send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
+          outbox || event.stream
+            ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
+            : transport.publish(subject, payload, { headers, signal: options.signal }),
+        ),
       )
     },
 
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
       const given = readArgs<RequestOptions>(event, args)
-      return requests((module) => module.request(parts, event, ...given))
+      return track(requests((module) => module.request(parts, event, ...given)))
     },
 
     subscribe(name: string, ...args: unknown[]) {
@@ -268,8 +280,10 @@ export function createBus(
         false,
         (handler, received, _, event) => {
           if (received.reply !== undefined)
-            requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
-              faults.onError(error, received),
+            track(
+              requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
+                faults.onError(error, received),
+              ),
             )
         },
         (received) => {
@@ -285,6 +299,8 @@ export function createBus(
 
     async drain() {
       await Promise.all([...drains].map((drain) => drain()))
+      // Acknowledgements and answers come by subscriptions, which the transport ends first.
+      await Promise.allSettled(underway)
       await transport.drain()
     },
 
