@@ -176,8 +176,12 @@ export function createBus(
     const [handler, options = {}] = args as [Handler, (Options & OnOptions)?]
     const { onEnd } = options
     let live = true
+    let isOver = false
     let release = () => {}
     const over = (error?: Error) => {
+      // Whatever comes of a subscription that was ended here is nobody's business.
+      if (isOver) return
+      isOver = true
       release()
       ended?.()
       if (error && onEnd) guard(onEnd, report, [error])
