@@ -157,14 +157,19 @@ export async function openPresence(
     subscribe: (listener) => changes.add(listener),
     async join(state, { hidden = false } = {}) {
       const now: Joined = { channel, order: { do: 'join', state, hidden } }
-      if (joined) all.delete(joined)
+      const before = joined
+      if (before) all.delete(before)
       joined = now
       all.add(now)
       try {
         await say(now.order)
       } catch (error) {
         all.delete(now)
-        if (joined === now) joined = undefined
+        if (joined === now) {
+          // The bridge still has that one.
+          joined = before
+          if (before) all.add(before)
+        }
         throw error
       }
     },
