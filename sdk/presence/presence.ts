@@ -124,7 +124,9 @@ export async function openPresence(
     },
   })
   const say = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
-  const stop = transport.onStatus(({ state }) => {
+  const stop = transport.onStatus(({ state, reason }) => {
+    // The rest of a list goes with its connection.
+    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') listed = undefined
     // Another connection, or another hub: neither knows of this one.
     if (state === 'open' && joined && joined === newest()) say(joined.order).catch(() => {})
     if (state === 'open' && transport.edge === false) known.reject(withoutBridge())
