@@ -6,7 +6,7 @@ import { connect, defineEvents, event, type Gap } from '../../../sdk/index.ts'
 import { nats } from '../../../sdk/nats.ts'
 import { createRequester } from '../../../sdk/transport/requester.ts'
 import { openPresence } from '../../../sdk/presence/presence.ts'
-import { keyOf } from '../../../sdk/react/key.ts'
+import { keyOfData } from '../../../sdk/react/key.ts'
 import { publishAcked } from '../../../sdk/stream/publish.ts'
 import { createScriptedEdge } from '../sdk/scripted-edge.ts'
 import { createMemoryTransport } from '../sdk/memory-transport.ts'
@@ -163,6 +163,6 @@ describe('presence', () => {
   })
 
   it('another state is another key', () => {
-    expect(keyOf({ mark: '*' })).not.toBe(keyOf({}))
+    expect(keyOfData({ mark: '*' })).not.toBe(keyOfData({}))
   })
 })
