@@ -138,7 +138,7 @@ export function createBus(
     const replays = isReplay && queue === undefined
     const source = replays
       ? toSource(
-          replaying(({ replay }) => replay(transport, filter, handler, { onGap, ...options })),
+          replaying(({ replay }) => replay(transport, filter, handler, { ...options, onGap: told })),
           handler,
         )
       : conflate
