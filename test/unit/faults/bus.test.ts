@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { createTestBridge } from '../../../bridge/testing.ts'
 import { consume } from '../../../sdk/consumer.ts'
