@@ -77,6 +77,11 @@ export interface Settings {
 /** The same as an application gives it. */
 type Given = Pick<Settings, 'consumer'> & Partial<Omit<Settings, 'deadLetter'>> & { readonly deadLetter?: DeadLetter }
 
+/** What can be written as a date. */
+function isTime(time: number | Date): boolean {
+  return !Number.isNaN(new Date(time).getTime())
+}
+
 /** @throws SpanwireError `invalid-argument` */
 export function readSettings(options: Given): Settings {
   const {
@@ -95,6 +100,10 @@ export function readSettings(options: Given): Settings {
   check(
     typeof consumer === 'string' && isJetStreamName(consumer),
     'consumer must be a name without dots, wildcards and blanks',
+  )
+  check(
+    from === 'all' || from === 'new' || ('seq' in from ? isCount(from.seq) : isTime(from.time)),
+    'from must be all, new, a sequence from 1, or a time',
   )
   check(isCount(concurrency), 'concurrency must be a whole number from 1')
   check(!ordered || concurrency === 1, 'With ordered, concurrency is 1')
