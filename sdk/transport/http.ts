@@ -48,7 +48,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     patience: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
-    const limit = AbortSignal.timeout(Math.ceil(patience))
+    const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), 2 ** 31 - 1))
     let answered = false
     try {
       closed.signal.throwIfAborted()
