@@ -122,8 +122,11 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (heartbeat === undefined) return
     silent = false
     beat()
+    // The next beat is an interval away: one that was due would find this ping unanswered at once.
+    clearInterval(heartbeat)
+    heartbeat = setInterval(beat, pingInterval)
     clearTimeout(probe)
-    probe = setTimeout(beat, PROBE)
+    if (pingInterval > PROBE) probe = setTimeout(() => silent && giveUp(), PROBE)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -207,9 +210,13 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   function beat(): void {
-    if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    if (silent) return giveUp()
     silent = true
     trips?.send()
+  }
+
+  function giveUp(): void {
+    link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
   }
 
   function erred(text: string): void {
