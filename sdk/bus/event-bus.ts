@@ -125,7 +125,7 @@ export function createBus(
     let watching: Promise<() => void> | undefined
     const over = () => {
       drains.delete(drain)
-      watching?.then((stop) => stop(), report)
+      watching?.then((stop) => stop())
     }
     const handler: SubscriptionHandler = {
       message: receive,
@@ -148,7 +148,12 @@ export function createBus(
           )
         : transport.subscribe(filter, handler, { queue })
     if (told && !replays)
-      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told))
+      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told)).catch(
+        (error) => {
+          report(error)
+          return () => {}
+        },
+      )
     const drain = async () => {
       await source.drain()
       await settled()

@@ -150,8 +150,11 @@ export function webSocket(options: WebSocketOptions): Transport {
       for (const subscription of subscriptions.values()) current.send(subscription.frame, subscription)
       // nats-server takes no second CONNECT, and asks for a new token by closing.
       if (next.edge && token && typeof source === 'function')
-        stopRefresh = import('./token-refresh.ts').then(({ keepFresh }) =>
-          keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
+        stopRefresh = import('./token-refresh.ts').then(
+          ({ keepFresh }) =>
+            keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
+          // The token holds until it expires; then the connection is made anew.
+          () => () => {},
         )
     } else if (next.ldm) {
       // Lame duck: what is under way is confirmed, what comes now waits, and another server is looked for.
