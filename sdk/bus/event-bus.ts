@@ -64,8 +64,9 @@ export function createBus(
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
   const drains = new Set<() => Promise<void>>()
-  /** Publishes, requests and answers that aren't settled. */
-  const underway = new Set<Promise<unknown>>()
+  /** What isn't settled: publishes; requests and answers. */
+  const publishes = new Set<Promise<unknown>>()
+  const exchanges = new Set<Promise<unknown>>()
   const newId = createIds()
 
   function find(name: string): ContractEvent {
@@ -92,8 +93,8 @@ export function createBus(
     return valid instanceof Promise ? valid.then(proceed) : proceed()
   }
 
-  /** So that `drain` waits for it. */
-  function track<T>(work: Promise<T>): Promise<T> {
+  /** So that `drain` waits for it, and `flush` for publishes. */
+  function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
     const settled = () => void underway.delete(work)
     underway.add(work)
     work.then(settled, settled)
@@ -224,6 +225,7 @@ export function createBus(
       const event = find(name)
       const [subject, data, options] = readArgs<PublishOptions>(event, args)
       return track(
+        publishes,
         send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
           outbox || event.stream
             ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
@@ -235,7 +237,7 @@ export function createBus(
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
       const given = readArgs<RequestOptions>(event, args)
-      return track(requests((module) => module.request(parts, event, ...given)))
+      return track(exchanges, requests((module) => module.request(parts, event, ...given)))
     },
 
     subscribe(name: string, ...args: unknown[]) {
@@ -290,6 +292,7 @@ export function createBus(
         (handler, received, _, event) => {
           if (received.reply !== undefined)
             track(
+              exchanges,
               requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
                 faults.onError(error, received),
               ),
@@ -304,12 +307,16 @@ export function createBus(
     presence: (channel: string, options?: PresenceOptions) =>
       presences(({ openPresence }) => openPresence(transport, channel, options)),
 
-    flush: () => transport.flush(),
+    async flush() {
+      // Some of them may not have been handed to the transport yet.
+      await Promise.allSettled(publishes)
+      await transport.flush()
+    },
 
     async drain() {
       await Promise.all([...drains].map((drain) => drain()))
       // Acknowledgements and answers come by subscriptions, which the transport ends first.
-      await Promise.allSettled(underway)
+      await Promise.allSettled([...publishes, ...exchanges])
       await transport.drain()
     },
 

@@ -91,6 +91,32 @@ describe.each<[string, () => Transport]>([
   })
 })
 
+it('flush resolves when a publish to a stream was sent, and the server has it', async () => {
+  const sent: string[] = []
+  const bus = await opened(
+    webSocket({
+      url: server.wsUrl,
+      openSocket(url) {
+        const socket = new WebSocket(url)
+        const send = socket.send.bind(socket)
+        socket.send = (bytes) => {
+          sent.push(new TextDecoder().decode(bytes as Uint8Array))
+          send(bytes)
+        }
+        return socket as never
+      },
+    }),
+  )
+  const published = bus.publish('kept.{id}', { id: '1' }, { n: 1 })
+  await bus.flush()
+  expect(sent.some((text) => text.includes('HPUB kept.1'))).toBe(true)
+  const last = sent.findLastIndex((text) => text.includes('PING'))
+  const hpub = sent.findIndex((text) => text.includes('HPUB kept.1'))
+  expect(hpub).toBeLessThanOrEqual(last)
+  await published
+  await bus.close()
+})
+
 describe('HTTP', () => {
   it('drain sends what waits', async () => {
     const bus = connect({ transport: http({ url: bridge.url, token }), events })
