@@ -49,12 +49,12 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     signal?: AbortSignal,
   ): Promise<Answer> {
     const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), 2 ** 31 - 1))
+    const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
     let answered = false
     try {
-      closed.signal.throwIfAborted()
-      signal?.throwIfAborted()
+      over.throwIfAborted()
       const id = fields.find(([name]) => name === ID_HEADER)?.[1]
-      const bearer = typeof token === 'function' ? await token() : token
+      const bearer = typeof token === 'function' ? await unless(over, token()) : token
       const response = await fetch(base + path, {
         method: 'POST',
         body: body as Uint8Array<ArrayBuffer>,
@@ -64,7 +64,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
           ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
           ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
         },
-        signal: AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])]),
+        signal: over,
       })
       answered = true
       if (response.ok) return { headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) }
@@ -117,4 +117,12 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     },
     close,
   }
+}
+
+/** Rejects if the signal is aborted first. */
+function unless<T>(over: AbortSignal, work: T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    over.addEventListener('abort', () => reject(over.reason), { once: true })
+    Promise.resolve(work).then(resolve, reject)
+  })
 }

@@ -78,7 +78,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = undefined
     let step = 'The token function'
     try {
-      const token = typeof source === 'function' ? await source() : source
+      const token = typeof source === 'function' ? await inTime(source) : source
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
@@ -109,6 +109,14 @@ export function webSocket(options: WebSocketOptions): Transport {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else lost(new SpanwireError('connection-refused', `${step} failed.`, { cause }))
     }
+  }
+
+  /** A function that hangs, as a fetch on a network that is gone, must not end all attempts. */
+  function inTime(ask: () => string | Promise<string>): Promise<string> {
+    return new Promise<string>((resolve, reject) => {
+      patience = setTimeout(reject, connectTimeout, new Error(`No token within ${connectTimeout} ms.`))
+      Promise.resolve(ask()).then(resolve, reject)
+    }).finally(() => clearTimeout(patience))
   }
 
   function redial(ms: number): void {
