@@ -277,8 +277,23 @@ export function createBus(
         values: () => values,
         subscribe: (listener: Handler) => updates.add(listener),
         unsubscribe,
-        async *[Symbol.asyncIterator]() {
-          yield* await views(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
+        [Symbol.asyncIterator]() {
+          const left = Promise.withResolvers<void>()
+          const over = Promise.race([ended.promise, left.promise])
+          const reader = (async function* () {
+            yield* await views(({ iterateLatest }) => iterateLatest(values, updates, over))
+          })()
+          return {
+            next: () => reader.next(),
+            // A generator that waits for an update doesn't hear of it by itself.
+            return() {
+              left.resolve()
+              return reader.return(undefined)
+            },
+            [Symbol.asyncIterator]() {
+              return this
+            },
+          }
         },
         [Symbol.dispose]: unsubscribe,
       }
