@@ -260,11 +260,17 @@ export function createBus(
       const values = new Map<string, ReceivedEvent>()
       const updates = new Listeners<ReceivedEvent>()
       const ended = Promise.withResolvers<void>()
+      // Stores must know that there are no values any more, which no event says.
+      const { onCleared, ...given } = (args[0] ?? {}) as { onCleared?: () => void }
       const options = {
-        ...(args[0] as object),
+        ...given,
         from: 'last-per-subject',
         // Between two values some may be missing; only those of another stream mean nothing any more.
-        onGap: ({ reason }: Gap) => reason === 'recreated' && values.clear(),
+        onGap({ reason }: Gap) {
+          if (reason !== 'recreated') return
+          values.clear()
+          onCleared?.()
+        },
       }
       const listener = (event: ReceivedEvent) => {
         values.set(event.subject, event)
