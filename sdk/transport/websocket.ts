@@ -388,7 +388,8 @@ export function webSocket(options: WebSocketOptions): Transport {
 
     async drain() {
       for (const sid of subscriptions.keys()) trips?.send(encodeUnsubscribe(sid))
-      if (trips || queue.length > 0) await transport.flush().catch(() => {})
+      // While NATS is away nothing more comes, and only what waits is worth waiting for.
+      if (phase === 'open' || queue.length > 0) await transport.flush().catch(() => {})
       end(closedError())
     },
 

@@ -30,7 +30,7 @@ it('as a stream that is cancelled', async () => {
   const totals = bus.latest('kept.{id}')
   await sleep(50)
   while (edge.deliver());
-  const reader = ReadableStream.from(totals).getReader()
+  const reader = (ReadableStream as unknown as { from(from: unknown): ReadableStream }).from(totals).getReader()
   void reader.read()
   await sleep(20)
   const cancelled = reader.cancel().then(() => 'cancelled')
