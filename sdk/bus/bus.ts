@@ -253,7 +253,8 @@ export interface Bus<Contract> extends AsyncDisposable {
   /**
    * Publishes an event and resolves with the data of the first answer.
    * @throws SpanwireError (as rejection) `no-responders`, `timeout`, `responder-failed` with what the responder said,
-   * `invalid-data` for the data or the answer, and what {@link Bus.publish} throws
+   * `invalid-data` for the data or the answer, `unsupported` for an event that a stream keeps (which would answer first),
+   * and what {@link Bus.publish} throws
    */
   request<Name extends EventName<Contract>>(
     name: Name,

@@ -236,6 +236,8 @@ export function createBus(
 
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
+      if (event.stream)
+        throw new SpanwireError('unsupported', `The stream would answer ${name} first: give the event { stream: false }.`)
       const given = readArgs<RequestOptions>(event, args)
       return track(exchanges, requests((module) => module.request(parts, event, ...given)))
     },
