@@ -8,7 +8,7 @@ import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { PresenceOptions } from '../presence/presence.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
-import { onAbort } from '../transport/checks.ts'
+import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
 import { createIds } from './event-id.ts'
@@ -122,6 +122,8 @@ export function createBus(
     invalid: Faults['onInvalid'],
     ended: (error?: Error) => void,
   ): [source: Source, unsubscribe: () => void, drain: () => Promise<void>] {
+    // Of a stream it would be told later, when its module is there.
+    if (transport.status.state === 'closed') throw closedError()
     const { receive, settled } = createReceiver(event, deliver, invalid)
     let watching: Promise<() => void> | undefined
     const over = () => {
