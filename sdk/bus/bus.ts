@@ -145,7 +145,7 @@ export interface Handle extends Disposable {
   readonly ready: Promise<void>
   /** Ends it at once. Idempotent. */
   unsubscribe(): void
-  /** Ends it after the events that are on their way were handled. */
+  /** Ends it after the handler was called with the events that are on their way. A promise of it isn't waited for. */
   drain(): Promise<void>
 }
 

@@ -70,3 +70,16 @@ it('bytes that change after publish do not change what is published again', asyn
     break
   }
 })
+
+it('drain of a handle does not wait for what its handler promised', async () => {
+  const transport = createMemoryTransport()
+  const bus = connect({ transport, events })
+  let handled = false
+  const handle = bus.on('live.{id}', async () => {
+    await sleep(50)
+    handled = true
+  })
+  await bus.publish('live.{id}', { id: '1' }, { n: 1 })
+  await handle.drain()
+  expect(handled).toBe(false)
+})
