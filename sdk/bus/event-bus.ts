@@ -239,9 +239,15 @@ export function createBus(
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
       if (event.stream)
-        throw new SpanwireError('unsupported', `The stream would answer ${name} first: give the event { stream: false }.`)
+        throw new SpanwireError(
+          'unsupported',
+          `The stream would answer ${name} first: give the event { stream: false }.`,
+        )
       const given = readArgs<RequestOptions>(event, args)
-      return track(exchanges, requests((module) => module.request(parts, event, ...given)))
+      return track(
+        exchanges,
+        requests((module) => module.request(parts, event, ...given)),
+      )
     },
 
     subscribe(name: string, ...args: unknown[]) {

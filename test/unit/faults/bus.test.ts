@@ -4,12 +4,12 @@ import { createTestBridge } from '../../../bridge/testing.ts'
 import { consume } from '../../../sdk/consumer.ts'
 import { connect, defineEvents, event, type Gap } from '../../../sdk/index.ts'
 import { nats } from '../../../sdk/nats.ts'
-import { createRequester } from '../../../sdk/transport/requester.ts'
 import { openPresence } from '../../../sdk/presence/presence.ts'
 import { keyOfData } from '../../../sdk/react/key.ts'
 import { publishAcked } from '../../../sdk/stream/publish.ts'
-import { createScriptedEdge } from '../sdk/scripted-edge.ts'
+import { createRequester } from '../../../sdk/transport/requester.ts'
 import { createMemoryTransport } from '../sdk/memory-transport.ts'
+import { createScriptedEdge } from '../sdk/scripted-edge.ts'
 
 const events = defineEvents({
   'live.{id}': z.object({}),
@@ -96,10 +96,7 @@ describe('timeouts beyond what a timer can wait', () => {
     const transport = createMemoryTransport()
     const request = createRequester(transport)
     const answer = request('live.1', new Uint8Array(), { timeout: Number.POSITIVE_INFINITY })
-    const first = await Promise.race([
-      answer.catch((error) => error.code),
-      sleep(100).then(() => 'waits'),
-    ])
+    const first = await Promise.race([answer.catch((error) => error.code), sleep(100).then(() => 'waits')])
     expect(first).toBe('waits')
   })
 

@@ -54,7 +54,6 @@ async function opened() {
   return transport
 }
 
-
 it.each([24_990, 19_990])('a live connection stays when a page is seen again %d ms after it opened', async (after) => {
   const transport = await opened()
   ScriptedSocket.latency = 100
