@@ -238,11 +238,6 @@ export function createBus(
 
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
-      if (event.stream)
-        throw new SpanwireError(
-          'unsupported',
-          `The stream would answer ${name} first: give the event { stream: false }.`,
-        )
       const given = readArgs<RequestOptions>(event, args)
       return track(
         exchanges,
@@ -294,18 +289,10 @@ export function createBus(
         subscribe: (listener: Handler) => updates.add(listener),
         unsubscribe,
         [Symbol.asyncIterator]() {
-          const left = Promise.withResolvers<void>()
-          const over = Promise.race([ended.promise, left.promise])
-          const reader = (async function* () {
-            yield* await views(({ iterateLatest }) => iterateLatest(values, updates, over))
-          })()
+          const reading = views(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
           return {
-            next: () => reader.next(),
-            // A generator that waits for an update doesn't hear of it by itself.
-            return() {
-              left.resolve()
-              return reader.return(undefined)
-            },
+            next: async () => (await reading).next(),
+            return: async () => (await reading).return(undefined),
             [Symbol.asyncIterator]() {
               return this
             },

@@ -114,7 +114,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   /** A function that hangs, as a fetch on a network that is gone, must not end all attempts. */
   function inTime(ask: () => string | Promise<string>): Promise<string> {
     return new Promise<string>((resolve, reject) => {
-      patience = setTimeout(reject, connectTimeout, new Error(`No token within ${connectTimeout} ms.`))
+      patience = setTimeout(reject, connectTimeout)
       Promise.resolve(ask()).then(resolve, reject)
     }).finally(() => clearTimeout(patience))
   }
