@@ -102,7 +102,11 @@ export function readSettings(options: Given): Settings {
     'consumer must be a name without dots, wildcards and blanks',
   )
   check(
-    from === 'all' || from === 'new' || ('seq' in from ? isCount(from.seq) : isTime(from.time)),
+    typeof from === 'object'
+      ? 'seq' in from
+        ? isCount(from.seq)
+        : isTime(from.time)
+      : from === 'all' || from === 'new',
     'from must be all, new, a sequence from 1, or a time',
   )
   check(isCount(concurrency), 'concurrency must be a whole number from 1')
