@@ -41,8 +41,8 @@ export type NatsOptions = Pick<
  * @throws SpanwireError `invalid-argument`; the status becomes `closed` with `unsupported` if `nats` isn't there
  */
 export function nats(options: NatsOptions): Transport {
-  const url = new URL(options.url)
-  if (url.protocol !== 'nats:' && url.protocol !== 'tls:')
+  const url = URL.canParse(options.url) ? new URL(options.url) : undefined
+  if (url?.protocol !== 'nats:' && url?.protocol !== 'tls:')
     throw new SpanwireError('invalid-argument', 'The URL must be nats:// or tls://.')
   return new NatsTransport((signal, failed) => dial(url, options, signal, failed), options.offline)
 }

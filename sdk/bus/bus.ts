@@ -145,7 +145,7 @@ export interface Handle extends Disposable {
   readonly ready: Promise<void>
   /** Ends it at once. Idempotent. */
   unsubscribe(): void
-  /** Ends it after the events that are on their way were handled. */
+  /** Ends it after the handler was called with the events that are on their way. A promise of it isn't waited for. */
   drain(): Promise<void>
 }
 
@@ -253,7 +253,8 @@ export interface Bus<Contract> extends AsyncDisposable {
   /**
    * Publishes an event and resolves with the data of the first answer.
    * @throws SpanwireError (as rejection) `no-responders`, `timeout`, `responder-failed` with what the responder said,
-   * `invalid-data` for the data or the answer, and what {@link Bus.publish} throws
+   * `invalid-data` for the data or the answer, `unsupported` for an event that a stream keeps (which would answer first),
+   * and what {@link Bus.publish} throws
    */
   request<Name extends EventName<Contract>>(
     name: Name,
@@ -282,7 +283,10 @@ export interface Bus<Contract> extends AsyncDisposable {
 
   /** Resolves when the server has processed everything sent before. */
   flush(): Promise<void>
-  /** Ends all subscriptions after their events were delivered, sends what waits, then closes. */
+  /**
+   * Ends all subscriptions after their events were delivered, sends what waits, and closes when publishes, requests and
+   * answers of `respond` that were begun have ended. Don't wait for it in a handler of `respond`.
+   */
   drain(): Promise<void>
   /** Closes for good. Idempotent. */
   close(): Promise<void>

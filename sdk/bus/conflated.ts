@@ -1,29 +1,47 @@
 /** Subscriptions that may skip: loaded when the first is made. */
+import { SpanwireError } from '../errors.ts'
 import { conflatedFilter } from '../protocol/conflation.ts'
 import type { SubscriptionHandler, Transport, TransportSubscription } from '../transport/transport.ts'
 
 /**
  * Subscribes so that a bridge keeps only the newest message of each subject while this client is behind. A plain
- * nats-server knows nothing of it, and sends everything.
+ * nats-server knows nothing of it, and sends everything. Begins when it is known which of them is at the other end.
  */
-export async function subscribeConflated(
+export function subscribeConflated(
   transport: Transport,
   filter: string,
   handler: SubscriptionHandler,
-): Promise<TransportSubscription> {
-  await whenKnown(transport)
-  return transport.subscribe(transport.edge ? conflatedFilter(filter) : filter, handler)
-}
-
-/** Resolves when it is known whether a bridge is at the other end, or when it never will be. */
-function whenKnown(transport: Transport): Promise<void> {
+): TransportSubscription {
   const isKnown = () => transport.edge !== undefined || transport.status.state === 'closed'
-  if (isKnown()) return Promise.resolve()
-  return new Promise((resolve) => {
-    const stop = transport.onStatus(() => {
-      if (!isKnown()) return
-      stop()
-      resolve()
-    })
+  const begin = () => transport.subscribe(transport.edge ? conflatedFilter(filter) : filter, handler)
+  if (isKnown()) return begin()
+  const ready = Promise.withResolvers<void>()
+  ready.promise.catch(() => {})
+  let opened: TransportSubscription | undefined
+  const stop = transport.onStatus(() => {
+    if (!isKnown()) return
+    stop()
+    try {
+      opened = begin()
+      opened.ready.then(ready.resolve, ready.reject)
+    } catch (error) {
+      ready.reject(error)
+      handler.ended(error as Error)
+    }
   })
+  const end = () => {
+    stop()
+    ready.reject(new SpanwireError('aborted', 'Ended before that.'))
+  }
+  return {
+    ready: ready.promise,
+    unsubscribe() {
+      end()
+      opened?.unsubscribe()
+    },
+    async drain() {
+      await opened?.drain()
+      end()
+    },
+  }
 }

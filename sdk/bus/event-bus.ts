@@ -8,7 +8,7 @@ import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { PresenceOptions } from '../presence/presence.ts'
 import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
 import type { Gap } from '../stream/gap.ts'
-import { onAbort } from '../transport/checks.ts'
+import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
 import { createIds } from './event-id.ts'
@@ -64,6 +64,9 @@ export function createBus(
   /** Those that were used. */
   const events = new Map<string, ContractEvent>()
   const drains = new Set<() => Promise<void>>()
+  /** What isn't settled: publishes; requests and answers. */
+  const publishes = new Set<Promise<unknown>>()
+  const exchanges = new Set<Promise<unknown>>()
   const newId = createIds()
 
   function find(name: string): ContractEvent {
@@ -90,6 +93,14 @@ export function createBus(
     return valid instanceof Promise ? valid.then(proceed) : proceed()
   }
 
+  /** So that `drain` waits for it, and `flush` for publishes. */
+  function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
+    const settled = () => void underway.delete(work)
+    underway.add(work)
+    work.then(settled, settled)
+    return work
+  }
+
   const parts = { transport, faults, send }
 
   /** Params come first, if the template has any. */
@@ -111,11 +122,13 @@ export function createBus(
     invalid: Faults['onInvalid'],
     ended: (error?: Error) => void,
   ): [source: Source, unsubscribe: () => void, drain: () => Promise<void>] {
+    // Of a stream it would be told later, when its module is there.
+    if (transport.status.state === 'closed') throw closedError()
     const { receive, settled } = createReceiver(event, deliver, invalid)
     let watching: Promise<() => void> | undefined
     const over = () => {
       drains.delete(drain)
-      watching?.then((stop) => stop(), report)
+      watching?.then((stop) => stop())
     }
     const handler: SubscriptionHandler = {
       message: receive,
@@ -128,7 +141,7 @@ export function createBus(
     const replays = isReplay && queue === undefined
     const source = replays
       ? toSource(
-          replaying(({ replay }) => replay(transport, filter, handler, { onGap, ...options })),
+          replaying(({ replay }) => replay(transport, filter, handler, { ...options, onGap: told })),
           handler,
         )
       : conflate
@@ -138,7 +151,12 @@ export function createBus(
           )
         : transport.subscribe(filter, handler, { queue })
     if (told && !replays)
-      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told))
+      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told)).catch(
+        (error) => {
+          report(error)
+          return () => {}
+        },
+      )
     const drain = async () => {
       await source.drain()
       await settled()
@@ -166,8 +184,12 @@ export function createBus(
     const [handler, options = {}] = args as [Handler, (Options & OnOptions)?]
     const { onEnd } = options
     let live = true
+    let isOver = false
     let release = () => {}
     const over = (error?: Error) => {
+      // Whatever comes of a subscription that was ended here is nobody's business.
+      if (isOver) return
+      isOver = true
       release()
       ended?.()
       if (error && onEnd) guard(onEnd, report, [error])
@@ -204,17 +226,23 @@ export function createBus(
     async publish(name: string, ...args: unknown[]) {
       const event = find(name)
       const [subject, data, options] = readArgs<PublishOptions>(event, args)
-      return send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
-        outbox || event.stream
-          ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
-          : transport.publish(subject, payload, { headers, signal: options.signal }),
+      return track(
+        publishes,
+        send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
+          outbox || event.stream
+            ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
+            : transport.publish(subject, payload, { headers, signal: options.signal }),
+        ),
       )
     },
 
     async request(name: string, ...args: unknown[]) {
       const event = find(name)
       const given = readArgs<RequestOptions>(event, args)
-      return requests((module) => module.request(parts, event, ...given))
+      return track(
+        exchanges,
+        requests((module) => module.request(parts, event, ...given)),
+      )
     },
 
     subscribe(name: string, ...args: unknown[]) {
@@ -237,11 +265,17 @@ export function createBus(
       const values = new Map<string, ReceivedEvent>()
       const updates = new Listeners<ReceivedEvent>()
       const ended = Promise.withResolvers<void>()
+      // Stores must know that there are no values any more, which no event says.
+      const { onCleared, ...given } = (args[0] ?? {}) as { onCleared?: () => void }
       const options = {
-        ...(args[0] as object),
+        ...given,
         from: 'last-per-subject',
         // Between two values some may be missing; only those of another stream mean nothing any more.
-        onGap: ({ reason }: Gap) => reason === 'recreated' && values.clear(),
+        onGap({ reason }: Gap) {
+          if (reason !== 'recreated') return
+          values.clear()
+          onCleared?.()
+        },
       }
       const listener = (event: ReceivedEvent) => {
         values.set(event.subject, event)
@@ -254,8 +288,15 @@ export function createBus(
         values: () => values,
         subscribe: (listener: Handler) => updates.add(listener),
         unsubscribe,
-        async *[Symbol.asyncIterator]() {
-          yield* await views(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
+        [Symbol.asyncIterator]() {
+          const reading = views(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
+          return {
+            next: async () => (await reading).next(),
+            return: async () => (await reading).return(undefined),
+            [Symbol.asyncIterator]() {
+              return this
+            },
+          }
         },
         [Symbol.dispose]: unsubscribe,
       }
@@ -268,8 +309,11 @@ export function createBus(
         false,
         (handler, received, _, event) => {
           if (received.reply !== undefined)
-            requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
-              faults.onError(error, received),
+            track(
+              exchanges,
+              requests((module) => module.respond(parts, event, handler, received)).catch((error) =>
+                faults.onError(error, received),
+              ),
             )
         },
         (received) => {
@@ -281,10 +325,16 @@ export function createBus(
     presence: (channel: string, options?: PresenceOptions) =>
       presences(({ openPresence }) => openPresence(transport, channel, options)),
 
-    flush: () => transport.flush(),
+    async flush() {
+      // Some of them may not have been handed to the transport yet.
+      await Promise.allSettled(publishes)
+      await transport.flush()
+    },
 
     async drain() {
       await Promise.all([...drains].map((drain) => drain()))
+      // Acknowledgements and answers come by subscriptions, which the transport ends first.
+      await Promise.allSettled([...publishes, ...exchanges])
       await transport.drain()
     },
 

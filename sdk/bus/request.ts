@@ -35,6 +35,11 @@ export async function request(
   data: unknown,
   options: RequestOptions,
 ): Promise<unknown> {
+  if (event.stream)
+    throw new SpanwireError(
+      'unsupported',
+      `The stream would answer ${event.name} first: give the event { stream: false }.`,
+    )
   const { timeout = 5_000, signal } = options
   const answer = await send(event.schema, event, subject, data, options, (payload, headers) =>
     transport.request(subject, payload, { headers, timeout, signal }),

@@ -24,9 +24,11 @@ export interface Acknowledgement {
  * `ackWait` ms. What is said is said again over lost connections; if it is lost all the same, the event comes again.
  */
 export function holdDelivery(transport: Transport, ackTo: string, ackWait: number): Acknowledgement {
-  const tell = (text: string) => transport.publish(ackTo, encode(text))
+  const tell = (text: string, signal?: AbortSignal) => transport.publish(ackTo, encode(text), { signal })
   let heard = performance.now()
   const keep = async () => {
+    // While offline it would only fill the transport's queue, and push others out of it.
+    if (transport.status.state !== 'open') return
     const said = performance.now()
     await tell('+WPI')
     heard = said
@@ -34,14 +36,20 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
   const alive = setInterval(() => void keep().catch(() => {}), ackWait / 3)
   const settle = async (text: string) => {
     clearInterval(alive)
-    const until = performance.now() + ackWait
-    while (performance.now() < until) {
-      try {
-        return await tell(text)
-      } catch (error) {
-        if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
+    // Then it was given to others: while offline nothing else ends the wait.
+    const over = new AbortController()
+    const timer = setTimeout(() => over.abort(), ackWait)
+    try {
+      while (!over.signal.aborted) {
+        try {
+          return await tell(text, over.signal)
+        } catch (error) {
+          if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
+        }
+        if (!over.signal.aborted) await new Promise((resolve) => setTimeout(resolve, PAUSE))
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    } finally {
+      clearTimeout(timer)
     }
   }
   return {

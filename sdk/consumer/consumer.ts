@@ -99,6 +99,7 @@ export class DurableConsumer implements Consumer {
     const target = { stream: this.#stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
     try {
       await this.#ensure(filter)
+      if (this.#stopped) throw drainedEarly()
       this.#pull = new Pull(this.#transport, this.#api, target, {
         room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
         message: (pulled) => this.#take(pulled),
@@ -123,7 +124,7 @@ export class DurableConsumer implements Consumer {
       }
       await pause(PAUSE)
     }
-    throw new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
+    throw drainedEarly()
   }
 
   #ended(error: Error): Error {
@@ -235,6 +236,10 @@ export class DurableConsumer implements Consumer {
     const tracked = work.catch(() => {}).finally(() => this.#work.delete(tracked))
     this.#work.add(tracked)
   }
+}
+
+function drainedEarly(): SpanwireError {
+  return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
 }
 
 function pause(ms: number): Promise<void> {

@@ -96,6 +96,11 @@ type Given = Pick<Settings, 'consumer'> &
     readonly ordered?: boolean | string | readonly string[]
   }
 
+/** What can be written as a date. */
+function isTime(time: number | Date): boolean {
+  return !Number.isNaN(new Date(time).getTime())
+}
+
 /**
  * @param params those of the event
  * @throws SpanwireError `invalid-argument`
@@ -117,6 +122,14 @@ export function readSettings(options: Given, params: readonly string[]): Setting
   check(
     typeof consumer === 'string' && isJetStreamName(consumer),
     'consumer must be a name without dots, wildcards and blanks',
+  )
+  check(
+    typeof from === 'object'
+      ? 'seq' in from
+        ? isCount(from.seq)
+        : isTime(from.time)
+      : from === 'all' || from === 'new',
+    'from must be all, new, a sequence from 1, or a time',
   )
   check(isCount(concurrency), 'concurrency must be a whole number from 1')
   check(ordered !== true || concurrency === 1, 'With ordered: true, concurrency is 1')

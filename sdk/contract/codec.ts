@@ -21,6 +21,7 @@ export const json: Required<Codec> = {
 /** The bytes as they are. */
 export const raw: Codec = {
   contentType: 'application/octet-stream',
-  encode: (data) => data as Uint8Array,
+  // Sent later, maybe again: what the caller does with its buffer meanwhile must not change it. (A Buffer's slice is no copy.)
+  encode: (data) => new Uint8Array(data as Uint8Array),
   decode: (bytes) => bytes,
 }

@@ -8,6 +8,9 @@ const TOKEN = /^(?:\{([^{}*>.\s]+)(\.\.\.)?\}|[^{}*>]+)$/
 // A dot parts tokens, unless it is one of the three in `{rest...}`.
 const SEPARATOR = /\.(?!\.{0,2}\})/
 
+// NATS takes it as a word.
+const PART_WILDCARD = /[^.][*>]|[*>][^.]/
+
 /** A subject template such as `orders.{orderId}.created` or `logs.{path...}`, ready for use. */
 export class SubjectTemplate {
   readonly #template: string
@@ -63,7 +66,12 @@ export class SubjectTemplate {
       if (!name) return text
       const value = params[name] ?? otherwise
       if (rest && value && value === otherwise) return '>'
-      if (typeof value !== 'string' || !isValid(value) || (!rest && (value === '>' || value.includes('.'))))
+      if (
+        typeof value !== 'string' ||
+        !isValid(value) ||
+        PART_WILDCARD.test(value) ||
+        (!rest && (value === '>' || value.includes('.')))
+      )
         throw new SpanwireError(
           'invalid-params',
           `${JSON.stringify(value)} can't stand for {${name}} in ${this.#template}: give one token, without '.', '*', '>' or white space.`,

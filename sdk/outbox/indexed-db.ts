@@ -32,13 +32,16 @@ export function indexedDbOutbox(name: string): OutboxStore {
     // Not everywhere, whatever the types say.
     const locks = navigator.locks as LockManager | undefined
     if (!locks) return new Set()
-    await new Promise<void>((held) => {
-      void locks.request(lockOf(owner), () => {
-        held()
-        return new Promise<void>((end) => {
-          release = end
+    // Rejects where storage is blocked.
+    await new Promise<void>((held, denied) => {
+      locks
+        .request(lockOf(owner), () => {
+          held()
+          return new Promise<void>((end) => {
+            release = end
+          })
         })
-      })
+        .catch(denied)
     })
     return new Set((await locks.query()).held?.map((lock) => lock.name))
   }

@@ -1,6 +1,7 @@
 /** Events are written down before they are published, so that a reload loses none: loaded if the bus has an outbox. */
 import type { PublishOptions, StreamAck, StreamPublishOptions } from '../bus/bus.ts'
 import { isSpanwireError, type SpanwireError } from '../errors.ts'
+import { guard } from '../guard.ts'
 import type { HeaderFields } from '../protocol/header-fields.ts'
 import { ID_HEADER } from '../protocol/header-names.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -73,8 +74,7 @@ export async function openOutbox(
       await forget()
       return ack
     } catch (error) {
-      if (!isSpanwireError(error, 'connection-closed') && !isSpanwireError(error, 'authentication-failed'))
-        await forget()
+      if (!stays(error)) await forget()
       throw error
     }
   }
@@ -86,18 +86,31 @@ export async function openOutbox(
   for (const { key, entry } of left) {
     const { subject } = entry
     const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
+    const tell = (outcome: OutboxOutcome) => onSettled && guard(onSettled, report, [outcome])
     send(key, entry, { id }).then(
-      (ack) => onSettled?.({ subject, id, ack: ack as StreamAck | undefined }),
-      (error) => onSettled?.({ subject, id, error }),
+      (ack) => tell({ subject, id, ack: ack as StreamAck | undefined }),
+      (error) => stays(error) || tell({ subject, id, error }),
     )
   }
-  transport.onStatus(({ state }) => {
-    if (state === 'closed') store.close()
-  })
+  const follow = () => {
+    if (transport.status.state === 'closed') store.close()
+  }
+  transport.onStatus(follow)
+  // It may have been closed meanwhile.
+  follow()
 
   return async (stream, subject, payload, headers, options) => {
     const { timeout, expectLastSeq, expectLastSubjectSeq } = options
     const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
     return send(await store.put(entry).catch(warn), entry, options)
   }
+}
+
+/** Only this client is at its end: what it couldn't publish stays for the next. */
+function stays(error: unknown): boolean {
+  return isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'authentication-failed')
+}
+
+function report(error: unknown): void {
+  console.error('spanwire: onSettled threw', error)
 }

@@ -124,7 +124,9 @@ export async function openPresence(
     },
   })
   const say = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
-  const stop = transport.onStatus(({ state }) => {
+  const stop = transport.onStatus(({ state, reason }) => {
+    // The rest of a list goes with its connection.
+    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') listed = undefined
     // Another connection, or another hub: neither knows of this one.
     if (state === 'open' && joined && joined === newest()) say(joined.order).catch(() => {})
     if (state === 'open' && transport.edge === false) known.reject(withoutBridge())
@@ -157,14 +159,19 @@ export async function openPresence(
     subscribe: (listener) => changes.add(listener),
     async join(state, { hidden = false } = {}) {
       const now: Joined = { channel, order: { do: 'join', state, hidden } }
-      if (joined) all.delete(joined)
+      const before = joined
+      if (before) all.delete(before)
       joined = now
       all.add(now)
       try {
         await say(now.order)
       } catch (error) {
         all.delete(now)
-        if (joined === now) joined = undefined
+        if (joined === now) {
+          // The bridge still has that one.
+          joined = before
+          if (before) all.add(before)
+        }
         throw error
       }
     },

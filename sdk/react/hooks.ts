@@ -25,7 +25,7 @@ import { statusStore } from '../store/status-store.ts'
 import type { Store } from '../store/store.ts'
 import type { SubscriptionState } from '../store/subscription-state.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
-import { keyOf } from './key.ts'
+import { keyOf, keyOfData } from './key.ts'
 
 export interface BusProviderProps<Contract> {
   /** What `connect` returned. It stays open: who made it closes it. Another one makes all hooks begin anew. */
@@ -178,7 +178,7 @@ function useStore<Contract, Snapshot>(
 function useJoined(presence: Presence | undefined, state: unknown, hidden: boolean): SpanwireError | undefined {
   const [refused, setRefused] = useState<SpanwireError>()
   const isIn = presence !== undefined && state !== undefined
-  const key = keyOf(state)
+  const key = keyOfData(state)
   // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for `state`, which may be written inline
   useEffect(() => {
     if (!isIn) return

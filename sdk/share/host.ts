@@ -1,5 +1,5 @@
 import { createMux, type Mux } from './mux.ts'
-import type { Port } from './port.ts'
+import type { Port, PortMessage } from './port.ts'
 
 /** Takes in tabs, each at the connection that it names: one for each address. */
 export interface Host {
@@ -16,9 +16,16 @@ export function createHost(): Host {
         const { url, via, lock } = message.hello
         const mux = muxes.get(url) ?? createMux(url, via)
         muxes.set(url, mux)
-        mux.join(port)
+        const over = new AbortController()
+        const listen = (message: PortMessage) => {
+          if (!(message instanceof ArrayBuffer) && 'closed' in message) over.abort()
+          return message
+        }
+        const own: Port = { post: (message) => port.post(listen(message)), receive: () => {} }
+        port.receive = (message) => own.receive(listen(message))
+        mux.join(own)
         // Granted once the tab is gone, whatever became of it.
-        void navigator.locks.request(lock, () => mux.leave(port))
+        navigator.locks.request(lock, { signal: over.signal }, () => mux.leave(own)).catch(() => {})
       }
     },
   }

@@ -19,7 +19,15 @@ interface Tab {
   readonly port: Port
   readonly id: number
   readonly sids: Set<string>
+  /** Those of them that were ended since its last PING: what was on its way comes before the PONG. */
+  over: string[]
   connected: boolean
+}
+
+/** Who waits for a PONG, undefined if it is gone; and what is over with it. */
+interface Ping {
+  readonly tab: Tab | undefined
+  readonly over: readonly string[]
 }
 
 /**
@@ -29,8 +37,8 @@ interface Tab {
  */
 export function createMux(url: string, via: string | undefined): Mux {
   const tabs = new Map<Port, Tab>()
-  /** Who waits for a PONG, in the order of the PINGs. */
-  let pings: Array<Tab | undefined> = []
+  /** In the order in which they were sent. */
+  let pings: Ping[] = []
   let socket: LinkSocket | undefined
   let dialling = false
   let connected = false
@@ -85,9 +93,11 @@ export function createMux(url: string, via: string | undefined): Mux {
     }
   }
 
-  function answer(tab: Tab | undefined): void {
+  function answer({ tab, over }: Ping = { tab: undefined, over: [] }): void {
     failures = 0
-    if (tab) say(tab, encodeFrame('PONG'))
+    if (!tab) return
+    for (const sid of over) tab.sids.delete(sid)
+    say(tab, encodeFrame('PONG'))
   }
 
   function greet(next: Uint8Array): void {
@@ -123,9 +133,10 @@ export function createMux(url: string, via: string | undefined): Mux {
         tab.sids.add(last)
         return write(encodeSubscribe(args[0] as string, `${tab.id}.${last}`, args[2] && args[1]))
       case 'UNSUB':
+        tab.over.push(args[0] as string)
         return write(encodeUnsubscribe(`${tab.id}.${args[0]}`))
       case 'PING':
-        pings.push(tab)
+        pings.push({ tab, over: tab.over.splice(0) })
         return write(frame)
       case 'PUB':
       case 'HPUB':
@@ -145,7 +156,7 @@ export function createMux(url: string, via: string | undefined): Mux {
 
   return {
     join(port) {
-      const tab: Tab = { port, id: ++lastId, sids: new Set(), connected: false }
+      const tab: Tab = { port, id: ++lastId, sids: new Set(), over: [], connected: false }
       tabs.set(port, tab)
       port.receive = (message) => {
         if (message instanceof ArrayBuffer) {
@@ -161,7 +172,7 @@ export function createMux(url: string, via: string | undefined): Mux {
       const tab = tabs.get(port)
       if (!tab) return
       tabs.delete(port)
-      pings = pings.map((other) => (other === tab ? undefined : other))
+      pings = pings.map((ping) => (ping.tab === tab ? { tab: undefined, over: [] } : ping))
       for (const sid of tab.sids) write(encodeUnsubscribe(`${tab.id}.${sid}`))
       if (tabs.size > 0) return
       const last = socket

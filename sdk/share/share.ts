@@ -26,7 +26,9 @@ export async function joinTabs(
 ): Promise<LinkSocket | undefined> {
   // Not everywhere, whatever the types say.
   if (!(navigator as { locks?: LockManager }).locks) return undefined
-  const hello = { url, via, lock: await holdLock() }
+  const lock = await holdLock().catch(() => undefined)
+  if (lock === undefined) return undefined
+  const hello = { url, via, lock }
   const room = `spanwire ${name}`
   if (typeof SharedWorker === 'undefined' || broken.has(`${worker}`)) return joinByElection(room, hello)
   return joinWorker(`${worker}`, room, hello)
@@ -69,12 +71,15 @@ let held: Promise<string> | undefined
 
 /** A lock for as long as this tab lives, by which others notice that it is gone. */
 function holdLock(): Promise<string> {
-  held ??= new Promise((resolve) => {
+  held ??= new Promise((resolve, reject) => {
     const lock = `spanwire tab ${randomToken(16)}`
-    void navigator.locks.request(lock, () => {
-      resolve(lock)
-      return new Promise(() => {})
-    })
+    navigator.locks
+      .request(lock, () => {
+        resolve(lock)
+        return new Promise(() => {})
+      })
+      // Where storage is blocked.
+      .catch(reject)
   })
   return held
 }

@@ -22,14 +22,15 @@ export function latestStore<Contract, Name extends StreamEventName<Contract>>(
     let current: ReadonlyMap<string, ReceivedEvent> = initial.values
     let { values } = initial
     let isNew = false
+    const renew = () => {
+      isNew = true
+      changed()
+    }
     const follower = follow((onEnd) => {
-      const options = { onEnd }
+      const options = { onEnd, onCleared: renew }
       const view = untyped(bus).latest(name, ...(hasParams(name) ? ([params, options] as const) : ([options] as const)))
       current = view.values()
-      view.subscribe(() => {
-        isNew = true
-        changed()
-      })
+      view.subscribe(renew)
       return { past: view.ready, unsubscribe: () => view.unsubscribe() }
     }, changed)
     return {

@@ -11,8 +11,11 @@ export interface UntypedBus {
     handler: (event: ReceivedEvent) => unknown,
     options: StreamOnOptions & ReplayOptions,
   ): StreamHandle
-  latest(name: string, ...args: [Values, LatestOptions] | [LatestOptions]): Latest<ReceivedEvent, Values>
+  latest(name: string, ...args: [Values, ViewOptions] | [ViewOptions]): Latest<ReceivedEvent, Values>
 }
+
+/** `onCleared`: the stream is another one, and none of its values is known yet. */
+type ViewOptions = LatestOptions & { readonly onCleared: () => void }
 
 export function untyped<Contract>(bus: Bus<Contract>): UntypedBus {
   return bus as unknown as UntypedBus

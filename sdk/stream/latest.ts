@@ -6,7 +6,24 @@ import type { Listeners } from '../listeners.ts'
  * there are subjects. Loaded when the first is asked for.
  * @param ended resolves when nothing more comes
  */
-export async function* iterateLatest(
+export function iterateLatest(
+  values: ReadonlyMap<string, ReceivedEvent>,
+  updates: Listeners<ReceivedEvent>,
+  ended: Promise<unknown>,
+): Pick<AsyncGenerator<ReceivedEvent, undefined>, 'next' | 'return'> {
+  const left = Promise.withResolvers<void>()
+  const reader = read(values, updates, Promise.race([ended, left.promise]))
+  return {
+    next: () => reader.next(),
+    // A generator that waits for an update doesn't hear of it by itself.
+    return(value) {
+      left.resolve()
+      return reader.return(value)
+    },
+  }
+}
+
+async function* read(
   values: ReadonlyMap<string, ReceivedEvent>,
   updates: Listeners<ReceivedEvent>,
   ended: Promise<unknown>,

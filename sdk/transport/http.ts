@@ -16,6 +16,11 @@ export interface HttpOptions {
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
+interface Answer {
+  readonly headers: Headers
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
 /**
  * Publishes and requests by `fetch` against a bridge, without a socket: for edge functions that live for milliseconds.
  * It can't subscribe. Nothing waits for a network that is away: `publish` rejects with `connection-refused`.
@@ -25,21 +30,31 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
   const base = String(url).replace(/\/$/, '')
   const cell = new StatusCell('open')
   const closed = new AbortController()
+  const underway = new Set<Promise<unknown>>()
   const closedError = () => new SpanwireError('connection-closed', 'This client was closed: make a new one.')
 
-  async function post(
+  function post(...given: Parameters<typeof exchange>): Promise<Answer> {
+    const answer = exchange(...given)
+    const over = () => void underway.delete(answer)
+    underway.add(answer)
+    answer.then(over, over)
+    return answer
+  }
+
+  async function exchange(
     path: string,
     body: Uint8Array,
     fields: HeaderFields = [],
     patience: number,
     signal?: AbortSignal,
-  ): Promise<Response> {
-    const limit = AbortSignal.timeout(Math.ceil(patience))
+  ): Promise<Answer> {
+    const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), 2 ** 31 - 1))
+    const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
+    let answered = false
     try {
-      closed.signal.throwIfAborted()
-      signal?.throwIfAborted()
+      over.throwIfAborted()
       const id = fields.find(([name]) => name === ID_HEADER)?.[1]
-      const bearer = typeof token === 'function' ? await token() : token
+      const bearer = typeof token === 'function' ? await unless(over, token()) : token
       const response = await fetch(base + path, {
         method: 'POST',
         body: body as Uint8Array<ArrayBuffer>,
@@ -49,17 +64,19 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
           ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
           ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
         },
-        signal: AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])]),
+        signal: over,
       })
-      if (response.ok) return response
+      answered = true
+      if (response.ok) return { headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) }
       const { code, detail }: { code?: SpanwireErrorCode; detail?: string } = await response.json().catch(() => ({}))
       throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`)
     } catch (cause) {
       if (closed.signal.aborted) throw closedError()
       if (signal?.aborted) throw new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause })
       if (limit.aborted) throw new SpanwireError('timeout', `The bridge didn't answer within ${patience} ms.`)
-      throw cause instanceof SpanwireError
-        ? cause
+      if (cause instanceof SpanwireError) throw cause
+      throw answered
+        ? new SpanwireError('connection-lost', 'The answer broke off: it may have been carried out.', { cause })
         : new SpanwireError('connection-refused', "The bridge can't be reached: check the URL.", { cause })
     }
   }
@@ -82,13 +99,9 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     async request(subject, payload, { headers, timeout, signal }) {
       checkSubject(subject)
       const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
-      const response = await post(path, payload, headers, timeout + patience, signal)
-      const text = response.headers.get(NATS_HEADERS)
-      const message: TransportMessage = {
-        subject,
-        payload: new Uint8Array(await response.arrayBuffer()),
-        time: Date.now(),
-      }
+      const answer = await post(path, payload, headers, timeout + patience, signal)
+      const text = answer.headers.get(NATS_HEADERS)
+      const message: TransportMessage = { subject, payload: answer.body, time: Date.now() }
       return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message
     },
     subscribe() {
@@ -96,8 +109,20 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     },
     flush: async () => {
       if (closed.signal.aborted) throw closedError()
+      await Promise.allSettled(underway)
     },
-    drain: close,
+    async drain() {
+      await Promise.allSettled(underway)
+      await close()
+    },
     close,
   }
+}
+
+/** Rejects if the signal is aborted first. */
+function unless<T>(over: AbortSignal, work: T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    over.addEventListener('abort', () => reject(over.reason), { once: true })
+    Promise.resolve(work).then(resolve, reject)
+  })
 }

@@ -139,7 +139,9 @@ export class NatsTransport implements Transport {
   }
 
   async request(subject: string, payload: Uint8Array, options: TransportRequestOptions): Promise<TransportMessage> {
-    const { timeout, signal, headers } = options
+    const { signal, headers } = options
+    // The longest that a timer can wait, the client's included: beyond it, it fires at once.
+    const timeout = Math.min(options.timeout, 2 ** 31 - 2_000)
     this.#check(subject, payload, headers)
     const encoded = toNatsHeaders(headers)
     const deadline = Date.now() + timeout

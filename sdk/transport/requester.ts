@@ -5,6 +5,9 @@ import { checkAnswer, timedOut } from './answer.ts'
 import { onAbort } from './checks.ts'
 import type { Transport, TransportMessage } from './transport.ts'
 
+/** The longest that a timer can wait, in ms: beyond it, it fires at once. */
+const MAX_TIMER = 2 ** 31 - 1
+
 /** A request that waits for its answer. */
 interface Asking extends PromiseWithResolvers<TransportMessage> {
   /** The server has it: if the connection is lost now, the answer is lost with it. */
@@ -50,7 +53,7 @@ export function createRequester(transport: Transport): Transport['request'] {
     // Takes it back if it wasn't sent yet.
     const over = new AbortController()
     const release = onAbort(signal, own.reject)
-    const timer = setTimeout(() => own.reject(timedOut(subject, timeout)), timeout)
+    const timer = setTimeout(() => own.reject(timedOut(subject, timeout)), Math.min(timeout, MAX_TIMER))
     if (!signal?.aborted)
       transport.publish(subject, payload, { reply, headers, signal: over.signal }).then(() => {
         own.sent = true

@@ -78,7 +78,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = undefined
     let step = 'The token function'
     try {
-      const token = typeof source === 'function' ? await source() : source
+      const token = typeof source === 'function' ? await inTime(source) : source
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
@@ -111,6 +111,14 @@ export function webSocket(options: WebSocketOptions): Transport {
     }
   }
 
+  /** A function that hangs, as a fetch on a network that is gone, must not end all attempts. */
+  function inTime(ask: () => string | Promise<string>): Promise<string> {
+    return new Promise<string>((resolve, reject) => {
+      patience = setTimeout(reject, connectTimeout)
+      Promise.resolve(ask()).then(resolve, reject)
+    }).finally(() => clearTimeout(patience))
+  }
+
   function redial(ms: number): void {
     clearTimeout(retry)
     retry = setTimeout(dial, ms)
@@ -122,8 +130,11 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (heartbeat === undefined) return
     silent = false
     beat()
+    // The next beat is an interval away: one that was due would find this ping unanswered at once.
+    clearInterval(heartbeat)
+    heartbeat = setInterval(beat, pingInterval)
     clearTimeout(probe)
-    probe = setTimeout(beat, PROBE)
+    if (pingInterval > PROBE) probe = setTimeout(() => silent && giveUp(), PROBE)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -147,8 +158,11 @@ export function webSocket(options: WebSocketOptions): Transport {
       for (const subscription of subscriptions.values()) current.send(subscription.frame, subscription)
       // nats-server takes no second CONNECT, and asks for a new token by closing.
       if (next.edge && token && typeof source === 'function')
-        stopRefresh = import('./token-refresh.ts').then(({ keepFresh }) =>
-          keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
+        stopRefresh = import('./token-refresh.ts').then(
+          ({ keepFresh }) =>
+            keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
+          // The token holds until it expires; then the connection is made anew.
+          () => () => {},
         )
     } else if (next.ldm) {
       // Lame duck: what is under way is confirmed, what comes now waits, and another server is looked for.
@@ -207,9 +221,13 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   function beat(): void {
-    if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    if (silent) return giveUp()
     silent = true
     trips?.send()
+  }
+
+  function giveUp(): void {
+    link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
   }
 
   function erred(text: string): void {
@@ -370,7 +388,8 @@ export function webSocket(options: WebSocketOptions): Transport {
 
     async drain() {
       for (const sid of subscriptions.keys()) trips?.send(encodeUnsubscribe(sid))
-      if (trips || queue.length > 0) await transport.flush().catch(() => {})
+      // While NATS is away nothing more comes, and only what waits is worth waiting for.
+      if (phase === 'open' || queue.length > 0) await transport.flush().catch(() => {})
       end(closedError())
     },
 
