@@ -95,9 +95,8 @@ export function createBus(
 
   /** So that `drain` waits for it, and `flush` for publishes. */
   function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
-    const settled = () => void underway.delete(work)
     underway.add(work)
-    work.then(settled, settled)
+    work.catch(() => {}).then(() => underway.delete(work))
     return work
   }
 
@@ -125,10 +124,10 @@ export function createBus(
     // Of a stream it would be told later, when its module is there.
     if (transport.status.state === 'closed') throw closedError()
     const { receive, settled } = createReceiver(event, deliver, invalid)
-    let watching: Promise<() => void> | undefined
+    let watching: Promise<(() => void) | void> | undefined
     const over = () => {
       drains.delete(drain)
-      watching?.then((stop) => stop())
+      watching?.then((stop) => stop?.())
     }
     const handler: SubscriptionHandler = {
       message: receive,
@@ -152,10 +151,7 @@ export function createBus(
         : transport.subscribe(filter, handler, { queue })
     if (told && !replays)
       watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, told)).catch(
-        (error) => {
-          report(error)
-          return () => {}
-        },
+        report,
       )
     const drain = async () => {
       await source.drain()

@@ -78,7 +78,15 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = undefined
     let step = 'The token function'
     try {
-      const token = typeof source === 'function' ? await inTime(source) : source
+      let token = source as string | undefined
+      if (typeof source === 'function') {
+        // One that hangs, as a fetch on a network that is gone, must not end all attempts.
+        const late = new Promise<never>((_, reject) => {
+          patience = setTimeout(reject, connectTimeout)
+        })
+        token = await Promise.race([source(), late])
+        clearTimeout(patience)
+      }
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
@@ -111,14 +119,6 @@ export function webSocket(options: WebSocketOptions): Transport {
     }
   }
 
-  /** A function that hangs, as a fetch on a network that is gone, must not end all attempts. */
-  function inTime(ask: () => string | Promise<string>): Promise<string> {
-    return new Promise<string>((resolve, reject) => {
-      patience = setTimeout(reject, connectTimeout)
-      Promise.resolve(ask()).then(resolve, reject)
-    }).finally(() => clearTimeout(patience))
-  }
-
   function redial(ms: number): void {
     clearTimeout(retry)
     retry = setTimeout(dial, ms)
@@ -130,11 +130,15 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (heartbeat === undefined) return
     silent = false
     beat()
-    // The next beat is an interval away: one that was due would find this ping unanswered at once.
+    // A beat that was due would find this ping unanswered at once.
+    keepTime()
+    clearTimeout(probe)
+    probe = setTimeout(beat, Math.min(PROBE, pingInterval / 2))
+  }
+
+  function keepTime(): void {
     clearInterval(heartbeat)
     heartbeat = setInterval(beat, pingInterval)
-    clearTimeout(probe)
-    if (pingInterval > PROBE) probe = setTimeout(() => silent && giveUp(), PROBE)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -180,7 +184,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (heartbeat === undefined) {
       clearTimeout(patience)
       attempts = refusals = 0
-      heartbeat = setInterval(beat, pingInterval)
+      keepTime()
       preload(errors, requests)
       reached()
     }
@@ -221,13 +225,9 @@ export function webSocket(options: WebSocketOptions): Transport {
   }
 
   function beat(): void {
-    if (silent) return giveUp()
+    if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
     silent = true
     trips?.send()
-  }
-
-  function giveUp(): void {
-    link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
   }
 
   function erred(text: string): void {
