@@ -30,6 +30,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 const REQUEST =
   /^\$JS\.(?:[^.]+\.)?API\.(?:STREAM\.(?:CREATE|UPDATE|RESTORE|SNAPSHOT|TEMPLATE)|CONSUMER\.(?:CREATE|DURABLE))\./
 
+/** What is uploaded after it has consumers of its own, and nobody looks into it. */
+const RESTORE = /^\$JS\.(?:[^.]+\.)?API\.STREAM\.RESTORE\./
+
 /** A string of JSON, and the colon behind it if it is a name. */
 const STRING = /("(?:[^"\\]|\\.)*")(\s*:)?/g
 
@@ -39,6 +42,7 @@ const STRING = /("(?:[^"\\]|\\.)*")(\s*:)?/g
  */
 export function forbiddenField(subject: string, payload: Uint8Array, permissions: Permissions): string | undefined {
   if (!REQUEST.test(subject)) return undefined
+  if (RESTORE.test(subject) && !mayDoAll(permissions)) return 'consumers that come with it'
   const text = decode(payload)
   if (text.trim() === '') return undefined
   let body: object

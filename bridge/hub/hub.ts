@@ -234,6 +234,10 @@ export class Hub implements SessionHub {
     return this.#authenticate({ token: auth_token || pass || (jwt ? undefined : token), jwt, sig, nonce })
   }
 
+  absent(id: string, from: (channel: string) => boolean): void {
+    this.presence.gone(id, from)
+  }
+
   present(channel: string, member: Present, payload: Uint8Array): string | undefined {
     // A channel that is joined is a subscription at the broker, as one that is watched.
     if (!this.#hasRoom && !this.presence.has(channel)) return 'Presence Violation'

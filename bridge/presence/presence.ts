@@ -136,9 +136,9 @@ export class Presence {
     return undefined
   }
 
-  /** A connection is gone. */
-  gone(id: string): void {
-    for (const name of [...(this.#channelsOf.get(id) ?? [])]) this.#leave(name, id)
+  /** A connection is gone, or may not be in some channels any more. */
+  gone(id: string, from: (channel: string) => boolean = () => true): void {
+    for (const name of [...(this.#channelsOf.get(id) ?? [])]) if (from(name)) this.#leave(name, id)
   }
 
   /** NATS is within reach again: nobody knows what was missed. */

@@ -31,6 +31,8 @@ export interface SessionHub {
   suspend(user: string, until: number): void
   /** Carries out what a client says in a channel of presence. Returns why not, if it can't be done. */
   present(channel: string, member: Present, payload: Uint8Array): string | undefined
+  /** Ends a client's presence in the channels that are named. */
+  absent(id: string, from: (channel: string) => boolean): void
   /** Whether one more subject filter is within the limit. */
   hasRoomFor(subscription: Subscription): boolean
   /** Returns what stands for it in `confirm`. */

@@ -1,6 +1,6 @@
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { ClientOp } from '../../sdk/protocol/client-op.ts'
-import { isChannel, presenceChannel } from '../../sdk/protocol/presence.ts'
+import { isChannel, presenceChannel, presenceSubject } from '../../sdk/protocol/presence.ts'
 import { isSubject } from '../../sdk/subject.ts'
 import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
@@ -60,6 +60,15 @@ export class Publisher {
     if (tooFast) return tooFast
     const refused = this.#hub.present(scope.publishTo(channel), { id, user, claims }, payload)
     return refused && `${refused} for Publish to ${JSON.stringify(subject)}`
+  }
+
+  /** The client has other credentials: it leaves the channels where it may not be any more. */
+  review(): void {
+    const { id, permissions, scope } = this.#client
+    this.#hub.absent(id, (channel) => {
+      const name = scope.toClient(channel)
+      return name === undefined || !mayBePresent(permissions.publish, presenceSubject(name))
+    })
   }
 
   #suspend(): Outcome {

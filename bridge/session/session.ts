@@ -428,6 +428,7 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
     this.#become(identity)
     if (before) {
       for (const refusal of this.#subscriptions.review()) this.#answers.give(encodeError(refusal))
+      this.#publisher.review()
     } else {
       // Only the first CONNECT's flags count: bytes on their way were promised under them.
       this.#flags = {

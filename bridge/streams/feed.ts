@@ -63,13 +63,16 @@ export class Feed {
     if (this.#ring) void this.#admit(follower)
   }
 
-  remove(subscription: Subscription): void {
+  /** Returns whether nobody is left: then it stays a while. */
+  remove(subscription: Subscription): boolean {
     const follower = this.#followers.get(subscription)
-    if (!follower) return
+    if (!follower) return false
     follower.ended = true
     this.#followers.delete(subscription)
+    if (this.#followers.size > 0 || this.#closed) return false
     clearTimeout(this.#lingering)
-    if (this.#followers.size === 0) this.#lingering = setTimeout(() => this.close(), LINGER)
+    this.#lingering = setTimeout(() => this.close(), LINGER)
+    return true
   }
 
   /** The broker is within reach again: what was missed meanwhile is read at once. */

@@ -11,12 +11,16 @@ import { upstreamLink } from './upstream-link.ts'
 /** How long the answer to "which stream keeps this subject?" is believed, in ms. */
 const TTL = 10_000
 const MAX_KNOWN = 10_000
+/** Feeds that nobody follows stay a while for who comes back, each with a consumer at JetStream: not more than these. */
+const MAX_IDLE = 200
 
 /** Streams as a hub uses them: one feed for each filter that is followed. */
 export class Streams {
   readonly api: JetStreamApi
   readonly #options: FeedOptions
   readonly #feeds = new Map<string, Feed>()
+  /** Those that nobody follows, the oldest first. */
+  readonly #idle = new Set<Feed>()
   readonly #known = new Map<string, { readonly until: number; readonly found: Promise<StreamState | undefined> }>()
 
   readonly #upstream: Upstream
@@ -48,15 +52,21 @@ export class Streams {
     if (!feed) {
       const made = new Feed(this.api, brokerFilter, this.#options, () => {
         if (this.#feeds.get(brokerFilter) === made) this.#feeds.delete(brokerFilter)
+        this.#idle.delete(made)
       })
       feed = made
       this.#feeds.set(brokerFilter, feed)
     }
+    this.#idle.delete(feed)
     feed.add(subscription)
   }
 
   leave(subscription: Subscription): void {
-    this.#feeds.get(subscription.brokerFilter)?.remove(subscription)
+    const feed = this.#feeds.get(subscription.brokerFilter)
+    if (!feed?.remove(subscription)) return
+    this.#idle.add(feed)
+    const [oldest] = this.#idle
+    if (this.#idle.size > MAX_IDLE) oldest?.close()
   }
 
   /**

@@ -124,10 +124,10 @@ export function createBus(
     // Of a stream it would be told later, when its module is there.
     if (transport.status.state === 'closed') throw closedError()
     const { receive, settled } = createReceiver(event, deliver, invalid)
-    let watching: Promise<(() => void) | void> | undefined
+    let watching: Promise<unknown> | undefined
     const over = () => {
       drains.delete(drain)
-      watching?.then((stop) => stop?.())
+      watching?.then((stop) => (stop as (() => void) | undefined)?.())
     }
     const handler: SubscriptionHandler = {
       message: receive,

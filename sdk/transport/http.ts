@@ -98,7 +98,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     },
     async request(subject, payload, { headers, timeout, signal }) {
       checkSubject(subject)
-      const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.ceil(timeout)}`
+      const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.max(1, Math.ceil(timeout))}`
       const answer = await post(path, payload, headers, timeout + patience, signal)
       const text = answer.headers.get(NATS_HEADERS)
       const message: TransportMessage = { subject, payload: answer.body, time: Date.now() }

@@ -114,13 +114,24 @@ describe('a request to JetStream that has it publish for a client', () => {
       republish: { src: '>', dest: 'secret.>' },
       subject_transform: { src: '>', dest: 'secret.>' },
     }))
-      for (const verb of ['CREATE', 'UPDATE', 'RESTORE']) {
+      for (const verb of ['CREATE', 'UPDATE']) {
         const subject = `$JS.API.STREAM.${verb}.NEW`
-        const fields = { name: 'NEW', [field]: value }
-        const body = JSON.stringify(verb === 'RESTORE' ? { config: fields } : fields)
-        expect(await told(mallory, subject, body)).toBe(violation(subject, field))
+        expect(await told(mallory, subject, JSON.stringify({ name: 'NEW', [field]: value }))).toBe(
+          violation(subject, field),
+        )
       }
     mallory.terminate()
+  })
+
+  it('is refused: consumers that are uploaded with a snapshot', async () => {
+    const mallory = await client(mine)
+    const subject = '$JS.API.STREAM.RESTORE.OWN'
+    const body = '{"config":{"name":"OWN","subjects":["mine.own.*"]}}'
+    expect(await told(mallory, subject, body)).toBe(violation(subject, 'consumers that come with it'))
+    mallory.terminate()
+    const all = await client(everything)
+    expect(await told(all, subject, body)).toMatch(/^MSG /)
+    all.terminate()
   })
 
   it('leaves alone what is the client’s own, and who may do all', async () => {

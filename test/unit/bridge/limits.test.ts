@@ -55,6 +55,30 @@ describe('limits', () => {
     expect(bridge.hub.stats).toMatchObject({ subscriptions: 5, upstreamSubscriptions: 4 })
   })
 
+  it('bound the replays that nobody follows any more, the oldest go first', async () => {
+    const { bridge } = bridgeFor()
+    const client = await ScriptedClient.connected(bridge)
+    const stream = '{"name":"S","subjects":["s.>"]}'
+    client.send(`SUB made 1\r\nPUB $JS.API.STREAM.CREATE.S made ${stream.length}\r\n${stream}\r\n`)
+    expect(await client.until('}')).not.toContain('"error"')
+    for (let i = 0; i < 300; i++) {
+      client.send(`SUB $EDGE.REPLAY.all.s.${i} r${i}\r\n`)
+      await client.until('Replay Live')
+      client.send(`UNSUB r${i}\r\n`)
+      await client.turn()
+    }
+    expect(bridge.hub.streams.size).toBe(200)
+    expect(bridge.hub.streams.has('s.0')).toBe(false)
+    expect(bridge.hub.streams.has('s.299')).toBe(true)
+    // Who comes back finds it, and keeps it.
+    client.send('SUB $EDGE.REPLAY.all.s.100 back\r\n')
+    await client.turn()
+    for (let i = 300; i < 600; i++) client.send(`SUB $EDGE.REPLAY.all.s.${i} r${i}\r\nUNSUB r${i}\r\n`)
+    await client.turn()
+    expect(bridge.hub.streams.has('s.100')).toBe(true)
+    bridge.close()
+  })
+
   it('bound subjects and headers', async () => {
     const { bridge } = bridgeFor({ limits: { maxSubjectLength: 5, maxHeaders: 20 } })
     const client = await ScriptedClient.connected(bridge)

@@ -68,6 +68,23 @@ describe('presence', () => {
     expect(bridge.hub.presence.size).toBe(0)
   })
 
+  it('ends where new credentials don’t allow it any more', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const rooms = (...names: string[]) =>
+      sign({ nats: { pub: { allow: names.map((name) => `$EDGE.PRESENCE.${name}`) }, sub: { allow: ['>'] } } })
+    const client = await ScriptedClient.connected(bridge, { auth_token: await rooms('room', 'hall') })
+    const join = '{"do":"join"}'
+    for (const name of ['room', 'hall']) client.send(`PUB $EDGE.PRESENCE.${name} ${join.length}\r\n${join}\r\n`)
+    await settle()
+    expect(bridge.hub.presence.size).toBe(2)
+    client.send(`CONNECT {"auth_token":"${await rooms('hall')}"}\r\nPING\r\n`)
+    expect(await client.until('PONG')).not.toContain('ERR')
+    await moment()
+    expect(bridge.hub.presence.has('room')).toBe(false)
+    expect(bridge.hub.presence.has('hall')).toBe(true)
+    bridge.close()
+  })
+
   it('is the same at every hub, also at one that comes later, and without one that ends', async () => {
     const upstream = createEmbeddedUpstream()
     const one = bridgeFor({ upstream }).bridge
