@@ -33,8 +33,8 @@ const REQUEST =
 /** What is uploaded after it has consumers of its own, and nobody looks into it. */
 const RESTORE = /^\$JS\.(?:[^.]+\.)?API\.STREAM\.RESTORE\./
 
-/** A string of JSON, and the colon behind it if it is a name. */
-const STRING = /("(?:[^"\\]|\\.)*")(\s*:)?/g
+/** A string of JSON, and the colon behind it if it is a name; or where an object or list begins or ends. */
+const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g
 
 /**
  * The first field in a request to JetStream by which a client would do what it may not; undefined if there is none, or it
@@ -58,8 +58,24 @@ export function forbiddenField(subject: string, payload: Uint8Array, permissions
   const forbidden = known.find(([name, value]) => RULES.get(fold(name))?.(permissions, value) === false)
   if (forbidden) return forbidden[0]
   // Go reads a name that comes twice twice, into the same place: here only the last one is seen.
-  const written = [...text.matchAll(STRING)].filter(([, name = '', colon]) => colon && isKnown(JSON.parse(name)))
+  const written = namesIn(text).filter(isKnown)
   return written.length > known.length ? 'a field that comes twice' : undefined
+}
+
+/** The names of a body and of its `config`, as often as they are written. */
+function namesIn(text: string): string[] {
+  const names: string[] = []
+  /** What the objects and lists around are the values of. */
+  const around: string[] = []
+  let name = ''
+  for (const [token, string, colon] of text.matchAll(TOKEN)) {
+    if (colon) {
+      name = JSON.parse(string as string) as string
+      if (around.length === 1 || (around.length === 2 && fold(around[1] as string) === 'CONFIG')) names.push(name)
+    } else if (token === '{' || token === '[') around.push(name)
+    else if (token === '}' || token === ']') around.pop()
+  }
+  return names
 }
 
 const isKnown = (name: string) => fold(name) === 'CONFIG' || RULES.has(fold(name))

@@ -138,7 +138,7 @@ describe('a request to JetStream that has it publish for a client', () => {
     const mallory = await client(mine)
     for (const [subject, body] of [
       [API, consumer({ deliver_subject: 'mine.push', ack_policy: 'none' })],
-      [API, consumer({ ack_policy: 'none', metadata: { note: 'subjects' } })],
+      [API, consumer({ ack_policy: 'none', metadata: { note: 'subjects', sources: 'a name of its own' } })],
       ['$JS.API.STREAM.CREATE.OWN', '{"name":"OWN","subjects":["mine.own.*"],"mirror":null}'],
       ['$JS.API.STREAM.INFO.MINE', ''],
     ] as const)
@@ -158,9 +158,11 @@ describe('a request to JetStream that has it publish for a client', () => {
       ...['description', 'description'],
     )
     const text = fc.constantFrom('"secret.y"', '"secret.y"', '""', '"mine.y"')
+    const field = fc.tuple(name, text).map(([name, one]) => `"${name}":${one}`)
+    const note = fc.array(field, { maxLength: 2 }).map((fields) => `"metadata":{${fields}}`)
     const value = fc
-      .array(fc.tuple(name, text), { maxLength: 3 })
-      .map((fields) => `{${fields.map(([name, one]) => `"${name}":${one}`).join(',')}}`)
+      .array(fc.oneof({ weight: 4, arbitrary: field }, { weight: 1, arbitrary: note }), { maxLength: 3 })
+      .map((fields) => `{${fields}}`)
     const config = fc.constantFrom('config', 'config', 'Config', 'CONFIG', 'c\\u006fnfig')
     const body = fc
       .array(fc.tuple(config, value), { minLength: 1, maxLength: 3 })
