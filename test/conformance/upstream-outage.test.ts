@@ -95,6 +95,25 @@ describe.each([
     expect(seen).toEqual(Array.from({ length: sent }, (_, n) => `${n}`))
   }, 30_000)
 
+  it('takes a subscription while it leaves a server, and has it at the next', async () => {
+    const server = await startServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
+    const { upstream } = connect(server[address])
+    await isOpen(upstream)
+    const seen: string[] = []
+    const leaving = new Promise((resolve) => {
+      upstream.onState(resolve)
+    })
+    process.kill(server.pid, 'SIGUSR2')
+    await leaving
+    // What is under way isn't confirmed yet: the old connection is still there.
+    upstream.subscribe('late', undefined, ({ subject }) => seen.push(subject))
+    await server.restart()
+    await isOpen(upstream)
+    upstream.publish({ subject: 'late', payload: bytes('') })
+    await upstream.flush()
+    expect(seen).toEqual(['late'])
+  }, 30_000)
+
   it('has the interest at the server by the time it says open', async () => {
     const server = await startServer()
     const proxy = await startProxy(server[port])

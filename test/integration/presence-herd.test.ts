@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { serve } from '../../bridge/node.ts'
 import { type Bus, connect, defineEvents, type Presence } from '../../sdk/index.ts'
+import { connected } from '../security/live-bridge.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
@@ -102,6 +103,38 @@ describe('presence over two bridges', () => {
     await ada.close()
     await bob.close()
   }, 40_000)
+
+  it.each(['nobody', 'somebody'])(
+    'who leaves a channel that %s else watches, unheard by a bridge that is cut off, is not there for ever',
+    async (who) => {
+      const [first] = hosts.map(({ url }) => url) as [string]
+      await using proxy = await startFaultProxy(nats.port)
+      await using cut = await serve({ upstream: `nats://127.0.0.1:${proxy.port}`, auth: { secret: SECRET } })
+      await cut.bridge.hub.opened
+      const [ada, bob, eve] = [await open(first, 'ada'), await open(first, 'bob'), await open(cut.url, 'eve')]
+      // Ada's bridge is heard all the time, as it has a member elsewhere; a channel that nobody is in or watches it forgets.
+      await (await bob.presence('crowd')).join()
+      const watching = who === 'somebody' ? await bob.presence('room') : undefined
+      const [atAda, atEve] = [await ada.presence('room'), await eve.presence('room')]
+      await atAda.join()
+      await shows(atEve, 'ada')
+      proxy.refuse()
+      proxy.cut()
+      await eventually(() => !cut.bridge.hub.upstreamOpen)
+      const atNats = await connected(nats.wsUrl, {})
+      await atNats.exchange('SUB $EDGE.HUBS.PRESENCE.room 1\r\n')
+      await atAda.leave()
+      await ada.close()
+      for (let told = await atNats.next(); told && !told.payload?.includes('"left":["'); told = await atNats.next());
+      atNats.terminate()
+      if (watching) await shows(watching)
+      proxy.accept()
+      await eventually(() => cut.bridge.hub.upstreamOpen)
+      await shows(atEve)
+      await Promise.all([bob.close(), eve.close()])
+    },
+    40_000,
+  )
 
   it('a bridge that is killed takes its members along within 30 s', async () => {
     const options = { upstream: nats.url, auth: { secret: SECRET } }

@@ -93,3 +93,18 @@ it('keeps a thousand lines in order', async () => {
   const seqs = results.map(({ seq }) => seq as number)
   expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] as number) + index))
 })
+
+it('takes what no stream keeps also where the NATS user of the bridge may not use JetStream', async () => {
+  const permissions = '{ publish: ["app.>", "_INBOX.>", "$EDGE.>"], subscribe: [">"] }'
+  await using server = await startNatsServer({
+    jetstream: true,
+    config: `authorization { users: [{ user: bridge, password: sesame, permissions: ${permissions} }] }`,
+  })
+  const upstream = server.url.replace('://', '://bridge:sesame@')
+  await using confined = await serve({ upstream, auth: { secret: SECRET } })
+  await confined.bridge.hub.opened
+  const publish = (path: string, body: string) =>
+    fetch(`${confined.url}/publish${path}`, { method: 'POST', body, headers: { Authorization: `Bearer ${token}` } })
+  for (const subject of ['app.1', 'app.2']) expect((await publish(`/${subject}`, '{}')).status).toBe(202)
+  expect(await (await publish('', '{"subject":"app.3","data":1}')).json()).toEqual({ ok: true })
+})

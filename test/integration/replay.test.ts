@@ -202,6 +202,25 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(some.seqs).toHaveLength((5_000 / 7) | 0)
   }, 60_000)
 
+  it('has no more sent of large messages than it takes', async () => {
+    const sent = async () => {
+      const varz = nats && (await (await fetch(`${nats.monitorUrl}/varz`)).json())
+      return { bytes: varz?.out_bytes ?? 0, cut: varz?.slow_consumers ?? 0 } as { bytes: number; cut: number }
+    }
+    await api.createStream({ name: 'LARGE', subjects: ['large'], storage: 'memory' })
+    const payload = new Uint8Array(1_000_000)
+    for (let i = 0; i < 40; i++) await client.request('large', payload, { timeout: 20_000 })
+    const before = await sent()
+    const all = follow(client, { at: 'all' }, 'large')
+    await eventually(() => all.seqs.length === 40, { what: 'all of them', deadline: 30_000 })
+    expect(all.seqs).toEqual(range(1, 40))
+    all.end()
+    const after = await sent()
+    // Each page asked for all that there was: 40 MB, 39 MB and so on.
+    expect(after.bytes - before.bytes).toBeLessThan(3 * 40 * payload.length)
+    expect(after.cut).toBe(before.cut)
+  }, 60_000)
+
   it('one that reads nothing of a long backlog delays nobody, and gets all of it once it reads', async () => {
     await api.createStream({ name: 'HEAVY', subjects: ['heavy'], storage: 'memory' })
     const payload = new Uint8Array(10_000)

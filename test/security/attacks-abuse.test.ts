@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { eventually } from '../support/eventually.ts'
 import { SECRET } from '../support/token.ts'
 import { connected, everything, LiveBridges, post, sign, socketUrl } from './live-bridge.ts'
 
@@ -9,7 +10,7 @@ let bridges: LiveBridges
 let bridge: BridgeServer
 let token: string
 beforeAll(async () => {
-  bridges = await LiveBridges.start()
+  bridges = await LiveBridges.start({ jetstream: true })
   bridge = await bridges.serve({ auth: { secret: SECRET }, limits: { connectTimeout: 1_000 } })
   token = await sign({ sub: 'mallory', nats: everything })
 }, 60_000)
@@ -83,6 +84,40 @@ describe('publish flood', () => {
     expect(await client.ended()).toEqual({ code: 1008, reason: 'Publish Rate Exceeded' })
     neighbour.terminate()
   })
+})
+
+describe('a batch of more subjects than may be published to', () => {
+  it('costs NATS nothing for what is over the rate: it is not asked which streams keep those', async () => {
+    const publishRate = { messages: 10, bytes: 1_000_000 }
+    const limited = await bridges.serve({ auth: { secret: SECRET }, limits: { publishRate } })
+    const atNats = await bridges.atNats()
+    await atNats.exchange('SUB $JS.API.STREAM.NAMES 1\r\n')
+    const body = Array.from({ length: 2_000 }, (_, i) => JSON.stringify({ subject: `many.${i}`, data: 1 })).join('\n')
+    const answer = await (await post(limited, '/publish', token, { body })).text()
+    const taken = answer.split('\n').filter((line) => line.includes('"ok":true')).length
+    expect(taken).toBeGreaterThanOrEqual(10)
+    expect((await atNats.exchange()).lines.length).toBeLessThanOrEqual(taken)
+    atNats.terminate()
+  })
+})
+
+describe('PONGs of a client that reads nothing', () => {
+  it('do not make it a reader: what waits in its socket counts, and it is a slow consumer', async () => {
+    const limits = { maxPending: 1024 * 1024, maxPayload: 128 * 1024 }
+    const small = await bridges.serve({ auth: { secret: SECRET }, limits })
+    const { hub } = small.bridge
+    const client = await connected(small, { auth_token: token })
+    await client.exchange('SUB flood 1\r\n')
+    client.pause()
+    const payload = new Uint8Array(100_000)
+    // Up to 50 MB, more than sockets hold.
+    for (let i = 0; i < 500 && hub.stats.connections > 0; i++) {
+      await hub.confirm(hub.publish({ subject: 'flood', payload }))
+      client.send('PONG\r\n')
+    }
+    await eventually(() => hub.stats.closed.get('Slow Consumer') === 1, { what: 'its end' })
+    client.terminate()
+  }, 60_000)
 })
 
 describe('CRLF smuggling in HTTP publish headers', () => {

@@ -107,3 +107,45 @@ describe('a message that is traced to a foreign subject', () => {
     for (const one of [client, root]) one.terminate()
   })
 })
+
+describe('a message that says it is the echo of another client’s', () => {
+  const ORIGIN = 'Spanwire-Origin'
+  let victim: RawClient
+  let mallory: RawClient
+  let id: string
+  beforeAll(async () => {
+    const token = await sign({ sub: 'ada', nats: everything })
+    victim = await connected(bridge, { auth_token: token, echo: false })
+    mallory = await connected(bridge, { auth_token: token })
+    await victim.exchange('SUB bid 1\r\n')
+    await mallory.exchange('SUB bid 1\r\n')
+    // As everybody in a channel learns it of everybody else.
+    victim.send('SUB $EDGE.PRESENCE.auction 2\r\n')
+    id = JSON.parse((await victim.next())?.payload ?? '').you
+  })
+  afterAll(() => {
+    for (const one of [victim, mallory]) one?.terminate()
+  })
+  const heard = async (client: RawClient) => (await linesOf(client, atNats)).filter((line) => line.includes('MSG bid'))
+
+  it('is kept from nobody', async () => {
+    mallory.send(hpub('bid', `NATS/1.0\r\n${ORIGIN}: ${id}\r\n\r\n`))
+    expect((await heard(mallory)).length).toBe(1)
+    expect((await heard(victim)).length).toBe(1)
+  })
+
+  it('is refused where its header block has no end, behind which the bridge could say better', async () => {
+    const { lines } = await mallory.exchange(hpub('bid', `NATS/1.0\r\n${ORIGIN}: ${id}\r\nx`))
+    expect(lines.map(({ line }) => line)).toEqual([`-ERR 'Permissions Violation for Publish to "bid" with ${ORIGIN}'`])
+    expect((await heard(victim)).length).toBe(0)
+  })
+
+  it('is one like any other by HTTP', async () => {
+    const headers = { [NATS_HEADERS]: encodeURIComponent(JSON.stringify([[ORIGIN, id]])) }
+    const token = await sign({ sub: 'mallory', nats: everything })
+    expect((await post(bridge, '/publish/bid', token, { headers })).status).toBe(202)
+    const body = JSON.stringify({ subject: 'bid', data: 1, headers: [[ORIGIN, id]] })
+    expect((await post(bridge, '/publish', token, { body })).status).toBe(200)
+    expect((await heard(victim)).length).toBe(2)
+  })
+})

@@ -81,6 +81,24 @@ describe('_INBOX snooping', () => {
     await bait
     expect(count(seen, 'MSG _INBOX')).toBe(0)
   })
+
+  it('by guessing: where one answer of the HTTP route goes does not tell where the next one will', async () => {
+    const forger = { pub: { allow: ['_INBOX.>'] }, sub: { allow: ['evil'] } }
+    const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: forger }) })
+    await mallory.exchange('SUB evil 1\r\n')
+    const token = await sign({ sub: 'victim', nats: everything })
+    const bait = post(bridge, '/request/evil', token)
+    const known = (await mallory.next())?.line.split(' ')[3] ?? ''
+    mallory.send(`PUB ${known} 2\r\nhi\r\n`)
+    expect(await (await bait).text()).toBe('hi')
+    const asked = post(bridge, '/request/ask', token)
+    const reply = (await service.next())?.line.split(' ')[3]
+    const guess = known.replace(/\d+$/, (number) => String(Number(number) + 1))
+    await mallory.exchange(`PUB ${guess} 6\r\nforged\r\n`)
+    service.send(`PUB ${reply} 4\r\ntrue\r\n`)
+    expect(await (await asked).text()).toBe('true')
+    mallory.terminate()
+  })
 })
 
 describe('the bridge’s own subjects', () => {
@@ -223,6 +241,11 @@ describe('origin spoof', () => {
 
   it.each(spoofs)('at the upgrade: %s', async (origin) => {
     await expect(RawClient.open(socketUrl(bridge), [], origin)).rejects.toThrow('403')
+  })
+
+  it('at the upgrade, by a path that looks like a host: the page of that host is not the bridge’s own', async () => {
+    const url = socketUrl(bridge).replace(/\/nats$/, '//evil.example/nats')
+    await expect(RawClient.open(url, [], 'http://evil.example')).rejects.toThrow('403')
   })
 
   it.each(spoofs)('on routes, whatever else is right: %s', async (Origin) => {

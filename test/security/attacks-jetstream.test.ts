@@ -134,6 +134,29 @@ describe('a request to JetStream that has it publish for a client', () => {
     all.terminate()
   })
 
+  it('is refused: a stream that keeps what is sent to an inbox, whose name a request has shown', async () => {
+    const inboxes = { pub: { allow: ['_INBOX.>', '$JS.API.>'] }, sub: { allow: ['evil', 'ask'] } }
+    const mallory = await client(inboxes)
+    const bank = await connected(bridge, { auth_token: await sign({ sub: 'bank', nats: inboxes }) })
+    const ada = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: { pub: { allow: ['*'] } } }) })
+    await mallory.exchange('SUB evil 2\r\n')
+    await bank.exchange('SUB ask 1\r\n')
+    await ada.exchange('SUB _INBOX.ada.* 1\r\n')
+    ada.send('PUB evil _INBOX.ada.1 0\r\n\r\n')
+    const inbox = (await mallory.next())?.line.split(' ')[3]?.split('.')[1]
+    const subject = '$JS.API.STREAM.CREATE.LOOT'
+    for (const filter of [`_INBOX.${inbox}.>`, `_INBOX.${inbox}.ada.*`, `*.${inbox}.>`, '*.*.ada.*'])
+      expect(await told(mallory, subject, JSON.stringify({ name: 'LOOT', subjects: [filter] })), filter).toBe(
+        violation(subject, 'subjects'),
+      )
+    ada.send('PUB ask _INBOX.ada.2 0\r\n\r\n')
+    const reply = (await bank.next())?.line.split(' ')[3]
+    await bank.exchange(`PUB ${reply} 6\r\nsecret\r\n`)
+    expect((await ada.next())?.payload).toBe('secret')
+    expect((await byRoot('$JS.API.STREAM.INFO.LOOT')).error).toMatchObject({ code: 404 })
+    for (const one of [mallory, bank, ada]) one.terminate()
+  })
+
   it('leaves alone what is the client’s own, and who may do all', async () => {
     const mallory = await client(mine)
     for (const [subject, body] of [

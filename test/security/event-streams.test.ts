@@ -93,6 +93,23 @@ describe('the tunnel', () => {
     await eventually(() => bridge.bridge.hub.stats.connections === 0, { what: 'the end of the session' })
   })
 
+  it('keeps a bounded amount for a reader that does not read and posts PONGs all the same', async () => {
+    const { hub } = bridge.bridge
+    const { reader, key } = await open()
+    const connect = `CONNECT {"auth_token":"${await token(60)}","verbose":false}\r\nSUB flood 1\r\n`
+    let answer = await post(key, 1, connect)
+    expect(answer).toBe(204)
+    const payload = new Uint8Array(500_000)
+    // Up to 75 MB: what is kept here is less, and so is what sockets hold.
+    for (let number = 2; number < 150 && answer === 204; number++) {
+      await hub.confirm(hub.publish({ subject: 'flood', payload }))
+      answer = await post(key, number, 'PONG\r\nPONG\r\n')
+    }
+    expect(answer).toBe(404)
+    await eventually(() => hub.stats.connections === 0, { what: 'the end of the session' })
+    await reader.cancel()
+  }, 60_000)
+
   it('counts as a connection: a flood of them ends at the limit', async () => {
     const tunnels = []
     for (let count = 0; count < 20; count++) tunnels.push(await open())

@@ -54,6 +54,17 @@ describe('admin orders', () => {
     expect(there.hub.stats.subscriptions).toBe(1)
   })
 
+  it('end a subscription by the name that /connz lists, and no other', async () => {
+    const [here, there] = twoHubs()
+    const ada = await ScriptedClient.connected(there, { auth_token: await sign({ sub: 'ada', nats }) })
+    ada.send('SUB $EDGE.PRESENCE.room.1 1\r\nSUB $EDGE.CONFLATE.prices.* 2\r\nSUB room.1 3\r\n')
+    const listed = () => [...there.hub.connections][0]?.filters
+    expect(await order(here, 'unsubscribe', { user: 'ada', filter: 'room.1' })).toBe(202)
+    expect(listed()).toEqual(['$EDGE.PRESENCE.room.1', '$EDGE.CONFLATE.prices.*'])
+    for (const filter of listed() ?? []) expect(await order(here, 'unsubscribe', { user: 'ada', filter })).toBe(202)
+    expect(listed()).toEqual([])
+  })
+
   it('need the key, sense, and to be turned on', async () => {
     const [here] = twoHubs()
     expect(await order(here, 'disconnect', { user: 'ada' }, 'another-key-of-at-least-32-characters')).toBe(401)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createTestBridge } from '../../../bridge/testing.ts'
 import { defineEvents, type StandardSchema } from '../../../sdk/index.ts'
-import { bridgeFor, ScriptedClient, settle } from './scripted-client.ts'
+import { bridgeFor, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
 
 const LIMIT = 64 * 1_024
 const limits = { maxPayload: 1_024, maxPending: LIMIT }
@@ -65,6 +65,25 @@ describe('a subscription that may skip', () => {
       bridge.hub.turn.flush()
     }
     expect(client.closes).toEqual([{ code: 1008, reason: 'Slow Consumer' }])
+  })
+
+  it('gives nothing that waited to a client whose new token does not allow it', async () => {
+    const { bridge, upstream } = bridgeFor({ limits, auth: { secret: SECRET } })
+    const token = (deny: string[]) => sign({ sub: 'ada', nats: { sub: { allow: ['prices.*'], deny } } })
+    const client = await ScriptedClient.connected(bridge, { auth_token: await token([]) })
+    client.send('SUB $EDGE.CONFLATE.prices.* 1\r\n')
+    const publish = async (subject: string) => {
+      upstream.publish({ subject, payload: new TextEncoder().encode('1'.padEnd(500, '.')) })
+      await settle()
+      bridge.hub.turn.flush()
+    }
+    for (let i = 0; i < 60; i++) await publish('prices.a')
+    for (const subject of ['prices.secret', 'prices.b']) await publish(subject)
+    expect(new Set(messagesOf(client).map(([subject]) => subject))).toEqual(new Set(['prices.a']))
+    client.send(`CONNECT {"auth_token":"${await token(['prices.secret'])}"}\r\n${'PONG\r\n'.repeat(8)}PING\r\n`)
+    const text = await client.until('PONG')
+    expect(text).toContain('MSG prices.b 1')
+    expect(text).not.toContain('secret')
   })
 
   it('needs the permission of its filter, and is nothing for queue groups and replays', async () => {

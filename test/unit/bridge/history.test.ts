@@ -98,6 +98,7 @@ describe('GET /history/:subject', () => {
     ['a', encodeError('Permissions Violation for Subscription to "$EDGE.REPLAY.all.a"'), 403, 'permission-denied'],
     ['a', encodeError('Authorization Violation'), 401, 'authentication-failed'],
     ['a', status(413, replayStatus.tooMany), 413, 'payload-too-large'],
+    ['_INBOX.a', status(400, replayStatus.bad), 400, 'request-refused'],
     ['a?limit=0', open, 400, 'invalid-argument'],
     ['a?limit=1001', open, 400, 'invalid-argument'],
     ['a?to=x', open, 400, 'invalid-argument'],

@@ -79,6 +79,19 @@ describe('limits', () => {
     bridge.close()
   })
 
+  it('bound filters of a hub, channels that somebody has joined among them', async () => {
+    const { bridge } = bridgeFor({ limits: { maxFilters: 5 } })
+    const client = await ScriptedClient.connected(bridge)
+    const join = (channel: number) => `PUB $EDGE.PRESENCE.room.${channel} 13\r\n{"do":"join"}\r\n`
+    for (let channel = 1; channel <= 50; channel++) client.send(join(channel))
+    expect((await client.turn()).split('Presence Violation')).toHaveLength(46)
+    expect(bridge.hub.presence.size).toBe(5)
+    // Where somebody is already there is room for others.
+    const other = await ScriptedClient.connected(bridge)
+    other.send(join(1))
+    expect(await other.turn()).toBe('')
+  })
+
   it('bound subjects and headers', async () => {
     const { bridge } = bridgeFor({ limits: { maxSubjectLength: 5, maxHeaders: 20 } })
     const client = await ScriptedClient.connected(bridge)

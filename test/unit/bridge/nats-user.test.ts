@@ -10,7 +10,7 @@ const auth = { accounts: [account.getPublicKey()] }
 async function connect(
   user: Partial<User>,
   { options = {}, signer = account, sign = (nonce: string) => nonce, bridge = bridgeFor({ auth }).bridge } = {} as {
-    options?: { exp?: number; nbf?: number }
+    options?: { exp?: number; nbf?: number; scopedUser?: boolean }
     signer?: typeof account
     sign?: (nonce: string) => string
     bridge?: ReturnType<typeof bridgeFor>['bridge']
@@ -69,6 +69,7 @@ describe('NATS credentials', () => {
     ['that are not valid yet', {}, { options: { nbf: 4_000_000_000 } }],
     ['for other kinds of connection', { allowed_connection_types: ['MQTT'] } as Partial<User>, {}],
     ['with limits that the bridge can not keep', { src: ['10.0.0.0/8'] }, {}],
+    ['of a scoped signing key, whose permissions only the account’s JWT has', {}, { options: { scopedUser: true } }],
   ])('are refused %s', async (_, user, how) => {
     const { client } = await connect(user, how)
     expect(client.closes).toEqual([{ code: 1008, reason: 'Authorization Violation' }])

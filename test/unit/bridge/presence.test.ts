@@ -1,8 +1,11 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { defaultLimits } from '../../../bridge/limits.ts'
+import { Presence } from '../../../bridge/presence/presence.ts'
 import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
 import type { PresenceNews } from '../../../sdk/protocol/presence.ts'
 import { createServerReader } from '../../../sdk/protocol/server-reader.ts'
+import { eventually } from '../../support/eventually.ts'
 import { openToAll } from '../../support/open-to-all.ts'
 import { bridgeFor, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
 
@@ -176,6 +179,56 @@ describe('presence', () => {
     one.close()
     two.close()
   }, 60_000)
+
+  describe('to other hubs', () => {
+    /** A hub's presence, and whose coming the others heard of. */
+    function spoken() {
+      const upstream = createEmbeddedUpstream()
+      const presence = new Presence(upstream, defaultLimits, 'hub', Date.now)
+      const heard = new Set<string>()
+      upstream.subscribe('$EDGE.HUBS.PRESENCE.room', undefined, ({ payload }) => {
+        for (const { id } of JSON.parse(new TextDecoder().decode(payload)).joined ?? []) heard.add(id)
+      })
+      const join = (id: string, state: string, claims?: object) =>
+        presence.take('room', { id, user: 'ada', claims }, new TextEncoder().encode(`{"do":"join","state":${state}}`))
+      return { presence, heard, join }
+    }
+
+    it('tells of many members with large states and claims: a message is not larger than NATS takes', async () => {
+      const { presence, heard, join } = spoken()
+      for (let i = 0; i < 500; i++)
+        expect(join(`${i}`, `"${'s'.repeat(1_000)}"`, { avatar: 'a'.repeat(1_200) })).toBeUndefined()
+      await eventually(() => heard.size === 500, { what: 'all of them' })
+      presence.close()
+    })
+
+    it('tells of everybody, also beside members whose states grow when they are written anew', async () => {
+      const { presence, heard, join } = spoken()
+      // 1,050 bytes, and 4,600 where 1e20 is 100000000000000000000.
+      for (let i = 0; i < 300; i++) join(`${i}`, `[${Array(200).fill('1e20').join()}]`)
+      join('honest', '1')
+      await eventually(() => heard.has('honest'), { what: 'the honest one' })
+      presence.close()
+    })
+
+    it('says nothing of a signal without data, which is not understood', async () => {
+      const upstream = createEmbeddedUpstream()
+      const [one, two] = [bridgeFor({ upstream }).bridge, bridgeFor({ upstream }).bridge]
+      const [a, b] = [await ScriptedClient.connected(one), await ScriptedClient.connected(two)]
+      for (const client of [a, b]) client.send(say({ do: 'join' }))
+      await moment()
+      let passed = 0
+      upstream.subscribe('$EDGE.HUBS.PRESENCE.room', undefined, () => passed++)
+      a.send(say({ do: 'signal' }).repeat(2))
+      expect((await told(a, one)).errors).toEqual(
+        Array(2).fill('Presence Violation for Publish to "$EDGE.PRESENCE.room"'),
+      )
+      await moment()
+      expect(passed).toBe(0)
+      one.close()
+      two.close()
+    })
+  })
 
   it('needs permission: to subscribe to see, to publish to join; tenants are apart', async () => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET, subjectPrefix: '{{org}}' } })

@@ -120,6 +120,17 @@ describe('POST /request/:subject', () => {
   })
 })
 
+describe('a reply whose headers can not be read', () => {
+  it.each(['hello\r\n\r\n', 'NATS/2.0\r\n\r\n', ' '])('is no fault of who asked: %j', async (block) => {
+    const { post, upstream } = await authorized()
+    upstream.subscribe('a.odd', undefined, ({ reply = '', payload }) => {
+      upstream.publish({ subject: reply, payload, headers: new TextEncoder().encode(block) })
+    })
+    const response = await post('/request/a.odd', 'hi')
+    expect([response.status, await response.text()]).toEqual([200, 'hi'])
+  })
+})
+
 describe('origins', () => {
   const options = { auth: openToAll, origins: ['https://app.example.com'] }
   const request = (origin: string | undefined, path = '/healthz') =>

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
 import { type Bridge, type BridgeOptions, createBridge } from '../../../bridge/bridge.ts'
-import type { ClientConnection } from '../../../bridge/hub/client-socket.ts'
+import type { ClientConnection, ClientSocket } from '../../../bridge/hub/client-socket.ts'
 import type { SessionSnapshot } from '../../../bridge/session/snapshot.ts'
 import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
 import type { Upstream } from '../../../bridge/upstream/upstream.ts'
@@ -31,12 +31,14 @@ export class ScriptedClient {
   readonly closes: Array<{ code: number; reason: string }> = []
   readonly #bridge: Bridge
 
-  constructor(bridge: Bridge, snapshot?: SessionSnapshot) {
+  /** @param more what the client's host can do beside that */
+  constructor(bridge: Bridge, snapshot?: SessionSnapshot, more: Partial<ClientSocket> = {}) {
     this.#bridge = bridge
     const socket = {
       send: (bytes: Uint8Array) => void this.sends.push(bytes),
       close: (code: number, reason: string) => void this.closes.push({ code, reason }),
       persist: (state: SessionSnapshot) => void this.snapshots.push(structuredClone(state)),
+      ...more,
     }
     this.connection = snapshot ? bridge.hub.restore(socket, snapshot) : bridge.hub.open(socket)
   }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
+import { eventually } from '../../support/eventually.ts'
 import { bridgeFor, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
 
 describe('a session', () => {
@@ -63,6 +65,29 @@ describe('a session', () => {
     leaving.connection.closed()
     expect((await other.turn()).match(/x/g)).toHaveLength(500)
     expect(bridge.hub.stats.connections).toBe(1)
+  })
+
+  it('carries it out also where its token is still being checked when it leaves', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const auth_token = await sign({ sub: 'ada', nats: { pub: { allow: ['a'] }, sub: { allow: ['a'] } } })
+    const other = await ScriptedClient.connected(bridge, { auth_token })
+    other.send('SUB a 1\r\n')
+    // The first time that it says who it is, and once it says so again.
+    for (const leaving of [new ScriptedClient(bridge), await ScriptedClient.connected(bridge, { auth_token })]) {
+      const before = bridge.hub.stats.connections
+      leaving.send(`CONNECT {"auth_token":"${auth_token}"}\r\n${'PUB a 1\r\nx\r\n'.repeat(100)}`)
+      leaving.connection.closed()
+      await eventually(() => bridge.hub.stats.connections === before - 1)
+      expect((await other.turn()).match(/x/g)).toHaveLength(100)
+    }
+  })
+
+  it('leaves no trace of a client that is refused after it left', async () => {
+    const { bridge } = bridgeFor({ auth: { secret: SECRET } })
+    const leaving = new ScriptedClient(bridge)
+    leaving.send('CONNECT {"auth_token":"nonsense"}\r\nPUB a 0\r\n\r\n')
+    leaving.connection.closed()
+    await eventually(() => bridge.hub.stats.connections === 0)
   })
 
   it('ends a subscription after its maximum', async () => {
@@ -239,6 +264,55 @@ describe('a session with a token', () => {
       ].join(''),
     )
     expect(bridge.hub.stats.subscriptions).toBe(1)
+  })
+})
+
+describe('a new token that takes a while to be checked, with more behind it than may wait', () => {
+  const publish = `PUB a 100000\r\n${'x'.repeat(100_000)}\r\n`
+
+  /** A client whose first token was checked at once. The next one is checked when the test says so. */
+  async function refreshing(socket: Partial<ClientSocket> = {}) {
+    const checked = Promise.withResolvers<void>()
+    let first = true
+    const everything = { allow: ['>'], deny: [] }
+    const authorize = async () => {
+      if (!first) await checked.promise
+      first = false
+      return { publish: everything, subscribe: everything }
+    }
+    const { bridge } = bridgeFor({ auth: { secret: SECRET, authorize } })
+    const client = new ScriptedClient(bridge, undefined, socket)
+    const connect = `CONNECT {"verbose":false,"auth_token":"${await sign({ sub: 'ada' })}"}\r\n`
+    client.send(`${connect}SUB a 1\r\nPING\r\n`)
+    await client.until('PONG')
+    client.send(connect)
+    return { client, checked: checked.resolve }
+  }
+
+  it('is no bad token: nothing more is read meanwhile, and all of it is carried out afterwards', async () => {
+    let reading = true
+    const { client, checked } = await refreshing({
+      pause: () => {
+        reading = false
+      },
+      resume: () => {
+        reading = true
+      },
+    })
+    let sent = 0
+    for (; reading && sent < 50; sent++) client.send(publish)
+    expect(reading).toBe(false)
+    checked()
+    await eventually(() => reading)
+    client.send('PING\r\n')
+    expect((await client.until('PONG')).split('MSG a 1 ')).toHaveLength(sent + 1)
+    expect(client.closes).toEqual([])
+  })
+
+  it('has the client come again where the host can not stop reading', async () => {
+    const { client } = await refreshing()
+    for (let i = 0; i < 50; i++) client.send(publish)
+    expect(client.closes).toEqual([{ code: 1012, reason: 'Server Restart' }])
   })
 })
 

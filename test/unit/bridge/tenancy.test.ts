@@ -73,6 +73,23 @@ describe('a subject prefix', () => {
     expect(answers).toEqual(['hi'])
   })
 
+  it('lets a tenant that may publish to inboxes give more than one answer, at any time', async () => {
+    const { bridge, upstream, now } = bridgeFor({ auth })
+    const answers: string[] = []
+    upstream.subscribe('_INBOX.service.*', undefined, ({ payload }) => {
+      answers.push(new TextDecoder().decode(payload))
+    })
+    const a = await tenant(bridge, 'A', { sub: { allow: ['ask'] }, pub: { allow: ['_INBOX.>'] } })
+    a.send('SUB ask 1\r\n')
+    upstream.publish({ subject: 'tenants.A.ask', reply: '_INBOX.service.1', payload: new Uint8Array(0) })
+    const reply = /^MSG ask 1 (\S+) 0/.exec(await a.turn())?.[1]
+    a.send(`PUB ${reply} 1\r\n1\r\nPUB ${reply} 1\r\n2\r\n`)
+    now.ms += 600_000
+    a.send(`PUB ${reply} 1\r\n3\r\n`)
+    expect(await a.turn()).toBe('')
+    expect(answers).toEqual(['1', '2', '3'])
+  })
+
   it.each(['$EDGE', '$JS', '_INBOX'])('is never one of NATS or of the bridge: %s', async (org) => {
     const { bridge } = bridgeFor({ auth: { ...auth, subjectPrefix: '{{org}}' } })
     expect((await tenant(bridge, org)).closes).toHaveLength(1)

@@ -139,11 +139,21 @@ export const connecting: readonly Audit[] = [
   {
     id: 'C-11',
     title: 'carries out in order what is sent behind CONNECT',
-    async run({ open, target, token }) {
+    async run({ connect, open, target, token }) {
       const client = await open()
       client.send(connectLine({}, target.credentials.full))
       for (let i = 0; i < 3; i++) client.send(`SUB ${token}.${i} ${i}\r\nPUB ${token}.${i} 1\r\n${i}\r\n`)
       expect(messages(await client.exchange())).toEqual([`${token}.0 0 0`, `${token}.1 1 1`, `${token}.2 2 2`])
+      // Nor for a token to be checked: who publishes and goes has published. A refresh is a CONNECT, too (X-2).
+      await client.exchange(`SUB ${token} 9\r\n`)
+      const publish = (n: number) => `${connectLine({}, target.credentials.full)}PUB ${token} 1\r\n${n}\r\n`
+      const first = await open()
+      const leaving = target.isBridge ? [first, await connect()] : [first]
+      for (const [n, one] of leaving.entries()) {
+        one.send(publish(n))
+        one.close()
+        expect(await client.next()).toEqual({ line: `MSG ${token} 9 1`, payload: `${n}` })
+      }
     },
   },
 ]

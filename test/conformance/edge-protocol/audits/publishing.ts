@@ -47,14 +47,17 @@ export const publishing: readonly Audit[] = [
     title: 'takes max_payload, and closes at the line that announces more',
     async run(context) {
       const { connect, token } = context
-      const client = await connect()
-      const max = Number((await client.info()).max_payload)
-      const answer = await client.exchange(`SUB ${token} 1\r\nPUB ${token} ${max}\r\n${'x'.repeat(max)}\r\n`)
-      expect(lines(answer)).toEqual([`MSG ${token} 1 ${max}`])
-      for (const line of [`PUB ${token} ${max + 1}`, `HPUB ${token} 12 ${max + 1}`, `PUB ${token} 999999999`]) {
-        const other = await connect()
-        other.send(`${line}\r\n`)
-        expectClosed(context, await other.collect('PONG'), 1009, 'Maximum Payload Violation')
+      for (const echo of [true, false]) {
+        const client = await connect({ echo })
+        const max = Number(client.infos.at(-1)?.max_payload)
+        const answer = await client.exchange(`SUB ${token} 1\r\nPUB ${token} ${max}\r\n${'x'.repeat(max)}\r\n`)
+        expect(answer.ending).toBeUndefined()
+        expect(lines(answer)).toEqual(echo ? [`MSG ${token} 1 ${max}`] : [])
+        for (const line of [`PUB ${token} ${max + 1}`, `HPUB ${token} 12 ${max + 1}`, `PUB ${token} 999999999`]) {
+          const other = await connect({ echo })
+          other.send(`${line}\r\n`)
+          expectClosed(context, await other.collect('PONG'), 1009, 'Maximum Payload Violation')
+        }
       }
     },
   },
@@ -139,6 +142,10 @@ export const publishing: readonly Audit[] = [
       const heard = messages(await client.exchange())
       expect(heard).toContain(`${token} 1 3`)
       expect(heard).toHaveLength(2)
+      // What somebody else passes on, with its headers as they came, is somebody else's message.
+      const passedOn = second?.headers ?? ''
+      await other.exchange(`HPUB ${token} ${passedOn.length} ${passedOn.length + 1}\r\n${passedOn}4\r\n`)
+      expect(messages(await client.exchange())).toContain(`${token} 1 4`)
     },
   },
   {
@@ -173,6 +180,10 @@ export const publishing: readonly Audit[] = [
       expect(await send('Nats-Rollup: all')).toEqual([
         `-ERR 'Permissions Violation for Publish to "${subject}" with Nats-Rollup'`,
       ])
+      // Another's echo it would be, in a block that the bridge can add nothing to (P-8).
+      const broken = `NATS/1.0\r\nSpanwire-Origin: ${token}\r\nx`
+      const answer = await client.exchange(`HPUB ${subject} ${broken.length} ${broken.length}\r\n${broken}\r\n`)
+      expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Publish to "${subject}" with Spanwire-Origin'`])
       // What it may name itself, it may name there; others' headers are nobody's business.
       for (const field of [...subjects.map((name) => `${name}:${subject}`), 'Nats-Rollup: sub', 'X-Trace-Dest: no'])
         expect(await send(field), field).toEqual([])
@@ -197,6 +208,7 @@ export const publishing: readonly Audit[] = [
         [consumer, '{"config":{"deliver_subject":"no"},"config":{}}', 'a field that comes twice'],
         [consumer, 'no JSON', 'a body that is not JSON'],
         [stream, { name: 'NONE', subjects: ['in.*', 'no'] }, 'subjects'],
+        [stream, { name: 'NONE', subjects: ['in.*', '_INBOX.x.>'] }, 'subjects'],
         [stream, { name: 'NONE', sources: [{ name: 'NONE' }] }, 'sources'],
       ] as const)
         expect(await send(subject, body)).toEqual([

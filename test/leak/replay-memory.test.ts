@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest'
+import { serve } from '../../bridge/node.ts'
+import { connected } from '../security/live-bridge.ts'
+import { collectGarbage } from '../support/collect-garbage.ts'
+import { startNatsServer } from '../support/nats-server.ts'
+import { openToAll } from '../support/open-to-all.ts'
+
+const MIB = 1024 * 1024
+
+it('what is kept of streams is bounded for all filters together, what is read of the past included', async () => {
+  await using nats = await startNatsServer({ jetstream: true })
+  const limits = { maxReplayMemory: 8 * MIB }
+  await using bridge = await serve({ upstream: nats.url, auth: openToAll, limits })
+  const { hub } = bridge.bridge
+  await hub.opened
+  await hub.streams.api.createStream({ name: 'S', subjects: ['s.>'], storage: 'memory' })
+  const tokens = ['s', '1', '2', '3', '4', '5', '6', '7']
+  const payload = new Uint8Array(9_000)
+  let mark = 0
+  for (let i = 0; i < 200; i++) mark = hub.publish({ subject: tokens.join('.'), payload })
+  await hub.confirm(mark)
+  const client = await connected(bridge, {})
+  await collectGarbage()
+  const before = process.memoryUsage().arrayBuffers
+  // As many filters as there are ways to write wildcards; every message matches all of them.
+  const count = 2 ** (tokens.length - 1) - 1
+  for (let bits = 0; bits < count; bits++) {
+    const filter = tokens.map((token, at) => (at > 0 && (bits >> (at - 1)) & 1 ? '*' : token)).join('.')
+    client.send(`SUB $EDGE.REPLAY.all.${filter} ${bits}\r\n`)
+  }
+  for (let live = 0; live < count; ) {
+    const line = await client.next(30_000)
+    if (!line) throw new Error(`The connection ended: ${client.ending?.reason}`)
+    if (line.headers?.includes('Replay Live')) live++
+  }
+  await collectGarbage()
+  const held = (process.memoryUsage().arrayBuffers - before) / MIB
+  console.log(`MiB held for ${count} filters: ${held.toFixed(1)}`)
+  // Without the bound it is four pages of 512 KiB for each of them.
+  expect(held).toBeLessThan(100)
+  client.terminate()
+}, 90_000)
