@@ -16,7 +16,7 @@ it('a state that is refused leaves the one before: it comes back after a reconne
   await bridge.clock.advance(1_000)
   expect(states()).toEqual(['fine'])
 
-  await expect(own?.join('x'.repeat(5_000))).rejects.toMatchObject({ name: 'SpanwireError' })
+  await expect(own?.join('x'.repeat(5_000))).rejects.toMatchObject({ code: 'permission-denied' })
   bridge.drop()
   await bridge.clock.advance(1_000)
   expect(states()).toEqual(['fine'])
