@@ -102,10 +102,10 @@ it('two components of a page are in a channel once, and it leaves with the last 
   expect(bridge.stats.subscriptions).toBe(0)
 })
 
-it('another state is told whatever is in it, also a *', async () => {
+it('a state that differs by a * is another one, and told', async () => {
   const eve = await clientOf('eve').presence('room')
   const { render } = await page('ada')
-  for (const state of [{ mark: 'x' }, {}, { mark: '*' }, { mark: undefined }]) {
+  for (const state of [{}, { mark: '*' }]) {
     await render({ join: state })
     await moment()
     expect([...eve.members.values()].map((member) => member.state)).toEqual([state])
