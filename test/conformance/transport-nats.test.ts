@@ -55,6 +55,11 @@ it('a token function that fails is asked again; one that says authentication-fai
   expect(closed.status.reason).toMatchObject({ message: 'Signed out.' })
 })
 
+it('a URL that is none, or of another protocol, is refused at once', () => {
+  for (const url of ['', 'x', '127.0.0.1:4222', 'ws://127.0.0.1:4222'])
+    expect(() => nats({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+})
+
 it('a server that is not there yet: says why it waits, and is open when it comes', async () => {
   await using server = await startNatsServer()
   await server.stop()

@@ -1,5 +1,5 @@
 /** What only Spanwire's own WebSocket client does: credentials, keep-alive, a bridge that loses NATS. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { serve } from '../../bridge/node.ts'
 import { SpanwireError } from '../../sdk/errors.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
@@ -19,7 +19,11 @@ function dial(options: WebSocketOptions): Transport {
   return transport
 }
 
+/** What a bridge that has lost NATS writes. */
+const LOST = ['spanwire upstream: The connection to NATS was lost.']
+
 afterEach(async () => {
+  vi.restoreAllMocks()
   await Promise.all(opened.splice(0).map((transport) => transport.close()))
 })
 
@@ -63,6 +67,14 @@ describe('credentials', () => {
     })
     await isState(signedOut, 'closed')
     expect(signedOut.status.reason?.message).toBe('Signed out.')
+  })
+
+  it('a token function that hangs is asked again after connectTimeout', async () => {
+    await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
+    let asked = 0
+    const token = () => (++asked === 1 ? new Promise<never>(() => {}) : rootToken())
+    await isState(dial({ url: server.url, token, connectTimeout: 200 }), 'open')
+    expect(asked).toBeGreaterThan(1)
   })
 
   it('a token that expires is replaced by a fresh one, and subscriptions live on', async () => {
@@ -117,6 +129,7 @@ describe('the connection', () => {
   })
 
   it('the bridge loses NATS: reconnecting with upstream-unavailable, what is published meanwhile follows', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     await using nats = await startNatsServer()
     await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
     const transport = dial({ url: server.url, token: rootToken })
@@ -140,7 +153,23 @@ describe('the connection', () => {
     await eventually(() => seen.length === 3)
     expect(seen).toEqual(['1', '2', 'b'])
     expect(states).toEqual(['reconnecting upstream-unavailable', 'open'])
+    expect(warn.mock.calls).toEqual([LOST])
   }, 30_000)
+
+  it('drain with nothing to send closes although the bridge has lost NATS', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    await using nats = await startNatsServer()
+    await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
+    const transport = dial({ url: server.url, token: rootToken })
+    const subscription = transport.subscribe('a', { message: () => {}, ended: () => {} })
+    await subscription.ready
+    await nats.stop()
+    await isState(transport, 'reconnecting')
+    expect(transport.status.reason?.code).toBe('upstream-unavailable')
+    await transport.drain()
+    expect(transport.status.state).toBe('closed')
+    expect(warn.mock.calls).toEqual([LOST])
+  })
 
   it('large messages of one turn, and many, all arrive', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })

@@ -185,7 +185,19 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await expect(a.flush()).rejects.toMatchObject(closed)
     })
 
+    it('drain waits until the server has taken what was published before, and closes', async () => {
+      const a = await connect()
+      const published = a.publish(own(), bytes('1'))
+      await Promise.all([a.drain(), expect(published).resolves.toBeUndefined()])
+      expect(a.status.state).toBe('closed')
+    })
+
     if (!receives) {
+      it('refuses a request without a limit of time: a bridge answers in time', async () => {
+        const request = (await connect()).request(own(), NOTHING, { timeout: Number.POSITIVE_INFINITY })
+        await expect(request).rejects.toMatchObject({ code: 'invalid-argument' })
+      })
+
       it('says that it can not receive', async () => {
         const a = await connect()
         expect(() => a.subscribe('a', { message: () => {}, ended: () => {} })).toThrow(
@@ -200,6 +212,18 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       })
       return
     }
+
+    it('a request without a limit of time waits for its answer', async () => {
+      const [a, b] = [await connect(), await connect()]
+      const subject = own()
+      const { messages } = await collect(b, subject)
+      const answer = a.request(subject, NOTHING, { timeout: Number.POSITIVE_INFINITY })
+      const { reply } = await eventually(() => messages[0], { what: 'the request' })
+      // A timer of Infinity fires after 1 ms.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await b.publish(reply as string, bytes('at last'))
+      expect(text((await answer).payload)).toBe('at last')
+    })
 
     it('a queue group gets each message once, beside those that have no group', async () => {
       const [a, b, c] = [await connect(), await connect(), await connect()]
@@ -370,6 +394,15 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         expect(await first()).toEqual(['offline-queue-full', 'ok', 'ok'])
         expect(await second()).toEqual(['ok', 'ok', 'offline-queue-full'])
       }, 20_000)
+
+      it('drain with nothing to send closes although the connection is away', async () => {
+        const a = await connect()
+        await collect(a, own())
+        fixture.network?.down()
+        await eventually(() => a.status.state === 'reconnecting')
+        await a.drain()
+        expect(a.status.state).toBe('closed')
+      })
 
       it('close ends what waits', async () => {
         const a = await connect()

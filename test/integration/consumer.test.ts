@@ -321,6 +321,19 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await eventually(() => handled.includes('b7'))
   })
 
+  it('takes nothing if it is drained while it starts', async () => {
+    const early = work('a')
+    await early.drain()
+    const [started] = await Promise.allSettled([early.ready])
+    await publish(1, 1)
+    work('b')
+    await eventually(() => handled.length >= 1)
+    await allSettled()
+    // Not a later attempt: it was given to nobody before.
+    expect(handled).toEqual(['b1'])
+    expect(started).toMatchObject({ reason: { code: 'connection-closed' } })
+  })
+
   it('takes only what its params name, and begins where it is told', async () => {
     await publish(1, 3)
     work('a', { params: { id: '2' } })

@@ -19,7 +19,8 @@ const events = defineEvents({
   'flights.{from}.{to}.departed': z.object({ delay: z.string().transform(Number) }),
   'logs.{app}.{path...}': z.object({ line: z.string() }),
   'system.tick': z.object({ n: z.number() }),
-  'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }), stream: 'QUOTES' }),
+  'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }) }),
+  'trades.{symbol}': event(z.object({}), { stream: 'TRADES' }),
   'files.{name}.chunk': bytes(),
 })
 const bus: Bus<typeof events> = connect({ url: 'ws://localhost:1', events })
@@ -134,7 +135,10 @@ const kept = defineEvents(
     'cursor.{id}.moved': event(z.object({}), { stream: false }),
     'files.{name}.chunk': bytes(),
     'plain.event': event(z.object({})),
-    'quotes.{symbol}.get': { schema: z.object({}), reply: z.object({ price: z.number() }) },
+    'seats.{id}.taken': { schema: z.object({}), reply: z.object({}) },
+    // A request: what a stream keeps, the stream would answer.
+    'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }), stream: false }),
+    'files.{name}.get': { ...bytes(), stream: false },
   },
   { stream: 'APP' },
 )
@@ -142,11 +146,14 @@ holds<Equal<StreamOf<(typeof kept)['orders.{orderId}.created']>, 'APP'>>()
 holds<Equal<StreamOf<(typeof kept)['chat.{room}.message']>, 'CHAT'>>()
 holds<Equal<StreamOf<(typeof kept)['cursor.{id}.moved']>, never>>()
 holds<Equal<StreamOf<(typeof kept)['files.{name}.chunk']>, 'APP'>>()
-holds<Equal<StreamOf<(typeof kept)['quotes.{symbol}.get']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof kept)['seats.{id}.taken']>, 'APP'>>()
+holds<Equal<StreamOf<(typeof kept)['quotes.{symbol}.get']>, never>>()
+holds<Equal<StreamOf<(typeof kept)['files.{name}.get']>, never>>()
 holds<Equal<StreamOf<(typeof kept)['plain.event']>, 'APP'>>()
 holds<Equal<StreamOf<(typeof events)['system.tick']>, never>>()
 holds<Equal<StreamOf<(typeof events)['files.{name}.chunk']>, never>>()
-holds<Equal<StreamOf<(typeof events)['quotes.{symbol}.get']>, 'QUOTES'>>()
+holds<Equal<StreamOf<(typeof events)['quotes.{symbol}.get']>, never>>()
+holds<Equal<StreamOf<(typeof events)['trades.{symbol}']>, 'TRADES'>>()
 const stored: Bus<typeof kept> = connect({ url: 'ws://localhost:1', events: kept, onGap: ({ ranges }) => void ranges })
 
 const ack = await stored.publish('chat.{room}.message', { room: 'a' }, { text: '' }, { expectLastSubjectSeq: 3 })
@@ -155,6 +162,7 @@ const none = await stored.publish('cursor.{id}.moved', { id: 'a' }, {})
 holds<Equal<typeof none, void>>()
 const price = await stored.request('quotes.{symbol}.get', { symbol: 'A' }, {})
 holds<Equal<typeof price, { price: number }>>()
+stored.respond('quotes.{symbol}.get', () => ({ price: 1 }))
 const room = stored.subscribe('chat.{room}.message', { room: '*' }, { from: { last: 10 }, buffer: 5, cursorKey: 'a' })
 holds<Equal<typeof room.cursor, string | undefined>>()
 holds<Equal<typeof room.live, Promise<void>>>()

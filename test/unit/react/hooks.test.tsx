@@ -390,6 +390,22 @@ describe('streams', () => {
     // A snapshot isn't changed behind a component's back.
     expect(maps.size).toBe(3)
   })
+
+  it('useLatest shows nothing of a stream that was made anew, before anything new comes', async () => {
+    const edge = createScriptedEdge()
+    edge.publish('s.a', 1)
+    const seen: string[][] = []
+    function Board() {
+      seen.push([...useLatest('s.{id}').values.keys()])
+      return null
+    }
+    await mount(connectTo(edge.transport), <Board />)
+    await pump(edge)
+    expect(seen.at(-1)).toEqual(['s.a'])
+    edge.recreate()
+    await pump(edge)
+    expect(seen.at(-1)).toEqual([])
+  })
 })
 
 it('usePublish is the same function always, and publishes', async () => {

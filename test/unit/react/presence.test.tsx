@@ -102,6 +102,16 @@ it('two components of a page are in a channel once, and it leaves with the last 
   expect(bridge.stats.subscriptions).toBe(0)
 })
 
+it('a state that differs by a * is another one, and told', async () => {
+  const eve = await clientOf('eve').presence('room')
+  const { render } = await page('ada')
+  for (const state of [{}, { mark: '*' }]) {
+    await render({ join: state })
+    await moment()
+    expect([...eve.members.values()].map((member) => member.state)).toEqual([state])
+  }
+})
+
 it('a channel that may not be seen, or joined, is the component’s error', async () => {
   const bus = bridge.connect({
     events,

@@ -78,6 +78,32 @@ describe('a consumer whose network fails', () => {
     await bridge.clock.advance(120_000)
     expect(attempts).toEqual([1])
   })
+
+  it('sends no signs of life while offline, which would fill the queue, and can be drained', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const tunnel = bridge.network()
+    const transport = bridge.transport({ network: tunnel })
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+    const worker = consume(events, transport, 'jobs.{id}', () => gate, { consumer: 'w', ackWait: 1_000 })
+    await bridge.settle()
+    await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
+    const published = vi.spyOn(transport, 'publish')
+    await bridge.clock.advance(5_000)
+    expect(published).toHaveBeenCalled()
+
+    tunnel.down()
+    published.mockClear()
+    await bridge.clock.advance(20_000)
+    expect(published).not.toHaveBeenCalled()
+
+    release()
+    let isDrained = false
+    const drained = worker.drain().then(() => (isDrained = true))
+    await bridge.clock.advance(5_000)
+    expect(isDrained).toBe(true)
+    await drained
+  })
 })
 
 describe('a consumer with the order of a param', () => {
@@ -158,6 +184,9 @@ describe('options of a consumer', () => {
   it.each([
     [{ consumer: 'a.b' }, /^consumer must be a name/],
     [{ consumer: '' }, /^consumer must be a name/],
+    [{ consumer: 'w', from: { time: Number.NaN } }, /^from must be/],
+    [{ consumer: 'w', from: { seq: 0 } }, /^from must be/],
+    [{ consumer: 'w', from: 'last' as 'new' }, /^from must be/],
     [{ consumer: 'w', concurrency: 0 }, /^concurrency/],
     [{ consumer: 'w', concurrency: 2, ordered: true }, /^With ordered/],
     [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or params of the event \(id\)/],

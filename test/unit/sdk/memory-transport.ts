@@ -1,4 +1,5 @@
 import { matchesFilter } from '../../../sdk/subject.ts'
+import { closedError } from '../../../sdk/transport/checks.ts'
 import { StatusCell } from '../../../sdk/transport/status-cell.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../../../sdk/transport/transport.ts'
 
@@ -44,6 +45,7 @@ export function createMemoryTransport(): MemoryTransport {
       transport.deliver(message)
     },
     subscribe(filter, handler) {
+      if (cell.status.state === 'closed') throw closedError()
       const key = { filter }
       handlers.set(key, handler)
       const unsubscribe = () => void handlers.delete(key)

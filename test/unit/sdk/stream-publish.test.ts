@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SpanwireError, type SpanwireErrorCode } from '../../../sdk/errors.ts'
 import { publishAcked } from '../../../sdk/stream/publish.ts'
+import { createRequester } from '../../../sdk/transport/requester.ts'
 import type { ConnectionStatus, Transport } from '../../../sdk/transport/transport.ts'
 import { createMemoryTransport } from './memory-transport.ts'
 
@@ -122,6 +123,21 @@ describe('an acknowledged publish', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect(await outcome).toMatchObject(ACK)
     expect(listeners.size).toBe(0)
+  })
+
+  it('without a limit of time is asked for once while offline', async () => {
+    const { transport, enter } = script(['silence'])
+    enter({ state: 'reconnecting' })
+    // In the offline queue.
+    const waiting = vi.fn(() => new Promise<void>(() => {}))
+    const request = createRequester({ ...transport, publish: waiting })
+    const abort = new AbortController()
+    const options = { timeout: Number.POSITIVE_INFINITY, signal: abort.signal }
+    const outcome = publish({ ...transport, request }, options)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(waiting).toHaveBeenCalledTimes(1)
+    abort.abort()
+    await expect(outcome).rejects.toMatchObject({ code: 'aborted' })
   })
 
   it('its signal ends it, also between attempts', async () => {

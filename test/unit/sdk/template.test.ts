@@ -25,9 +25,10 @@ describe('subject templates', () => {
   it('params that are bad are refused', () => {
     const template = new SubjectTemplate('a.{x}')
     const invalid = expect.objectContaining({ code: 'invalid-params' })
-    for (const x of ['', '*', '>', 'a.b', 'a b', 'a\n', '.', undefined])
+    for (const x of ['', '*', '>', 'a*b', '*b', 'a>', '>b', 'a.b', 'a b', 'a\n', '.', undefined])
       expect(() => template.subject({ x }), x).toThrow(invalid)
-    for (const x of ['', '>', 'a.b', '*.*', 'a b']) expect(() => template.filter({ x }), x).toThrow(invalid)
+    for (const x of ['', '>', 'a*b', '*b', 'a>', '>b', 'a.b', '*.*', 'a b'])
+      expect(() => template.filter({ x }), x).toThrow(invalid)
     expect(() => template.subject(JSON.parse('{"x":1}'))).toThrow(invalid)
   })
 
