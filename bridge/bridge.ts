@@ -76,7 +76,11 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
     if (hub.draining) throw new SpanwireError('upstream-unavailable', 'This bridge is being replaced: connect again.')
     await next()
   }
-  const underway: MiddlewareHandler = (_, next) => hub.during(next())
+  const underway: MiddlewareHandler = async (c, next) => {
+    await hub.during(next())
+    // Who keeps the connection would come here again.
+    if (hub.draining) c.header('Connection', 'close')
+  }
   for (const path of ['/publish/*', '/request/*', '/history/*']) app.use(path, underway)
   app.get('/nats', admit)
   app.get('/nats/stream', admit)

@@ -1,3 +1,4 @@
+import { atMost } from './at-most.ts'
 import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import {
@@ -16,6 +17,7 @@ export type { BridgeServer, ServeOptions } from './server.ts'
 interface BunSocket {
   readonly data: SocketData
   send(bytes: Uint8Array): number
+  getBufferedAmount(): number
   close(code?: number, reason?: string): void
 }
 
@@ -51,6 +53,8 @@ declare const Bun: {
   }): BunServer
 }
 
+/** For what is still on its way when the server closes, in ms. */
+const CLOSING_TIME = 500
 /** Seconds of silence before Bun cuts a request: longer than the longest `POST /request` waits. */
 const IDLE_TIMEOUT = 120
 
@@ -80,6 +84,9 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
         backpressureLimit: 2 * maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
+            get unsent() {
+              return socket.getBufferedAmount()
+            },
             send: (bytes) => void socket.send(bytes),
             close: (code, reason) => socket.close(code, reason),
           })
@@ -107,6 +114,8 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   const close = async () => {
     bridge.close()
+    // What was answered a moment ago is on its way.
+    await atMost(CLOSING_TIME, server.stop(false))
     await server.stop(true)
     await release()
   }

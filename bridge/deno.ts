@@ -7,6 +7,7 @@ export type { BridgeServer, ServeOptions } from './server.ts'
 
 interface DenoServer {
   readonly addr: { readonly port: number }
+  shutdown(): Promise<void>
 }
 
 /** The part of Deno that is used here, by its shape. */
@@ -24,6 +25,8 @@ declare const Deno: {
  * code (the client sees 1006) if anything comes in once `close` was called.
  */
 const CLOSE_DELAY = 50
+/** For what is still on its way when the server closes, in ms. */
+const CLOSING_TIME = 500
 /** How long clients may take to answer a close when the server shuts down, in ms. */
 const SHUTDOWN_PATIENCE = 1_000
 
@@ -72,7 +75,13 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const close = async () => {
     bridge.close()
     await atMost(SHUTDOWN_PATIENCE, Promise.all(sockets.values()))
-    ending.abort()
+    // What was answered a moment ago is on its way; event streams have no end of their own.
+    let isOver = false
+    await atMost(
+      CLOSING_TIME,
+      server.shutdown().then(() => (isOver = true)),
+    )
+    if (!isOver) ending.abort()
     await release()
   }
   const bound = server.addr.port

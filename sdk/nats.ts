@@ -1,7 +1,9 @@
 /** NATS by its own JavaScript clients: on Node, Deno and Bun, or with a connection that you have already. */
+
 import { backoff } from './connection/backoff.ts'
 import type { OfflineOptions } from './connection/offline-queue.ts'
 import { SpanwireError } from './errors.ts'
+import { MAX_TIMER } from './max-timer.ts'
 import { closedError, onAbort } from './transport/checks.ts'
 import { NatsTransport, toSpanwireError } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
@@ -47,6 +49,22 @@ export function nats(options: NatsOptions): Transport {
   return new NatsTransport((signal, failed) => dial(url, options, signal, failed), options.offline)
 }
 
+/** A token function that hangs must not end all attempts. */
+async function inTime(asked: string | Promise<string>, ms: number): Promise<string> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The token function gave no token within ${ms} ms.`)),
+      Math.min(ms, MAX_TIMER),
+    )
+  })
+  try {
+    return await Promise.race([asked, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** Until one attempt succeeds: the client's own way to do that can't be ended, and asks for no other token. */
 async function dial(
   url: URL,
@@ -64,7 +82,7 @@ async function dial(
   let refusals = 0
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      token = typeof source === 'function' ? await source() : source
+      token = typeof source === 'function' ? await inTime(source(), connectTimeout) : source
       const connection = await client.connect({
         servers: url.host,
         reconnect: true,

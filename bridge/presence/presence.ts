@@ -26,8 +26,8 @@ interface Followed {
   readonly end: EndSubscription
   /** What other hubs have said last, by hub. */
   readonly counts: Map<string, number>
-  /** Hubs that have not said yet whom they have, since this one was out of reach of NATS. */
-  doubtful: Set<string>
+  /** Hubs that have not said yet whom they have, since this one was out of reach of NATS, and whether they were asked. */
+  readonly doubtful: Map<string, 'asked' | 'away'>
   /** What was said by this one. */
   n: number
   joined: Map<string, Member>
@@ -59,6 +59,8 @@ export class Presence {
   readonly #heard = new Map<string, number>()
   #timer: ReturnType<typeof setInterval> | undefined
   #answers: ReturnType<typeof setTimeout> | undefined
+  /** When this hub was last within reach of NATS again. */
+  #returned = 0
   #endAlive: EndSubscription | undefined
 
   constructor(upstream: Upstream, limits: Limits, hub: string, clock: () => number) {
@@ -145,23 +147,35 @@ export class Presence {
   reconnected(): void {
     for (const [name, followed] of this.#followed) {
       this.#sayAll(name, followed)
-      this.#say(name, { hub: this.#hub, ask: true })
-      followed.doubtful = new Set([...followed.channel.hubs.keys()].filter((hub) => hub !== this.#hub))
+      for (const hub of followed.channel.hubs.keys()) if (hub !== this.#hub) followed.doubtful.set(hub, 'away')
     }
-    clearTimeout(this.#answers)
-    this.#answers = setTimeout(() => this.#dropDoubtful(), ANSWER)
+    this.#returned = this.#clock()
+    this.#askDoubtful()
   }
 
-  /** A hub whose last member left meanwhile may have forgotten the channel: it doesn't answer, and is heard all the same. */
-  #dropDoubtful(): void {
+  /**
+   * A hub whose last member left meanwhile may have forgotten the channel: it is heard, and doesn't answer. One that isn't
+   * heard may be away itself.
+   */
+  #askDoubtful(): void {
+    clearTimeout(this.#answers)
+    let isOver = true
     for (const [name, followed] of this.#followed) {
-      for (const hub of followed.doubtful) {
-        followed.channel.hubs.delete(hub)
-        followed.counts.delete(hub)
-        this.#plan(name, followed)
+      const { channel, counts, doubtful } = followed
+      for (const [hub, state] of doubtful) {
+        if (state === 'asked') {
+          channel.hubs.delete(hub)
+          counts.delete(hub)
+          this.#plan(name, followed)
+        }
+        if (state === 'asked' || !channel.hubs.has(hub)) doubtful.delete(hub)
+        else if ((this.#heard.get(hub) ?? 0) >= this.#returned) doubtful.set(hub, 'asked')
       }
-      followed.doubtful.clear()
+      if (doubtful.size === 0) continue
+      isOver = false
+      this.#say(name, { hub: this.#hub, ask: true })
     }
+    if (!isOver) this.#answers = setTimeout(() => this.#askDoubtful(), ANSWER)
   }
 
   close(): void {
@@ -203,7 +217,7 @@ export class Presence {
       hidden: new Set(),
       end: this.#upstream.subscribe(hubSubject(name), undefined, ({ payload }) => this.#hear(name, payload)),
       counts: new Map(),
-      doubtful: new Set(),
+      doubtful: new Map(),
       n: 0,
       joined: new Map(),
       left: new Set(),

@@ -109,8 +109,9 @@ export class Publisher {
     // One that the client wrote would keep the message from another, who wants no echo; the last line counts.
     const named = block && originOf(block) !== undefined
     const headers = echo && !named ? block : withOrigin(block, id)
-    // Nothing can be added to a block that isn't whole.
-    if (named && originOf(headers as Uint8Array) !== id)
+    // Nothing can be added to a block that isn't whole, or where there is no room.
+    const size = (headers?.length ?? 0) + payload.length
+    if (named && (originOf(headers as Uint8Array) !== id || size > this.#hub.maxBrokerPayload))
       return `Permissions Violation for Publish to ${JSON.stringify(subject)} with ${ORIGIN_HEADER}`
     try {
       this.mark = this.#hub.publish({

@@ -11,6 +11,8 @@ import { upstreamLink } from './upstream-link.ts'
 /** How long the answer to "which stream keeps this subject?" is believed, in ms. */
 const TTL = 10_000
 const MAX_KNOWN = 10_000
+/** How often to look whether there is JetStream at all, in ms, while it is asked. */
+const LOOK = 50
 /** Feeds that nobody follows stay a while for who comes back, each with a consumer at JetStream: not more than these. */
 const MAX_IDLE = 200
 
@@ -80,14 +82,24 @@ export class Streams {
     if (known && known.until > now) return known.found
     // Forgetting all of them now and then bounds the memory.
     if (this.#known.size >= MAX_KNOWN) this.#known.clear()
-    const found = this.api.findStream(subject).catch((error) => {
-      // Or the upstream's user may not ask, as has turned out meanwhile.
-      if (isSpanwireError(error, 'stream-not-found') || !this.#upstream.info.jetstream) return undefined
+    const found = this.#unlessDenied(this.api.findStream(subject)).catch((error) => {
+      if (isSpanwireError(error, 'stream-not-found')) return undefined
       this.#known.delete(subject)
       throw error
     })
     this.#known.set(subject, { until: now + TTL, found })
     return found
+  }
+
+  /** Undefined, too, if it turns out meanwhile that the upstream's user may not ask: NATS gives it no answer. */
+  #unlessDenied<Found>(asked: Promise<Found>): Promise<Found | undefined> {
+    return new Promise((resolve, reject) => {
+      const look = setInterval(() => {
+        if (!this.#upstream.info.jetstream) resolve(undefined)
+      }, LOOK)
+      const over = () => clearInterval(look)
+      asked.then(resolve, reject).then(over, over)
+    })
   }
 
   /** The broker is within reach again. */

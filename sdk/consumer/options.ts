@@ -3,6 +3,7 @@ import type { EventName } from '../contract/contract.ts'
 import type { ParamName, ParamsFilter } from '../contract/template-types.ts'
 import { SpanwireError } from '../errors.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
+import { MAX_TIMER } from '../max-timer.ts'
 import { isSubject } from '../subject.ts'
 
 /** Where a consumer begins that is not there yet: with all that the stream has, what is new, or from a sequence or time. */
@@ -140,7 +141,10 @@ export function readSettings(options: Given, params: readonly string[]): Setting
     `ordered must be true, false or params of the event (${params.join(', ')})`,
   )
   check(laneBy.length === 0 || concurrency <= MOST_HELD, `With ordered, concurrency is at most ${MOST_HELD}`)
-  check(isCount(ackWait) && ackWait >= 1_000, 'ackWait must be at least 1,000 ms')
+  check(
+    isCount(ackWait) && ackWait >= 1_000 && ackWait <= MAX_TIMER,
+    'ackWait must be at least 1,000 ms, and 24 days at most',
+  )
   check(backoff.length > 0 && backoff.every((ms) => Number.isFinite(ms) && ms >= 0), 'backoff must be a list of ms')
   const dead = deadLetter && { attempts: ATTEMPTS, ...deadLetter }
   check(!dead || (isSubject(dead.subject) && isCount(dead.attempts)), 'deadLetter needs a subject, and attempts from 1')

@@ -2,6 +2,7 @@
 import type { PublishOptions, StreamAck, StreamPublishOptions } from '../bus/bus.ts'
 import { isSpanwireError, type SpanwireError } from '../errors.ts'
 import { guard } from '../guard.ts'
+import { MAX_TIMER } from '../max-timer.ts'
 import type { HeaderFields } from '../protocol/header-fields.ts'
 import { ID_HEADER } from '../protocol/header-names.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -39,9 +40,6 @@ export type Deliver = (
   options: StreamPublishOptions,
 ) => Promise<unknown>
 
-/** The longest that a timer can wait, in ms: an event in the outbox has time, unless its publisher says otherwise. */
-const NO_TIMEOUT = 2 ** 31 - 1
-
 /** Takes over what is left, and begins to publish it. Returns what publishes by way of the outbox. */
 export async function openOutbox(
   options: 'persistent' | OutboxOptions | undefined,
@@ -66,7 +64,8 @@ export async function openOutbox(
     try {
       const ack = await deliver(stream, subject, payload, headers, {
         ...options,
-        timeout: options.timeout ?? NO_TIMEOUT,
+        // It has time, unless its publisher says otherwise.
+        timeout: options.timeout ?? MAX_TIMER,
         // One that was given may have been published before.
         ...(id !== undefined && { id }),
         signal,
@@ -96,8 +95,8 @@ export async function openOutbox(
     if (transport.status.state === 'closed') store.close()
   }
   transport.onStatus(follow)
-  // It may have been closed meanwhile.
-  follow()
+  // It may have been closed meanwhile: what was published before that is written down first.
+  setTimeout(follow)
 
   return async (stream, subject, payload, headers, options) => {
     const { timeout, expectLastSeq, expectLastSubjectSeq } = options

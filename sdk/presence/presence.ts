@@ -88,6 +88,8 @@ export async function openPresence(
   /** Of a list that comes in parts. */
   let listed: Map<string, Member> | undefined
   let joined: Joined | undefined
+  /** The one that the bridge has taken: it counts until a later one is taken, too. */
+  let taken: Joined | undefined
   let isKnown = false
 
   const change = (now: readonly Member[], gone: Iterable<string>) => {
@@ -136,7 +138,8 @@ export async function openPresence(
     if (!joined) return
     const counted = joined === newest()
     all.delete(joined)
-    joined = undefined
+    if (taken) all.delete(taken)
+    joined = taken = undefined
     if (counted) await say(newest()?.order ?? { do: 'leave' })
   }
   const close = () => {
@@ -159,21 +162,20 @@ export async function openPresence(
     subscribe: (listener) => changes.add(listener),
     async join(state, { hidden = false } = {}) {
       const now: Joined = { channel, order: { do: 'join', state, hidden } }
-      const before = joined
-      if (before) all.delete(before)
       joined = now
       all.add(now)
       try {
         await say(now.order)
       } catch (error) {
         all.delete(now)
-        if (joined === now) {
-          // The bridge still has that one.
-          joined = before
-          if (before) all.add(before)
-        }
+        // The bridge still has that one.
+        if (joined === now) joined = taken
         throw error
       }
+      // Left meanwhile?
+      if (!all.has(now)) return
+      if (taken) all.delete(taken)
+      taken = now
     },
     leave,
     signal: (data) => say({ do: 'signal', data }),

@@ -1,4 +1,5 @@
 import { SpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { MAX_TIMER } from '../max-timer.ts'
 import { ID_HEADER, NATS_HEADERS } from '../protocol/header-names.ts'
 import { encodeHeaders, type HeaderFields } from '../protocol/headers.ts'
 import { checkSubject } from './checks.ts'
@@ -48,7 +49,7 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     patience: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
-    const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), 2 ** 31 - 1))
+    const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), MAX_TIMER))
     const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
     let answered = false
     try {

@@ -1,12 +1,10 @@
 /** Requests over a transport that can only publish and subscribe: loaded when the first is made. */
 import { randomToken } from '../bus/event-id.ts'
 import { SpanwireError } from '../errors.ts'
+import { MAX_TIMER } from '../max-timer.ts'
 import { checkAnswer, timedOut } from './answer.ts'
 import { onAbort } from './checks.ts'
 import type { Transport, TransportMessage } from './transport.ts'
-
-/** The longest that a timer can wait, in ms: beyond it, it fires at once. */
-const MAX_TIMER = 2 ** 31 - 1
 
 /** A request that waits for its answer. */
 interface Asking extends PromiseWithResolvers<TransportMessage> {

@@ -1,7 +1,5 @@
 /** Fresh tokens for a live connection: loaded once there is one whose token comes from a function. */
-
-/** The longest that a timer can wait, in ms: beyond it, it fires at once. */
-const MAX_TIMER = 2 ** 31 - 1
+import { MAX_TIMER } from '../max-timer.ts'
 
 /**
  * How long a token may be used before a new one should be had, in ms; undefined if it doesn't expire or isn't a JWT.

@@ -3,6 +3,7 @@ import { type ConnectionInput, type Phase, toState, transition } from '../connec
 import { createOfflineQueue } from '../connection/offline-queue.ts'
 import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { lazy, preload } from '../lazy.ts'
+import { MAX_TIMER } from '../max-timer.ts'
 import { encodeFrame } from '../protocol/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../protocol/client-op.ts'
 import { encodeFields } from '../protocol/header-fields.ts'
@@ -42,7 +43,8 @@ interface Subscription extends Member, SuspectSubscription {
  * @throws SpanwireError `invalid-argument` for a URL that can't be dialled
  */
 export function webSocket(options: WebSocketOptions): Transport {
-  const { token: source, user, pass, name, via, share, connectTimeout = 10_000, pingInterval = 25_000 } = options
+  const { token: source, user, pass, name, via, share, pingInterval = 25_000 } = options
+  const connectTimeout = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
   const url = toSocketUrl(options.url)
   // Not part of the first load: many pages never need them.
   const errors = lazy(() => import('./server-error.ts'))
@@ -78,15 +80,14 @@ export function webSocket(options: WebSocketOptions): Transport {
     retry = undefined
     let step = 'The token function'
     try {
-      let token = source as string | undefined
-      if (typeof source === 'function') {
-        // One that hangs, as a fetch on a network that is gone, must not end all attempts.
-        const late = new Promise<never>((_, reject) => {
-          patience = setTimeout(reject, connectTimeout)
-        })
-        token = await Promise.race([source(), late])
-        clearTimeout(patience)
-      }
+      // One that hangs, as a fetch on a network that is gone, must not end all attempts.
+      const token = await Promise.race([
+        typeof source === 'function' ? source() : source,
+        new Promise<never>((_, reject) => {
+          patience = setTimeout(reject, connectTimeout, 'too late')
+        }),
+      ])
+      clearTimeout(patience)
       // Without the module, as when the page is offline, there is still the WebSocket.
       if (share || via === 'sse' || attempts > 1) other ??= await import('./other-way.ts').catch(() => undefined)
       const socket = await other?.openOtherWay(options, url, attempts)
@@ -127,18 +128,13 @@ export function webSocket(options: WebSocketOptions): Transport {
   /** The browser says that the network is back, or that the page is seen again (or isn't any more), maybe after a sleep. */
   function wake(): void {
     if (retry !== undefined) return redial(0)
-    if (heartbeat === undefined) return
+    if (heartbeat === undefined || probe) return
     silent = false
     beat()
-    // A beat that was due would find this ping unanswered at once.
-    keepTime()
-    clearTimeout(probe)
-    probe = setTimeout(beat, Math.min(PROBE, pingInterval / 2))
-  }
-
-  function keepTime(): void {
-    clearInterval(heartbeat)
-    heartbeat = setInterval(beat, pingInterval)
+    probe = setTimeout(() => {
+      probe = undefined
+      if (silent) beat()
+    }, PROBE)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -184,7 +180,8 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (heartbeat === undefined) {
       clearTimeout(patience)
       attempts = refusals = 0
-      keepTime()
+      // While a probe is under way it decides: a beat that is due would find its ping unanswered at once.
+      heartbeat = setInterval(() => probe || beat(), pingInterval)
       preload(errors, requests)
       reached()
     }
@@ -266,7 +263,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     clearTimeout(probe)
     stopRefresh?.then((stop) => stop())
     const waiters = trips?.end() ?? []
-    heartbeat = link = trips = fault = stopRefresh = undefined
+    heartbeat = probe = link = trips = fault = stopRefresh = undefined
     silent = false
     for (const waiter of waiters) waiter.settle(error)
   }

@@ -148,25 +148,21 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
     )
 
     // Bun and Deno close the connection before the answer is written.
-    it.skipIf(runtime !== 'node')(
-      'is replaced only once requests by HTTP that are under way are answered',
-      async () => {
-        const leaving = await startHost(runtime, { upstream: server.url, auth: { secret: SECRET } })
-        const asked = Promise.withResolvers<Msg>()
-        const service = backend.subscribe(`slow.${runtime}`, { callback: (_, question) => asked.resolve(question) })
-        await backend.flush()
-        const headers = { Authorization: `Bearer ${token}` }
-        const answer = fetch(`${leaving.url}/request/slow.${runtime}`, { method: 'POST', headers })
-        const question = await asked.promise
-        const drained = leaving.drain()
-        await eventually(async () => (await (await fetch(`${leaving.url}/healthz`)).text()).includes('draining'))
-        question.respond('done')
-        expect(await (await answer).text()).toBe('done')
-        expect(await drained).toBe(0)
-        service.unsubscribe()
-      },
-      15_000,
-    )
+    it('is replaced only once requests by HTTP that are under way are answered', async () => {
+      const leaving = await startHost(runtime, { upstream: server.url, auth: { secret: SECRET } })
+      const asked = Promise.withResolvers<Msg>()
+      const service = backend.subscribe(`slow.${runtime}`, { callback: (_, question) => asked.resolve(question) })
+      await backend.flush()
+      const headers = { Authorization: `Bearer ${token}` }
+      const answer = fetch(`${leaving.url}/request/slow.${runtime}`, { method: 'POST', headers })
+      const question = await asked.promise
+      const drained = leaving.drain()
+      await eventually(async () => (await (await fetch(`${leaving.url}/healthz`)).text()).includes('draining'))
+      question.respond('done')
+      expect(await (await answer).text()).toBe('done')
+      expect(await drained).toBe(0)
+      service.unsubscribe()
+    }, 15_000)
 
     it('takes many small messages in one frame, also where each must be small', async () => {
       const limits = { maxPayload: 4_096 }
