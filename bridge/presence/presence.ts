@@ -169,7 +169,7 @@ export class Presence {
           this.#plan(name, followed)
         }
         if (state === 'asked' || !channel.hubs.has(hub)) doubtful.delete(hub)
-        else if ((this.#heard.get(hub) ?? 0) >= this.#returned) doubtful.set(hub, 'asked')
+        else if ((this.#heard.get(hub) ?? 0) > this.#returned) doubtful.set(hub, 'asked')
       }
       if (doubtful.size === 0) continue
       isOver = false

@@ -55,6 +55,15 @@ it('a token function that fails is asked again; one that says authentication-fai
   expect(closed.status.reason).toMatchObject({ message: 'Signed out.' })
 })
 
+it('a token function that hangs is asked again after connectTimeout', async () => {
+  await using server = await startNatsServer(withToken)
+  let asked = 0
+  const token = () => (++asked === 1 ? new Promise<never>(() => {}) : 'right')
+  await using transport = disposable(nats({ url: server.url, token, connectTimeout: 500 }))
+  await transport.publish('a', new Uint8Array())
+  expect(asked).toBe(2)
+})
+
 it('a URL that is none, or of another protocol, is refused at once', () => {
   for (const url of ['', 'x', '127.0.0.1:4222', 'ws://127.0.0.1:4222'])
     expect(() => nats({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))

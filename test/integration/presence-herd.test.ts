@@ -130,7 +130,8 @@ describe('presence over two bridges', () => {
       if (watching) await shows(watching)
       proxy.accept()
       await eventually(() => cut.bridge.hub.upstreamOpen)
-      await shows(atEve)
+      // Once Ada's bridge was heard again, and asked.
+      await eventually(() => users(atEve).join() === '', { what: 'the end of Ada', deadline: 15_000 })
       await Promise.all([bob.close(), eve.close()])
     },
     40_000,

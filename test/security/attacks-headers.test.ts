@@ -140,6 +140,14 @@ describe('a message that says it is the echo of another client’s', () => {
     expect((await heard(victim)).length).toBe(0)
   })
 
+  it('is refused where there is no room for what the bridge would say', async () => {
+    const block = `NATS/1.0\r\n${ORIGIN}: ${id}\r\n\r\n`
+    const payload = 'x'.repeat(1_048_576 - block.length)
+    const { lines, ending } = await mallory.exchange(`HPUB bid ${block.length} 1048576\r\n${block}${payload}\r\n`)
+    expect(lines.map(({ line }) => line)).toEqual([`-ERR 'Permissions Violation for Publish to "bid" with ${ORIGIN}'`])
+    expect(ending).toBeUndefined()
+  })
+
   it('is one like any other by HTTP', async () => {
     const headers = { [NATS_HEADERS]: encodeURIComponent(JSON.stringify([[ORIGIN, id]])) }
     const token = await sign({ sub: 'mallory', nats: everything })

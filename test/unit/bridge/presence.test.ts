@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { defaultLimits } from '../../../bridge/limits.ts'
 import { Presence } from '../../../bridge/presence/presence.ts'
 import { createEmbeddedUpstream } from '../../../bridge/upstream/embedded.ts'
+import type { Upstream } from '../../../bridge/upstream/upstream.ts'
 import type { PresenceNews } from '../../../sdk/protocol/presence.ts'
 import { createServerReader } from '../../../sdk/protocol/server-reader.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -133,6 +134,72 @@ describe('presence', () => {
     expect(changes((await told(b, two.bridge)).news)).toHaveLength(1)
     one.bridge.close()
     two.bridge.close()
+  })
+
+  it('keeps the members of a hub that is back later than this one after an outage, but for those that have left', async () => {
+    const upstream = createEmbeddedUpstream()
+    let isThere = true
+    /** The second hub's: what is said while it is away doesn't pass. */
+    const gated: Upstream = {
+      get state() {
+        return upstream.state
+      },
+      get info() {
+        return upstream.info
+      },
+      onState: (listener) => upstream.onState(listener),
+      publish: (message) => void (isThere && upstream.publish(message)),
+      subscribe: (filter, queue, deliver) =>
+        upstream.subscribe(filter, queue, (message) => isThere && deliver(message)),
+      flush: () => upstream.flush(),
+      close: async () => {},
+    }
+    const { bridge: one, now } = bridgeFor({ upstream })
+    const { bridge: two } = bridgeFor({ upstream: gated })
+    const watcher = await ScriptedClient.connected(one)
+    watcher.send('SUB $EDGE.PRESENCE.room 1\r\n')
+    const [ada, bob] = [await ScriptedClient.connected(two), await ScriptedClient.connected(two)]
+    const elsewhere = await ScriptedClient.connected(two)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const there = new Map<string, unknown>()
+    const pass = async (ms: number) => {
+      for (let at = 0; at < ms; at += 100) {
+        await settle()
+        vi.advanceTimersByTime(100)
+        now.ms += 100
+      }
+      for (const news of (await told(watcher, one)).news)
+        if (news.kind === 'changes') {
+          for (const { id, state } of news.joined) there.set(id, state)
+          for (const id of news.left) there.delete(id)
+        }
+      return [...there.values()].sort()
+    }
+    ada.send(say({ do: 'join', state: 'ada' }))
+    bob.send(say({ do: 'join', state: 'bob' }))
+    elsewhere.send('SUB $EDGE.PRESENCE.hall 1\r\n')
+    expect(await pass(500)).toEqual(['ada', 'bob'])
+
+    isThere = false
+    bob.connection.closed()
+    one.hub.presence.reconnected()
+    expect(await pass(6_000)).toEqual(['ada', 'bob'])
+    isThere = true
+    two.hub.presence.reconnected()
+    expect(await pass(1_000)).toEqual(['ada'])
+
+    // Nobody of it is in the channel any more: it is heard, and has forgotten the channel.
+    isThere = false
+    elsewhere.send('PUB $EDGE.PRESENCE.hall 13\r\n{"do":"join"}\r\n')
+    ada.connection.closed()
+    await pass(500)
+    one.hub.presence.reconnected()
+    expect(await pass(6_000)).toEqual(['ada'])
+    isThere = true
+    two.hub.presence.reconnected()
+    two.hub.presence.tick()
+    expect(await pass(6_000)).toEqual([])
+    for (const bridge of [one, two]) bridge.close()
   })
 
   it('5,000 members who come at once cost a watcher a few messages, and another hub as few', async () => {

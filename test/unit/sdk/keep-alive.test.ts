@@ -64,6 +64,26 @@ it('when the browser is online again a dead connection is noticed in 5 s, and a 
   expect(listeners.size).toBe(0)
 })
 
+it('a dead connection is noticed however often the page is seen again', async () => {
+  const transport = await opened()
+  ScriptedSocket.last.answers = false
+  for (let i = 0; i < 3; i++) {
+    listeners.get('online')?.()
+    await vi.advanceTimersByTimeAsync(3_000)
+  }
+  await vi.advanceTimersByTimeAsync(10)
+  expect([transport.status.state, ScriptedSocket.dials]).toEqual(['open', 2])
+  await transport.close()
+})
+
+it('no limit of time is too long for a connection', async () => {
+  const token = () => new Promise<string>((resolve) => setTimeout(resolve, 1_000, 'token'))
+  const transport = webSocket({ url: 'ws://localhost', token, connectTimeout: Number.POSITIVE_INFINITY })
+  await vi.advanceTimersByTimeAsync(1_100)
+  expect([transport.status.state, ScriptedSocket.dials]).toEqual(['open', 1])
+  await transport.close()
+})
+
 // The ping of waking, or of its probe 5 s later, is not silence to a beat that is due before the PONG.
 it.each([24_990, 19_990])('a live connection stays when a page is seen again %d ms after it opened', async (after) => {
   const transport = await opened()

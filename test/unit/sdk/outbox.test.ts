@@ -39,6 +39,7 @@ function createStore(...entries: OutboxEntry[]) {
     closed: 0,
     adopt: async () => [...rows].map(([key, entry]) => ({ key, entry })),
     async put(entry: OutboxEntry) {
+      if (store.closed > 0) throw new Error('The store is closed.')
       rows.set(next, entry)
       return next++
     },
@@ -55,6 +56,18 @@ it('a bus that is closed while its outbox opens lets go of it', async () => {
   const bus = connect({ transport: createMemoryTransport(), events, outbox: { store } })
   await bus.close()
   await eventually(() => store.closed === 1, { what: 'the store to be closed' })
+})
+
+it('what is published before that is written down, for the next', async () => {
+  const store = createStore()
+  const publish = () => Promise.reject(new SpanwireError('connection-closed', 'Closed.'))
+  const transport = Object.assign(createMemoryTransport(), { publish })
+  const bus = connect({ transport, events, outbox: { store } })
+  const published = bus.publish('a.{x}', { x: '2' }, {})
+  await bus.close()
+  await expect(published).rejects.toMatchObject({ code: 'connection-closed' })
+  await eventually(() => store.closed === 1, { what: 'the store to be closed' })
+  expect([...store.rows.values()].map(({ subject }) => subject)).toEqual(['a.2'])
 })
 
 it('what stays in the outbox when the bus is closed isn’t told as settled', async () => {

@@ -25,6 +25,31 @@ it('a state that is refused leaves the one before: it comes back after a reconne
   expect(states()).toEqual([])
 })
 
+it('of several states at once those that are refused change nothing, whoever of a page has asked for them', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
+  const [older, newer] = [await ada?.presence('room'), await ada?.presence('room')]
+  const seen = await bob?.presence('room')
+  const states = async () => {
+    await bridge.clock.advance(1_000)
+    return [...(seen?.members.values() ?? [])].map(({ state }) => state)
+  }
+  const tooLarge = 'x'.repeat(5_000)
+  await older?.join('old')
+  const refused = await Promise.allSettled([older?.join(tooLarge), older?.join(tooLarge)])
+  expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  bridge.drop()
+  expect(await states()).toEqual(['old'])
+
+  await newer?.join('new')
+  await expect(older?.join(tooLarge)).rejects.toMatchObject({ code: 'permission-denied' })
+  expect(await states()).toEqual(['new'])
+  await newer?.leave()
+  expect(await states()).toEqual(['old'])
+  await older?.leave()
+  expect(await states()).toEqual([])
+})
+
 it('a list that a lost connection cut short is forgotten', async () => {
   const memory = createMemoryTransport()
   const cell = new StatusCell('open')
