@@ -159,10 +159,28 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       const drained = leaving.drain()
       await eventually(async () => (await (await fetch(`${leaving.url}/healthz`)).text()).includes('draining'))
       question.respond('done')
-      expect(await (await answer).text()).toBe('done')
+      const said = await answer
+      expect(said.headers.get('connection')).toBe('close')
+      expect(await said.text()).toBe('done')
       expect(await drained).toBe(0)
       service.unsubscribe()
     }, 15_000)
+
+    it('ends a client that says that it reads, and does not', async () => {
+      const limits = { maxPending: 1024 * 1024, maxPayload: 128 * 1024 }
+      const small = await startHost(runtime, { upstream: server.url, auth: { secret: SECRET }, limits })
+      const client = await RawClient.open(`${small.url.replace('http', 'ws')}/nats`)
+      await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false}\r\nSUB flood.${runtime} 1\r\n`)
+      client.pause()
+      // Up to 50 MB, more than sockets hold.
+      for (let i = 0; i < 500 && (await subscriptionsTo(`flood.${runtime}`)) > 0; i++) {
+        backend.publish(`flood.${runtime}`, new Uint8Array(100_000))
+        client.send('PONG\r\n')
+      }
+      await eventually(async () => (await subscriptionsTo(`flood.${runtime}`)) === 0, { what: 'its end' })
+      client.terminate()
+      await small.stop()
+    }, 30_000)
 
     it('takes many small messages in one frame, also where each must be small', async () => {
       const limits = { maxPayload: 4_096 }
