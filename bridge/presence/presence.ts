@@ -147,10 +147,12 @@ export class Presence {
   reconnected(): void {
     for (const [name, followed] of this.#followed) {
       this.#sayAll(name, followed)
+      this.#say(name, { hub: this.#hub, ask: true })
       for (const hub of followed.channel.hubs.keys()) if (hub !== this.#hub) followed.doubtful.set(hub, 'away')
     }
     this.#returned = this.#clock()
-    this.#askDoubtful()
+    clearTimeout(this.#answers)
+    this.#answers = setTimeout(() => this.#askDoubtful(), ANSWER)
   }
 
   /**
@@ -158,7 +160,6 @@ export class Presence {
    * heard may be away itself.
    */
   #askDoubtful(): void {
-    clearTimeout(this.#answers)
     let isOver = true
     for (const [name, followed] of this.#followed) {
       const { channel, counts, doubtful } = followed
