@@ -166,7 +166,7 @@ export class NatsTransport implements Transport {
       },
       settle: (error) => error && reject(error),
     }
-    const timer = setTimeout(() => fail(timedOut(subject, timeout)), timeout)
+    const timer = setTimeout(() => fail(timedOut(subject, timeout, this.status)), timeout)
     const release = onAbort(signal, fail)
     if (!signal?.aborted) this.#submit(sending)
     return promise.finally(() => {
@@ -381,7 +381,12 @@ function isNoResponders(error: unknown): boolean {
 /** An error of one of the clients in Spanwire's words. */
 export function toSpanwireError(error: unknown): SpanwireError {
   if (isSpanwireError(error)) return error
-  const { code, name, message } = error as { code?: unknown; name?: string; message?: string }
+  const { code, name, message, chainedError } = error as {
+    code?: unknown
+    name?: string
+    message?: string
+    chainedError?: { message?: string }
+  }
   const words = `${name ?? ''} ${code ?? ''} ${message ?? ''}`
   const kind = /permission/i.test(words)
     ? 'permission-denied'
@@ -394,5 +399,7 @@ export function toSpanwireError(error: unknown): SpanwireError {
           : /refused/i.test(words)
             ? 'connection-refused'
             : 'connection-lost'
-  return new SpanwireError(kind, `NATS: ${message || code || name}`, { cause: error })
+  // The client's own word is often no more than CONNECTION_REFUSED; this one names the address.
+  const text = [message || code || name, chainedError?.message].filter((part) => part).join(': ')
+  return new SpanwireError(kind, `NATS: ${text}.`, { cause: error })
 }
