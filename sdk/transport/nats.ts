@@ -367,10 +367,13 @@ function toNatsHeaders(headers: HeaderFields | undefined): { headers?: never } {
 }
 
 function toTransportMessage(message: NatsMessageLike): TransportMessage {
-  const headers = message.headers as { encode(): Uint8Array } | undefined
+  const headers = message.headers as { encode(): Uint8Array; code?: number; description?: string } | undefined
   const { subject, reply, data } = message
   const plain = { subject, ...(reply && { reply }), payload: data, time: Date.now() }
-  return headers ? { ...plain, headerBlock: headers.encode() } : plain
+  if (!headers) return plain
+  // The clients don't write a status that has no words: 503, when nobody listens.
+  const { code = 0, description = '' } = headers
+  return { ...plain, headerBlock: code > 0 && description === '' ? encodeHeaders([], code) : headers.encode() }
 }
 
 function isNoResponders(error: unknown): boolean {
