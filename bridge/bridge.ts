@@ -11,7 +11,7 @@ import { historyRoute } from './routes/history.ts'
 import { dialLocally } from './routes/hub-line.ts'
 import { identify } from './routes/identify.ts'
 import { type MonitoringOptions, monitoringRoutes } from './routes/monitoring.ts'
-import { allowOrigins, type Origins } from './routes/origins.ts'
+import { allowOrigins, checkOrigins, type Origins } from './routes/origins.ts'
 import { problem, toProblem } from './routes/problem.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/request.ts'
@@ -54,11 +54,12 @@ const MAX_BODY = 8 * 1024 * 1024
  * @throws SpanwireError `invalid-argument`
  */
 export function createBridge(options: BridgeOptions): Bridge {
-  return assembleBridge(options, createAuthenticator(options.auth, options.clock))
+  return assembleBridge(options, createAuthenticator(options.auth ?? {}, options.clock))
 }
 
 /** The same, with a way to authenticate that somebody made of `options.auth`. */
 export function assembleBridge(options: BridgeOptions, authenticate: Authenticate): Bridge {
+  checkOrigins(options.origins ?? [])
   const hub = new Hub({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
 

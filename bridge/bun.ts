@@ -1,15 +1,6 @@
 import { atMost } from './at-most.ts'
-import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import {
-  type BridgeServer,
-  cannotListen,
-  drainThen,
-  maxFrame,
-  openUpstream,
-  type ServeOptions,
-  urlOf,
-} from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, maxFrame, openBridge, type ServeOptions, urlOf } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -64,8 +55,7 @@ const IDLE_TIMEOUT = 120
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
-  const { upstream, release } = openUpstream(options)
-  const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
+  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const { maxPending } = bridge.hub.limits
   let server: BunServer
   try {

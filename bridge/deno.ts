@@ -1,7 +1,6 @@
 import { atMost } from './at-most.ts'
-import { createBridge } from './bridge.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, openUpstream, type ServeOptions, urlOf } from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, openBridge, type ServeOptions, urlOf } from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -36,8 +35,7 @@ const SHUTDOWN_PATIENCE = 1_000
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
-  const { upstream, release } = openUpstream(options)
-  const bridge = createBridge({ ...options, upstream })
+  const { bridge, release } = await openBridge(options)
   const sockets = new Map<WebSocket, Promise<void>>()
   const ending = new AbortController()
 

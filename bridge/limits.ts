@@ -1,3 +1,4 @@
+import { SpanwireError } from '../sdk/errors.ts'
 import type { PublishRate } from './session/rate.ts'
 
 /** What one client may cost. Every limit states the attack it stops, the cost it bounds, and why the default. */
@@ -99,4 +100,31 @@ export const defaultLimits: Limits = {
   idleTimeout: 30 * 60_000,
   connectTimeout: 5_000,
   pingInterval: 25_000,
+}
+
+/**
+ * The limits of a hub: the defaults, but for what is given. A limit that is no number would bound nothing.
+ * @throws SpanwireError `invalid-argument`
+ */
+export function readLimits(given: Partial<Limits> = {}): Limits {
+  check('limits', given, defaultLimits)
+  return { ...defaultLimits, ...given }
+}
+
+function check(name: string, given: object, known: object): void {
+  for (const [key, value] of Object.entries(given)) {
+    const what = `${name}.${key}`
+    const model = (known as Record<string, unknown>)[key]
+    if (model === undefined) throw wrong(`There is no ${what}: ${name} are ${Object.keys(known).join(', ')}.`)
+    if (typeof model === 'object' && model !== null) {
+      if (typeof value !== 'object' || Object.keys(model).some((part) => !(part in value)))
+        throw wrong(`${what} must be { ${Object.keys(model).join(', ')} }.`)
+      check(what, value, model)
+    } else if (typeof value !== 'number' || !(value >= 0))
+      throw wrong(`${what} is ${value}: it must be a number from 0.`)
+  }
+}
+
+function wrong(message: string): SpanwireError {
+  return new SpanwireError('invalid-argument', message)
 }

@@ -4,18 +4,10 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { atMost } from './at-most.ts'
-import { type Bridge, createBridge } from './bridge.ts'
+import type { Bridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import {
-  type BridgeServer,
-  cannotListen,
-  drainThen,
-  maxFrame,
-  openUpstream,
-  type ServeOptions,
-  urlOf,
-} from './server.ts'
+import { type BridgeServer, cannotListen, drainThen, maxFrame, openBridge, type ServeOptions, urlOf } from './server.ts'
 
 /** For a closing handshake that may not come, in ms. */
 const CLOSING_TIME = 500
@@ -28,8 +20,7 @@ export type { BridgeServer, ServeOptions } from './server.ts'
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
-  const { upstream, release } = openUpstream(options)
-  const bridge = createBridge({ schedule: setImmediate, ...options, upstream })
+  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const server = createServer(
     getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
   )

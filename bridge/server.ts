@@ -1,5 +1,5 @@
 import { SpanwireError } from '../sdk/errors.ts'
-import type { Bridge, BridgeOptions } from './bridge.ts'
+import { type Bridge, type BridgeOptions, createBridge } from './bridge.ts'
 import type { Limits } from './limits.ts'
 import { createUpstream } from './upstream/connect.ts'
 import type { Upstream } from './upstream/upstream.ts'
@@ -62,9 +62,26 @@ export function cannotListen(host: string, port: number, cause: unknown): Spanwi
   })
 }
 
-/** The upstream that the options name, and how to give it up: one that was given stays its owner's. */
-export function openUpstream({ upstream }: ServeOptions): { upstream: Upstream; release: () => Promise<void> } {
-  if (typeof upstream !== 'string') return { upstream, release: async () => {} }
-  const opened = createUpstream(upstream)
+/**
+ * The bridge that the options describe, and how to give its upstream up: one that was given stays its owner's.
+ * @param host what this host does otherwise than others
+ */
+export async function openBridge(
+  options: ServeOptions,
+  host: Pick<BridgeOptions, 'schedule'> = {},
+): Promise<{ bridge: Bridge; release: () => Promise<void> }> {
+  const { upstream, release } = openUpstream(options)
+  try {
+    return { bridge: createBridge({ ...host, ...options, upstream }), release }
+  } catch (error) {
+    // It would dial for ever, and keep the process alive.
+    await release()
+    throw error
+  }
+}
+
+function openUpstream({ upstream }: ServeOptions): { upstream: Upstream; release: () => Promise<void> } {
+  if (typeof upstream === 'object' && upstream !== null) return { upstream, release: async () => {} }
+  const opened = createUpstream(upstream ?? '')
   return { upstream: opened, release: () => opened.close() }
 }

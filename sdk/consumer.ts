@@ -5,6 +5,7 @@ import { type Consumer, DurableConsumer } from './consumer/consumer.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './consumer/options.ts'
 import { type Events, findEvent } from './contract/contract.ts'
 import { isSpanwireError, SpanwireError } from './errors.ts'
+import { matchesFilter } from './subject.ts'
 import { toTransport } from './transport/nats.ts'
 import type { NatsConnectionLike } from './transport/nats-connection.ts'
 import type { Transport } from './transport/transport.ts'
@@ -44,6 +45,12 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
     throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)
   const settings = readSettings(options, Object.keys(event.template.params('')))
   const filter = event.template.filter(options.params ?? {})
+  // Each event that it gives up would come back to it, and be given up again.
+  if (settings.deadLetter && matchesFilter(filter, settings.deadLetter.subject))
+    throw new SpanwireError(
+      'invalid-argument',
+      `deadLetter.subject is ${settings.deadLetter.subject}, which this consumer reads (${filter}): name another.`,
+    )
   const { onError = report, onEnd = reportEnd } = options
   // The contract's types are the caller's: inside there is one kind of event.
   type Untyped<Call> = Call extends (...args: infer Args) => infer Result

@@ -47,7 +47,8 @@ export interface StreamChange {
  * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of NATS's own clients; it stays
  * open
  * @throws SpanwireError `stream-conflict` for a change that would lose data (it says which), that JetStream can't make, or
- * for subjects that another stream keeps; `stream-not-found` where JetStream is turned off; `permission-denied`, `timeout`
+ * for subjects that another stream keeps; `stream-not-found` where JetStream is turned off; `invalid-argument` for what
+ * can't be a stream's name, and for options of a stream that keeps none of the events; `permission-denied`, `timeout`
  */
 export async function ensureStreams(
   events: Events,
@@ -55,8 +56,15 @@ export async function ensureStreams(
   { defaults = {}, streams = {}, destructive = false }: EnsureStreamsOptions = {},
 ): Promise<StreamChange[]> {
   const api = new JetStreamApi(transportLink(toTransport(connection)))
+  const wantedBy = subjectsByStream(events)
+  const unknown = Object.keys(streams).find((name) => !wantedBy.has(name))
+  if (unknown !== undefined)
+    throw new SpanwireError(
+      'invalid-argument',
+      `streams names ${unknown}, but no event of the contract is kept there; there are ${[...wantedBy.keys()].join(', ') || 'none'}.`,
+    )
   const plans: Array<{ readonly change: StreamChange; readonly config: StreamConfig }> = []
-  for (const [name, subjects] of subjectsByStream(events)) {
+  for (const [name, subjects] of wantedBy) {
     if (!isJetStreamName(name))
       throw new SpanwireError('invalid-argument', `${JSON.stringify(name)} can't be the name of a stream.`)
     const wanted = toConfig({ ...defaults, ...streams[name] })

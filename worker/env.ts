@@ -2,7 +2,7 @@ import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { MIN_SECRET } from '../bridge/auth/keys.ts'
 import type { AdminOptions } from '../bridge/routes/admin.ts'
 import type { MonitoringOptions } from '../bridge/routes/monitoring.ts'
-import type { Origins } from '../bridge/routes/origins.ts'
+import { checkOrigins, type Origins } from '../bridge/routes/origins.ts'
 import { SpanwireError } from '../sdk/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
@@ -68,7 +68,7 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
   if (upstream === 'embedded' && hubCount(plan) > 1) {
     throw misconfigured('HUBS is more than 1, but hubs share nothing without NATS: set UPSTREAM_URL.')
   }
-  const origins = (env.ORIGINS ?? '').split(/[\s,]+/).filter((origin) => origin !== '')
+  const origins = readOrigins(env.ORIGINS)
   return {
     auth: hasKeys(auth) ? auth : { ...auth, secret: readSecret(env) },
     upstream,
@@ -77,8 +77,19 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
     clientsPerHub: readCount('CLIENTS_PER_HUB', env.CLIENTS_PER_HUB, 1_000),
     ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),
     ...(env.MONITORING_KEY && { monitoring: { key: env.MONITORING_KEY } }),
-    origins: origins.includes('*') ? '*' : origins,
+    origins,
   }
+}
+
+function readOrigins(text = ''): Origins {
+  const listed = text.split(/[\s,]+/).filter((origin) => origin !== '')
+  const origins = listed.includes('*') ? '*' : listed
+  try {
+    checkOrigins(origins, 'ORIGINS')
+  } catch (error) {
+    throw misconfigured((error as SpanwireError).message)
+  }
+  return origins
 }
 
 function hasKeys({ secret, publicKey, jwksUrl, accounts, anonymous }: AuthOptions): boolean {

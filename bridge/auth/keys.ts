@@ -55,7 +55,10 @@ export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
     throw new SpanwireError('invalid-argument', `auth.algorithms holds ${bad}, which does not go with a public key.`)
   }
   if (jwksUrl !== undefined) {
-    const key = createRemoteJWKSet(new URL(jwksUrl))
+    const url = URL.parse(jwksUrl)
+    if (!url || !/^https?:$/.test(url.protocol))
+      throw new SpanwireError('invalid-argument', `auth.jwksUrl is ${JSON.stringify(jwksUrl)}: give an https URL.`)
+    const key = createRemoteJWKSet(url)
     return async () => [{ key, algorithms: algorithms.length > 0 ? [...algorithms] : ['RS256', 'ES256', 'EdDSA'] }]
   }
   let imported: Promise<Key[]> | undefined

@@ -4,7 +4,7 @@ import type { ServerInfo } from '../../sdk/protocol/server-op.ts'
 import { atMost } from '../at-most.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
-import { defaultLimits, type Limits } from '../limits.ts'
+import { type Limits, readLimits } from '../limits.ts'
 import { Presence, type Present } from '../presence/presence.ts'
 import { closings } from '../session/closing.ts'
 import { type ConnectionFigures, clientIdOf } from '../session/figures.ts'
@@ -119,7 +119,7 @@ export class Hub implements SessionHub {
   constructor(options: HubOptions) {
     this.#upstream = options.upstream
     this.#authenticate = options.authenticate
-    const limits = { ...defaultLimits, ...options.limits }
+    const limits = readLimits(options.limits)
     // One message of the largest size must not make its receiver a slow consumer.
     this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))

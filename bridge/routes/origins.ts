@@ -8,6 +8,28 @@ import { TRACE_HEADERS } from './trace-headers.ts'
 /** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
 export type Origins = '*' | readonly string[]
 
+/** What a browser sends of pages that aren't of the web, such as `capacitor://localhost`; `null` of those without a place. */
+const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
+
+/**
+ * What is no origin is never sent by a browser, so that it would let nobody in.
+ * @param what the option's name, for the error
+ * @throws SpanwireError `invalid-argument`
+ */
+export function checkOrigins(origins: Origins, what = 'origins'): void {
+  if (origins === '*') return
+  const wrong = (problem: string) => new SpanwireError('invalid-argument', `${what} ${problem}`)
+  if (!Array.isArray(origins)) throw wrong(`must be '*' or a list, such as ['https://app.example.com'].`)
+  for (const one of origins) {
+    if (one === '*') throw wrong(`holds '*': for pages of everywhere write '*' instead of the list.`)
+    const origin = URL.parse(one)?.origin
+    const isPattern = String(one).includes('*')
+    if (!isPattern && (origin === one || OTHER_ORIGIN.test(one))) continue
+    const meant = !isPattern && origin && origin !== 'null' ? origin : 'such as https://app.example.com'
+    throw wrong(`holds ${JSON.stringify(one)}, which is no origin: write ${meant}.`)
+  }
+}
+
 /** Whether a page comes from where the request goes to. */
 export function isSameHost(origin: string, url: string): boolean {
   return URL.parse(origin)?.host === new URL(url).host

@@ -1,4 +1,5 @@
 import { withGlobal } from '@sinonjs/fake-timers'
+import { SpanwireError } from '../../sdk/errors.ts'
 
 /** Time that passes when a test says so: for the timers and dates of the whole process, as those of test runners. */
 export interface TestClock {
@@ -11,9 +12,21 @@ export interface TestClock {
 /** What is faked: not what promises and the event loop need to go on. */
 const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] as const
 
+function install() {
+  try {
+    return withGlobal(globalThis as never).install({ now: Date.now(), toFake: [...TIMERS] })
+  } catch (cause) {
+    throw new SpanwireError(
+      'invalid-argument',
+      "Time is faked already: end the runner's fake timers (such as vi.useRealTimers()), or close the other bridge of clock: 'fake', first.",
+      { cause },
+    )
+  }
+}
+
 /** @param settle waits for what a timer brought about */
 export function installClock(settle: () => Promise<void>): { readonly clock: TestClock; uninstall(): void } {
-  const timers = withGlobal(globalThis as never).install({ now: Date.now(), toFake: [...TIMERS] })
+  const timers = install()
   const clock: TestClock = {
     get now() {
       return timers.now

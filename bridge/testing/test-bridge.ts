@@ -91,7 +91,7 @@ const QUIET = 8
  *     bridge.partition()
  *     await bridge.clock.advance(50_000)
  *
- * @throws SpanwireError `invalid-argument` for an `auth` that lets nobody in
+ * @throws SpanwireError `invalid-argument` for an `auth` that lets nobody in, and for a second fake clock
  */
 export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   const secret = secretOf(options.auth) ?? crypto.randomUUID() + crypto.randomUUID()

@@ -22,7 +22,10 @@ export interface DeadLetter {
 
 /** What a handler may want to know beside the event. */
 export interface DeliveryInfo {
-  /** 1 for the first. More than 1: another attempt failed, or its process died, maybe after the work was done. */
+  /**
+   * How often it was delivered; 1 for the first. More than 1: another attempt failed, its process died, maybe after the
+   * work was done, or it was drained, and gave back what it held.
+   */
   readonly attempt: number
 }
 

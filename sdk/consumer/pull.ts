@@ -88,7 +88,8 @@ export class Pull {
       if (state === 'open') this.#askAnew()
     })
     this.#watch = setInterval(() => {
-      if (this.#open > 0 && performance.now() - this.#heardAt > 2.5 * HEARTBEAT) this.#askAnew()
+      // Nobody answers for a consumer that was deleted while no request was open: it is looked for.
+      if (this.#open > 0 && performance.now() - this.#heardAt > 2.5 * HEARTBEAT) this.#retry()
     }, HEARTBEAT)
     if (target.pinTimeout !== undefined) this.#keepPin = setInterval(() => this.#renewPin(), target.pinTimeout / 3)
   }

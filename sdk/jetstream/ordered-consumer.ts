@@ -141,7 +141,8 @@ export function followStream(
           ? cause
           : new SpanwireError('upstream-unavailable', `Can't follow ${stream}.`, { cause }),
       )
-      retry = setTimeout(() => void start(), Math.min(100 * 2 ** failures++, 2_000))
+      // Whoever hears of it may have stopped this.
+      if (isCurrent()) retry = setTimeout(() => void start(), Math.min(100 * 2 ** failures++, 2_000))
     }
   }
 

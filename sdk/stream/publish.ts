@@ -76,10 +76,13 @@ export async function publishAcked(
     const hasWaited =
       error.code === 'timeout' || (error.code !== 'offline-queue-full' && transport.status.state !== 'open')
     const pause = hasWaited ? 0 : Math.min(100 * 2 ** retry, 2_000)
-    if (left <= pause)
-      throw new SpanwireError('timeout', `${subject} was not acknowledged within ${timeout} ms: it may be stored.`, {
-        cause: error,
-      })
+    if (left <= pause) {
+      const why =
+        error.code === 'no-responders' && !uncertain
+          ? `was not stored within ${timeout} ms: no stream keeps it (ensureStreams makes one), or none for the moment`
+          : `was not acknowledged within ${timeout} ms: it may be stored`
+      throw new SpanwireError('timeout', `${subject} ${why}.`, { cause: error })
+    }
     if (pause > 0) await wait(pause, signal)
   }
 }

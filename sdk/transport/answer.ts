@@ -1,7 +1,7 @@
 /** What the answer to a request may say of the request. */
 import { SpanwireError } from '../errors.ts'
 import { parseHeaders } from '../protocol/headers.ts'
-import type { TransportMessage } from './transport.ts'
+import type { ConnectionStatus, TransportMessage } from './transport.ts'
 
 /** @throws SpanwireError `no-responders` if the answer is nats-server's word that nobody listens (ADR-1) */
 export function checkAnswer(answer: TransportMessage, subject: string): TransportMessage {
@@ -21,6 +21,9 @@ export function noResponders(subject: string): SpanwireError {
   return new SpanwireError('no-responders', `Nobody answers ${subject} right now.`)
 }
 
-export function timedOut(subject: string, timeout: number): SpanwireError {
-  return new SpanwireError('timeout', `No answer from ${subject} within ${timeout} ms.`)
+/** @param status of the connection: while it is away, that is why */
+export function timedOut(subject: string, timeout: number, status?: ConnectionStatus): SpanwireError {
+  const away = status && status.state !== 'open'
+  const why = away ? `: there is no connection. ${status.reason?.message ?? ''}`.trimEnd() : '.'
+  return new SpanwireError('timeout', `No answer from ${subject} within ${Math.ceil(timeout)} ms${why}`)
 }

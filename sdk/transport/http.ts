@@ -26,9 +26,13 @@ interface Answer {
  * Publishes and requests by `fetch` against a bridge, without a socket: for edge functions that live for milliseconds.
  * It can't subscribe. Nothing waits for a network that is away: `publish` rejects with `connection-refused`.
  * Source: bridge/PROTOCOL.md, HTTP.
+ * @throws SpanwireError `invalid-argument` for a URL of another scheme
  */
 export function http({ url, token, timeout: patience = 10_000, fetch = globalThis.fetch }: HttpOptions): Transport {
   const base = String(url).replace(/\/$/, '')
+  // A page may leave out its own origin.
+  if (!/^(https?:\/)?\//i.test(base))
+    throw new SpanwireError('invalid-argument', `${base} is no address of a bridge: give one of https or http.`)
   const cell = new StatusCell('open')
   const closed = new AbortController()
   const underway = new Set<Promise<unknown>>()

@@ -166,7 +166,7 @@ export class NatsTransport implements Transport {
       },
       settle: (error) => error && reject(error),
     }
-    const timer = setTimeout(() => fail(timedOut(subject, timeout)), timeout)
+    const timer = setTimeout(() => fail(timedOut(subject, timeout, this.status)), timeout)
     const release = onAbort(signal, fail)
     if (!signal?.aborted) this.#submit(sending)
     return promise.finally(() => {
@@ -367,10 +367,13 @@ function toNatsHeaders(headers: HeaderFields | undefined): { headers?: never } {
 }
 
 function toTransportMessage(message: NatsMessageLike): TransportMessage {
-  const headers = message.headers as { encode(): Uint8Array } | undefined
+  const headers = message.headers as { encode(): Uint8Array; code?: number; description?: string } | undefined
   const { subject, reply, data } = message
   const plain = { subject, ...(reply && { reply }), payload: data, time: Date.now() }
-  return headers ? { ...plain, headerBlock: headers.encode() } : plain
+  if (!headers) return plain
+  // The clients don't write a status that has no words: 503, when nobody listens.
+  const { code = 0, description = '' } = headers
+  return { ...plain, headerBlock: code > 0 && description === '' ? encodeHeaders([], code) : headers.encode() }
 }
 
 function isNoResponders(error: unknown): boolean {
@@ -381,7 +384,12 @@ function isNoResponders(error: unknown): boolean {
 /** An error of one of the clients in Spanwire's words. */
 export function toSpanwireError(error: unknown): SpanwireError {
   if (isSpanwireError(error)) return error
-  const { code, name, message } = error as { code?: unknown; name?: string; message?: string }
+  const { code, name, message, chainedError } = error as {
+    code?: unknown
+    name?: string
+    message?: string
+    chainedError?: { message?: string }
+  }
   const words = `${name ?? ''} ${code ?? ''} ${message ?? ''}`
   const kind = /permission/i.test(words)
     ? 'permission-denied'
@@ -394,5 +402,7 @@ export function toSpanwireError(error: unknown): SpanwireError {
           : /refused/i.test(words)
             ? 'connection-refused'
             : 'connection-lost'
-  return new SpanwireError(kind, `NATS: ${message || code || name}`, { cause: error })
+  // The client's own word is often no more than CONNECTION_REFUSED; this one names the address.
+  const text = [message || code || name, chainedError?.message].filter((part) => part).join(': ')
+  return new SpanwireError(kind, `NATS: ${text}.`, { cause: error })
 }

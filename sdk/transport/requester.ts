@@ -51,7 +51,10 @@ export function createRequester(transport: Transport): Transport['request'] {
     // Takes it back if it wasn't sent yet.
     const over = new AbortController()
     const release = onAbort(signal, own.reject)
-    const timer = setTimeout(() => own.reject(timedOut(subject, timeout)), Math.min(timeout, MAX_TIMER))
+    const timer = setTimeout(
+      () => own.reject(timedOut(subject, timeout, transport.status)),
+      Math.min(timeout, MAX_TIMER),
+    )
     if (!signal?.aborted)
       transport.publish(subject, payload, { reply, headers, signal: over.signal }).then(() => {
         own.sent = true

@@ -360,6 +360,17 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     const none = consume(nowhere, dial(), 'no.{id}', () => {}, { consumer: 'w', onEnd: options.onEnd })
     await expect(none.ready).rejects.toMatchObject({ code: 'stream-not-found' })
   })
+
+  it('says that its consumer was deleted while it was at work, when it had asked for nothing', async () => {
+    const ends: unknown[] = []
+    await publish(1, 3)
+    const onEnd = (error: Error) => ends.push((error as SpanwireError).code)
+    work('a', { onEnd }, async () => {
+      await api.link.request('$JS.API.CONSUMER.DELETE.JOBS.workers', new Uint8Array(), { timeout: 2_000 })
+    })
+    await eventually(() => ends.length > 0, { what: 'the end', deadline: 5_000 })
+    expect([ends, handled]).toEqual([['stream-not-found'], ['a1']])
+  })
 })
 
 describe('a work queue on nats-server', () => {

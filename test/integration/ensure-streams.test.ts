@@ -50,6 +50,15 @@ it('makes the streams of a contract, once', async () => {
   expect(again.map(({ did }) => did)).toEqual(['unchanged', 'unchanged'])
 })
 
+it('refuses options of a stream that keeps none of the events: they would be forgotten without a word', async () => {
+  await expect(ensureStreams(shop, transport, { streams: { LOG: { maxMessages: 5 } } })).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringContaining(
+      'streams names LOG, but no event of the contract is kept there; there are SHOP, LOGS.',
+    ),
+  })
+})
+
 it('adds subjects and keeps what others set', async () => {
   const more = defineEvents({ 'shop.{id}.{what}.late': event(data, { stream: 'SHOP' }) })
   const [change] = await ensureStreams(more, transport)

@@ -197,6 +197,11 @@ describe('options of a consumer', () => {
     [{ consumer: 'w', backoff: [-1] }, /^backoff/],
     [{ consumer: 'w', deadLetter: { subject: 'a.*' } }, /^deadLetter/],
     [{ consumer: 'w', deadLetter: { subject: 'a', attempts: 0 } }, /^deadLetter/],
+    // What it gives up would come back to it for ever.
+    [
+      { consumer: 'w', deadLetter: { subject: 'jobs.dead' } },
+      /^deadLetter.subject is jobs.dead, which this consumer reads/,
+    ],
   ] as const)('%j are refused', async (options, text) => {
     await using bridge = createTestBridge()
     const transport = bridge.transport()
@@ -205,6 +210,14 @@ describe('options of a consumer', () => {
       expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(text) }),
     )
     expect(subscribe).not.toHaveBeenCalled()
+  })
+
+  it('dead letters may go to the same event where the consumer reads other params', async () => {
+    await using bridge = createTestBridge()
+    await bridge.ensureStreams(events)
+    const options = { consumer: 'w', params: { id: 'a' }, deadLetter: { subject: 'jobs.dead' } }
+    await using worker = consume(events, bridge.transport(), 'jobs.{id}', () => {}, options)
+    await worker.ready
   })
 
   it('a transport that can receive nothing is refused', async () => {

@@ -80,3 +80,10 @@ it('flush resolves when the bridge has answered what was published before', asyn
   expect(await flushed).toBe(true)
   await published
 })
+
+it.each(['bridge.example.com', 'nats://127.0.0.1:4222', 'wss://bridge.example.com', ''])(
+  '%j is no bridge for HTTP',
+  (url) => {
+    expect(() => http({ url })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+  },
+)

@@ -149,4 +149,29 @@ describe('a consumer that delivers nothing, and whose heartbeats say that all is
     expect(heard).toEqual([1])
     broker.end()
   })
+
+  it('is not followed any more once somebody who heard of trouble has stopped it', async () => {
+    const asked: string[] = []
+    let open = 0
+    const link: JetStreamLink = {
+      async request(subject) {
+        asked.push(subject)
+        const error = { code: 404, err_code: 10059, description: 'stream not found' }
+        return { subject: '', payload: bytes(JSON.stringify({ error })) }
+      },
+      subscribe() {
+        open++
+        return () => void open--
+      },
+      publish() {},
+      newInbox: () => '_INBOX.x',
+    }
+    const following = followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
+      message() {},
+      started() {},
+      trouble: () => following.stop(),
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([asked.length, open, vi.getTimerCount()]).toEqual([1, 0, 0])
+  })
 })

@@ -88,6 +88,19 @@ describe('an acknowledged publish', () => {
     expect(asked.at(-1)?.at).toBeLessThan(17_500)
   })
 
+  it('nobody who answers until a shorter timeout: it says so, and not that it may be stored', async () => {
+    const outcome = publish(script(['no-responders']).transport, { timeout: 1_500 })
+    await vi.advanceTimersByTimeAsync(1_500)
+    await expect(outcome).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/was not stored within 1500 ms: no stream keeps it \(ensureStreams makes one\)/),
+    })
+    // The first attempt may have been stored.
+    const second = publish(script(['silence', 'no-responders']).transport, { timeout: 6_000 })
+    await vi.advanceTimersByTimeAsync(6_000)
+    await expect(second).rejects.toMatchObject({ code: 'timeout', message: expect.stringMatching(/may be stored/) })
+  })
+
   it('what was under way when the connection was lost is sent again, though the offline queue has no room at first', async () => {
     const { transport, asked, enter } = script(['connection-lost', 'offline-queue-full', 'offline-queue-full', ACK])
     enter({ state: 'reconnecting' })

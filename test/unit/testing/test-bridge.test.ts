@@ -1,5 +1,5 @@
 /** `spanwire/testing` as an application's tests use it. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createTestBridge } from '../../../bridge/testing.ts'
 import { connect } from '../../../sdk/connect.ts'
 import { http } from '../../../sdk/http.ts'
@@ -88,6 +88,21 @@ describe('real time', () => {
 })
 
 describe('a network that fails, on a clock of the test’s own', () => {
+  it('a process has one clock: another fake one is refused with what to do', async () => {
+    const twice = {
+      code: 'invalid-argument',
+      message: expect.stringMatching(/faked already: end the runner's fake timers/),
+    }
+    {
+      await using _ = createTestBridge({ clock: 'fake' })
+      expect(() => createTestBridge({ clock: 'fake' })).toThrow(expect.objectContaining(twice))
+    }
+    vi.useFakeTimers()
+    expect(() => createTestBridge({ clock: 'fake' })).toThrow(expect.objectContaining(twice))
+    vi.useRealTimers()
+    await using _ = createTestBridge({ clock: 'fake' })
+  })
+
   it('drop: clients come back by themselves, and lose nothing of a stream', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)

@@ -31,6 +31,11 @@ describe('the variables of the Worker', () => {
     ['an upstream of another scheme', { AUTH_SECRET, UPSTREAM_URL: 'http://nats.example' }, /UPSTREAM_URL/],
     ['more hubs than the embedded upstream can serve', { AUTH_SECRET, HUBS: '2' }, /HUBS is more than 1/],
     ['a malformed number of clients', { AUTH_SECRET, CLIENTS_PER_HUB: '-1' }, /CLIENTS_PER_HUB can't be "-1": give/],
+    [
+      'an origin with a path',
+      { AUTH_SECRET, ORIGINS: 'https://a.example/' },
+      /ORIGINS holds .* write https:\/\/a\.example\./,
+    ],
     ['a malformed number of hubs', { AUTH_SECRET, HUBS: 'many' }, /HUBS can't be "many"/],
   ])('refuse %s, and say what to do', (_, env, message) => {
     expect(() => readSettings({ HUB, ...env })).toThrow(message)
