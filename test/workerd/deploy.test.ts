@@ -10,7 +10,7 @@ import { expect, it } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Cloudflare takes 3 MB compressed on the free plan; this is what a start costs, so it must not creep up. */
-const BUDGET = 238_000
+const BUDGET = 242_000
 
 it('can be deployed, and is small', async () => {
   const output = await mkdtemp(join(tmpdir(), 'spanwire-deploy-'))
