@@ -69,5 +69,6 @@ function reportEnd(error: Error): void {
 }
 
 function report(error: unknown, event?: { readonly subject: string }): void {
-  console.error('spanwire:', event?.subject ?? '', error)
+  // Spanwire's own say what to do; where they were made helps nobody.
+  console.error('spanwire:', event?.subject ?? '', isSpanwireError(error) ? `${error.code}: ${error.message}` : error)
 }

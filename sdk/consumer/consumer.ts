@@ -24,8 +24,8 @@ interface Held {
   readonly seq: number
   /** Events of a lane are handled one after the other. */
   readonly lane: string | number
-  /** 1 for the first. */
   attempt: number
+  failures: number
   readonly acknowledgement: Acknowledgement
 }
 
@@ -159,7 +159,10 @@ export class DurableConsumer implements Consumer {
     if (known) return known.acknowledgement.renew()
     const acknowledgement = holdDelivery(this.#transport, ackTo, this.#settings.ackWait)
     if (this.#stopped) return this.#track(acknowledgement.again(0))
-    const held = { message, seq, lane: this.#laneOf(seq, subject), attempt: delivered, acknowledgement }
+    const lane = this.#laneOf(seq, subject)
+    // Where events wait for their turn, most that come again were given back untouched.
+    const failures = this.#byLane ? 0 : delivered - 1
+    const held = { message, seq, lane, attempt: delivered, failures, acknowledgement }
     this.#held.set(seq, held)
     this.#waiting.add(held)
     this.#next()
@@ -189,7 +192,7 @@ export class DurableConsumer implements Consumer {
       this.#next()
       this.#pull?.fill()
     }
-    this.#track(this.#handling.handle(held.message, held.attempt, ended).then((outcome) => this.#settle(held, outcome)))
+    this.#track(this.#handling.handle(held.message, held, ended).then((outcome) => this.#settle(held, outcome)))
   }
 
   #settle(held: Held, outcome: Outcome): Promise<void> | undefined {
@@ -197,6 +200,7 @@ export class DurableConsumer implements Consumer {
     const isLost = this.#byLane && acknowledgement.isLost
     if (outcome !== 'done' && this.#pull?.isPinned && !this.#stopped && !isLost) {
       held.attempt++
+      held.failures++
       this.#held.set(held.seq, held)
       this.#waiting.rest(held, outcome.again, () => this.#next())
       return undefined

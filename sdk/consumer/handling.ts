@@ -5,17 +5,27 @@ import { isSpanwireError, SpanwireError } from '../errors.ts'
 import { guard } from '../guard.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
 import type { Transport } from '../transport/transport.ts'
-import { buryEvent } from './dead-letter.ts'
+import { buryEvent, type Obituary } from './dead-letter.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 
 /** An event that was delivered so many times as often as it may fail ends the processes that handle it. */
 const DEADLY = 2
+/** So often an event may have been given back untouched by one process after the other, which counts as a delivery, too. */
+const HANDED_ON = 20
 
 /** What an application wants of its events. */
 export interface Callbacks {
   readonly handler: (event: ReceivedEvent, delivery: DeliveryInfo) => unknown
   readonly onError: (error: unknown, event: ReceivedEvent, delivery: DeliveryInfo) => void
   readonly onEnd: (error: Error) => void
+}
+
+/** How an event fared until now. */
+export interface Tries {
+  /** How often it was delivered, or tried again here, this time included. */
+  readonly attempt: number
+  /** How often it failed, as far as that is known: where it waits for its turn, a delivery is no attempt. */
+  readonly failures: number
 }
 
 /** What is to become of an event: it is done with, or tried again after so many ms. */
@@ -38,12 +48,13 @@ export class Handling {
   }
 
   /** Never rejects. @param ended called when the handler has ended: another may begin while the rest is done */
-  async handle(message: StoredMessage, attempt: number, ended: () => void): Promise<Outcome> {
+  async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
     const { codec, schema } = this.#event
-    const { backoff, deadLetter } = this.#settings
+    const { backoff, deadLetter, order } = this.#settings
     let failure: Failure | undefined
     try {
-      if (deadLetter && attempt > DEADLY * deadLetter.attempts) throw deadly(attempt)
+      const handedOn = order === 'by-lane' ? HANDED_ON : 0
+      if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn) throw new Deadly(attempt)
       let data: unknown
       try {
         data = codec.decode(message.payload)
@@ -58,21 +69,29 @@ export class Handling {
     ended()
     if (!failure) return 'done'
     const event = new ReceivedEvent(this.#event, message, failure.data)
+    const failed = failures + 1
     this.#report(failure.error, event, attempt)
-    if (await this.#bury(message, attempt, failure, event)) return 'done'
-    return { again: backoff[Math.min(attempt, backoff.length) - 1] ?? 0 }
+    const isHopeless = failure instanceof Unreadable || failure.error instanceof Deadly
+    if (deadLetter && (isHopeless || failed >= deadLetter.attempts)) {
+      const why = { attempts: attempt, error: failure.error }
+      if (await this.#bury(message, deadLetter.subject, why, event)) return 'done'
+    }
+    return { again: backoff[Math.min(failed, backoff.length) - 1] ?? 0 }
   }
 
   /** Whether the event is out of the way. */
-  async #bury(message: StoredMessage, attempt: number, failure: Failure, event: ReceivedEvent): Promise<boolean> {
-    const { deadLetter, consumer } = this.#settings
-    if (!deadLetter || (attempt < deadLetter.attempts && !(failure instanceof Unreadable))) return false
+  async #bury(
+    message: StoredMessage,
+    subject: string,
+    why: Pick<Obituary, 'attempts' | 'error'>,
+    event: ReceivedEvent,
+  ): Promise<boolean> {
     try {
-      const why = { stream: this.#stream, consumer, attempts: attempt, error: failure.error }
-      await buryEvent(this.#transport, deadLetter.subject, message, why)
+      const { consumer } = this.#settings
+      await buryEvent(this.#transport, subject, message, { stream: this.#stream, consumer, ...why })
       return true
     } catch (cause) {
-      this.#report(cause, event, attempt)
+      this.#report(cause, event, why.attempts)
       return false
     }
   }
@@ -105,6 +124,9 @@ class Unreadable implements Failure {
   }
 }
 
-function deadly(attempt: number): Error {
-  return new Error(`Delivered ${attempt - 1} times, and nobody lived to say what came of it.`)
+/** An event whose processes die. */
+class Deadly extends Error {
+  constructor(attempt: number) {
+    super(`Delivered ${attempt - 1} times, and nobody lived to say what came of it.`)
+  }
 }

@@ -15,7 +15,8 @@ export interface DeadLetter {
   readonly subject: string
   /**
    * After how many attempts that failed. Default 5. Data that the schema refuses goes there at the first; an event whose
-   * processes die, after twice as many, untouched.
+   * processes die, after twice as many deliveries, untouched. With `ordered` by params each process counts its own failures,
+   * and gives an event 20 deliveries more: it may have been held and given back by several that were drained.
    */
   readonly attempts?: number
 }

@@ -247,6 +247,24 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(handled.slice(0, 2).sort()).toEqual(['a1', 'a2'])
   })
 
+  it('puts nothing aside that no handler was given, however often it was handed on', async () => {
+    const options = { ordered: 'id', deadLetter: { subject: 'dead.jobs', attempts: 1 } } as const
+    const first = work('a', options, () => new Promise((resolve) => setTimeout(resolve, 20)))
+    if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
+    for (const n of upTo(12)) await bus.publish('jobs.{id}', { id: 'same' }, { n })
+    let worker = first
+    for (let i = 1; i <= 6; i++) {
+      const before = handled.length
+      await eventually(() => handled.length > before)
+      await worker.drain()
+      worker = work('abcdefg'[i] as string, options, () => new Promise((resolve) => setTimeout(resolve, 20)))
+    }
+    await eventually(() => handled.length >= 12)
+    await allSettled()
+    expect([...new Set(numbers())]).toEqual(upTo(12))
+    expect(errors).toEqual([])
+  })
+
   it('puts aside what fails too often, and at once what nobody can read, and says why', async () => {
     const dead = bus.subscribe('dead.{of}', { of: 'jobs' }, { from: 'all' })
     const deadLetter = { subject: 'dead.jobs', attempts: 2 }
