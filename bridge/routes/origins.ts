@@ -30,6 +30,9 @@ export function checkOrigins(origins: Origins, what = 'origins'): void {
   }
 }
 
+/** Refused origins that are told, each once: anybody can send any. */
+const MAX_TOLD = 10
+
 /** Whether a page comes from where the request goes to. */
 export function isSameHost(origin: string, url: string): boolean {
   return URL.parse(origin)?.host === new URL(url).host
@@ -56,13 +59,17 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     // Whoever is let in by `*` gets nothing for a cookie.
     credentials: cookie !== undefined && origins !== '*',
   })
+  const told = new Set<string>()
   return createMiddleware((c, next) => {
     const origin = c.req.header('Origin')
     if (origin !== undefined && !allowed(origin, c.req.url)) {
-      throw new SpanwireError(
-        'permission-denied',
-        `Pages of ${origin} may not use this bridge: its option "origins" doesn't name them.`,
-      )
+      const text = `Pages of ${origin} may not use this bridge: its option "origins" doesn't name them.`
+      // Browsers hide the answer from the page, and its developer: whoever runs the bridge can see why.
+      if (told.size < MAX_TOLD && !told.has(origin)) {
+        told.add(origin)
+        console.warn(`spanwire: ${text.slice(0, 200)}`)
+      }
+      throw new SpanwireError('permission-denied', text)
     }
     // A WebSocket answer can't take headers on every host, and needs none of these.
     return c.req.header('Upgrade') ? next() : answer(c, next)

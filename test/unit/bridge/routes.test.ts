@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { BridgeOptions } from '../../../bridge/bridge.ts'
 import type { ClientSocket } from '../../../bridge/hub/client-socket.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -132,6 +132,8 @@ describe('a reply whose headers can not be read', () => {
 })
 
 describe('origins', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
   const options = { auth: openToAll, origins: ['https://app.example.com'] }
   const request = (origin: string | undefined, path = '/healthz') =>
     bridgeFor(options).bridge.app.request(`http://bridge.example.com${path}`, {
@@ -144,10 +146,22 @@ describe('origins', () => {
     )
     expect((await request('http://bridge.example.com')).status).toBe(200)
     expect((await request(undefined)).status).toBe(200)
+    vi.spyOn(console, 'warn').mockReturnValue()
     for (const spoof of ['https://evil.example', 'https://app.example.com.evil.example', 'null', 'app.example.com']) {
       expect((await request(spoof)).status).toBe(403)
       expect((await request(spoof, '/nats')).status).toBe(403)
     }
+  })
+
+  it('that are refused are told to who runs the bridge, each once and not without end: their pages can’t see why', async () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    const { app } = bridgeFor(options).bridge
+    const ask = (origin: string) => app.request('http://bridge.example.com/healthz', { headers: { Origin: origin } })
+    for (let i = 0; i < 20; i++) for (let again = 0; again < 2; again++) await ask(`https://${i}.example`)
+    expect(warn).toHaveBeenCalledTimes(10)
+    expect(warn).toHaveBeenCalledWith(
+      'spanwire: Pages of https://0.example may not use this bridge: its option "origins" doesn\'t name them.',
+    )
   })
 })
 
