@@ -49,11 +49,12 @@ async function measure(begin: (name: string, handled: () => void) => Promise<() 
   return time
 }
 
-const spanwire = (schema: StandardSchema<{ n: number }>) => () =>
+const spanwire = (schema: StandardSchema<{ n: number }>, ordered?: 'id') => () =>
   measure(async (name, handled) => {
     const worker = consume(contract(schema), transport, 'jobs.{id}', handled, {
       consumer: name,
       concurrency: AT_A_TIME,
+      ...(ordered && { ordered }),
     })
     return () => worker.drain()
   })
@@ -77,6 +78,7 @@ const kinds: Record<string, () => Promise<number>> = {
     }),
   'Spanwire, no validation': spanwire(anything),
   'Spanwire, zod': spanwire(z.object({ n: z.number(), note: z.string() })),
+  "Spanwire, ordered: 'id', 100 of them": spanwire(anything, 'id'),
 }
 const times: Record<string, number[]> = {}
 for (let i = 0; i <= RUNS; i++)
