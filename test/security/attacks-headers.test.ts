@@ -86,6 +86,8 @@ describe('a message that is traced to a foreign subject', () => {
     const part = fc.constantFrom(
       ...[TRACE, 'nats-trace-dest', 'X', 'Nats-Trace-Only: 1', 'NATS/1.0', 'secret.x', 'mine.x'],
       ...[':', ': ', ' ', '\t', '\r', '\n', '\r\n', '\r\n', '\0', ':secret.y\r\n', ': secret.y'],
+      // Enough of them reach it, whatever is drawn.
+      `${TRACE}: secret.x\r\n`,
     )
     const block = fc.array(part, { maxLength: 12 }).map((parts) => `NATS/1.0\r\n${parts.join('')}\r\n\r\n`)
     const client = await connected(bridge, { auth_token: await sign({ sub: 'eve', nats: mine }) })
@@ -103,7 +105,7 @@ describe('a message that is traced to a foreign subject', () => {
     }
     expect(await run(client)).toBe(0)
     // The same blocks do reach it, sent by who may.
-    if (traces()) expect(await run(root)).toBeGreaterThan(10)
+    if (traces()) expect(await run(root)).toBeGreaterThan(50)
     for (const one of [client, root]) one.terminate()
   })
 })
