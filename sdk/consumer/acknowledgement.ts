@@ -36,20 +36,16 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
   const alive = setInterval(() => void keep().catch(() => {}), ackWait / 3)
   const settle = async (text: string) => {
     clearInterval(alive)
-    // Then it was given to others: while offline nothing else ends the wait.
-    const over = new AbortController()
-    const timer = setTimeout(() => over.abort(), ackWait)
-    try {
-      while (!over.signal.aborted) {
-        try {
-          return await tell(text, over.signal)
-        } catch (error) {
-          if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
-        }
-        if (!over.signal.aborted) await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    const until = performance.now() + ackWait
+    for (let left = ackWait; left > 0; left = until - performance.now()) {
+      try {
+        if (transport.status.state === 'open') return await tell(text)
+        // Nothing else ends the wait; after that it was given to others.
+        return await within(left, (signal) => tell(text, signal))
+      } catch (error) {
+        if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
       }
-    } finally {
-      clearTimeout(timer)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE, left)))
     }
   }
   return {
@@ -63,5 +59,15 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
       heard = performance.now()
     },
     drop: () => clearInterval(alive),
+  }
+}
+
+async function within(ms: number, say: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), ms)
+  try {
+    await say(over.signal)
+  } finally {
+    clearTimeout(timer)
   }
 }
