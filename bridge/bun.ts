@@ -1,6 +1,15 @@
 import { atMost } from './at-most.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openBridge, type ServeOptions, urlOf } from './server.ts'
+import {
+  type BridgeServer,
+  CLOSING_TIME,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openBridge,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -44,8 +53,6 @@ declare const Bun: {
   }): BunServer
 }
 
-/** For what is still on its way when the server closes, in ms. */
-const CLOSING_TIME = 500
 /** Seconds of silence before Bun cuts a request: longer than the longest `POST /request` waits. */
 const IDLE_TIMEOUT = 120
 

@@ -1,6 +1,14 @@
 import { atMost } from './at-most.ts'
 import type { ClientConnection, ClientSocket } from './hub/client-socket.ts'
-import { type BridgeServer, cannotListen, drainThen, openBridge, type ServeOptions, urlOf } from './server.ts'
+import {
+  type BridgeServer,
+  CLOSING_TIME,
+  cannotListen,
+  drainThen,
+  openBridge,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 
@@ -24,8 +32,6 @@ declare const Deno: {
  * code (the client sees 1006) if anything comes in once `close` was called.
  */
 const CLOSE_DELAY = 50
-/** For what is still on its way when the server closes, in ms. */
-const CLOSING_TIME = 500
 /** How long clients may take to answer a close when the server shuts down, in ms. */
 const SHUTDOWN_PATIENCE = 1_000
 

@@ -7,10 +7,16 @@ import { atMost } from './at-most.ts'
 import type { Bridge } from './bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from './hub/client-socket.ts'
 import { allocateBuffer, writeFrame } from './node-frames.ts'
-import { type BridgeServer, cannotListen, drainThen, maxFrame, openBridge, type ServeOptions, urlOf } from './server.ts'
-
-/** For a closing handshake that may not come, in ms. */
-const CLOSING_TIME = 500
+import {
+  type BridgeServer,
+  CLOSING_TIME,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openBridge,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
 
 export type { BridgeServer, ServeOptions } from './server.ts'
 

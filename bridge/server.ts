@@ -31,6 +31,8 @@ export interface BridgeServer {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** For what is still on its way when a server closes, such as a closing handshake that may not come, in ms. */
+export const CLOSING_TIME = 500
 /** How long clients may take to leave by themselves, in ms. */
 const PATIENCE = 10_000
 

@@ -162,13 +162,9 @@ export class Presence {
   #askDoubtful(): void {
     let isOver = true
     for (const [name, followed] of this.#followed) {
-      const { channel, counts, doubtful } = followed
+      const { channel, doubtful } = followed
       for (const [hub, state] of doubtful) {
-        if (state === 'asked') {
-          channel.hubs.delete(hub)
-          counts.delete(hub)
-          this.#plan(name, followed)
-        }
+        if (state === 'asked') this.#drop(hub, name, followed)
         if (state === 'asked' || !channel.hubs.has(hub)) doubtful.delete(hub)
         else if ((this.#heard.get(hub) ?? 0) > this.#returned) doubtful.set(hub, 'asked')
       }
@@ -318,11 +314,14 @@ export class Presence {
     const now = this.#clock()
     for (const [name, followed] of this.#followed)
       for (const hub of [...followed.channel.hubs.keys()])
-        if (hub !== this.#hub && now - (this.#heard.get(hub) ?? 0) > GONE) {
-          followed.channel.hubs.delete(hub)
-          followed.counts.delete(hub)
-          this.#plan(name, followed)
-        }
+        if (hub !== this.#hub && now - (this.#heard.get(hub) ?? 0) > GONE) this.#drop(hub, name, followed)
+  }
+
+  /** A hub has nobody in the channel any more. */
+  #drop(hub: string, name: string, followed: Followed): void {
+    followed.channel.hubs.delete(hub)
+    followed.counts.delete(hub)
+    this.#plan(name, followed)
   }
 }
 

@@ -1,6 +1,7 @@
 /** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
 import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscription, TlsOptions } from 'nats'
 import { SpanwireError } from '../../sdk/errors.ts'
+import { MAX_TIMER } from '../../sdk/max-timer.ts'
 import { MessageReader } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
@@ -77,7 +78,7 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
     // Addresses that servers tell of each other often can't be reached from here (containers, NAT, TLS names).
     ignoreClusterUpdates: true,
     // Liveness is checked here too: the client's own check hangs when the socket's buffer is full.
-    pingInterval: 2 ** 31 - 1,
+    pingInterval: MAX_TIMER,
     noAsyncTraces: true,
   }
   if (first.websocket) return () => dialWebSocket(common, credentials, (address) => new WebSocket(address))

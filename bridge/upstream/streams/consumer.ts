@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../../sdk/max-timer.ts'
 import { encodeHeaders } from '../../../sdk/protocol/headers.ts'
 import type { UpstreamMessage } from '../upstream.ts'
 import { AckTracker } from './ack-tracker.ts'
@@ -225,7 +226,7 @@ export abstract class Consumer implements StreamObserver {
     clearTimeout(this.#ackTimer)
     this.#ackAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    const wait = Math.min(Math.max(at - this.around.clock(), 0), 2 ** 31 - 1)
+    const wait = Math.min(Math.max(at - this.around.clock(), 0), MAX_TIMER)
     this.#ackTimer = setTimeout(() => {
       this.#ackAt = Number.POSITIVE_INFINITY
       this.#acks?.expire(this.around.clock())

@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../../sdk/max-timer.ts'
 import { encodeHeaders } from '../../../sdk/protocol/headers.ts'
 import type { UpstreamMessage } from '../upstream.ts'
 import { apiErrors } from './api-error.ts'
@@ -11,7 +12,6 @@ export type PriorityConfig = Pick<ConsumerConfig, 'priority_policy' | 'priority_
 const DEFAULT_TIMEOUT = 120_000_000_000
 const LONGEST_GROUP = 16
 const NS_PER_MS = 1_000_000
-const MAX_TIMER = 2 ** 31 - 1
 
 /** Throws ApiError. */
 export function readPriority(fields: Fields): PriorityConfig {

@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../../sdk/max-timer.ts'
 import { Consumer, type ConsumerSurroundings } from './consumer.ts'
 import type { ConsumerConfig } from './consumer-config.ts'
 import { type Fields, flag, integer } from './fields.ts'
@@ -19,7 +20,6 @@ interface Request {
 }
 
 const NS_PER_MS = 1_000_000
-const MAX_TIMER = 2 ** 31 - 1
 /** So many are sent in one go; then others have their turn. */
 const TURN = 256
 

@@ -1,3 +1,4 @@
+import { MAX_TIMER } from '../../../sdk/max-timer.ts'
 import { Consumer, type ConsumerSurroundings } from './consumer.ts'
 import type { ConsumerConfig } from './consumer-config.ts'
 import { statusMessage } from './status.ts'
@@ -132,12 +133,12 @@ export class PushConsumer extends Consumer {
       this.#lastSent = this.around.clock()
     }
     const wait = idle >= interval ? interval : interval - idle
-    this.#heartbeat = setTimeout(() => this.#beat(), Math.min(Math.max(wait, 1), 2 ** 31 - 1))
+    this.#heartbeat = setTimeout(() => this.#beat(), Math.min(Math.max(wait, 1), MAX_TIMER))
   }
 
   #watchInactivity(): void {
     const threshold = this.config.inactive_threshold
     if (threshold === undefined) return
-    this.#inactive = setTimeout(() => this.around.expired(), Math.min(threshold / NS_PER_MS, 2 ** 31 - 1))
+    this.#inactive = setTimeout(() => this.around.expired(), Math.min(threshold / NS_PER_MS, MAX_TIMER))
   }
 }
