@@ -135,11 +135,14 @@ export class PullConsumer extends Consumer {
 
   /** The request that gets the next message. */
   #receiver(): Request | undefined {
-    for (const request of [...this.#waiting]) {
-      const pin = this.#pin?.id
+    const pin = this.#pin?.id
+    for (let at = 0; at < this.#waiting.length; ) {
+      const request = this.#waiting[at] as Request
+      // Both take it out, so that the next one is at the same place.
       if (!this.around.wire.hears(request.reply)) this.#drop(request)
       else if (request.pin === pin) return request
       else if (request.pin !== undefined) this.#end(request, 423, 'Nats-Wrong-Pin-Id')
+      else at++
     }
     return undefined
   }
