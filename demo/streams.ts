@@ -1,5 +1,5 @@
 import { webSocket } from '../sdk/index.ts'
-import { ensureStreams } from '../sdk/streams.ts'
+import { ensureStreams } from '../sdk/streams/index.ts'
 import { events } from './events.ts'
 import { operatorToken } from './token.ts'
 

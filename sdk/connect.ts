@@ -1,13 +1,13 @@
-import type { Bus } from './bus/bus.ts'
 import { createBus } from './bus/event-bus.ts'
-import type { ReceivedEvent } from './bus/received-event.ts'
+import type { Bus } from './contract/bus.ts'
 import type { Events } from './contract/contract.ts'
-import type { SpanwireError } from './errors.ts'
+import type { Gap } from './contract/gap.ts'
+import type { ReceivedEvent } from './contract/received-event.ts'
 import type { OutboxOptions } from './outbox/outbox.ts'
-import type { Gap } from './stream/gap.ts'
 import type { Transport } from './transport/transport.ts'
-import { webSocket } from './transport/websocket.ts'
-import type { WebSocketOptions } from './transport/websocket-options.ts'
+import { webSocket } from './transport/websocket/websocket.ts'
+import type { WebSocketOptions } from './transport/websocket/websocket-options.ts'
+import type { SpanwireError } from './wire/errors.ts'
 
 /** What every bus is given. */
 export interface BusOptions<Contract> {

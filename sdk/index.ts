@@ -1,6 +1,9 @@
 /**
  * Spanwire's client: typed events over NATS subjects, for browsers, Deno, Bun, Node and edge functions.
  */
+
+export type { BusStatus } from './bus/status.ts'
+export { type BusOptions, type ConnectOptions, connect } from './connect.ts'
 export type {
   Bus,
   EventHandler,
@@ -24,15 +27,10 @@ export type {
   StreamSubscription,
   SubscribeOptions,
   Subscription,
-} from './bus/bus.ts'
-export type { EventHeaders } from './bus/event-headers.ts'
-export type { ReceivedEvent } from './bus/received-event.ts'
-export type { BusStatus } from './bus/status.ts'
-export { type BusOptions, type ConnectOptions, connect } from './connect.ts'
-export type { BackoffOptions } from './connection/backoff.ts'
-export type { OfflineOptions } from './connection/offline-queue.ts'
+} from './contract/bus.ts'
 export type { Codec } from './contract/codec.ts'
 export { defineEvents, type EventName, type Events } from './contract/contract.ts'
+export { type CursorStore, localStorageCursors } from './contract/cursor-store.ts'
 export {
   bytes,
   type DataInput,
@@ -46,18 +44,21 @@ export {
   type StreamName,
   type StreamOf,
 } from './contract/event.ts'
+export type { EventHeaders } from './contract/event-headers.ts'
+export type { Gap, SeqRange } from './contract/gap.ts'
+export type { ReceivedEvent } from './contract/received-event.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
-export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './errors.ts'
+export type { BackoffOptions } from './kit/backoff.ts'
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'
 export type { OutboxEntry, OutboxStore } from './outbox/outbox-store.ts'
 export type { JoinOptions, Presence, PresenceChange, PresenceOptions, PresenceSignal } from './presence/presence.ts'
-export type { HeaderFields } from './protocol/header-fields.ts'
-export type { Member } from './protocol/presence.ts'
-export type { ShareOptions } from './share/share.ts'
-export { type CursorStore, localStorageCursors } from './stream/cursor-store.ts'
-export type { Gap, SeqRange } from './stream/gap.ts'
+export type { OfflineOptions } from './transport/offline-queue.ts'
+export type { ShareOptions } from './transport/shared/share.ts'
 export type { TokenSource } from './transport/token.ts'
 export type * from './transport/transport.ts'
-export { webSocket } from './transport/websocket.ts'
-export type { WebSocketOptions } from './transport/websocket-options.ts'
+export { webSocket } from './transport/websocket/websocket.ts'
+export type { WebSocketOptions } from './transport/websocket/websocket-options.ts'
+export { isSpanwireError, SpanwireError, type SpanwireErrorCode } from './wire/errors.ts'
+export type { HeaderFields } from './wire/header-fields.ts'
+export type { Member } from './wire/presence-frames.ts'

@@ -1,8 +1,9 @@
 /** What `spanwire` is on Node, Deno and Bun: there `connect` dials `nats://` and `tls://`, too. */
-import type { Bus } from './bus/bus.ts'
+
 import { type ConnectOptions, connect as connectAnywhere } from './connect.ts'
+import type { Bus } from './contract/bus.ts'
 import type { Events } from './contract/contract.ts'
-import { nats } from './nats.ts'
+import { nats } from './transport/nats/index.ts'
 
 export * from './index.ts'
 

@@ -1,9 +1,9 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { MIN_SECRET } from '../bridge/auth/keys.ts'
-import type { AdminOptions } from '../bridge/routes/admin.ts'
-import type { MonitoringOptions } from '../bridge/routes/monitoring.ts'
-import { checkOrigins, type Origins } from '../bridge/routes/origins.ts'
-import { SpanwireError } from '../sdk/errors.ts'
+import type { AdminOptions } from '../bridge/http/admin.ts'
+import type { MonitoringOptions } from '../bridge/http/monitoring.ts'
+import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
+import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
 

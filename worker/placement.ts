@@ -1,4 +1,4 @@
-import { SpanwireError } from '../sdk/errors.ts'
+import { SpanwireError } from '../sdk/wire/errors.ts'
 import type { LocationHint, RequestOrigin } from './runtime.ts'
 
 /** How many hubs there are, and where. */

@@ -1,4 +1,4 @@
-import { SpanwireError } from '../sdk/errors.ts'
+import { SpanwireError } from '../sdk/wire/errors.ts'
 
 /** What stops the Worker before a request gets as far as the bridge, as `application/problem+json` (RFC 9457). */
 export function toUnavailable(error: unknown): Response {

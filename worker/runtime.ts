@@ -1,4 +1,4 @@
-import type { ObjectSqlStorage } from '../bridge/upstream/streams/object-sql.ts'
+import type { ObjectSqlStorage } from '../bridge/broker/jetstream/object-sql.ts'
 
 /**
  * The few parts of the Workers runtime that are used here, by their shape: neither we nor our users need its ambient

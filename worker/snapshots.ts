@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../bridge/session/snapshot.ts'
+import type { SessionSnapshot } from '../bridge/delivery/session-snapshot.ts'
 import type { HibernatableSocket, SyncStore } from './runtime.ts'
 
 /** What a socket carries: its session, or where that is kept if it is too large to be carried. */

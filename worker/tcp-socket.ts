@@ -1,5 +1,5 @@
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
-import { join } from '../sdk/protocol/bytes.ts'
+import { join } from '../sdk/wire/bytes.ts'
 import type { SocketsModule, TcpSocket } from './runtime.ts'
 
 /** What one read takes at most, in bytes: TCP of `node:net` comes in pieces of 4 KiB here, each of which costs a turn. */

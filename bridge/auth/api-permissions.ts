@@ -1,5 +1,5 @@
-import { decode } from '../../sdk/protocol/bytes.ts'
-import { filtersOverlap, isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import { decode } from '../../sdk/wire/bytes.ts'
+import { filtersOverlap, isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { mayDoAll, mayPublish, maySubscribe, type Permissions } from './permissions.ts'
 
 type Rule = (permissions: Permissions, value: unknown) => boolean

@@ -1,5 +1,5 @@
-import { SpanwireError } from '../../sdk/errors.ts'
-import { isSubjectFilter } from '../../sdk/subject.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Credentials, Identity } from './identity.ts'
 import { createNatsUserVerifier } from './nats-user.ts'
 import type { Permissions } from './permissions.ts'

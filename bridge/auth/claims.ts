@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose'
-import { SpanwireError } from '../../sdk/errors.ts'
-import { isSubjectFilter } from '../../sdk/subject.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Permissions, ReplyPermission, SubjectRules } from './permissions.ts'
 
 const PLACEHOLDER = /\{\{([^{}]*)\}\}/g

@@ -1,5 +1,5 @@
-import { decode, encode } from '../../sdk/protocol/bytes.ts'
-import { isSubject } from '../../sdk/subject.ts'
+import { decode, encode } from '../../sdk/wire/bytes.ts'
+import { isSubject } from '../../sdk/wire/subject.ts'
 import { mayPublish, mayPublishAll, mayRead, type Permissions } from './permissions.ts'
 
 /** Under a prefix (`prefixed`) a header would name the broker's own subjects, so that it may name none. */

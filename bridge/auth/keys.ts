@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
-import { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** Where the keys come from that tokens are checked with: exactly one of the three. */
 export interface KeyOptions {

@@ -1,4 +1,4 @@
-import { filtersOverlap, isSubsetFilter, matchesFilter } from '../../sdk/subject.ts'
+import { filtersOverlap, isSubsetFilter, matchesFilter } from '../../sdk/wire/subject.ts'
 
 /** Subject filters that are allowed, and those that are not; deny wins. What neither names is denied. */
 export interface SubjectRules {

@@ -2,8 +2,8 @@ import { importJWK, importPKCS8, type JWK, type JWTPayload, SignJWT } from 'jose
 import type { EventName, Events } from '../../sdk/contract/contract.ts'
 import { SubjectTemplate } from '../../sdk/contract/template.ts'
 import type { ParamsFilter } from '../../sdk/contract/template-types.ts'
-import { SpanwireError } from '../../sdk/errors.ts'
-import { isSubjectFilter } from '../../sdk/subject.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { toSecretKey } from './keys.ts'
 
 /** What tokens are signed with: the other half of what the bridge checks them with. */

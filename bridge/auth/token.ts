@@ -1,6 +1,6 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { SpanwireError } from '../../sdk/errors.ts'
-import { isSubject } from '../../sdk/subject.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSubject } from '../../sdk/wire/subject.ts'
 import { fillTemplate, toPermissions } from './claims.ts'
 import type { Identity } from './identity.ts'
 import { createKeys, type KeyOptions } from './keys.ts'

@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
 /** Whom an order is about: all connections of a user, or one. */

@@ -1,4 +1,4 @@
-import type { ConnectionFigures } from '../session/figures.ts'
+import type { ConnectionFigures } from '../delivery/connection-stats.ts'
 
 /** Messages and bytes, in from clients and out to them. */
 export interface TrafficFigures {

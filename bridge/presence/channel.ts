@@ -1,6 +1,6 @@
-import { type Member, type PresenceNews, presenceSubject } from '../../sdk/protocol/presence.ts'
-import { encodeMessage } from '../../sdk/protocol/server-op.ts'
-import type { Subscription } from '../session/subscription.ts'
+import { type Member, type PresenceNews, presenceSubject } from '../../sdk/wire/presence-frames.ts'
+import { encodeMessage } from '../../sdk/wire/server-op.ts'
+import type { Subscription } from '../delivery/subscription.ts'
 import { pagesOf, pagesOfChanges } from './pages.ts'
 
 const encoder = new TextEncoder()

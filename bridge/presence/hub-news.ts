@@ -1,4 +1,4 @@
-import type { Member } from '../../sdk/protocol/presence.ts'
+import type { Member } from '../../sdk/wire/presence-frames.ts'
 
 /** What hubs say to each other about a channel, on `$EDGE.HUBS.PRESENCE.<channel>`. Only what can reach NATS itself can. */
 export type HubNews =

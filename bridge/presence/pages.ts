@@ -1,4 +1,4 @@
-import type { Member } from '../../sdk/protocol/presence.ts'
+import type { Member } from '../../sdk/wire/presence-frames.ts'
 
 /** Members, or changes, in one message: a channel may have thousands. */
 const PAGE = 500

@@ -1,5 +1,5 @@
-import type { Limits } from '../limits.ts'
-import { type Closing, closings } from './closing.ts'
+import type { Limits } from '../auth/limits.ts'
+import { type Closing, closings } from './close-reason.ts'
 
 /** What a look at the clock tells to do. */
 export type Due = 'ping' | Closing | undefined

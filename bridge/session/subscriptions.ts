@@ -1,14 +1,14 @@
-import { parseConflated } from '../../sdk/protocol/conflation.ts'
-import { isChannel, presenceChannel, presenceSubject } from '../../sdk/protocol/presence.ts'
-import { isReplay, parseReplay, replayStatus } from '../../sdk/protocol/replay.ts'
-import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import { parseConflated } from '../../sdk/wire/conflate-subject.ts'
+import { isChannel, presenceChannel, presenceSubject } from '../../sdk/wire/presence-frames.ts'
+import { isReplay, parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
+import { isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { isReserved, mayBePresent, maySubscribe } from '../auth/permissions.ts'
-import { encodeStatus } from '../streams/follower.ts'
-import { Conflation } from './conflation.ts'
-import type { SessionHub } from './hub.ts'
+import { Conflation } from '../delivery/conflation.ts'
+import type { SubscriptionSnapshot } from '../delivery/session-snapshot.ts'
+import { Subscription, type SubscriptionOwner } from '../delivery/subscription.ts'
+import { encodeStatus } from '../replay/follower.ts'
 import type { Outcome } from './outcome.ts'
-import type { SubscriptionSnapshot } from './snapshot.ts'
-import { Subscription, type SubscriptionOwner } from './subscription.ts'
+import type { SessionHub } from './session-hub.ts'
 
 /** Who has left this part of `maxPending` unread is behind. PINGs go out twice as often. */
 const BEHIND = 4

@@ -1,5 +1,5 @@
 import { withGlobal } from '@sinonjs/fake-timers'
-import { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** Time that passes when a test says so: for the timers and dates of the whole process, as those of test runners. */
 export interface TestClock {

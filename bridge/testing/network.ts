@@ -1,5 +1,5 @@
-import type { LinkSocket } from '../../sdk/transport/link.ts'
-import type { ClientConnection, ClientSocket } from '../hub/client-socket.ts'
+import type { LinkSocket } from '../../sdk/transport/websocket/link.ts'
+import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { createLane } from './lane.ts'
 
 /** The network between clients and a test bridge. It has no delay of its own: what is sent arrives at once, in order. */

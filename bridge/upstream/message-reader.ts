@@ -1,4 +1,4 @@
-import { decode, join } from '../../sdk/protocol/bytes.ts'
+import { decode, join } from '../../sdk/wire/bytes.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 const LF = 10

@@ -1,6 +1,6 @@
-import { SpanwireError } from '../../sdk/errors.ts'
-import { encodeHeaders } from '../../sdk/protocol/headers.ts'
-import { isSubject, isSubjectFilter } from '../../sdk/subject.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { encodeHeaders } from '../../sdk/wire/headers.ts'
+import { isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 /** The header block of that status, and nothing else in it. */

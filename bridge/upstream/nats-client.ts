@@ -1,7 +1,7 @@
 /** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
 import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscription, TlsOptions } from 'nats'
-import { SpanwireError } from '../../sdk/errors.ts'
-import { MAX_TIMER } from '../../sdk/max-timer.ts'
+import { MAX_TIMER } from '../../sdk/kit/max-timer.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { MessageReader } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
 

@@ -1,5 +1,5 @@
 import type { NatsConnection } from 'nats'
-import { isSpanwireError, SpanwireError } from '../../sdk/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 
 /**
  * Tells `report` of what the server complains about on a connection without ending it, and `leave` that the server is about

@@ -1,6 +1,6 @@
 import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } from 'nats'
-import { type BackoffOptions, backoff } from '../../sdk/connection/backoff.ts'
-import { SpanwireError } from '../../sdk/errors.ts'
+import { type BackoffOptions, backoff } from '../../sdk/kit/backoff.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
 import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
 import { followStatus, toSpanwireError } from './nats-faults.ts'

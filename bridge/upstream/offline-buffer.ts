@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 // What one message costs in memory beyond its bytes, so that a million empty ones are bounded as well.

@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/errors.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { NatsLink } from './nats-client.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { Listeners } from '../../sdk/listeners.ts'
+import { Listeners } from '../../sdk/kit/listeners.ts'
 import type { UpstreamState } from './upstream.ts'
 
 /** The state of an upstream and those who want to hear of its changes. */

@@ -7,8 +7,8 @@
  *     REPLAY_SPEED   recorded seconds for each second; default 3600
  */
 import process from 'node:process'
-import { http } from '../../sdk/http.ts'
 import { connect } from '../../sdk/index.ts'
+import { http } from '../../sdk/transport/http/index.ts'
 import { DEPARTED, events } from '../events.ts'
 import { publisherToken } from '../token.ts'
 import { startPublisher } from './start.ts'

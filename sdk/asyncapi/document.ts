@@ -1,8 +1,8 @@
 import { json } from '../contract/codec.ts'
 import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
 import type { StandardSchema } from '../contract/standard-schema.ts'
-import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
-import { toSocketUrl } from '../transport/socket-url.ts'
+import { toSocketUrl } from '../transport/websocket/socket-url.ts'
+import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { type JsonSchema, toJsonSchema } from './json-schema.ts'
 
 export interface AsyncApiOptions {

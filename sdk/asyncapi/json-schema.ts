@@ -1,5 +1,5 @@
 import type { StandardSchema } from '../contract/standard-schema.ts'
-import { SpanwireError } from '../errors.ts'
+import { SpanwireError } from '../wire/errors.ts'
 
 /** A JSON Schema, draft 07. */
 export type JsonSchema = Readonly<Record<string, unknown>>

@@ -1,7 +1,8 @@
 /** Subscriptions that may skip: loaded when the first is made. */
-import { SpanwireError } from '../errors.ts'
-import { conflatedFilter } from '../protocol/conflation.ts'
+
 import type { SubscriptionHandler, Transport, TransportSubscription } from '../transport/transport.ts'
+import { conflatedFilter } from '../wire/conflate-subject.ts'
+import { SpanwireError } from '../wire/errors.ts'
 
 /**
  * Subscribes so that a bridge keeps only the newest message of each subject while this client is behind. A plain

@@ -1,22 +1,29 @@
+import type {
+  OnOptions,
+  PublishOptions,
+  ReplayOptions,
+  RequestOptions,
+  StreamHandle,
+  SubscribeOptions,
+} from '../contract/bus.ts'
 import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
+import type { Gap } from '../contract/gap.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
+import { type Source, type SourceMessage, toSource, toSubscription } from '../contract/source.ts'
 import { validate } from '../contract/validate.ts'
-import { SpanwireError } from '../errors.ts'
-import { guard } from '../guard.ts'
-import { lazy, preload } from '../lazy.ts'
-import { Listeners } from '../listeners.ts'
+import { guard } from '../kit/guard.ts'
+import { createIds } from '../kit/ids.ts'
+import { lazy, preload } from '../kit/lazy.ts'
+import { Listeners } from '../kit/listeners.ts'
 import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { PresenceOptions } from '../presence/presence.ts'
-import { ID_HEADER, TIME_HEADER } from '../protocol/header-names.ts'
-import type { Gap } from '../stream/gap.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import type { OnOptions, PublishOptions, ReplayOptions, RequestOptions, StreamHandle, SubscribeOptions } from './bus.ts'
-import { createIds } from './event-id.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { createEventStream } from './event-stream.ts'
-import type { ReceivedEvent } from './received-event.ts'
 import { createReceiver, type Faults } from './receiver.ts'
 import type { Send } from './request.ts'
-import { type Source, type SourceMessage, toSource, toSubscription } from './source.ts'
 import { createStatus } from './status.ts'
 
 type Values = Readonly<Record<string, string>>
@@ -43,8 +50,8 @@ export function createBus(
     ])
     return createPublisher(transport, (deliver) => box?.openOutbox(outbox, transport, deliver))
   })
-  const replaying = lazy(() => import('../stream/replay.ts'))
-  const views = lazy(() => import('../stream/latest.ts'))
+  const replaying = lazy(() => import('../replay/replay.ts'))
+  const views = lazy(() => import('./latest.ts'))
   const presences = lazy(() => import('../presence/presence.ts'))
   const conflating = lazy(() => import('./conflated.ts'))
   const interruptions = lazy(() => import('./interruptions.ts'))

@@ -1,7 +1,7 @@
-import { SpanwireError } from '../errors.ts'
+import type { StreamSubscription } from '../contract/bus.ts'
+import { type Source, toSubscription } from '../contract/source.ts'
 import { onAbort } from '../transport/checks.ts'
-import type { StreamSubscription } from './bus.ts'
-import { type Source, toSubscription } from './source.ts'
+import { SpanwireError } from '../wire/errors.ts'
 
 /** Events that wait to be read, in a bounded buffer. What feeds it. */
 export interface EventSink<Event> {

@@ -1,7 +1,7 @@
 /** What a subscription without a stream may have missed: loaded with the first that wants to hear of it. */
 
-import { guard } from '../guard.ts'
-import type { Gap } from '../stream/gap.ts'
+import type { Gap } from '../contract/gap.ts'
+import { guard } from '../kit/guard.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 
 /** Tells of each time that NATS was out of reach, once the subscription is back. Returns what ends it. */

@@ -1,7 +1,7 @@
 /** Publishing that outlives a lost connection, or the page: loaded for events with a stream, and for an outbox. */
 import type { Deliver } from '../outbox/outbox.ts'
-import { publishAcked } from '../stream/publish.ts'
 import type { Transport } from '../transport/transport.ts'
+import { publishAcked } from './publish-acked.ts'
 
 /** @param openOutbox by which to publish instead, if there is to be one */
 export async function createPublisher(

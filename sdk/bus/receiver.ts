@@ -1,8 +1,8 @@
 import type { ContractEvent } from '../contract/contract.ts'
+import { ReceivedEvent } from '../contract/received-event.ts'
+import type { SourceMessage } from '../contract/source.ts'
 import { validate } from '../contract/validate.ts'
-import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { ReceivedEvent } from './received-event.ts'
-import type { SourceMessage } from './source.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
 /** Hears what goes wrong with one event without ending anything. What these throw is written to the console. */
 export interface Faults {

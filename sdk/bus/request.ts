@@ -1,12 +1,13 @@
 /** Requests and their answers: loaded when the first is made. */
+
+import type { PublishOptions, RequestOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
+import { EventHeaders } from '../contract/event-headers.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import { validate } from '../contract/validate.ts'
-import { SpanwireError } from '../errors.ts'
 import { checkSubject } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
-import type { PublishOptions, RequestOptions } from './bus.ts'
-import { EventHeaders } from './event-headers.ts'
-import type { ReceivedEvent } from './received-event.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import type { Faults } from './receiver.ts'
 import { readServiceError, serviceError } from './service-error.ts'
 

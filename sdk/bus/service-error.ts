@@ -1,7 +1,8 @@
 /** How a responder says that it failed. Source: NATS ADR-32 (service API). */
-import { SpanwireError } from '../errors.ts'
-import type { HeaderFields } from '../protocol/headers.ts'
-import type { EventHeaders } from './event-headers.ts'
+
+import type { EventHeaders } from '../contract/event-headers.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/headers.ts'
 
 const CODE = 'Nats-Service-Error-Code'
 const MESSAGE = 'Nats-Service-Error'

@@ -1,6 +1,6 @@
+import type { Source } from '../contract/source.ts'
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
 import { createEventStream } from './event-stream.ts'
-import type { Source } from './source.ts'
 
 /** A connection's status as something to look at and to listen to. */
 export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {

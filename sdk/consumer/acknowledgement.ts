@@ -1,6 +1,6 @@
-import { isSpanwireError } from '../errors.ts'
-import { encode } from '../protocol/bytes.ts'
 import type { Transport } from '../transport/transport.ts'
+import { encode } from '../wire/bytes.ts'
+import { isSpanwireError } from '../wire/errors.ts'
 
 /** Between attempts to send what could not be sent, in ms. */
 const PAUSE = 1_000

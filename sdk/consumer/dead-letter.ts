@@ -1,9 +1,9 @@
+import { publishAcked } from '../bus/publish-acked.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
-import { readFields } from '../protocol/header-fields.ts'
-import { ID_HEADER } from '../protocol/header-names.ts'
-import type { HeaderFields } from '../protocol/headers.ts'
-import { publishAcked } from '../stream/publish.ts'
 import type { Transport } from '../transport/transport.ts'
+import { readFields } from '../wire/header-fields.ts'
+import { ID_HEADER } from '../wire/header-names.ts'
+import type { HeaderFields } from '../wire/headers.ts'
 
 /** Where an event came from, and why it is here. */
 export interface Obituary {

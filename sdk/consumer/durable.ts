@@ -1,5 +1,5 @@
-import { SpanwireError } from '../errors.ts'
 import type { ConsumerConfig, JetStreamApi } from '../jetstream/api.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
 import { GROUP } from './pin.ts'
 

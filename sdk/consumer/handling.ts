@@ -1,10 +1,10 @@
-import { ReceivedEvent } from '../bus/received-event.ts'
 import type { ContractEvent } from '../contract/contract.ts'
+import { ReceivedEvent } from '../contract/received-event.ts'
 import { validate } from '../contract/validate.ts'
-import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { guard } from '../guard.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
+import { guard } from '../kit/guard.ts'
 import type { Transport } from '../transport/transport.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { buryEvent, type Obituary } from './dead-letter.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 

@@ -1,10 +1,10 @@
-import type { EventOf } from '../bus/bus.ts'
+import type { EventOf } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamName, ParamsFilter } from '../contract/template-types.ts'
-import { SpanwireError } from '../errors.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
-import { MAX_TIMER } from '../max-timer.ts'
-import { isSubject } from '../subject.ts'
+import { MAX_TIMER } from '../kit/max-timer.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { isSubject } from '../wire/subject.ts'
 
 /** Where a consumer begins that is not there yet: with all that the stream has, what is new, or from a sequence or time. */
 export type ConsumerStart = 'all' | 'new' | { readonly seq: number } | { readonly time: number | Date }

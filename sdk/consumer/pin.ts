@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../jetstream/link.ts'
-import { VERSION } from '../protocol/header-fields.ts'
+import { VERSION } from '../wire/header-fields.ts'
 
 /** The one priority group of a consumer whose work belongs to one process at a time. Source: ADR-42 */
 export const GROUP = 'spanwire'

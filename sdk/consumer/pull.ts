@@ -1,10 +1,10 @@
-import { SpanwireError } from '../errors.ts'
 import type { JetStreamApi } from '../jetstream/api.ts'
 import { type Delivery, readDelivery } from '../jetstream/delivery.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
-import { encode } from '../protocol/bytes.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
+import { encode } from '../wire/bytes.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { GROUP, takePin, WRONG_PIN } from './pin.ts'
 
 /** A message that a consumer gave out. */

@@ -1,4 +1,4 @@
-import { decode, encode } from '../protocol/bytes.ts'
+import { decode, encode } from '../wire/bytes.ts'
 
 /** How an event's data becomes bytes and back. Either may throw: the error is the cause of an `invalid-data`. */
 export interface Codec {

@@ -1,4 +1,4 @@
-import { SpanwireError } from '../errors.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { type Codec, json } from './codec.ts'
 import type { EventDefinition, EventEntry, WithStream } from './event.ts'
 import type { StandardSchema } from './standard-schema.ts'

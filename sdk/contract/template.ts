@@ -1,5 +1,5 @@
-import { SpanwireError } from '../errors.ts'
-import { isSubject, isSubjectFilter } from '../subject.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
 type Values = Readonly<Record<string, string | undefined>>
 

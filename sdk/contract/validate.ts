@@ -1,4 +1,4 @@
-import { SpanwireError } from '../errors.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import type { SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { isSpanwireError, SpanwireError } from '../errors.ts'
-import { fromBase64 } from '../protocol/base64.ts'
-import { isSubsetFilter } from '../subject.ts'
+import { fromBase64 } from '../wire/base64.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import { isSubsetFilter } from '../wire/subject.ts'
 import type { JetStreamLink, StoredMessage } from './link.ts'
 
 /** A stream's configuration, as nats-server writes it: times in ns. What is not named here is kept as it is. */

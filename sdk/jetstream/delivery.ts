@@ -1,5 +1,5 @@
-import { parseHeaders } from '../protocol/headers.ts'
-import { parseAckSubject } from '../protocol/replay.ts'
+import { parseHeaders } from '../wire/headers.ts'
+import { parseAckSubject } from '../wire/replay-frames.ts'
 import type { JetStreamMessage, StoredMessage } from './link.ts'
 
 /** What a consumer sends: a message of the stream, or a status such as a heartbeat. */

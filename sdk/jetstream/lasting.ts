@@ -1,4 +1,4 @@
-import { isSpanwireError, type SpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { isSpanwireError, type SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 
 /** These pass by themselves. */
 const PASSING: readonly SpanwireErrorCode[] = [

@@ -1,4 +1,4 @@
-import type { ServerMessage } from '../protocol/server-reader.ts'
+import type { ServerMessage } from '../wire/server-reader.ts'
 
 /** A message as it comes from the broker. Transports of the SDK and upstreams of the bridge have the same. */
 export type JetStreamMessage = Omit<ServerMessage, 'time'>

@@ -1,4 +1,4 @@
-import { isSpanwireError, SpanwireError } from '../errors.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { JetStreamApi, StreamState } from './api.ts'
 import { readDelivery } from './delivery.ts'
 import type { JetStreamMessage, StoredMessage } from './link.ts'

@@ -1,5 +1,5 @@
-import { SpanwireError } from '../errors.ts'
-import type { ReplayStart } from '../protocol/replay.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import type { ReplayStart } from '../wire/replay-frames.ts'
 import type { JetStreamApi, StreamState } from './api.ts'
 import { readDelivery } from './delivery.ts'
 import type { StoredMessage } from './link.ts'

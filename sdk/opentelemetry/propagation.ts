@@ -10,8 +10,8 @@ import {
   type TextMapSetter,
   trace,
 } from '@opentelemetry/api'
-import type { EventHeaders } from '../bus/event-headers.ts'
-import { encodeFields, type HeaderFields } from '../protocol/header-fields.ts'
+import type { EventHeaders } from '../contract/event-headers.ts'
+import { encodeFields, type HeaderFields } from '../wire/header-fields.ts'
 
 type Field = HeaderFields[number]
 

@@ -1,5 +1,5 @@
 import { SpanKind, type Tracer, trace } from '@opentelemetry/api'
-import type { ReceivedEvent } from '../bus/received-event.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import { contextOf } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
 

@@ -1,7 +1,7 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api'
-import type { Bus, PublishOptions, StreamAck } from '../bus/bus.ts'
-import { createIds } from '../bus/event-id.ts'
+import type { Bus, PublishOptions, StreamAck } from '../contract/bus.ts'
 import { SubjectTemplate } from '../contract/template.ts'
+import { createIds } from '../kit/ids.ts'
 import { creationContext, injected } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
 

@@ -1,6 +1,6 @@
 /** What Spanwire's spans say, and how long they last. */
 import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
-import { isSpanwireError, type SpanwireErrorCode } from '../errors.ts'
+import { isSpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 
 /** `messaging.operation.name`: Spanwire's own word for it. */
 export type Operation = 'publish' | 'request' | 'process' | 'respond'

@@ -1,7 +1,7 @@
 import { type Tracer, trace } from '@opentelemetry/api'
-import type { Bus } from '../bus/bus.ts'
-import type { EventHeaders } from '../bus/event-headers.ts'
-import type { ReceivedEvent } from '../bus/received-event.ts'
+import type { Bus } from '../contract/bus.ts'
+import type { EventHeaders } from '../contract/event-headers.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import { inSpans, type Receiving, withSpans } from './receiving.ts'
 import { createSend } from './sending.ts'
 

@@ -1,4 +1,4 @@
-import { randomToken } from '../bus/event-id.ts'
+import { randomToken } from '../kit/ids.ts'
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
 
 interface Row {

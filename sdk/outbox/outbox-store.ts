@@ -1,4 +1,4 @@
-import type { HeaderFields } from '../protocol/header-fields.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
 
 /** An event that waits to be published. Structured cloning keeps all of it. */
 export interface OutboxEntry {

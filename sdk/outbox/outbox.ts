@@ -1,11 +1,11 @@
 /** Events are written down before they are published, so that a reload loses none: loaded if the bus has an outbox. */
-import type { PublishOptions, StreamAck, StreamPublishOptions } from '../bus/bus.ts'
-import { isSpanwireError, type SpanwireError } from '../errors.ts'
-import { guard } from '../guard.ts'
-import { MAX_TIMER } from '../max-timer.ts'
-import type { HeaderFields } from '../protocol/header-fields.ts'
-import { ID_HEADER } from '../protocol/header-names.ts'
+import type { PublishOptions, StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import { guard } from '../kit/guard.ts'
+import { MAX_TIMER } from '../kit/max-timer.ts'
 import type { Transport } from '../transport/transport.ts'
+import { isSpanwireError, type SpanwireError } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
+import { ID_HEADER } from '../wire/header-names.ts'
 import { indexedDbOutbox } from './indexed-db.ts'
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
 

@@ -1,11 +1,17 @@
 /** Who is in a channel: loaded when somebody wants to know. */
 
-import { SpanwireError } from '../errors.ts'
-import { guard } from '../guard.ts'
-import { Listeners } from '../listeners.ts'
-import { decode, encode } from '../protocol/bytes.ts'
-import { isChannel, type Member, type PresenceNews, type PresenceOrder, presenceSubject } from '../protocol/presence.ts'
+import { guard } from '../kit/guard.ts'
+import { Listeners } from '../kit/listeners.ts'
 import type { Transport } from '../transport/transport.ts'
+import { decode, encode } from '../wire/bytes.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import {
+  isChannel,
+  type Member,
+  type PresenceNews,
+  type PresenceOrder,
+  presenceSubject,
+} from '../wire/presence-frames.ts'
 
 /** What has changed in a channel. One that changed its state is in `joined` too. */
 export interface PresenceChange {

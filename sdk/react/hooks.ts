@@ -12,10 +12,9 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { Bus, EventHandler, EventOf, StreamEventName, WithFilter } from '../bus/bus.ts'
+import type { Bus, EventHandler, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
-import { SpanwireError } from '../errors.ts'
 import type { Presence } from '../presence/presence.ts'
 import { type EventsArgs, type EventsState, eventsStore } from '../store/events-store.ts'
 import { type HandlerOptions, handlerStore } from '../store/handler-store.ts'
@@ -25,6 +24,7 @@ import { statusStore } from '../store/status-store.ts'
 import type { Store } from '../store/store.ts'
 import type { SubscriptionState } from '../store/subscription-state.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { keyOf, keyOfData } from './key.ts'
 
 export interface BusProviderProps<Contract> {

@@ -1,4 +1,4 @@
-import { guard } from '../guard.ts'
+import { guard } from '../kit/guard.ts'
 
 /**
  * One call per frame for all stores, so that a framework renders once for what came to any of them. Frames don't come

@@ -1,6 +1,6 @@
-import type { Bus, EventHandler, IfStream, ReplayOptions } from '../bus/bus.ts'
-import type { ReceivedEvent } from '../bus/received-event.ts'
+import type { Bus, EventHandler, IfStream, ReplayOptions } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
 import { createStore, type Store } from './store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'

@@ -1,5 +1,5 @@
-import type { Bus, EventOf, StreamEventName, WithFilter } from '../bus/bus.ts'
-import type { ReceivedEvent } from '../bus/received-event.ts'
+import type { Bus, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import { createStore, type Store } from './store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 import { hasParams, readArgs, untyped } from './untyped-bus.ts'

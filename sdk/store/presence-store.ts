@@ -1,6 +1,6 @@
-import type { Bus } from '../bus/bus.ts'
+import type { Bus } from '../contract/bus.ts'
 import type { Presence } from '../presence/presence.ts'
-import type { Member } from '../protocol/presence.ts'
+import type { Member } from '../wire/presence-frames.ts'
 import { createStore, type Store } from './store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 

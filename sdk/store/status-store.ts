@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/bus.ts'
+import type { Bus } from '../contract/bus.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
 import type { Store } from './store.ts'
 

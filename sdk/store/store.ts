@@ -1,4 +1,4 @@
-import { guard } from '../guard.ts'
+import { guard } from '../kit/guard.ts'
 import { offNextFrame, onNextFrame } from './frame.ts'
 
 /** How long a subscription outlives its last listener, in ms: StrictMode and a change of page come back at once. */

@@ -1,5 +1,5 @@
-import type { StreamHandle } from '../bus/bus.ts'
-import { isSpanwireError, SpanwireError } from '../errors.ts'
+import type { StreamHandle } from '../contract/bus.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
 /** How a store's subscription is. */
 export interface SubscriptionState {

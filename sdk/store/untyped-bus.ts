@@ -1,5 +1,5 @@
-import type { Bus, Latest, LatestOptions, ReplayOptions, StreamHandle, StreamOnOptions } from '../bus/bus.ts'
-import type { ReceivedEvent } from '../bus/received-event.ts'
+import type { Bus, Latest, LatestOptions, ReplayOptions, StreamHandle, StreamOnOptions } from '../contract/bus.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 
 type Values = Readonly<Record<string, string>>
 

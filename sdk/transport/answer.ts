@@ -1,6 +1,6 @@
 /** What the answer to a request may say of the request. */
-import { SpanwireError } from '../errors.ts'
-import { parseHeaders } from '../protocol/headers.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { parseHeaders } from '../wire/headers.ts'
 import type { ConnectionStatus, TransportMessage } from './transport.ts'
 
 /** @throws SpanwireError `no-responders` if the answer is nats-server's word that nobody listens (ADR-1) */

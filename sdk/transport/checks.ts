@@ -1,6 +1,6 @@
 /** What every transport checks before it does anything. */
-import { SpanwireError } from '../errors.ts'
-import { isSubject, isSubjectFilter } from '../subject.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
 function check(isValid: (text: string) => boolean, text: string | undefined, what: string): void {
   if (text !== undefined && !isValid(text))

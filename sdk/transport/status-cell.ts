@@ -1,5 +1,5 @@
-import type { SpanwireError } from '../errors.ts'
-import { Listeners } from '../listeners.ts'
+import { Listeners } from '../kit/listeners.ts'
+import type { SpanwireError } from '../wire/errors.ts'
 import type { ConnectionState, ConnectionStatus } from './transport.ts'
 
 /** A transport's status and who listens to it. */

@@ -1,6 +1,6 @@
-import type { SpanwireErrorCode } from '../errors.ts'
-import type { HeaderFields } from '../protocol/header-fields.ts'
-import type { ServerMessage } from '../protocol/server-reader.ts'
+import type { SpanwireErrorCode } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
+import type { ServerMessage } from '../wire/server-reader.ts'
 
 /** A message as it came from the broker. */
 export type TransportMessage = ServerMessage

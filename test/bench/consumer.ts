@@ -5,10 +5,10 @@
  */
 import { connect as dial } from 'nats'
 import { z } from 'zod'
-import { consume } from '../../sdk/consumer.ts'
+import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents, type StandardSchema } from '../../sdk/index.ts'
-import { nats } from '../../sdk/nats.ts'
-import { ensureStreams } from '../../sdk/streams.ts'
+import { ensureStreams } from '../../sdk/streams/index.ts'
+import { nats } from '../../sdk/transport/nats/index.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { median } from './median.ts'
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { connect, defineEvents, type StandardSchema, webSocket } from '../../sdk/index.ts'
-import { encodeInfo, encodeMessage } from '../../sdk/protocol/server-op.ts'
+import { encodeInfo, encodeMessage } from '../../sdk/wire/server-op.ts'
 import { median } from './median.ts'
 
 const EVENTS = 500_000

@@ -1,7 +1,7 @@
 /** A browser's life: a page in real Chromium, and in real Firefox, behind a network that fails, and a publisher that never stops. */
 import process from 'node:process'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'

@@ -1,7 +1,7 @@
 /** What a page publishes while it is offline, over reloads and crashes of real Chromium, into a real stream. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'

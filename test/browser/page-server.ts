@@ -5,7 +5,7 @@ import { serveLocally } from '../support/serve-locally.ts'
 /** Serves an empty page with page-app.ts, from an origin of its own. */
 export async function servePage(): ReturnType<typeof serveLocally> {
   const { outputFiles } = await build({
-    entryPoints: ['page-app.ts', '../../sdk/share/shared-worker.ts'].map((path) =>
+    entryPoints: ['page-app.ts', '../../sdk/transport/shared/shared-worker.ts'].map((path) =>
       fileURLToPath(new URL(path, import.meta.url)),
     ),
     entryNames: '[name]',

@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'

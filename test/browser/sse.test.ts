@@ -1,6 +1,6 @@
 /** A browser's own EventSource at GET /events, on a real stream, behind a network that cuts and a bridge that restarts. */
 import { expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'

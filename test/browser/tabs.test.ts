@@ -1,7 +1,7 @@
 /** Tabs of real Chromium that share one connection, by a SharedWorker and without one. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import { isSkipped } from '../support/runtimes.ts'

@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const FOLDERS = ['sdk', 'bridge', 'worker', 'demo']
 
 /** The only files that may load a client of NATS. */
-const NATS_FILES = ['sdk/nats.ts', 'bridge/upstream/nats-client.ts']
+const NATS_FILES = ['sdk/transport/nats/index.ts', 'bridge/upstream/nats-client.ts']
 
 const sources = await readSources(...FOLDERS)
 
@@ -69,7 +69,7 @@ it('only named files load a client of NATS', () => {
 })
 
 it('only the hosts of the bridge know a runtime', () => {
-  const hosts = ['bridge/node.ts', 'bridge/bun.ts', 'bridge/deno.ts']
+  const hosts = ['bridge/hosts/node.ts', 'bridge/hosts/bun.ts', 'bridge/hosts/deno.ts', 'bridge/hosts/node-frames.ts']
   const wrong = violations(
     ({ path }, from) =>
       folderOf(path) === 'bridge' && !hosts.includes(path) && /^(node:|bun|ws$|@hono\/node)/.test(from),

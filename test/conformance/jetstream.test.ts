@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createUpstream } from '../../bridge/upstream/connect.ts'
-import { createEmbeddedBroker } from '../../bridge/upstream/embedded.ts'
+import { createEmbeddedBroker } from '../../bridge/broker/embedded.ts'
+import { createUpstream } from '../../bridge/hosts/upstream-url.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { jetstreamConformance } from './jetstream.ts'
 

@@ -1,8 +1,8 @@
 /** What every upstream with streams must keep: JetStream's API, as the hub, the SDK and stock clients use it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Upstream, UpstreamMessage } from '../../bridge/upstream/upstream.ts'
-import { encodeHeaders, parseHeaders } from '../../sdk/protocol/headers.ts'
-import { parseAckSubject } from '../../sdk/protocol/replay.ts'
+import { encodeHeaders, parseHeaders } from '../../sdk/wire/headers.ts'
+import { parseAckSubject } from '../../sdk/wire/replay-frames.ts'
 import { eventually } from '../support/eventually.ts'
 import { bytes, text, type UpstreamFixture } from './upstream.ts'
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type Bus, connect, defineEvents, event, SpanwireError } from '../../sdk/index.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 
 const events = defineEvents({

@@ -1,5 +1,5 @@
-import { serve } from '../../bridge/node.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { serve } from '../../bridge/hosts/node.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { behindProxy } from './behind-proxy.ts'

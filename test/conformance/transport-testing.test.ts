@@ -1,9 +1,9 @@
 /** The bridge in memory keeps what every transport keeps: an application's tests see no other behaviour than its users. */
 
 import { createBridge } from '../../bridge/bridge.ts'
+import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'
 import { createNetwork } from '../../bridge/testing/network.ts'
-import { createEmbeddedUpstream } from '../../bridge/upstream/embedded.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { transportConformance } from './transport.ts'
 
 const denied = { allow: ['>'], deny: ['denied.>'] }

@@ -1,5 +1,5 @@
-import { http } from '../../sdk/http.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { http } from '../../sdk/transport/http/index.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { startWorker } from '../support/workerd.ts'

@@ -1,5 +1,5 @@
 import { wsconnect } from '@nats-io/nats-core'
-import { fromNats } from '../../sdk/nats.ts'
+import { fromNats } from '../../sdk/transport/nats/index.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { behindProxy } from './behind-proxy.ts'
 import { transportConformance } from './transport.ts'

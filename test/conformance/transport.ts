@@ -1,8 +1,8 @@
 /** What every transport must keep: the semantics that sdk/transport/transport.ts states. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { OfflineOptions } from '../../sdk/connection/offline-queue.ts'
-import { parseHeaders } from '../../sdk/protocol/headers.ts'
+import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
 import type { Transport, TransportMessage, TransportSubscription } from '../../sdk/transport/transport.ts'
+import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'
 
 /** A way to NATS under test. Nobody may publish or subscribe to `denied.>`. */

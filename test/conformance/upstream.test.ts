@@ -1,5 +1,5 @@
-import { createUpstream } from '../../bridge/upstream/connect.ts'
-import { createEmbeddedBroker } from '../../bridge/upstream/embedded.ts'
+import { createEmbeddedBroker } from '../../bridge/broker/embedded.ts'
+import { createUpstream } from '../../bridge/hosts/upstream-url.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { upstreamConformance } from './upstream.ts'
 

@@ -1,7 +1,7 @@
 /** What every upstream must keep: the semantics that bridge/upstream/upstream.ts states. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Upstream, UpstreamMessage, UpstreamState } from '../../bridge/upstream/upstream.ts'
-import { encodeHeaders, parseHeaders } from '../../sdk/protocol/headers.ts'
+import { encodeHeaders, parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'
 
 /** A broker under test. */

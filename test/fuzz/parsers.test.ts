@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Framer } from '../../bridge/session/framer.ts'
 import { MessageReader } from '../../bridge/upstream/message-reader.ts'
-import { isSpanwireError } from '../../sdk/errors.ts'
-import { parseClientOp } from '../../sdk/protocol/client-op.ts'
-import { encodeError, encodeMessage } from '../../sdk/protocol/server-op.ts'
-import { createServerReader } from '../../sdk/protocol/server-reader.ts'
+import { parseClientOp } from '../../sdk/wire/client-op.ts'
+import { Framer } from '../../sdk/wire/client-reader.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
+import { encodeError, encodeMessage } from '../../sdk/wire/server-op.ts'
+import { createServerReader } from '../../sdk/wire/server-reader.ts'
 import { mutatedStream, toBytes, validStream } from './client-streams.ts'
 
 type Read = (chunks: readonly Uint8Array[]) => unknown[]

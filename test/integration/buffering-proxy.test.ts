@@ -1,7 +1,7 @@
 /** Server-Sent Events behind a real nginx: as its documentation sets it up, and told to gather whatever the bridge says. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { eventually } from '../support/eventually.ts'
 import { startNginx } from '../support/nginx.ts'
 import { isSkipped } from '../support/runtimes.ts'

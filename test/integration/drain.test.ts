@@ -1,10 +1,10 @@
 /** `drain` of a bus on a real server: acknowledgements and answers come by subscriptions, and are waited for. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
-import { nats } from '../../sdk/nats.ts'
-import { ensureStreams } from '../../sdk/streams.ts'
+import { ensureStreams } from '../../sdk/streams/index.ts'
+import { nats } from '../../sdk/transport/nats/index.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 

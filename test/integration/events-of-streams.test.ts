@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { SseReader } from '../support/sse-reader.ts'

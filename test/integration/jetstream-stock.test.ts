@@ -1,7 +1,7 @@
 import type { AckPolicy } from 'nats.ws'
 import { connect } from 'nats.ws'
 import { describe, expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 import { startWorker } from '../support/workerd.ts'
 

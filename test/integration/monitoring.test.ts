@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { startNatsServer } from '../support/nats-server.ts'

@@ -1,6 +1,6 @@
 /** Presence by the SDK, over two bridges on one real NATS, one of which is killed. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { type Bus, connect, defineEvents, type Presence } from '../../sdk/index.ts'
 import { connected } from '../security/live-bridge.ts'
 import { eventually } from '../support/eventually.ts'

@@ -1,6 +1,6 @@
 import { connect, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { connect, defineEvents, type Transport, webSocket } from '../../sdk/index.ts'
-import { nats } from '../../sdk/nats.ts'
+import { nats } from '../../sdk/transport/nats/index.ts'
 
 const events = defineEvents({ 'ask.{id}': z.object({}) })
 

@@ -1,7 +1,7 @@
 import { connect as dial, type JetStreamManager, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { type CursorStore, connect, defineEvents, event, type Gap, type StreamOnOptions } from '../../sdk/server.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'

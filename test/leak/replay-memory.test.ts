@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { connected } from '../security/live-bridge.ts'
 import { collectGarbage } from '../support/collect-garbage.ts'
 import { startNatsServer } from '../support/nats-server.ts'

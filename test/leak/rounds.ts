@@ -3,7 +3,7 @@
  * Prints the heap after the garbage of each round was collected, in bytes.
  */
 import type { Socket } from 'node:net'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { encodeFrame, openRawSocket } from '../bench/raw-socket.ts'
 import { openToAll } from '../support/open-to-all.ts'
 

@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { serve } from '../../bridge/node.ts'
+import { serve } from '../../bridge/hosts/node.ts'
 import { connect, defineEvents, event, type StandardSchema } from '../../sdk/index.ts'
-import { ensureStreams } from '../../sdk/streams.ts'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { ensureStreams } from '../../sdk/streams/index.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
@@ -89,7 +89,7 @@ describe('in every runtime', () => {
     const args = ['--conditions=react-server', '--input-type=module', '--eval', code]
     expect(await plain.run(process.execPath, ...args)).toBe('false false\n')
     // What has hooks is for the client, and says so before anything else.
-    const react = await readFile(join(plain.folder, 'node_modules/spanwire/dist/sdk/react.js'), 'utf8')
+    const react = await readFile(join(plain.folder, 'node_modules/spanwire/dist/sdk/react/index.js'), 'utf8')
     expect(react.split('\n')[0]).toMatch(/^'use client';?$/)
   })
 

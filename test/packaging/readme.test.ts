@@ -24,7 +24,7 @@ const RUN_HERE = [
 ]
 const RUN_ELSEWHERE = {
   'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
-  '../unit/react/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
+  '../unit/sdk/store/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
 
 /** The oldest that `spanwire/opentelemetry` takes: other tests have the newest. */

@@ -3,10 +3,10 @@
  * upstream is open (before that a PONG doesn't say that a subscription is live), drains when its standard input says
  * anything, and ends when that does.
  */
-import type { ServeOptions } from '../../bridge/server.ts'
+import type { ServeOptions } from '../../bridge/hosts/server.ts'
 
 const runtime = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'node'
-const { serve } = (await import(`../../bridge/${runtime}.ts`)) as typeof import('../../bridge/node.ts')
+const { serve } = (await import(`../../bridge/hosts/${runtime}.ts`)) as typeof import('../../bridge/hosts/node.ts')
 
 const server = await serve(JSON.parse(process.argv[2] ?? '') as ServeOptions)
 await server.bridge.hub.opened

@@ -3,8 +3,8 @@
  * Prints `ok` with what it saw, or fails. `by: 'http'` publishes and requests by fetch, to what a socket subscribes to.
  */
 import { z } from 'zod'
-import { http } from '../../sdk/http.ts'
 import { connect, defineEvents, event, isSpanwireError } from '../../sdk/server.ts'
+import { http } from '../../sdk/transport/http/index.ts'
 
 const events = defineEvents({
   'smoke.{run}.created': z.object({ total: z.number() }),

@@ -1,6 +1,6 @@
 /** The way around blocked WebSockets, on the runtimes that host a bridge. */
 import { describe, expect, it } from 'vitest'
-import { webSocket } from '../../sdk/transport/websocket.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { eventually } from '../support/eventually.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { startHost } from '../support/process-host.ts'

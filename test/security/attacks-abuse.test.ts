@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { SECRET } from '../support/token.ts'

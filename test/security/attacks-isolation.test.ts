@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { SECRET } from '../support/token.ts'
 import { connected, everything, LiveBridges, linesOf, post, refusal, sign, socketUrl } from './live-bridge.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { connect as dial, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import type { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { SECRET } from '../support/token.ts'
 import { connected, everything, LiveBridges, post, sign } from './live-bridge.ts'

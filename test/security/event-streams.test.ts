@@ -1,6 +1,6 @@
 /** Attacks on the routes that answer by Server-Sent Events: tokens in URLs, and the tunnel's key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { BridgeServer } from '../../bridge/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { eventually } from '../support/eventually.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { SECRET } from '../support/token.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createBridge } from '../../bridge/bridge.ts'
-import { createEmbeddedUpstream } from '../../bridge/upstream/embedded.ts'
+import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
 
 const time = { interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false }

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
-import { type BridgeServer, serve } from '../../bridge/node.ts'
-import type { ServeOptions } from '../../bridge/server.ts'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
+import type { ServeOptions } from '../../bridge/hosts/server.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { type NatsServer, type NatsServerOptions, startNatsServer } from '../support/nats-server.ts'

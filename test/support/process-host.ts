@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { ServeOptions } from '../../bridge/server.ts'
+import type { ServeOptions } from '../../bridge/hosts/server.ts'
 
 /** A JavaScript runtime that is not this process. */
 export type Runtime = 'bun' | 'deno' | 'node'

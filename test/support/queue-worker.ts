@@ -6,9 +6,9 @@
 import { appendFileSync } from 'node:fs'
 import process from 'node:process'
 import * as z from 'zod'
-import { consume } from '../../sdk/consumer.ts'
+import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents } from '../../sdk/index.ts'
-import { nats } from '../../sdk/nats.ts'
+import { nats } from '../../sdk/transport/nats/index.ts'
 
 const [url = '', log = '', ordered] = process.argv.slice(2)
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })

@@ -1,5 +1,5 @@
 /** A process that stores messages as fast as it can, and prints the sequence of each acknowledgement: for tests that kill it. */
-import { createEmbeddedUpstream } from '../../bridge/upstream/embedded.ts'
+import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'
 
 const [path = ''] = process.argv.slice(2)
 const upstream = createEmbeddedUpstream({ path })

@@ -1,8 +1,8 @@
 /** Misuse of a queue of work doesn't compile: `tsc` checks this file, nothing runs it. */
 import * as z from 'zod'
-import { consume } from '../../sdk/consumer.ts'
+import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents, event, type Transport } from '../../sdk/index.ts'
-import { tracedHandler } from '../../sdk/opentelemetry.ts'
+import { tracedHandler } from '../../sdk/opentelemetry/index.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function holds<_ extends true>(): void {}

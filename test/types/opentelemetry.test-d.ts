@@ -2,7 +2,7 @@
 import { type Context, trace } from '@opentelemetry/api'
 import * as z from 'zod'
 import { type Bus, connect, defineEvents, event, type StreamAck } from '../../sdk/index.ts'
-import { contextOf, traced } from '../../sdk/opentelemetry.ts'
+import { contextOf, traced } from '../../sdk/opentelemetry/index.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function holds<_ extends true>(): void {}

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SseSocket } from '../../sdk/transport/sse-socket.ts'
+import { SseSocket } from '../../sdk/transport/sse/sse-socket.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'

@@ -1,6 +1,6 @@
 /** What Node can do at all: a socket's plain write of one frame that was made before, for each client and turn. */
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { allocateMessage } from '../../../bridge/websocket-frame.ts'
+import { allocateMessage } from '../../../bridge/hosts/websocket-frame.ts'
 import { FloorGroups } from './floor-groups.ts'
 
 const groups = new FloorGroups<Socket, Buffer>(setImmediate, encode, (socket, frame) => void socket.write(frame))

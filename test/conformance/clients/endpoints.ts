@@ -1,4 +1,4 @@
-import { serve } from '../../../bridge/node.ts'
+import { serve } from '../../../bridge/hosts/node.ts'
 import { startFaultProxy } from '../../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
 import { AUDIT_SECRET, bridgeCredentials } from '../edge-protocol/targets.ts'

@@ -1,4 +1,4 @@
-import type { ConnectOptions } from '../../../sdk/protocol/client-op.ts'
+import type { ConnectOptions } from '../../../sdk/wire/client-op.ts'
 import type { RawClient } from './raw-client.ts'
 
 /** Credentials as a CONNECT carries them. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { closings } from '../../../bridge/session/closing.ts'
+import { closings } from '../../../bridge/session/close-reason.ts'
 import { audits } from './audits/index.ts'
 
 const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import { type ServeOptions, serve } from '../../../bridge/node.ts'
+import { type ServeOptions, serve } from '../../../bridge/hosts/node.ts'
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
 import type { AuditTarget, Credentials } from './audit.ts'
 

@@ -1,7 +1,7 @@
-import { matchesFilter } from '../../../sdk/subject.ts'
 import { closedError } from '../../../sdk/transport/checks.ts'
 import { StatusCell } from '../../../sdk/transport/status-cell.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../../../sdk/transport/transport.ts'
+import { matchesFilter } from '../../../sdk/wire/subject.ts'
 
 type Message = Omit<TransportMessage, 'time'>
 

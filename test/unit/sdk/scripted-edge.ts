@@ -1,4 +1,10 @@
-import { encodeHeaders } from '../../../sdk/protocol/headers.ts'
+import type {
+  ConnectionStatus,
+  SubscriptionHandler,
+  Transport,
+  TransportMessage,
+} from '../../../sdk/transport/transport.ts'
+import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
   parseReplay,
@@ -6,14 +12,8 @@ import {
   type ReplayStart,
   replayHeaders,
   replayStatus,
-} from '../../../sdk/protocol/replay.ts'
-import { matchesFilter } from '../../../sdk/subject.ts'
-import type {
-  ConnectionStatus,
-  SubscriptionHandler,
-  Transport,
-  TransportMessage,
-} from '../../../sdk/transport/transport.ts'
+} from '../../../sdk/wire/replay-frames.ts'
+import { matchesFilter } from '../../../sdk/wire/subject.ts'
 import { createMemoryTransport } from './memory-transport.ts'
 
 interface Follower {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SessionSnapshot } from '../../../bridge/session/snapshot.ts'
+import type { SessionSnapshot } from '../../../bridge/delivery/session-snapshot.ts'
 import type { HibernatableSocket, SyncStore } from '../../../worker/runtime.ts'
 import { Snapshots } from '../../../worker/snapshots.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { parseAckSubject } from '../../../../sdk/protocol/replay.ts'
+import { parseAckSubject } from '../../../../sdk/wire/replay-frames.ts'
 import type { Audit, AuditContext } from '../audit.ts'
 import { lines } from '../expectations.ts'
 import type { RawClient } from '../raw-client.ts'

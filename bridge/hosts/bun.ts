@@ -1,0 +1,126 @@
+import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import { atMost } from '../hub/at-most.ts'
+import {
+  type BridgeServer,
+  CLOSING_TIME,
+  cannotListen,
+  drainThen,
+  maxFrame,
+  openBridge,
+  type ServeOptions,
+  urlOf,
+} from './server.ts'
+
+export type { BridgeServer, ServeOptions } from './server.ts'
+
+/** The part of Bun that is used here, by its shape. */
+interface BunSocket {
+  readonly data: SocketData
+  send(bytes: Uint8Array): number
+  getBufferedAmount(): number
+  close(code?: number, reason?: string): void
+}
+
+interface SocketData {
+  readonly open: (socket: ClientSocket) => ClientConnection
+  connection?: ClientConnection
+}
+
+interface BunServer {
+  readonly port: number
+  upgrade(request: Request, options: { data: SocketData }): boolean
+  stop(closeConnections: boolean): Promise<void>
+}
+
+declare const Bun: {
+  serve(options: {
+    port: number
+    hostname: string
+    /** In s. */
+    idleTimeout: number
+    maxRequestBodySize: number
+    fetch(request: Request, server: BunServer): Response | undefined | Promise<Response | undefined>
+    websocket: {
+      perMessageDeflate: boolean
+      /** In s; 0 for never. */
+      idleTimeout: number
+      maxPayloadLength: number
+      backpressureLimit: number
+      open(socket: BunSocket): void
+      message(socket: BunSocket, message: string | Uint8Array): void
+      close(socket: BunSocket): void
+    }
+  }): BunServer
+}
+
+/** Seconds of silence before Bun cuts a request: longer than the longest `POST /request` waits. */
+const IDLE_TIMEOUT = 120
+
+/**
+ * Starts a bridge on Bun's own server. Resolves when it listens; the upstream is dialled in the background.
+ * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Bun's own error, such as EADDRINUSE
+ */
+export async function serve(options: ServeOptions): Promise<BridgeServer> {
+  const { port = 0, host = '127.0.0.1' } = options
+  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
+  const { maxPending } = bridge.hub.limits
+  let server: BunServer
+  try {
+    server = Bun.serve({
+      port,
+      hostname: host,
+      idleTimeout: IDLE_TIMEOUT,
+      maxRequestBodySize: 16 * 1024 * 1024,
+      fetch: (request, bun) => answer(request, bun),
+      websocket: {
+        perMessageDeflate: false,
+        // The bridge pings, and knows better than a timeout who is gone.
+        idleTimeout: 0,
+        maxPayloadLength: maxFrame(bridge.hub.limits),
+        // Past this Bun drops messages without a word; the hub ends a slow consumer well before.
+        backpressureLimit: 2 * maxPending,
+        open: (socket) => {
+          socket.data.connection = socket.data.open({
+            get unsent() {
+              return socket.getBufferedAmount()
+            },
+            send: (bytes) => void socket.send(bytes),
+            close: (code, reason) => socket.close(code, reason),
+          })
+        },
+        message: (socket, message) => socket.data.connection?.receive(toBytes(message)),
+        close: (socket) => socket.data.connection?.closed(),
+      },
+    })
+  } catch (cause) {
+    await release()
+    throw cannotListen(host, port, cause)
+  }
+
+  /** Bun wants no response at all for a request that it has upgraded. */
+  async function answer(request: Request, bun: BunServer): Promise<Response | undefined> {
+    let upgraded = false
+    const response = await bridge.app.fetch(request, {
+      upgrade: (open) => {
+        upgraded = bun.upgrade(request, { data: { open } })
+        return new Response(null, { status: upgraded ? 200 : 400 })
+      },
+    })
+    return upgraded ? undefined : response
+  }
+
+  const close = async () => {
+    bridge.close()
+    // What was answered a moment ago is on its way.
+    await atMost(CLOSING_TIME, server.stop(false))
+    await server.stop(true)
+    await release()
+  }
+  const drain = drainThen(bridge, close)
+  const { port: bound } = server
+  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+}
+
+function toBytes(message: string | Uint8Array): Uint8Array {
+  return typeof message === 'string' ? new TextEncoder().encode(message) : message
+}

@@ -1,0 +1,23 @@
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { createEmbeddedUpstream } from '../broker/embedded.ts'
+import { createNatsUpstream, type NatsUpstreamOptions } from '../upstream/nats.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+
+const EMBEDDED_FILE = 'embedded:'
+
+/**
+ * The upstream for an address: `nats://` and `tls://` by the package `nats`, `ws://` and `wss://` by `nats.ws`,
+ * `embedded` without any server, `embedded:/path/of/file.db` with streams that survive the process. Several servers of one cluster are parted by commas. Credentials may stand in the URL
+ * (`nats://user:pass@host`, `nats://token@host`) or in the options.
+ * @throws SpanwireError `invalid-argument` for any other address
+ */
+export function createUpstream(url: string, options: Omit<NatsUpstreamOptions, 'url'> = {}): Upstream {
+  if (url === 'embedded') return createEmbeddedUpstream()
+  if (url.startsWith(EMBEDDED_FILE)) return createEmbeddedUpstream({ path: url.slice(EMBEDDED_FILE.length) })
+  if (!/^\s*(nats|tls|wss?):\/\//.test(url))
+    throw new SpanwireError(
+      'invalid-argument',
+      "Not an upstream: use 'embedded', 'embedded:/path/of/file.db', or the URL of a NATS server: nats://, tls://, ws:// or wss://host:port.",
+    )
+  return createNatsUpstream({ ...options, url: url.split(',') })
+}

@@ -1,0 +1,49 @@
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+
+const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
+  'authentication-failed': 401,
+  'permission-denied': 403,
+  'stream-not-found': 404,
+  'stream-conflict': 409,
+  'stream-refused': 409,
+  'wrong-last-sequence': 412,
+  'payload-too-large': 413,
+  'rate-limited': 429,
+  'upstream-unavailable': 503,
+  'no-responders': 503,
+  timeout: 504,
+}
+
+/** Answers with `application/problem+json` (RFC 9457); `code` is the error's stable code. */
+export function problem(c: Context, error: SpanwireError, status = statuses[error.code] ?? 400): Response {
+  if (status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (status === 429 || error.code === 'upstream-unavailable') c.header('Retry-After', '1')
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: error.code,
+    status,
+    code: error.code,
+    detail: error.message,
+  })
+  return c.body(body, status, { 'Content-Type': 'application/problem+json' })
+}
+
+/** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
+export function toProblem(c: Context, error: unknown): Response {
+  if (error instanceof SpanwireError) return problem(c, error)
+  // Hono's own, of its middleware for keys.
+  if (error instanceof HTTPException && error.status < 500) {
+    return problem(c, new SpanwireError('authentication-failed', 'The key for this route is required.'))
+  }
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: 'Internal error',
+    status: 500,
+    code: 'request-refused',
+    detail: 'The bridge failed.',
+  })
+  return c.body(body, 500, { 'Content-Type': 'application/problem+json' })
+}

@@ -1,0 +1,100 @@
+import { Hono } from 'hono'
+import { toBase64 } from '../../sdk/wire/base64.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
+import type { Hub } from '../hub/hub.ts'
+import type { HostBindings } from './connect.ts'
+import type { FindToken } from './credentials.ts'
+import type { DialHub, HubLine } from './hub-line.ts'
+import { problem } from './problem.ts'
+import { encodeSse, SseBody, sseResponse } from './sse-body.ts'
+import { isTunnelKey, newTunnelKey, type Tunnels } from './tunnels.ts'
+
+/**
+ * In characters; the hub's own limit is 8 MiB, which are 11 of them. A client that posts PONGs and doesn't read would make
+ * the rest of it wait here without limit.
+ */
+const MAX_HELD = 16 * 1024 * 1024
+
+type TunnelApp = Hono<{ Bindings: HostBindings }>
+
+/**
+ * `GET /nats/stream`: the bytes that a WebSocket at `/nats` would carry to the client, as Server-Sent Events, for
+ * networks that let no WebSocket through. The first event says under which key `POST /nats/stream` takes the client's
+ * own bytes.
+ */
+export function tunnelStream(dial: DialHub, findToken: FindToken): TunnelApp {
+  const app: TunnelApp = new Hono()
+
+  app.get('/', async (c) => {
+    const key = newTunnelKey()
+    let line: HubLine | undefined
+    const body = new SseBody(c, () => line?.close())
+    body.write(encodeSse(JSON.stringify({ key }), 'tunnel'))
+    const handler = {
+      bytes: (bytes: Uint8Array) => {
+        body.write(encodeSse(toBase64(bytes)))
+        if (body.held <= MAX_HELD) return
+        line?.close()
+        body.abort()
+      },
+      closed: () => body.end(),
+    }
+    try {
+      line = await dial(c, handler, { token: findToken(c), tunnel: key })
+    } catch (error) {
+      body.gone()
+      throw error
+    }
+    return sseResponse(c, body, line)
+  })
+
+  return app
+}
+
+/**
+ * `POST /nats/stream`: bytes of the client, for the session that the header names: `<key> <number>`, numbered from 1.
+ * `GET /nats/stream` with an upgrade is for a Worker that answers a client's `GET` itself: a WebSocket as at `/nats`,
+ * whose session takes what is posted under the key in that header, too.
+ */
+export function tunnelInput(hub: Hub, tunnels: Tunnels, findToken: FindToken): TunnelApp {
+  const app: TunnelApp = new Hono()
+
+  app.post('/', async (c) => {
+    const [key, number] = (c.req.header(TUNNEL_HEADER) ?? '').split(' ')
+    if (!isTunnelKey(key) || !/^[1-9]\d{0,14}$/.test(number ?? '')) {
+      throw new SpanwireError(
+        'invalid-argument',
+        `${TUNNEL_HEADER} must be the tunnel's key and the number of the POST.`,
+      )
+    }
+    const bytes = new Uint8Array(await c.req.arrayBuffer())
+    try {
+      tunnels.receive(key, Number(number), bytes)
+    } catch (error) {
+      return problem(c, error as SpanwireError, 404)
+    }
+    return c.body(null, 204)
+  })
+
+  app.get('/', (c, next) => {
+    const { upgrade } = c.env ?? {}
+    const key = c.req.header(TUNNEL_HEADER)
+    if (!upgrade || !isTunnelKey(key) || c.req.header('Upgrade')?.toLowerCase() !== 'websocket') return next()
+    if (tunnels.has(key)) throw new SpanwireError('request-refused', 'There is a tunnel with this key.')
+    const token = findToken(c)
+    return upgrade((socket) => {
+      const connection = hub.open(socket, token)
+      tunnels.add(key, (bytes) => connection.receive(bytes))
+      return {
+        receive: (bytes) => connection.receive(bytes),
+        closed() {
+          tunnels.remove(key)
+          connection.closed()
+        },
+      }
+    })
+  })
+
+  return app
+}

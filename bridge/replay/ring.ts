@@ -1,0 +1,122 @@
+import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
+
+/** How much may be kept. */
+export interface RingLimits {
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** Memory shared by all rings of a hub, in bytes. */
+export class Budget {
+  readonly #max: number
+  #used = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  take(bytes: number): void {
+    this.#used += bytes
+  }
+
+  get isOver(): boolean {
+    return this.#used > this.#max
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#used + bytes <= this.#max
+  }
+}
+
+/** What a message takes in memory, about. */
+export function sizeOf({ subject, headerBlock, payload }: StoredMessage): number {
+  return 200 + subject.length + (headerBlock?.length ?? 0) + payload.length
+}
+
+/** The newest messages of a filter: all that there were from sequence `floor` to `head`. */
+export class Ring {
+  readonly #limits: RingLimits
+  readonly #budget: Budget
+  #messages: StoredMessage[] = []
+  #bytes = 0
+  #missing: SequenceRanges = []
+  floor: number
+  head: number
+
+  /** @param next the first sequence that may be added */
+  constructor(next: number, limits: RingLimits, budget: Budget) {
+    this.#limits = limits
+    this.#budget = budget
+    this.floor = next
+    this.head = next - 1
+  }
+
+  get messages(): readonly StoredMessage[] {
+    return this.#messages
+  }
+
+  /** Sequences between floor and head that the stream lost before they came here. */
+  get missing(): SequenceRanges {
+    return this.#missing
+  }
+
+  /** Index of the first message from a sequence on. */
+  indexFrom(seq: number): number {
+    let low = 0
+    let high = this.#messages.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#messages[middle] as StoredMessage).seq < seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  add(message: StoredMessage): void {
+    this.#messages.push(message)
+    this.#take(sizeOf(message))
+    this.head = message.seq
+    // A quarter at a time, so that a full ring doesn't move its whole content for each message.
+    if (this.#isFull) this.#drop(Math.max(1, this.#messages.length >> 2))
+  }
+
+  /** The stream lost these, which are after all that is here. */
+  skip(missing: SequenceRanges): void {
+    if (missing.length > 0) this.#missing = [...this.#missing, ...missing]
+  }
+
+  /** Puts what lies right below the floor in front, if there is room for it. Returns whether there was. */
+  prepend(from: number, messages: readonly StoredMessage[], missing: SequenceRanges): boolean {
+    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const { messages: most, bytes: mostBytes } = this.#limits
+    if (messages.length + this.#messages.length > most || bytes + this.#bytes > mostBytes) return false
+    if (!this.#budget.hasRoomFor(bytes)) return false
+    this.#messages = [...messages, ...this.#messages]
+    this.#take(bytes)
+    this.#missing = [...missing, ...this.#missing]
+    this.floor = from
+    return true
+  }
+
+  clear(): void {
+    this.#drop(this.#messages.length)
+  }
+
+  get #isFull(): boolean {
+    const { messages, bytes } = this.#limits
+    return this.#messages.length > messages || this.#bytes > bytes || this.#budget.isOver
+  }
+
+  #drop(count: number): void {
+    const dropped = this.#messages.splice(0, count)
+    this.#take(-dropped.reduce((sum, message) => sum + sizeOf(message), 0))
+    this.floor = (dropped.at(-1)?.seq ?? this.floor - 1) + 1
+    this.#missing = clip(this.#missing, this.floor, Number.MAX_SAFE_INTEGER)
+  }
+
+  #take(bytes: number): void {
+    this.#bytes += bytes
+    this.#budget.take(bytes)
+  }
+}

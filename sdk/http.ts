@@ -1,2 +1,0 @@
-/** Publishing and requesting by `fetch`: `connect({ transport: http({ url, token }), events })`. */
-export { type HttpOptions, http } from './transport/http.ts'

@@ -1,6 +1,0 @@
-/**
- * Spanwire in OpenTelemetry's traces: a bus whose events carry the trace they belong to. Needs the package
- * `@opentelemetry/api`; what is recorded, and where it goes, is what the application has registered with it.
- */
-export { contextOf } from './opentelemetry/propagation.ts'
-export { type TracedOptions, traced, tracedHandler } from './opentelemetry/traced.ts'

@@ -1,0 +1,133 @@
+import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
+import { ID_HEADER, NATS_HEADERS } from '../../wire/header-names.ts'
+import { encodeHeaders, type HeaderFields } from '../../wire/headers.ts'
+import { checkSubject } from '../checks.ts'
+import { StatusCell } from '../status-cell.ts'
+import type { Transport, TransportMessage } from '../transport.ts'
+
+export interface HttpOptions {
+  /** A bridge's address, such as `https://bridge.example.com`. */
+  readonly url: string | URL
+  /** Sent as a Bearer token; a function is asked for each request. */
+  readonly token?: string | (() => string | Promise<string>)
+  /** How long to wait for the bridge, in ms. Default 10,000; a request has its own timeout, and this in addition. */
+  readonly timeout?: number
+  /** Default: the runtime's own. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+interface Answer {
+  readonly headers: Headers
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+/**
+ * Publishes and requests by `fetch` against a bridge, without a socket: for edge functions that live for milliseconds.
+ * It can't subscribe. Nothing waits for a network that is away: `publish` rejects with `connection-refused`.
+ * Source: bridge/PROTOCOL.md, HTTP.
+ * @throws SpanwireError `invalid-argument` for a URL of another scheme
+ */
+export function http({ url, token, timeout: patience = 10_000, fetch = globalThis.fetch }: HttpOptions): Transport {
+  const base = String(url).replace(/\/$/, '')
+  // A page may leave out its own origin.
+  if (!/^(https?:\/)?\//i.test(base))
+    throw new SpanwireError('invalid-argument', `${base} is no address of a bridge: give one of https or http.`)
+  const cell = new StatusCell('open')
+  const closed = new AbortController()
+  const underway = new Set<Promise<unknown>>()
+  const closedError = () => new SpanwireError('connection-closed', 'This client was closed: make a new one.')
+
+  function post(...given: Parameters<typeof exchange>): Promise<Answer> {
+    const answer = exchange(...given)
+    const over = () => void underway.delete(answer)
+    underway.add(answer)
+    answer.then(over, over)
+    return answer
+  }
+
+  async function exchange(
+    path: string,
+    body: Uint8Array,
+    fields: HeaderFields = [],
+    patience: number,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), MAX_TIMER))
+    const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
+    let answered = false
+    try {
+      over.throwIfAborted()
+      const id = fields.find(([name]) => name === ID_HEADER)?.[1]
+      const bearer = typeof token === 'function' ? await unless(over, token()) : token
+      const response = await fetch(base + path, {
+        method: 'POST',
+        body: body as Uint8Array<ArrayBuffer>,
+        headers: {
+          'Content-Type': 'application/octet-stream',
+          [NATS_HEADERS]: encodeURIComponent(JSON.stringify(fields)),
+          ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
+          ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+        },
+        signal: over,
+      })
+      answered = true
+      if (response.ok) return { headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) }
+      const { code, detail }: { code?: SpanwireErrorCode; detail?: string } = await response.json().catch(() => ({}))
+      throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`)
+    } catch (cause) {
+      if (closed.signal.aborted) throw closedError()
+      if (signal?.aborted) throw new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause })
+      if (limit.aborted) throw new SpanwireError('timeout', `The bridge didn't answer within ${patience} ms.`)
+      if (cause instanceof SpanwireError) throw cause
+      throw answered
+        ? new SpanwireError('connection-lost', 'The answer broke off: it may have been carried out.', { cause })
+        : new SpanwireError('connection-refused', "The bridge can't be reached: check the URL.", { cause })
+    }
+  }
+
+  const close = async () => {
+    closed.abort()
+    cell.set('closed', closedError())
+  }
+  return {
+    edge: true,
+    get status() {
+      return cell.status
+    },
+    onStatus: (listener) => cell.listen(listener),
+    async publish(subject, payload, { headers, signal, reply } = {}) {
+      checkSubject(subject)
+      if (reply !== undefined) throw new SpanwireError('unsupported', "HTTP can't carry a reply subject: use request.")
+      await post(`/publish/${encodeURIComponent(subject)}`, payload, headers, patience, signal)
+    },
+    async request(subject, payload, { headers, timeout, signal }) {
+      checkSubject(subject)
+      const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.max(1, Math.ceil(timeout))}`
+      const answer = await post(path, payload, headers, timeout + patience, signal)
+      const text = answer.headers.get(NATS_HEADERS)
+      const message: TransportMessage = { subject, payload: answer.body, time: Date.now() }
+      return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message
+    },
+    subscribe() {
+      throw new SpanwireError('unsupported', "HTTP can't receive events: connect with the bridge's URL instead.")
+    },
+    flush: async () => {
+      if (closed.signal.aborted) throw closedError()
+      await Promise.allSettled(underway)
+    },
+    async drain() {
+      await Promise.allSettled(underway)
+      await close()
+    },
+    close,
+  }
+}
+
+/** Rejects if the signal is aborted first. */
+function unless<T>(over: AbortSignal, work: T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    over.addEventListener('abort', () => reject(over.reason), { once: true })
+    Promise.resolve(work).then(resolve, reject)
+  })
+}

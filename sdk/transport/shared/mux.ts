@@ -1,0 +1,183 @@
+import { decode, encodeFrame } from '../../wire/bytes.ts'
+import { encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
+import { encodeError, encodeMessage } from '../../wire/server-op.ts'
+import { createServerReader } from '../../wire/server-reader.ts'
+import { detour } from '../sse/sse.ts'
+import type { LinkSocket } from '../websocket/link.ts'
+import { type Ending, type Port, toBuffer } from './port.ts'
+
+/** One connection for many tabs. */
+export interface Mux {
+  /** Takes a tab in. */
+  join(port: Port): void
+  /** The tab is gone. */
+  leave(port: Port): void
+}
+
+/** A tab, and the sids of its subscriptions. */
+interface Tab {
+  readonly port: Port
+  readonly id: number
+  readonly sids: Set<string>
+  /** Those of them that were ended since its last PING: what was on its way comes before the PONG. */
+  over: string[]
+  connected: boolean
+}
+
+/** Who waits for a PONG, undefined if it is gone; and what is over with it. */
+interface Ping {
+  readonly tab: Tab | undefined
+  readonly over: readonly string[]
+}
+
+/**
+ * Carries the NATS protocol of many clients over one connection: their sids are told apart, a PONG goes to who has sent the
+ * PING, what is said to all goes to all. The first tab's CONNECT opens the connection, so all tabs must be of the same
+ * user; fresh tokens of any tab are passed on. When the connection is lost all tabs are told, and come again.
+ */
+export function createMux(url: string, via: string | undefined): Mux {
+  const tabs = new Map<Port, Tab>()
+  /** In the order in which they were sent. */
+  let pings: Ping[] = []
+  let socket: LinkSocket | undefined
+  let dialling = false
+  let connected = false
+  let info: Uint8Array | undefined
+  let failures = 0
+  let lastId = 0
+
+  const say = ({ port }: Tab, bytes: Uint8Array) => port.post(toBuffer(bytes))
+  const write = (bytes: Uint8Array) => socket?.send(bytes as Uint8Array<ArrayBuffer>)
+
+  async function dial(): Promise<void> {
+    dialling = true
+    let next: LinkSocket | undefined
+    try {
+      // The same way around as a client of its own would find.
+      next = (via === 'websocket' ? undefined : await detour(url, via, failures)) ?? (new WebSocket(url) as LinkSocket)
+    } catch {
+      lost({ code: 1006, reason: '' })
+    }
+    dialling = false
+    if (!next) return
+    if (tabs.size === 0) return next.close()
+    const current = next
+    socket = current
+    socket.binaryType = 'arraybuffer'
+    const read = createServerReader({
+      message(sid, { subject, reply, headerBlock, payload }) {
+        const dot = sid.indexOf('.')
+        const own = sid.slice(dot + 1)
+        for (const tab of tabs.values()) {
+          if (`${tab.id}` === sid.slice(0, dot) && tab.sids.has(own))
+            say(tab, encodeMessage(subject, own, payload.slice(), reply, headerBlock))
+        }
+      },
+      operation(verb, text) {
+        if (verb === 'PING') write(encodeFrame('PONG'))
+        else if (verb === 'PONG') answer(pings.shift())
+        else if (verb === 'INFO') greet(encodeFrame(`INFO ${text}`))
+        else if (verb === '-ERR') for (const tab of tabs.values()) say(tab, encodeError(text))
+      },
+    })
+    socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
+      try {
+        if (socket === current) read(new Uint8Array(data))
+      } catch {
+        current.close()
+        lost({ code: 1002, reason: 'no NATS' })
+      }
+    }
+    socket.onclose = (ending: Ending) => {
+      if (socket === current) lost({ code: ending.code, reason: ending.reason })
+    }
+  }
+
+  function answer({ tab, over }: Ping = { tab: undefined, over: [] }): void {
+    failures = 0
+    if (!tab) return
+    for (const sid of over) tab.sids.delete(sid)
+    say(tab, encodeFrame('PONG'))
+  }
+
+  function greet(next: Uint8Array): void {
+    info = next
+    for (const tab of tabs.values()) say(tab, next)
+  }
+
+  function lost(closed: Ending): void {
+    failures++
+    const all = [...tabs.keys()]
+    tabs.clear()
+    forget()
+    for (const port of all) port.post({ closed })
+  }
+
+  function forget(): void {
+    socket = info = undefined
+    connected = false
+    pings = []
+  }
+
+  /** One operation of a tab; `frame` is all of it. */
+  function perform(tab: Tab, line: string, frame: Uint8Array): void {
+    const [verb, ...args] = line.split(' ')
+    const last = args.at(-1) ?? ''
+    switch (verb) {
+      case 'CONNECT':
+        // A tab's first says what the connection knows; a later one brings a fresh token.
+        if (!connected || tab.connected) write(frame)
+        connected = tab.connected = true
+        return
+      case 'SUB':
+        tab.sids.add(last)
+        return write(encodeSubscribe(args[0] as string, `${tab.id}.${last}`, args[2] && args[1]))
+      case 'UNSUB':
+        tab.over.push(args[0] as string)
+        return write(encodeUnsubscribe(`${tab.id}.${args[0]}`))
+      case 'PING':
+        pings.push({ tab, over: tab.over.splice(0) })
+        return write(frame)
+      case 'PUB':
+      case 'HPUB':
+        return write(frame)
+    }
+  }
+
+  function take(tab: Tab, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(10, at) + 1
+      const line = decode(bytes.subarray(at, end)).trimEnd()
+      const size = /^H?PUB /.test(line) ? Number(line.slice(line.lastIndexOf(' ') + 1)) + 2 : 0
+      perform(tab, line, bytes.slice(at, end + size))
+      at = end + size
+    }
+  }
+
+  return {
+    join(port) {
+      const tab: Tab = { port, id: ++lastId, sids: new Set(), over: [], connected: false }
+      tabs.set(port, tab)
+      port.receive = (message) => {
+        if (message instanceof ArrayBuffer) {
+          if (tabs.get(port) === tab) take(tab, new Uint8Array(message))
+        } else if ('closed' in message) {
+          this.leave(port)
+        }
+      }
+      if (info) say(tab, info)
+      else if (!socket && !dialling) void dial()
+    },
+    leave(port) {
+      const tab = tabs.get(port)
+      if (!tab) return
+      tabs.delete(port)
+      pings = pings.map((ping) => (ping.tab === tab ? { tab: undefined, over: [] } : ping))
+      for (const sid of tab.sids) write(encodeUnsubscribe(`${tab.id}.${sid}`))
+      if (tabs.size > 0) return
+      const last = socket
+      forget()
+      last?.close()
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { TUNNEL_HEADER } from '../../wire/header-names.ts'
+
+/** In bytes: what one POST carries, beside one frame that may be larger. */
+const MAX_POST = 512 * 1024
+/** How long to wait before a POST that got no answer is sent again, in ms. */
+const RETRY_DELAY = 250
+const MAX_RETRIES = 20
+
+/**
+ * What a link uses of a WebSocket, over plain HTTP: a bridge's bytes come as Server-Sent Events, ours go by POST, one at
+ * a time and numbered, so that one which is sent again is not carried out again.
+ * Source: bridge/PROTOCOL.md, HTTP.
+ */
+export class SseSocket {
+  binaryType = 'arraybuffer'
+  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null = null
+  onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null = null
+  readonly #url: URL
+  readonly #ending = new AbortController()
+  #key = ''
+  #waiting: Uint8Array[] = []
+  #posting = false
+  #posted = 0
+  #closed = false
+
+  /** @param url the WebSocket's */
+  constructor(url: string) {
+    this.#url = new URL(url.replace(/^ws/, 'http'))
+    this.#url.pathname = `${this.#url.pathname.replace(/\/$/, '')}/stream`
+    // What is posted must come to the hub that holds the session.
+    if (!this.#url.searchParams.has('client')) this.#url.searchParams.set('client', crypto.randomUUID())
+    this.#read().then(
+      () => this.#close(1000, ''),
+      () => this.#close(1006, ''),
+    )
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#closed) return
+    this.#waiting.push(bytes)
+    void this.#post()
+  }
+
+  close(): void {
+    this.#close(1000, '')
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waiting = []
+    this.#ending.abort()
+    // As a WebSocket: never from within close().
+    setTimeout(() => this.onclose?.({ code, reason }))
+  }
+
+  async #read(): Promise<void> {
+    const { body, ok } = await fetch(this.#url, {
+      headers: { Accept: 'text/event-stream' },
+      cache: 'no-store',
+      signal: this.#ending.signal,
+    })
+    if (!ok || !body) throw undefined
+    const reader = body.getReader()
+    const decoder = new TextDecoder()
+    let text = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      text += decoder.decode(value, { stream: true })
+      const end = text.lastIndexOf('\n') + 1
+      if (end === 0) continue
+      for (const line of text.slice(0, end).split('\n')) {
+        if (line.startsWith('data: ')) this.#take(line.slice(6))
+      }
+      text = text.slice(end)
+    }
+  }
+
+  #take(data: string): void {
+    if (this.#closed) return
+    if (this.#key === '') {
+      this.#key = JSON.parse(data).key
+      void this.#post()
+    } else {
+      this.onmessage?.({ data: Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer })
+    }
+  }
+
+  async #post(): Promise<void> {
+    if (this.#posting || this.#key === '') return
+    this.#posting = true
+    // What is sent in the same turn goes together.
+    await undefined
+    while (this.#waiting.length > 0) {
+      if (!(await this.#deliver(new Blob(this.#next() as BlobPart[])))) return this.#close(1006, '')
+    }
+    this.#posting = false
+  }
+
+  /** What goes with the next POST: as much as it carries, and at least one. */
+  #next(): Uint8Array[] {
+    let count = 0
+    for (let size = 0; count < this.#waiting.length; count++) {
+      size += (this.#waiting[count] as Uint8Array).length
+      if (size > MAX_POST && count > 0) break
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  /** Until it is answered; the bridge knows by its number whether it had it. */
+  async #deliver(body: Blob): Promise<boolean> {
+    const number = ++this.#posted
+    for (let attempt = 0; attempt < MAX_RETRIES && !this.#closed; attempt++) {
+      try {
+        const { status } = await fetch(this.#url, {
+          method: 'POST',
+          body,
+          headers: { [TUNNEL_HEADER]: `${this.#key} ${number}` },
+          signal: this.#ending.signal,
+        })
+        // A proxy on the way may fail for a moment.
+        if (status < 500) return status === 204
+      } catch {}
+      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY))
+    }
+    return false
+  }
+}

@@ -1,0 +1,48 @@
+/** Header blocks with a status: what servers write and read. */
+
+import { CRLF } from './bytes.ts'
+import { SpanwireError } from './errors.ts'
+import { encodeFields, type HeaderFields, readFields, trimBlanks, VERSION } from './header-fields.ts'
+
+export type { HeaderFields }
+
+/** A parsed header block. `status` and `description` are set on status messages, such as 503 No Responders. */
+export interface HeaderBlock {
+  readonly status?: number
+  readonly description?: string
+  readonly fields: HeaderFields
+}
+
+const FIRST_LINE = /^NATS\/1\.0(?:[ \t]+(\d{3})(?![^ \t])(.*))?$/
+// A byte order mark is part of the block here, not something to drop.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * Writes a `NATS/1.0` header block (ADR-4).
+ * @throws SpanwireError `invalid-header` for a name or value that would break the block
+ */
+export function encodeHeaders(fields: HeaderFields, status?: number, description?: string): Uint8Array {
+  return encodeFields(
+    fields,
+    status === undefined ? VERSION : `${VERSION} ${status}${description ? ` ${description}` : ''}`,
+  )
+}
+
+/**
+ * Reads a header block (ADR-4).
+ * @throws SpanwireError `protocol-violation` if it is not one
+ */
+export function parseHeaders(bytes: Uint8Array): HeaderBlock {
+  const [line = ''] = decoder.decode(bytes).split(CRLF, 1)
+  const first = FIRST_LINE.exec(trimBlanks(line))
+  if (!first)
+    throw new SpanwireError(
+      'protocol-violation',
+      'A header block must begin with NATS/1.0 and may go on with a status.',
+    )
+  const [, status, description] = first
+  const fields = readFields(bytes)
+  return status === undefined
+    ? { fields }
+    : { status: Number(status), description: trimBlanks(description as string), fields }
+}

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest'
+import { RateMeter } from '../../../../bridge/auth/rate-meter.ts'
+
+const rate = { messages: 100, bytes: 10_000 }
+const taken = (meter: RateMeter, now: number) => {
+  let count = 0
+  while (meter.take(1, now)) count++
+  return count
+}
+
+it('lets one second of it through at once, then the rate', () => {
+  const meter = new RateMeter(rate, 0)
+  expect(taken(meter, 0)).toBe(100)
+  expect(taken(meter, 500)).toBe(50)
+  expect(taken(meter, 60_000)).toBe(100)
+})
+
+it('counts bytes as it counts messages', () => {
+  const meter = new RateMeter(rate, 0)
+  expect(meter.take(10_001, 0)).toBe(false)
+  expect(meter.take(10_000, 0)).toBe(true)
+  expect(meter.take(1, 0)).toBe(false)
+})
+
+it('being held earns no burst', () => {
+  const meter = new RateMeter(rate, 0)
+  meter.suspend(1_000)
+  expect([0, 500, 999].map((now) => taken(meter, now))).toEqual([0, 0, 0])
+  expect(taken(meter, 1_100)).toBe(10)
+})

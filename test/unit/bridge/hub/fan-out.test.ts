@@ -1,0 +1,111 @@
+/** What fan-out costs, counted: subscriptions at the broker, encodings, writes. */
+import fc from 'fast-check'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { allocateMessage } from '../../../../bridge/hosts/websocket-frame.ts'
+import { bridgeFor, ScriptedClient, settle } from '../session/scripted-client.ts'
+
+afterEach(() => vi.useRealTimers())
+
+const subscribe = 'CONNECT {"verbose":false,"no_responders":true,"headers":true}\r\nSUB a.* 1\r\nPING\r\n'
+const publish = (upstream: { publish(message: object): void }, subject: string, count: number) => {
+  for (let n = 0; n < count; n++) upstream.publish({ subject, payload: new TextEncoder().encode(`${n}`) })
+}
+
+describe('many subscribers of one filter', () => {
+  it('10,000 clients are one subscription at the broker', async () => {
+    const { bridge, upstream } = bridgeFor()
+    const subscribed = vi.spyOn(upstream, 'subscribe')
+    const clients = Array.from({ length: 10_000 }, () => new ScriptedClient(bridge))
+    for (const client of clients) client.send(subscribe)
+    await settle()
+    expect(bridge.hub.stats).toMatchObject({ connections: 10_000, subscriptions: 10_000, upstreamSubscriptions: 1 })
+    expect(subscribed.mock.calls.filter(([filter]) => filter === 'a.*').length).toBe(1)
+    for (const client of clients) client.connection.closed()
+    expect(bridge.hub.stats).toMatchObject({ connections: 0, subscriptions: 0, upstreamSubscriptions: 0 })
+  }, 30_000)
+
+  it('a turn of 100 messages is one write for each client, of bytes that were encoded once', async () => {
+    const { bridge, upstream } = bridgeFor()
+    const clients = Array.from({ length: 200 }, () => new ScriptedClient(bridge))
+    for (const client of clients) client.send(subscribe)
+    for (const client of clients) await client.turn()
+    publish(upstream, 'a.b', 100)
+    await settle()
+    bridge.hub.turn.flush()
+    for (const { sends } of clients) expect(sends.length).toBe(1)
+    expect(new Set(clients.map(({ sends }) => sends[0])).size).toBe(1)
+    const text = new TextDecoder().decode(clients[0]?.sends[0])
+    expect(text.match(/^MSG a\.b 1 \d+\r$/gm)?.length).toBe(100)
+  })
+})
+
+describe('a flush window', () => {
+  const connected = async (bridge: ReturnType<typeof bridgeFor>['bridge']) => {
+    const client = new ScriptedClient(bridge)
+    client.send(subscribe)
+    await client.until('PONG')
+    return client
+  }
+  /** Only the hub's own timers are the test's: what is under way goes on. */
+  const fakeTimers = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const heard = (client: ScriptedClient) => client.sends.splice(0).map((bytes) => new TextDecoder().decode(bytes))
+
+  it('gathers messages of several turns into one write', async () => {
+    const { bridge, upstream } = bridgeFor({ flushWindow: 10 })
+    const clients = [await connected(bridge), await connected(bridge)] as const
+    fakeTimers()
+    for (let turn = 0; turn < 3; turn++) {
+      publish(upstream, 'a.b', 2)
+      await settle()
+      bridge.hub.turn.flush()
+    }
+    expect(clients.map(({ sends }) => sends.length)).toEqual([0, 0])
+    vi.advanceTimersByTime(10)
+    expect(clients.map(({ sends }) => sends.length)).toEqual([1, 1])
+    expect(clients[0].sends[0]).toBe(clients[1].sends[0])
+    expect(heard(clients[0])[0]?.match(/^MSG/gm)?.length).toBe(6)
+  })
+
+  it('keeps the order: what can’t wait takes along what does', async () => {
+    const { bridge, upstream } = bridgeFor({ flushWindow: (filter) => (filter.startsWith('a.') ? 50 : 0) })
+    const client = await connected(bridge)
+    client.send('SUB now 2\r\nSUB _INBOX.x.> 3\r\n')
+    await client.turn()
+    fakeTimers()
+    publish(upstream, 'a.b', 1)
+    await settle()
+    bridge.hub.turn.flush()
+    expect(client.sends).toEqual([])
+    publish(upstream, 'now', 1)
+    await settle()
+    bridge.hub.turn.flush()
+    expect(heard(client).join('')).toBe('MSG a.b 1 1\r\n0\r\nMSG now 2 1\r\n0\r\n')
+    publish(upstream, 'a.b', 1)
+    await settle()
+    client.send('PING\r\n')
+    expect(await client.turn()).toBe('MSG a.b 1 1\r\n0\r\nPONG\r\n')
+    vi.advanceTimersByTime(50)
+    expect(client.sends).toEqual([])
+  })
+
+  it('is 0 to 50 ms', () => {
+    for (const flushWindow of [-1, 51, Number.NaN])
+      expect(() => bridgeFor({ flushWindow })).toThrow(/flushWindow is .*: it must be 0 to 50 ms/)
+  })
+})
+
+describe('a WebSocket message of the Node host', () => {
+  it('is as RFC 6455 has it, at every size', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(65_535, 65_536, 70_000)), (size) => {
+        const frame = allocateMessage(size, (length) => new Uint8Array(length))
+        const view = new DataView(frame.buffer)
+        expect(frame[0]).toBe(0x82)
+        const length = frame[1] === 126 ? view.getUint16(2) : frame[1] === 127 ? Number(view.getBigUint64(2)) : frame[1]
+        expect(length).toBe(size)
+        const head = frame[1] === 126 ? 4 : frame[1] === 127 ? 10 : 2
+        expect(frame.length).toBe(head + size)
+      }),
+    )
+  })
+})

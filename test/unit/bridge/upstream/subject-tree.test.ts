@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { SubjectTree } from '../../../../bridge/upstream/subject-tree.ts'
+import { matchesFilter } from '../../../../sdk/wire/subject.ts'
+
+const token = fc.constantFrom('a', 'b', 'c', '__proto__', 'é')
+const subject = fc.array(token, { minLength: 1, maxLength: 5 }).map((tokens) => tokens.join('.'))
+const filter = fc
+  .tuple(fc.array(fc.oneof(token, fc.constant('*')), { minLength: 1, maxLength: 5 }), fc.boolean())
+  .map(([tokens, open]) => [...tokens, ...(open ? ['>'] : [])].join('.'))
+
+describe('SubjectTree', () => {
+  it('finds exactly the filters that match, also after some were taken out', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(filter, fc.boolean()), { maxLength: 30 }), subject, (entries, subject) => {
+        const tree = new SubjectTree<number>()
+        for (const [id, [filter]] of entries.entries()) tree.add(filter, id)
+        entries.forEach(([filter, gone], id) => {
+          if (gone) expect(tree.delete(filter, id)).toBe(true)
+        })
+        const kept = entries.map(([filter, gone], id) => ({ filter, gone, id })).filter(({ gone }) => !gone)
+        const expected = kept.filter(({ filter }) => matchesFilter(filter, subject)).map(({ id }) => id)
+        expect(tree.match(subject).sort((a, b) => a - b)).toEqual(expected)
+        expect(tree.size).toBe(kept.length)
+        expect(tree.values().sort((a, b) => a - b)).toEqual(kept.map(({ id }) => id))
+      }),
+    )
+  })
+
+  it('keeps a filter whose neighbours are taken out, and forgets branches that nothing needs', () => {
+    const tree = new SubjectTree<string>()
+    tree.add('a.b', 'short')
+    tree.add('a.b.c', 'long')
+    expect(tree.delete('a.b.c', 'long')).toBe(true)
+    expect(tree.delete('a.b.c', 'long')).toBe(false)
+    expect(tree.match('a.b')).toEqual(['short'])
+    expect(tree.delete('a.b', 'short')).toBe(true)
+    expect(tree.values()).toEqual([])
+  })
+
+  it('counts a value once when it is added twice under one filter', () => {
+    const tree = new SubjectTree<string>()
+    tree.add('a', 'x')
+    tree.add('a', 'x')
+    expect(tree.size).toBe(1)
+    expect(tree.match('a')).toEqual(['x'])
+  })
+
+  it('does not find a value twice when a subject holds a wildcard token', () => {
+    const tree = new SubjectTree<string>()
+    tree.add('a.*', 'any')
+    tree.add('a.>', 'rest')
+    expect(tree.match('a.*').sort()).toEqual(['any', 'rest'])
+    expect(tree.match('a.>').sort()).toEqual(['any', 'rest'])
+  })
+})

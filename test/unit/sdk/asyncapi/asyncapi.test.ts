@@ -1,0 +1,129 @@
+import specs from '@asyncapi/specs'
+import { Ajv } from 'ajv'
+import * as fc from 'fast-check'
+import * as v from 'valibot'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { type AsyncApiOptions, toAsyncApi } from '../../../../sdk/asyncapi/index.ts'
+import { bytes, defineEvents, event } from '../../../../sdk/index.ts'
+
+const about = { title: 'Shop', version: '1.0.0' }
+
+/** By the specification's own JSON Schema. */
+const validate = new Ajv({ strict: false, validateFormats: false }).compile(specs.schemasWithoutId['3.0.0'] as object)
+function check(events: Parameters<typeof toAsyncApi>[0], options: Partial<AsyncApiOptions> = {}) {
+  const document = JSON.parse(JSON.stringify(toAsyncApi(events, { ...about, ...options })))
+  validate(document)
+  expect(validate.errors ?? []).toEqual([])
+  return document
+}
+
+/** What each reference in a document points to. */
+function dangling(document: object): string[] {
+  const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) => path as string)
+  const find = (path: string) =>
+    path.split('/').reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], document)
+  expect(refs.length).toBeGreaterThan(0)
+  return refs.filter((path) => find(path) === undefined)
+}
+
+const events = defineEvents({
+  'orders.{orderId}.created': event(z.object({ total: z.number(), at: z.string().default('now') }), { stream: 'SHOP' }),
+  'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }) }),
+  'logs.{path...}': z.string(),
+  frames: bytes(),
+})
+
+describe('a contract as an AsyncAPI document', () => {
+  it('is valid by the specification, and every reference leads somewhere', () => {
+    for (const url of [
+      undefined,
+      'https://bridge.example.com/edge/',
+      'wss://nats.example.com',
+      'nats://127.0.0.1:4222',
+    ])
+      expect(dangling(check(events, url ? { url } : {}))).toEqual([])
+  })
+
+  it('has a channel for each event, with its parameters, its stream and what travels', () => {
+    const { channels, components, operations } = check(events)
+    expect(channels['orders.orderId.created']).toEqual({
+      address: 'orders.{orderId}.created',
+      messages: { event: { $ref: '#/components/messages/orders.orderId.created' } },
+      parameters: { orderId: { description: 'One subject token.' } },
+      'x-jetstream-stream': 'SHOP',
+    })
+    // A default is the receiver's: it need not be sent.
+    expect(components.messages['orders.orderId.created']).toMatchObject({
+      name: 'orders.{orderId}.created',
+      contentType: 'application/json',
+      payload: { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] },
+    })
+    expect(channels['logs.path']).toMatchObject({ address: 'logs.{path}', parameters: { path: {} } })
+    expect(components.messages.frames).toMatchObject({ contentType: 'application/octet-stream' })
+    expect(components.messages.frames.payload).toBeUndefined()
+    expect(Object.keys(operations)).toHaveLength(8)
+    expect(operations['publish.frames'].action).toBe('send')
+    expect(operations['subscribe.frames'].action).toBe('receive')
+  })
+
+  it('tells what a request is answered with', () => {
+    const { channels, components, operations } = check(events)
+    expect(operations['publish.quotes.symbol.get'].reply).toEqual({
+      channel: { $ref: '#/channels/quotes.symbol.get.reply' },
+      messages: [{ $ref: '#/channels/quotes.symbol.get.reply/messages/reply' }],
+    })
+    expect(channels['quotes.symbol.get.reply'].address).toBeNull()
+    expect(components.messages['quotes.symbol.get.reply'].payload.properties).toEqual({ price: { type: 'number' } })
+  })
+
+  it('names the bridge as a client dials it, or NATS', () => {
+    expect(check(events, { url: 'https://bridge.example.com/edge/' }).servers).toMatchObject({
+      bridge: { host: 'bridge.example.com', protocol: 'wss', pathname: '/edge/nats' },
+    })
+    expect(check(events, { url: 'nats://127.0.0.1:4222' }).servers).toEqual({
+      nats: { host: '127.0.0.1:4222', protocol: 'nats' },
+    })
+    expect(() => toAsyncApi(events, { ...about, url: 'ftp://a' })).toThrow(
+      expect.objectContaining({ code: 'invalid-argument' }),
+    )
+  })
+
+  it('says what to do about a schema that gives no JSON Schema', () => {
+    const others = defineEvents({ tick: v.object({ at: v.number() }) })
+    expect(() => toAsyncApi(others, about)).toThrow('The schema of tick is of a library (valibot) that gives no JSON')
+    expect(() => toAsyncApi(defineEvents({ day: z.date() }), about)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: 'The schema of day gives no JSON Schema: give toJsonSchema.',
+      }),
+    )
+    const { components } = check(others, { toJsonSchema: () => ({ type: 'object' }) })
+    expect(components.messages.tick.payload).toEqual({ type: 'object' })
+    expect(check(others, { toJsonSchema: () => undefined }).components.messages.tick.payload).toBeUndefined()
+  })
+
+  it('keeps all events apart, whatever they are called', () => {
+    const word = fc.string({ unit: fc.constantFrom(...'ab-_$é1'), minLength: 1, maxLength: 3 })
+    const token = fc.oneof(
+      word,
+      word.map((name) => `{${name}}`),
+      fc.constant('reply'),
+    )
+    const template = fc.array(token, { minLength: 1, maxLength: 3 }).map((tokens) => tokens.join('.'))
+    fc.assert(
+      fc.property(fc.uniqueArray(template, { minLength: 1, maxLength: 8 }), fc.boolean(), (names, isRequest) => {
+        const usable = names.filter((name) => {
+          const params = name.match(/\{[^}]*\}/g) ?? []
+          return new Set(params).size === params.length
+        })
+        const entry = isRequest ? event(z.string(), { reply: z.string() }) : z.string()
+        const contract = Object.fromEntries(usable.map((name) => [name, entry]))
+        const document = JSON.parse(JSON.stringify(toAsyncApi(contract, about)))
+        const addresses = Object.values(document.channels as Record<string, { address: string | null }>)
+        expect(addresses.flatMap(({ address }) => address ?? []).sort()).toEqual(usable.sort())
+        if (usable.length > 0) expect(dangling(document)).toEqual([])
+      }),
+    )
+  })
+})

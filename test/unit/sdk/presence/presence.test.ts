@@ -1,0 +1,69 @@
+/** `bus.presence` where joining is refused, and where a connection is lost at a bad moment. */
+import { expect, it } from 'vitest'
+import { createTestBridge } from '../../../../bridge/testing/index.ts'
+import { defineEvents } from '../../../../sdk/index.ts'
+import { openPresence } from '../../../../sdk/presence/presence.ts'
+import { StatusCell } from '../../../../sdk/transport/status-cell.ts'
+import { createMemoryTransport } from '../memory-transport.ts'
+
+it('a state that is refused leaves the one before: it comes back after a reconnect, and can be left', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
+  const own = await ada?.presence('room')
+  const seen = await bob?.presence('room')
+  const states = () => [...(seen?.members.values() ?? [])].map(({ state }) => state)
+  await own?.join('fine')
+  await bridge.clock.advance(1_000)
+  expect(states()).toEqual(['fine'])
+
+  await expect(own?.join('x'.repeat(5_000))).rejects.toMatchObject({ code: 'permission-denied' })
+  bridge.drop()
+  await bridge.clock.advance(1_000)
+  expect(states()).toEqual(['fine'])
+  await own?.leave()
+  await bridge.clock.advance(1_000)
+  expect(states()).toEqual([])
+})
+
+it('of several states at once those that are refused change nothing, whoever of a page has asked for them', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
+  const [older, newer] = [await ada?.presence('room'), await ada?.presence('room')]
+  const seen = await bob?.presence('room')
+  const states = async () => {
+    await bridge.clock.advance(1_000)
+    return [...(seen?.members.values() ?? [])].map(({ state }) => state)
+  }
+  const tooLarge = 'x'.repeat(5_000)
+  await older?.join('old')
+  const refused = await Promise.allSettled([older?.join(tooLarge), older?.join(tooLarge)])
+  expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  bridge.drop()
+  expect(await states()).toEqual(['old'])
+
+  await newer?.join('new')
+  await expect(older?.join(tooLarge)).rejects.toMatchObject({ code: 'permission-denied' })
+  expect(await states()).toEqual(['new'])
+  await newer?.leave()
+  expect(await states()).toEqual(['old'])
+  await older?.leave()
+  expect(await states()).toEqual([])
+})
+
+it('a list that a lost connection cut short is forgotten', async () => {
+  const memory = createMemoryTransport()
+  const cell = new StatusCell('open')
+  const opening = openPresence({ ...memory, edge: true, onStatus: (listener) => cell.listen(listener) }, 'room')
+  const list = (id: string, more: boolean) =>
+    memory.deliver({
+      subject: '$EDGE.PRESENCE.room',
+      payload: new TextEncoder().encode(
+        JSON.stringify({ kind: 'members', you: 'me', more, members: [{ id, user: id }] }),
+      ),
+    })
+  list('gone', true)
+  cell.set('reconnecting')
+  cell.set('open')
+  list('here', false)
+  expect([...(await opening).members.keys()]).toEqual(['here'])
+})

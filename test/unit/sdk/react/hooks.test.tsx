@@ -1,0 +1,457 @@
+// @vitest-environment happy-dom
+/** The hooks in React's development build, on a transport and frames that do what the test says. */
+import { act, type ReactNode, StrictMode, useState } from 'react'
+import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
+import { renderToString } from 'react-dom/server'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type ConnectionStatus, SpanwireError, type StartFrom } from '../../../../sdk/index.ts'
+import { createMemoryTransport } from '../memory-transport.ts'
+import { createScriptedEdge } from '../scripted-edge.ts'
+import {
+  BusProvider,
+  connectTo,
+  tick,
+  useBus,
+  useEvent,
+  useEvents,
+  useLatest,
+  usePublish,
+  useStatus,
+} from './contract.ts'
+import { controlFrames, type Frames, releaseFrames } from './frames.ts'
+
+let frames: Frames
+const roots: Root[] = []
+const consoleError = vi.spyOn(console, 'error')
+
+beforeEach(() => {
+  vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true)
+  frames = controlFrames()
+  consoleError.mockClear()
+})
+afterEach(async () => {
+  for (const root of roots.splice(0)) await act(() => root.unmount())
+  releaseFrames()
+  // What React has to complain about it says there.
+  expect(consoleError.mock.calls).toEqual([])
+})
+
+function setUp() {
+  const transport = createMemoryTransport()
+  const subscribe = vi.spyOn(transport, 'subscribe')
+  return { transport, bus: connectTo(transport), asked: () => subscribe.mock.calls.map(([filter]) => filter) }
+}
+
+/** Renders inside of a provider; a second call renders something else in its place. */
+async function mount(bus: ReturnType<typeof connectTo>, children: ReactNode) {
+  const root = createRoot(document.createElement('div'))
+  roots.push(root)
+  const render = (next: ReactNode) => act(() => root.render(<BusProvider bus={bus}>{next}</BusProvider>))
+  await render(children)
+  return { render, unmount: () => act(() => root.unmount()) }
+}
+
+const nextFrame = () => act(() => frames.next())
+/** The grace of a store is over. */
+const afterGrace = () => act(() => vi.advanceTimersByTime(100))
+const numbers = (events: ReadonlyArray<{ readonly data: { readonly n: number } }>) => events.map(({ data }) => data.n)
+
+describe('one subscription', () => {
+  it('StrictMode mounts twice and subscribes once, and nothing is left at the end', async () => {
+    const { transport, bus, asked } = setUp()
+    const subscribed = vi.spyOn(transport, 'subscribe')
+    function Ticks() {
+      const { events } = useEvents('ticks.{id}')
+      useEvent('pulse', () => {})
+      return events.length
+    }
+    const { unmount } = await mount(
+      bus,
+      <StrictMode>
+        <Ticks />
+      </StrictMode>,
+    )
+    expect(asked().sort()).toEqual(['pulse', 'ticks.*'])
+    await unmount()
+    await afterGrace()
+    expect(transport.subscriptions.size).toBe(0)
+    expect(subscribed).toHaveBeenCalledTimes(2)
+  })
+
+  it('another value of a param subscribes once more, and the old subscription ends', async () => {
+    const { transport, bus, asked } = setUp()
+    const Ticks = ({ id }: { id: string }) => numbers(useEvents('ticks.{id}', { id }).events).join()
+    const { render } = await mount(bus, <Ticks id="a" />)
+    await render(<Ticks id="b" />)
+    await render(<Ticks id="b" />)
+    await afterGrace()
+    expect(asked()).toEqual(['ticks.a', 'ticks.b'])
+    expect([...transport.subscriptions]).toEqual(['ticks.b'])
+  })
+
+  it('params and options that are written inline don’t subscribe again', async () => {
+    const { bus, asked } = setUp()
+    let renders = 0
+    function Ticks() {
+      const [count, setCount] = useState(0)
+      useEvents('ticks.{id}', { id: 'a' }, { limit: 5 })
+      useEvents('ticks.{id}', count % 2 === 0 ? {} : { id: '*' })
+      useEvent('ticks.{id}', { id: 'c' }, () => setCount(count + 1))
+      renders++
+      return count
+    }
+    const { render } = await mount(bus, <Ticks />)
+    for (let i = 0; i < 5; i++) await render(<Ticks />)
+    expect(renders).toBe(6)
+    expect(asked().sort()).toEqual(['ticks.*', 'ticks.a', 'ticks.c'])
+  })
+
+  it('another bus makes all begin anew', async () => {
+    const [first, second] = [setUp(), setUp()]
+    let seen: number[] = []
+    function Ticks() {
+      seen = numbers(useEvents('ticks.{id}').events)
+      return null
+    }
+    const root = createRoot(document.createElement('div'))
+    roots.push(root)
+    const render = ({ bus }: { bus: ReturnType<typeof connectTo> }) =>
+      act(() =>
+        root.render(
+          <BusProvider bus={bus}>
+            <Ticks />
+          </BusProvider>,
+        ),
+      )
+    await render(first)
+    first.transport.deliver(tick(1))
+    await nextFrame()
+    expect(seen).toEqual([1])
+    await render(second)
+    await afterGrace()
+    expect(seen).toEqual([])
+    expect(first.transport.subscriptions.size).toBe(0)
+    second.transport.deliver(tick(2))
+    await nextFrame()
+    expect(seen).toEqual([2])
+  })
+})
+
+describe('rendering', () => {
+  it('10,000 messages in a frame cost one render, for all hooks of the page together', async () => {
+    const { transport, bus } = setUp()
+    let renders = 0
+    let seen: number[] = []
+    let pulses = 0
+    function Both() {
+      renders++
+      seen = numbers(useEvents('ticks.{id}', {}, { limit: 3 }).events)
+      pulses = useEvents('pulse').events.length
+      return null
+    }
+    await mount(bus, <Both />)
+    await nextFrame()
+    const before = renders
+    const pulse = { ...tick(0), subject: 'pulse' }
+    for (let n = 1; n <= 10_000; n++) {
+      transport.deliver(tick(n))
+      if (n % 100 === 0) transport.deliver(pulse)
+    }
+    expect(frames.waiting).toBe(1)
+    expect(renders).toBe(before)
+    await nextFrame()
+    expect(renders).toBe(before + 1)
+    expect([seen, pulses]).toEqual([[9_998, 9_999, 10_000], 100])
+    // Nothing came: nothing is asked of the browser.
+    expect(frames.waiting).toBe(0)
+  })
+
+  it('a component that renders for another reason sees the same arrays', async () => {
+    const { transport, bus } = setUp()
+    const seen = new Set<unknown>()
+    function Ticks() {
+      const state = useEvents('ticks.{id}')
+      seen.add(state).add(state.events)
+      return null
+    }
+    const { render } = await mount(bus, <Ticks />)
+    await nextFrame()
+    transport.deliver(tick(1))
+    await nextFrame()
+    const size = seen.size
+    await render(<Ticks />)
+    await nextFrame()
+    expect(seen.size).toBe(size)
+  })
+
+  it('useEvents keeps the newest and drops the rest', async () => {
+    const { transport, bus } = setUp()
+    let seen: number[] = []
+    function Ticks() {
+      seen = numbers(useEvents('ticks.{id}', {}, { limit: 2 }).events)
+      return null
+    }
+    await mount(bus, <Ticks />)
+    for (const [n, expected] of [
+      [1, [1]],
+      [2, [1, 2]],
+      [3, [2, 3]],
+      [4, [3, 4]],
+    ] as const) {
+      transport.deliver(tick(n))
+      await nextFrame()
+      expect(seen).toEqual(expected)
+    }
+  })
+
+  it('a changed status renders', async () => {
+    const edge = createScriptedEdge()
+    const seen: ConnectionStatus['state'][] = []
+    function Status() {
+      seen.push(useStatus().state)
+      return null
+    }
+    await mount(connectTo(edge.transport), <Status />)
+    await act(() => edge.lose())
+    await act(() => edge.restore())
+    expect(seen).toEqual(['open', 'reconnecting', 'open'])
+  })
+})
+
+describe('useEvent', () => {
+  it('calls the handler of the newest render, without another subscription and without rendering', async () => {
+    const { transport, bus, asked } = setUp()
+    const seen: string[] = []
+    let renders = 0
+    function Ticks({ name }: { name: string }) {
+      renders++
+      useEvent('ticks.{id}', { id: 'a' }, ({ data }) => seen.push(`${name}${data.n}`))
+      return null
+    }
+    const { render } = await mount(bus, <Ticks name="x" />)
+    await nextFrame()
+    transport.deliver(tick(1))
+    await render(<Ticks name="y" />)
+    const before = renders
+    transport.deliver(tick(2))
+    await nextFrame()
+    expect(seen).toEqual(['x1', 'y2'])
+    expect(asked()).toEqual(['ticks.a'])
+    expect(renders).toBe(before)
+  })
+
+  it('an unmounted component hears nothing, not even while its subscription lasts', async () => {
+    const { transport, bus } = setUp()
+    const seen: number[] = []
+    let renders = 0
+    function Ticks() {
+      renders++
+      useEvents('ticks.{id}')
+      useEvent('ticks.{id}', ({ data }) => seen.push(data.n))
+      return null
+    }
+    const { unmount } = await mount(bus, <Ticks />)
+    await nextFrame()
+    transport.deliver(tick(1))
+    const before = renders
+    await unmount()
+    expect(transport.subscriptions.size).toBe(1)
+    transport.deliver(tick(2))
+    await nextFrame()
+    await afterGrace()
+    expect(transport.subscriptions.size).toBe(0)
+    transport.deliver(tick(3))
+    await nextFrame()
+    expect([seen, renders]).toEqual([[1], before])
+  })
+
+  it('what a handler throws goes to onError of the bus, and ends nothing', async () => {
+    const { transport, bus } = setUp()
+    consoleError.mockImplementation(() => {})
+    let calls = 0
+    function Ticks() {
+      useEvent('ticks.{id}', () => {
+        calls++
+        throw new Error('no')
+      })
+      return null
+    }
+    await mount(bus, <Ticks />)
+    transport.deliver(tick(1))
+    transport.deliver(tick(2))
+    expect(calls).toBe(2)
+    expect(consoleError).toHaveBeenCalledTimes(2)
+    consoleError.mockClear()
+  })
+})
+
+describe('errors', () => {
+  it('a refused subscription is the component’s error; so is one that ends later', async () => {
+    const { transport, bus } = setUp()
+    const seen: Array<[boolean, string | undefined]> = []
+    const handled: Array<string | undefined> = []
+    function Ticks() {
+      const { ready, error } = useEvents('ticks.{id}')
+      seen.push([ready, error?.code])
+      handled.push(useEvent('pulse', () => {}).error?.code)
+      return null
+    }
+    await mount(bus, <Ticks />)
+    await nextFrame()
+    await act(() => transport.refuse(new SpanwireError('permission-denied', 'No.')))
+    await nextFrame()
+    expect(seen).toEqual([
+      [false, undefined],
+      [true, undefined],
+      [false, 'permission-denied'],
+    ])
+    expect(handled.at(-1)).toBe('permission-denied')
+  })
+
+  it('what the bus refuses at once is an error too, and breaks no page', async () => {
+    const { bus } = setUp()
+    let seen: (string | undefined)[] = []
+    function Ticks() {
+      seen = [
+        useEvents('ticks.{id}', { id: 'a b' }).error?.code,
+        useLatest('ticks.{id}' as 's.{id}').error?.code,
+        useEvents('nothing' as 'pulse').error?.code,
+      ]
+      return null
+    }
+    await mount(bus, <Ticks />)
+    await nextFrame()
+    expect(seen).toEqual(['invalid-params', 'unsupported', 'unknown-event'])
+  })
+
+  it('hooks without a provider say what is missing', () => {
+    const Lost = () => <>{String(useBus())}</>
+    expect(() => renderToString(<Lost />)).toThrow(/BusProvider/)
+  })
+})
+
+describe('streams', () => {
+  const pump = async (edge: ReturnType<typeof createScriptedEdge>) => {
+    // The replay is loaded when it is first used.
+    await act(() => vi.waitFor(() => expect(edge.asked.length).toBeGreaterThan(0)))
+    await act(async () => {
+      while (edge.deliver());
+    })
+    await nextFrame()
+  }
+
+  it('useEvents replays from the beginning, in order, and goes on live', async () => {
+    const edge = createScriptedEdge()
+    for (let id = 1; id <= 5; id++) edge.publish('s.a', id)
+    const seen: Array<{ ids: (number | boolean | undefined)[][]; ready: boolean }> = []
+    function List({ from }: { from: StartFrom }) {
+      const { events, ready } = useEvents('s.{id}', {}, { from, limit: 10 })
+      seen.push({ ids: events.map(({ data, seq, live }) => [data.id, seq, live]), ready })
+      return null
+    }
+    await mount(connectTo(edge.transport), <List from="all" />)
+    await pump(edge)
+    const past = [1, 2, 3, 4, 5].map((n) => [n, n, false])
+    expect(seen.at(-1)).toEqual({ ids: past, ready: true })
+    edge.publish('s.b', 6)
+    await pump(edge)
+    expect(seen.at(-1)).toEqual({ ids: [...past, [6, 6, true]], ready: true })
+    // Begun, and both frames: no more than that.
+    expect(seen.length).toBe(3)
+    expect(edge.asked.length).toBe(1)
+  })
+
+  it('useLatest has the last event of each subject, then every update', async () => {
+    const edge = createScriptedEdge()
+    for (const [subject, id] of [
+      ['s.a', 1],
+      ['s.b', 2],
+      ['s.a', 3],
+    ] as const)
+      edge.publish(subject, id)
+    const seen: Array<{ values: Record<string, number>; ready: boolean }> = []
+    const maps = new Set<unknown>()
+    function Board() {
+      const { values, ready } = useLatest('s.{id}')
+      maps.add(values)
+      seen.push({ values: Object.fromEntries([...values].map(([subject, e]) => [subject, e.data.id])), ready })
+      return null
+    }
+    const { render } = await mount(connectTo(edge.transport), <Board />)
+    expect(seen).toEqual([{ values: {}, ready: false }])
+    await pump(edge)
+    expect(seen.slice(1)).toEqual([{ values: { 's.b': 2, 's.a': 3 }, ready: true }])
+    expect(edge.asked).toEqual(['$EDGE.REPLAY.last-per-subject.s.*'])
+    edge.publish('s.b', 4)
+    edge.publish('s.c', 5)
+    await pump(edge)
+    await render(<Board />)
+    expect(seen.at(-1)).toEqual({ values: { 's.a': 3, 's.b': 4, 's.c': 5 }, ready: true })
+    // A snapshot isn't changed behind a component's back.
+    expect(maps.size).toBe(3)
+  })
+
+  it('useLatest shows nothing of a stream that was made anew, before anything new comes', async () => {
+    const edge = createScriptedEdge()
+    edge.publish('s.a', 1)
+    const seen: string[][] = []
+    function Board() {
+      seen.push([...useLatest('s.{id}').values.keys()])
+      return null
+    }
+    await mount(connectTo(edge.transport), <Board />)
+    await pump(edge)
+    expect(seen.at(-1)).toEqual(['s.a'])
+    edge.recreate()
+    await pump(edge)
+    expect(seen.at(-1)).toEqual([])
+  })
+})
+
+it('usePublish is the same function always, and publishes', async () => {
+  const { transport, bus } = setUp()
+  const functions = new Set<unknown>()
+  let publish: ReturnType<typeof usePublish> | undefined
+  function Button() {
+    publish = usePublish()
+    functions.add(publish)
+    return null
+  }
+  const { render } = await mount(bus, <Button />)
+  await render(<Button />)
+  await publish?.('ticks.{id}', { id: 'x' }, { n: 1 })
+  expect(transport.published.map(({ subject }) => subject)).toEqual(['ticks.x'])
+  expect(functions.size).toBe(1)
+})
+
+it('a page rendered on a server is hydrated without a complaint, and then goes live', async () => {
+  const { transport, bus, asked } = setUp()
+  function Page() {
+    const { events, ready } = useEvents('ticks.{id}')
+    return (
+      <p>
+        {useStatus().state} {String(ready)} {numbers(events).join()}
+      </p>
+    )
+  }
+  const page = (
+    <StrictMode>
+      <BusProvider bus={bus}>
+        <Page />
+      </BusProvider>
+    </StrictMode>
+  )
+  const container = document.createElement('div')
+  container.innerHTML = renderToString(page)
+  expect(container.textContent).toBe('connecting false ')
+  expect(asked()).toEqual([])
+  const complaints: unknown[] = []
+  await act(() => {
+    roots.push(hydrateRoot(container, page, { onRecoverableError: (error) => complaints.push(error) }))
+  })
+  transport.deliver(tick(7))
+  await nextFrame()
+  expect(container.textContent).toBe('open true 7')
+  expect(asked()).toEqual(['ticks.*'])
+  expect(complaints).toEqual([])
+})
