@@ -2,10 +2,10 @@
  * Spanwire's client: typed events over NATS subjects, for browsers, Deno, Bun, Node and edge functions.
  */
 
-export type { BusStatus } from './bus/status.ts'
 export { type BusOptions, type ConnectOptions, connect } from './connect.ts'
 export type {
   Bus,
+  BusStatus,
   EventHandler,
   EventOf,
   Handle,

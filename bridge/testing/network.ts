@@ -1,4 +1,4 @@
-import type { LinkSocket } from '../../sdk/transport/websocket/link.ts'
+import type { LinkSocket } from '../../sdk/transport/link-socket.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { createLane } from './lane.ts'
 

@@ -1,16 +1,7 @@
+import type { BusStatus } from '../contract/bus.ts'
 import type { Source } from '../contract/source.ts'
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
 import { createEventStream } from './event-stream.ts'
-
-/** A connection's status as something to look at and to listen to. */
-export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
-  /** The status now. The same object until it changes. */
-  readonly current: ConnectionStatus
-  /** Calls `listener` on every change, not for the current status. Returns a function that ends it. */
-  subscribe(listener: (status: ConnectionStatus) => void): () => void
-  /** The current status, then every change; ends after `closed`. */
-  [Symbol.asyncIterator](): AsyncIterator<ConnectionStatus, undefined>
-}
 
 export function createStatus(transport: Transport): BusStatus {
   return {

@@ -1,5 +1,5 @@
-import type { BusStatus } from '../bus/status.ts'
 import type { Presence, PresenceOptions } from '../presence/presence.ts'
+import type { ConnectionStatus } from '../transport/transport.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import type { EventName } from './contract.ts'
 import type { CursorStore } from './cursor-store.ts'
@@ -194,6 +194,16 @@ export interface Latest<Event, Params> extends AsyncIterable<Event, undefined>, 
   [Symbol.asyncIterator](): AsyncIterableIterator<Event, undefined>
   /** Ends it; the values stay. Idempotent. */
   unsubscribe(): void
+}
+
+/** A connection's status as something to look at and to listen to. */
+export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
+  /** The status now. The same object until it changes. */
+  readonly current: ConnectionStatus
+  /** Calls `listener` on every change, not for the current status. Returns a function that ends it. */
+  subscribe(listener: (status: ConnectionStatus) => void): () => void
+  /** The current status, then every change; ends after `closed`. */
+  [Symbol.asyncIterator](): AsyncIterator<ConnectionStatus, undefined>
 }
 
 /** Typed events over NATS subjects. */

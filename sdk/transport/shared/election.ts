@@ -1,5 +1,5 @@
 import { randomToken } from '../../kit/ids.ts'
-import type { LinkSocket } from '../websocket/link.ts'
+import type { LinkSocket } from '../link-socket.ts'
 import { createHost, type Host } from './host.ts'
 import type { Hello, Port, PortMessage } from './port.ts'
 import { openTabSocket } from './tab-socket.ts'

@@ -2,8 +2,8 @@ import { decode, encodeFrame } from '../../wire/bytes.ts'
 import { encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
 import { encodeError, encodeMessage } from '../../wire/server-op.ts'
 import { createServerReader } from '../../wire/server-reader.ts'
+import type { LinkSocket } from '../link-socket.ts'
 import { detour } from '../sse/sse.ts'
-import type { LinkSocket } from '../websocket/link.ts'
 import { type Ending, type Port, toBuffer } from './port.ts'
 
 /** One connection for many tabs. */

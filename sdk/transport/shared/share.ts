@@ -1,6 +1,6 @@
 /** One connection for all tabs of an origin: loaded if it is asked for. */
 import { randomToken } from '../../kit/ids.ts'
-import type { LinkSocket } from '../websocket/link.ts'
+import type { LinkSocket } from '../link-socket.ts'
 import { joinByElection } from './election.ts'
 import { type Hello, hostLock, type Port } from './port.ts'
 import { openTabSocket } from './tab-socket.ts'

@@ -1,4 +1,4 @@
-import type { LinkSocket } from '../websocket/link.ts'
+import type { LinkSocket } from '../link-socket.ts'
 import { type Hello, type Port, toBuffer } from './port.ts'
 
 /** A socket that is somebody else's: what a tab has instead of a WebSocket. */

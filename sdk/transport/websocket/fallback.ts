@@ -1,7 +1,7 @@
 /** Ways to a server other than a WebSocket of one's own: loaded when one may be wanted. */
 
+import type { LinkSocket } from '../link-socket.ts'
 import { detour } from '../sse/sse.ts'
-import type { LinkSocket } from './link.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /**

@@ -1,22 +1,11 @@
 import { SpanwireError } from '../../wire/errors.ts'
 import { createServerReader, type ServerHandler } from '../../wire/server-reader.ts'
+import type { LinkSocket } from '../link-socket.ts'
 
 /** Who hears what a server says on one connection. Nothing is called after `lost`. */
 export interface LinkHandler extends ServerHandler {
   /** The connection is gone. Called once. */
   lost(error: SpanwireError): void
-}
-
-/** What a link uses of a WebSocket. */
-export interface LinkSocket {
-  binaryType: string
-  // As the DOM's types want it, which know of more than a link reads.
-  // biome-ignore lint/suspicious/noExplicitAny: an event of either kind of socket
-  onmessage: ((event: any) => void) | null
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  onclose: ((event: any) => void) | null
-  send(bytes: Uint8Array<ArrayBuffer>): void
-  close(): void
 }
 
 /** One WebSocket that speaks NATS, from its opening to its end. */

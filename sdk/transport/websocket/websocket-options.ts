@@ -1,8 +1,8 @@
 import type { BackoffOptions } from '../../kit/backoff.ts'
+import type { LinkSocket } from '../link-socket.ts'
 import type { OfflineOptions } from '../offline-queue.ts'
 import type { ShareOptions } from '../shared/share.ts'
 import type { TokenSource } from '../token.ts'
-import type { LinkSocket } from './link.ts'
 
 export interface WebSocketOptions {
   /**
