@@ -1,10 +1,26 @@
-import { decode, type User } from '@nats-io/jwt'
-import { fromPublic } from '@nats-io/nkeys'
+import type { User } from '@nats-io/jwt'
+import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
+import { isAccountKey } from './account-key.ts'
 import { toReplyPermission } from './claims.ts'
 import type { Credentials, Identity } from './identity.ts'
 import type { SubjectRules } from './permissions.ts'
+
+type NatsAuth = Pick<typeof import('@nats-io/jwt'), 'decode'> & Pick<typeof import('@nats-io/nkeys'), 'fromPublic'>
+
+/**
+ * Loads the packages that verify credentials of NATS users.
+ * @throws SpanwireError (as rejection) `unsupported` if they are not installed
+ */
+export async function loadNatsAuth(): Promise<NatsAuth> {
+  const missing = notInstalled('auth.accounts', '@nats-io/jwt', '@nats-io/nkeys')
+  const [{ decode }, { fromPublic }] = await Promise.all([
+    import('@nats-io/jwt').catch(missing),
+    import('@nats-io/nkeys').catch(missing),
+  ])
+  return { decode, fromPublic }
+}
 
 /**
  * Verifies NATS's own credentials (`.creds` files): a user JWT that a trusted account signed, and the connection's
@@ -16,27 +32,36 @@ import type { SubjectRules } from './permissions.ts'
 export function createNatsUserVerifier(
   accounts: readonly string[],
   clock: () => number,
-): (credentials: Credentials) => Identity {
+): (credentials: Credentials) => Promise<Identity> {
   for (const account of accounts) {
     if (!isAccountKey(account))
       throw new SpanwireError(
         'invalid-argument',
-        `auth.accounts holds ${account}, which is no account's public key (A…).`,
+        `auth.accounts holds ${account}, which is not the public key of an account (A…).`,
       )
   }
   const trusted = new Set(accounts)
 
-  return (credentials) => {
+  const loading = loadNatsAuth()
+  // `serve` rejects. A host without a `serve` would refuse all NATS users without a reason.
+  loading.catch((error: SpanwireError) => console.error(error.message))
+
+  return async (credentials) => {
+    const nats = await loading
     try {
-      return verify(credentials, trusted, clock())
+      return verify(nats, credentials, { trusted, now: clock() })
     } catch (cause) {
       throw new SpanwireError('authentication-failed', 'The NATS credentials are not valid here.', { cause })
     }
   }
 }
 
-function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<string>, now: number): Identity {
-  // decode() checks the signature against the key in the token's own `iss`: whether that key is trusted is up to us.
+function verify(
+  { decode, fromPublic }: NatsAuth,
+  { jwt = '', sig, nonce }: Credentials,
+  { trusted, now }: { readonly trusted: ReadonlySet<string>; readonly now: number },
+): Identity {
+  // decode() checks the signature against the key in the token's `iss`. It does not check whether that key is trusted.
   const claims = decode<User>(jwt)
   const { nats } = claims
   if (nats.type !== 'user') throw new Error('not a user JWT')
@@ -48,7 +73,8 @@ function verify({ jwt = '', sig, nonce }: Credentials, trusted: ReadonlySet<stri
   if (types.length > 0 && !types.includes('WEBSOCKET')) throw new Error('not allowed over WebSocket')
   // What can't be checked at the edge must not be ignored.
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
-  if (!nats.bearer_token && !signed(claims.sub, nonce, sig)) throw new Error('the nonce is not signed by the user')
+  if (!nats.bearer_token && !signed(fromPublic(claims.sub), nonce, sig))
+    throw new Error('the nonce is not signed by the user')
   // A scoped signing key's: what its user may do is written in the account's JWT, which the bridge doesn't have. All that
   // other users have is named, -1 where there is no limit.
   const { pub, sub, resp, subs, payload, data } = nats
@@ -78,10 +104,10 @@ function isEmpty(part: unknown): boolean {
   return part === 0 || (typeof part === 'object' && Object.values(part as object).every((list) => !list?.length))
 }
 
-function signed(user: string, nonce: string | undefined, sig: string | undefined): boolean {
+function signed(user: ReturnType<NatsAuth['fromPublic']>, nonce: string | undefined, sig: string | undefined): boolean {
   if (!nonce || !sig) return false
   const signature = Uint8Array.from(atob(sig.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
-  return fromPublic(user).verify(new TextEncoder().encode(nonce), signature)
+  return user.verify(new TextEncoder().encode(nonce), signature)
 }
 
 function toRules(rules: { allow?: string[]; deny?: string[] } | undefined): SubjectRules {
@@ -94,13 +120,4 @@ function toRules(rules: { allow?: string[]; deny?: string[] } | undefined): Subj
 /** In NATS's own credentials no allow list means everything. */
 function openUnlessNamed({ allow, deny }: SubjectRules): SubjectRules {
   return { allow: allow.length > 0 ? allow : ['>'], deny }
-}
-
-function isAccountKey(key: string): boolean {
-  try {
-    fromPublic(key)
-    return key.startsWith('A')
-  } catch {
-    return false
-  }
 }

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
+import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import type { Bridge } from '../bridge.ts'
 import type { Allocate, ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { atMost } from '../hub/at-most.ts'
@@ -22,10 +22,12 @@ export type { BridgeServer, ServeOptions } from './server.ts'
 
 /**
  * Starts a bridge on Node's HTTP server. Resolves when it listens; the upstream is dialled in the background.
- * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Node's own error, such as EADDRINUSE
+ * @throws SpanwireError `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`, and
+ * `connection-refused`, whose cause is Node's error, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1' } = options
+  const { getRequestListener, WebSocketServer } = await loadPackages()
   const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const server = createServer(
     getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
@@ -60,6 +62,15 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const drain = drainThen(bridge, close)
   const bound = (server.address() as AddressInfo).port
   return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+}
+
+async function loadPackages() {
+  const missing = notInstalled('A bridge on Node', 'ws', '@hono/node-server')
+  const [{ getRequestListener }, { WebSocketServer }] = await Promise.all([
+    import('@hono/node-server').catch(missing),
+    import('ws').catch(missing),
+  ])
+  return { getRequestListener, WebSocketServer }
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

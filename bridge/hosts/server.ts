@@ -1,5 +1,6 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Limits } from '../auth/limits.ts'
+import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { createUpstream } from './upstream-url.ts'
@@ -66,12 +67,14 @@ export function cannotListen(host: string, port: number, cause: unknown): Spanwi
 
 /**
  * The bridge that the options describe, and how to give its upstream up: one that was given stays its owner's.
- * @param host what this host does otherwise than others
+ * @param host options that depend on the runtime
+ * @throws SpanwireError (as rejection) `invalid-argument`, and `unsupported` if a package for `auth.accounts` is missing
  */
 export async function openBridge(
   options: ServeOptions,
   host: Pick<BridgeOptions, 'schedule'> = {},
 ): Promise<{ bridge: Bridge; release: () => Promise<void> }> {
+  if (options.auth?.accounts?.length) await loadNatsAuth()
   const { upstream, release } = openUpstream(options)
   try {
     return { bridge: createBridge({ ...host, ...options, upstream }), release }

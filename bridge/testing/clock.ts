@@ -1,4 +1,4 @@
-import { withGlobal } from '@sinonjs/fake-timers'
+import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** Time that passes when a test says so: for the timers and dates of the whole process, as those of test runners. */
@@ -12,7 +12,17 @@ export interface TestClock {
 /** What is faked: not what promises and the event loop need to go on. */
 const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] as const
 
+/** Loads the package at once: a bridge begins with its clock, and is made without waiting. */
+function loadFakeTimers(): typeof import('@sinonjs/fake-timers') {
+  try {
+    return process.getBuiltinModule('node:module').createRequire(import.meta.url)('@sinonjs/fake-timers')
+  } catch (cause) {
+    return notInstalled("A bridge with clock: 'fake'", '@sinonjs/fake-timers')(cause)
+  }
+}
+
 function install() {
+  const { withGlobal } = loadFakeTimers()
   try {
     return withGlobal(globalThis as never).install({ now: Date.now(), toFake: [...TIMERS] })
   } catch (cause) {

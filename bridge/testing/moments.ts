@@ -1,15 +1,17 @@
-/** Time that is real whatever a test runner fakes. */
+/** Time that is real even if a test runner fakes timers. */
 
 const { port1, port2 } = new MessageChannel()
+const { setTimeout } = globalThis
 const due: Array<() => void> = []
+let releasing = false
 port1.onmessage = () => due.shift()?.()
 unref()
 
-/** Resolves after what the event loop has in hand. */
+/** Resolves after the tasks that the event loop has queued. */
 export function moment(): Promise<void> {
   return new Promise((resolve) => {
     due.push(() => {
-      if (due.length === 0) unref()
+      release()
       resolve()
     })
     ref()
@@ -17,10 +19,20 @@ export function moment(): Promise<void> {
   })
 }
 
-/** A port that waits keeps a process alive. */
+/** A port that waits keeps the process alive. Later, because Deno ignores `unref` inside a message handler. */
+function release(): void {
+  if (due.length > 0 || releasing) return
+  releasing = true
+  setTimeout(() => {
+    releasing = false
+    if (due.length === 0) unref()
+  }, 0)
+}
+
 function unref(): void {
   ;(port1 as { unref?: () => void }).unref?.()
 }
+
 function ref(): void {
   ;(port1 as { ref?: () => void }).ref?.()
 }

@@ -1,6 +1,7 @@
 /** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
 import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscription, TlsOptions } from 'nats'
 import { MAX_TIMER } from '../../sdk/kit/max-timer.ts'
+import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { MessageReader } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
@@ -141,7 +142,7 @@ function encode(text: string): Uint8Array {
 }
 
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = await import('nats').catch(notThere('nats'))
+  const client = await import('nats').catch(notInstalled('An upstream by nats:// or tls://', 'nats'))
   const connection = await client.connect(withCredentials(options, credentials, client))
   return createLink(connection, () => void connection.close().catch(() => {}))
 }
@@ -151,7 +152,7 @@ async function dialWebSocket(
   credentials: NatsCredentials,
   open: (address: string) => Pick<WebSocket, 'close'> | NatsSocket,
 ): Promise<NatsLink> {
-  const client = (await import('nats.ws').catch(notThere('nats.ws'))) as unknown as Client
+  const client = (await import('nats.ws').catch(notInstalled('This upstream', 'nats.ws'))) as unknown as Client
   let socket: ReturnType<typeof open> | undefined
   // The socket is kept because the client, when asked to close, first waits for everything to be sent.
   const wsFactory = async (address: string) => {
@@ -164,15 +165,6 @@ async function dialWebSocket(
     socket?.close()
   }
   return createLink(connection, destroy)
-}
-
-/** Bundlers let a package be missing whose import has a `catch`: who has no WebSocket upstream needs no `nats.ws`. */
-function notThere(name: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new SpanwireError('unsupported', `The package ${name} can't be loaded: install it beside spanwire.`, {
-      cause,
-    })
-  }
 }
 
 /** A member of both clients' connections that their interface leaves out: it is given all that the server sends. */

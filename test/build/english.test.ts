@@ -61,7 +61,7 @@ describe('the check', () => {
       "import { x } from './who is/told'",
       '// The client hears',
       '// of an event.',
-      'throw new Error(`The ${subject} is no channel`)',
+      'throw new Error(`This is no channel`)',
       "it('tells nobody', () => x)",
       'const page = <p>Nobody is here</p>',
     ].join('\n')

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -7,14 +8,56 @@ import { root } from '../build/source-files.ts'
 
 const run = promisify(execFile)
 
-/** Builds and packs the package as `npm publish` would, into a folder of its own. Returns the tarball's path. */
-export async function packPackage(): Promise<string> {
+const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  devDependencies: Record<string, string>
+}
+const exact = (name: string) => `${name}@${devDependencies[name]}`
+
+/** Optional peers that a bridge on Node needs, as arguments of `npm install`. */
+export const NODE_BRIDGE: readonly string[] = ['ws', '@hono/node-server'].map(exact)
+/** Optional peer that `spanwire/testing` needs for a fake clock. */
+export const FAKE_CLOCK: string = exact('@sinonjs/fake-timers')
+
+/** The package, packed by its scripts. Disposing it deletes the tarball. */
+export interface Package extends AsyncDisposable {
+  /** Path of the tarball. */
+  readonly tarball: string
+  /** Paths inside the package, sorted. */
+  readonly files: readonly string[]
+  /** Size when it is unpacked, in bytes. */
+  readonly size: number
+}
+
+/** Clones the repository as it is, uncommitted changes included, and runs `npm pack` there as a release does. */
+export async function packPackage(): Promise<Package> {
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-package-'))
-  const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  await run(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')])
-  await mkdir(join(folder, 'bridge'))
-  for (const file of ['package.json', 'README.md', 'bridge/PROTOCOL.md']) await cp(join(root, file), join(folder, file))
-  await run('npm', ['pack', '--silent'], { cwd: folder })
-  const [tarball = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
-  return join(folder, tarball)
+  const clone = join(folder, 'clone')
+  await run('git', ['clone', '--quiet', root, clone])
+  await copyChanges(clone)
+  // Instead of `npm install`, which takes a minute.
+  await symlink(join(root, 'node_modules'), join(clone, 'node_modules'))
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: clone })
+  await rm(clone, { recursive: true })
+  const [packed] = JSON.parse(stdout) as { filename: string; unpackedSize: number; files: { path: string }[] }[]
+  if (!packed) throw new Error(`npm pack printed no package: ${stdout}`)
+  return {
+    tarball: join(folder, packed.filename),
+    files: packed.files.map(({ path }) => path).sort(),
+    size: packed.unpackedSize,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Copies uncommitted changes, so that a test during development packs the sources that it was started with. */
+async function copyChanges(clone: string): Promise<void> {
+  const list = async (...args: string[]) => {
+    const { stdout } = await run('git', args, { cwd: root })
+    return stdout.split('\0').filter((path) => path !== '')
+  }
+  const changed = await list('diff', '--name-only', '-z', 'HEAD')
+  const added = await list('ls-files', '-z', '--others', '--exclude-standard')
+  for (const path of [...changed, ...added]) {
+    if (existsSync(join(root, path))) await cp(join(root, path), join(clone, path))
+    else await rm(join(clone, path), { force: true })
+  }
 }

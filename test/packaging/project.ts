@@ -15,11 +15,11 @@ export interface Project extends AsyncDisposable {
   start(command: string, args: string[], env: Record<string, string>): ChildProcess
 }
 
-/** Copies what is in `template`, installs what it needs, and nothing else. */
-export async function createProject(template: string, packages: readonly string[]): Promise<Project> {
+/** Copies the folder `template` if there is one, and installs the packages. */
+export async function createProject(template: string | undefined, packages: readonly string[]): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-project-'))
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'project', type: 'module', private: true }))
-  await cp(join(import.meta.dirname, 'projects', template), folder, { recursive: true })
+  if (template) await cp(join(import.meta.dirname, 'projects', template), folder, { recursive: true })
   const run = async (command: string, ...args: string[]) => {
     const options = { cwd: folder, timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }
     try {

@@ -1,8 +1,8 @@
 /** Every block of code in the README, run as it stands there: by a real nats-server, on Node and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 import { connect as connectNats } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -14,7 +14,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { SECRET } from '../support/token.ts'
-import { packPackage } from './package.ts'
+import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 /** Which test runs which block. */
@@ -35,7 +35,7 @@ const OPENTELEMETRY = [
 
 let nats: NatsServer
 let project: Project
-let tarball: string
+let packed: Package
 let pageUrl: string
 const children: ChildProcess[] = []
 
@@ -53,9 +53,12 @@ async function start(module: string, ready: string, env: Record<string, string>)
 }
 
 beforeAll(async () => {
-  tarball = await packPackage()
+  packed = await packPackage()
   nats = await startNatsServer({ jetstream: true })
-  project = await createProject('readme', [tarball, 'zod', 'nats@2.29.3', ...OPENTELEMETRY])
+  project = await createProject('readme', [
+    ...[packed.tarball, ...NODE_BRIDGE, FAKE_CLOCK, 'zod', 'nats@2.29.3'],
+    ...OPENTELEMETRY,
+  ])
   const [bridgePort, pagePort] = [await freePort(), await freePort()]
   pageUrl = `http://127.0.0.1:${pagePort}`
   // What can't be the same twice on one machine, and what the README leaves to the application.
@@ -83,7 +86,7 @@ afterAll(async () => {
   for (const child of children) child.kill()
   await project?.[Symbol.asyncDispose]()
   await nats?.[Symbol.asyncDispose]()
-  if (tarball) await rm(dirname(tarball), { recursive: true, force: true })
+  await packed?.[Symbol.asyncDispose]()
 })
 
 it('no block is left out', async () => {

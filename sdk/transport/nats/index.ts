@@ -2,6 +2,7 @@
 
 import { backoff } from '../../kit/backoff.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { notInstalled } from '../../kit/optional-package.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import { closedError, onAbort } from '../checks.ts'
 import type { OfflineOptions } from '../offline-queue.ts'
@@ -73,9 +74,7 @@ async function dial(
   failed: (error: SpanwireError) => void,
 ): Promise<NatsConnectionLike> {
   const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name } = options
-  const client = await import('nats').catch((cause) => {
-    throw new SpanwireError('unsupported', 'The package nats can\'t be loaded: run "npm install nats".', { cause })
-  })
+  const client = await import('nats').catch(notInstalled('A connection to nats:// or tls://', 'nats'))
   const user = options.user ?? (decodeURIComponent(url.username) || undefined)
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
   let token: string | undefined

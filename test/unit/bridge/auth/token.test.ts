@@ -88,7 +88,7 @@ describe('tokens by secret', () => {
     [{ secret: 'short' }, 'at least 32'],
     [{ secret: SECRET, jwksUrl: 'https://keys.example.com' }, 'exactly one'],
     [{ secret: SECRET, algorithms: ['RS256'] }, 'does not go with a shared secret'],
-    [{ accounts: ['UABC'] }, "no account's public key"],
+    [{ accounts: ['UABC'] }, 'not the public key of an account'],
     [{ anonymous: { publish: { allow: ['a b'], deny: [] }, subscribe: { allow: [], deny: [] } } }, 'no subject filter'],
   ])('need options that make sense: %j', (options, message) => {
     expect(() => createAuthenticator(options)).toThrow(message)
