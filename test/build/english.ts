@@ -22,7 +22,7 @@ export interface EnglishReport {
 /** Files that quote the constructions. */
 const QUOTING = ['test/build/constructions.ts', 'test/build/english.test.ts']
 
-const SKIPPED = /(^|\/)(node_modules|dist|\.(?!ci(\/|$))[\w-]+|screenshots)(\/|$)/
+const SKIPPED = /(^|\/)(node_modules|dist(-docs)?|\.(?!ci(\/|$))[\w-]+|screenshots)(\/|$)/
 
 /** Checks files and folders. Paths are absolute, or relative to the root of the repository. */
 export function checkEnglish(
