@@ -121,7 +121,7 @@ function namesOf(node: Node): string[] {
   return typeof node.id?.name === 'string' ? [node.id.name] : []
 }
 
-/** Without comments, private members, and the words that only a declaration file needs. */
+/** Without comments, private members and `export`. */
 function textOf(source: string, { start, end }: Node, comments: readonly { start: number; end: number }[]): string {
   let text = ''
   let at = start
@@ -130,10 +130,9 @@ function textOf(source: string, { start, end }: Node, comments: readonly { start
     at = comment.end
   }
   return (text + source.slice(at, end))
-    .replace(/^(export )?(declare )?/, '')
+    .replace(/^export /, '')
     .replace(/^\s*#private;\n/gm, '')
     .replace(/\n\s*(?=\n)/g, '')
-    .replace(/^ +/gm, (spaces) => ' '.repeat(spaces.length / 2))
 }
 
 /** Names of types and values, not those of members. */

@@ -211,7 +211,7 @@ function measurePublic(house: string): PublicFigures {
     const nodes = (program.body as unknown as Node[]).map((node) => ({ node, declaration: node.declaration ?? node }))
     const own = nodes.filter(({ declaration }) => namesOf(declaration).includes(name))
     const text = findDeclaration({ file, name })?.text ?? ''
-    if (/^(async )?function |^const \w+: .*=>/.test(text)) {
+    if (/^(declare )?function |^(declare )?const \w+: .*=>/.test(text)) {
       found.functions++
       if (own.some(({ node }) => /@example|```|^\s*\* {5,}\S/m.test(commentBefore(node) ?? ''))) found.examples++
     }
