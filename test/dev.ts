@@ -5,9 +5,9 @@
  *     npm run dev -- <path or name>  only these tests, in the form of vitest
  */
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import process from 'node:process'
 import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
 import { findMachine } from './support/machine.ts'
 
 const root = join(import.meta.dirname, '..')

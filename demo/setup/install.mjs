@@ -8,8 +8,15 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const node = join(root, 'node_modules/.bin/node')
 
-/** Installs the dependencies when they are missing or not those of the lock file. Ends the process if that fails. */
+/** The oldest Node that starts these scripts. They continue on the Node among the dependencies. */
+const OLDEST_NODE = 20
+
+/** Installs the dependencies unless they are those of the lock file. Ends the process if that fails. */
 export async function installDependencies() {
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+    console.error(`Spanwire's scripts need Node ${OLDEST_NODE} or later. This is Node ${process.versions.node}.`)
+    process.exit(1)
+  }
   if (isInstalled()) return
   console.log('Installing dependencies, which takes a minute the first time …')
   const started = Date.now()

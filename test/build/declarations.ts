@@ -81,6 +81,9 @@ function readDeclarationFile(file: string): DeclarationFile {
       }
     }
     if (node.type === 'ExportAllDeclaration' && from.startsWith('.')) stars.push(pathOf(from))
+    if (node.type === 'ExportDefaultDeclaration' && node.declaration.type === 'Identifier') {
+      found.exports.set('default', { file, name: node.declaration.name })
+    }
     if (node.type === 'ExportNamedDeclaration') {
       for (const { local, exported } of node.specifiers) {
         found.exports.set(exported.name, { file: from ? pathOf(from) : file, name: local.name })
