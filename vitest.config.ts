@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    setupFiles: ['test/support/seed.ts'],
     projects: [
       {
         extends: true,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { seed } from '../support/seed.ts'
 import { runChaos } from './chaos.ts'
 import { compare, type Stored } from './compare.ts'
 
@@ -18,8 +19,7 @@ it('sees what is lost, repeated or out of order', () => {
 it.each(['node', 'workerd'] as const)(
   'loses, repeats and reorders nothing while clients, a bridge on %s and the stream leader fail',
   async (host) => {
-    const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
-    console.log(`CHAOS_SEED=${seed}`)
+    console.log(`SPANWIRE_SEED=${seed}`)
     const report = await runChaos({ seed, seconds: 20, host })
     console.log(report)
     expect(report.rejected).toEqual({})

@@ -8,10 +8,10 @@ import { nats } from '../../sdk/transport/nats/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsCluster } from '../support/nats-cluster.ts'
+import { createRandom } from '../support/seed.ts'
 import { rootToken } from '../support/token.ts'
 import { compare, type Stored } from './compare.ts'
 import { startNodeHost, startWorkerHost } from './host.ts'
-import { createRandom } from './random.ts'
 
 export interface ChaosOptions {
   readonly seed: number

@@ -1,11 +1,12 @@
 /** `node test/chaos/run.ts [--seconds 60] [--seed N] [--host workerd]`: chaos for as long as asked. Ends with 1 if anything was lost. */
 import { parseArgs } from 'node:util'
+import { seed as ownSeed } from '../support/seed.ts'
 import { runChaos } from './chaos.ts'
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string' }, seed: { type: 'string' }, host: { type: 'string' } },
 })
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+const seed = Number(values.seed ?? ownSeed)
 console.log(`seed ${seed}`)
 const report = await runChaos({
   seed,

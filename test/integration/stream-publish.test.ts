@@ -8,6 +8,7 @@ import { nats } from '../../sdk/transport/nats/index.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { createRandom, seed } from '../support/seed.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 
 const events = defineEvents({
@@ -157,11 +158,8 @@ describe('a network that cuts', () => {
       const offline = { maxMessages: 5_000 }
       await using bus = connect({ url: url(proxy.port), token, events, backoff: { first: 20, longest: 50 }, offline })
       const acks: Array<Promise<{ seq: number }>> = []
-      let seed = 20_261_123
-      const random = () => {
-        seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648
-        return seed / 2_147_483_648
-      }
+      console.log(`SPANWIRE_SEED=${seed}`)
+      const random = createRandom(seed)
       for (let n = 0; n < 400; n++) {
         acks.push(bus.publish('acks.{id}', { id: `${n % 3}` }, { n }, { id: `cut${n}` }))
         if (n % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 1 + random() * 4))

@@ -6,11 +6,10 @@ import { filtersOverlap, hasWildcard, isSubsetFilter, matchesFilter } from '../.
 import { type Credentials, connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
+import { seed } from '../support/seed.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { arbitraryFilter, arbitraryPermissions, everySubject } from './arbitrary-permissions.ts'
 
-/** Set it to the seed that a failure names, to see the same cases again. */
-const seed = Number(process.env.SPANWIRE_SEED ?? Date.now() % 2 ** 31)
 const USERS = 60
 const users = fc.sample(arbitraryPermissions, { numRuns: USERS, seed })
 
