@@ -8,8 +8,8 @@ const page = fileURLToPath(new URL('page/', import.meta.url))
 const dist = fileURLToPath(new URL('dist/', import.meta.url))
 
 /**
- * Builds the demo page into `demo/dist/`: index.html with the map and the airports in it, one script and one
- * stylesheet with hashed names.
+ * Builds the demo page into `demo/dist/`: index.html with the map and the airports, one script and one stylesheet.
+ * Script and stylesheet have hashed names.
  */
 export async function buildDemo(): Promise<void> {
   await rm(dist, { recursive: true, force: true })
@@ -37,7 +37,7 @@ export async function buildDemo(): Promise<void> {
     height: String(MAP_HEIGHT),
     land: map.land,
     borders: map.borders,
-    // `<` can't be in the text of a script element; JSON has another way to write it.
+    // The text of a script element must not contain `<`. JSON can escape it.
     airports: JSON.stringify(
       airports.map(placeAirport).map(({ code, city, state, x, y }) => [code, city, state, x, y]),
     ).replaceAll('<', '\\u003c'),
@@ -46,7 +46,7 @@ export async function buildDemo(): Promise<void> {
   const html = template.replace(/"@@(airports)@@"|@@(\w+)@@/g, (_, json?: string, text = '') => {
     const name = json ?? text
     const value = values[name]
-    if (!value) throw new Error(`index.html asks for @@${name}@@, which the build doesn't have`)
+    if (!value) throw new Error(`index.html contains @@${name}@@, but the build has no such value`)
     return value
   })
   await writeFile(`${dist}index.html`, html)

@@ -4,22 +4,22 @@ import { defineEvents, event } from '../sdk/index.ts'
 const localTime = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d$/))
 
 /**
- * The demo's contract: the publishers and the page share this file, and nothing else.
- * `zod/mini` is zod with a smaller page.
+ * The demo's contract. Publishers and page share only this file.
+ * `zod/mini` makes the page smaller than `zod`.
  */
 export const events = defineEvents({
   'flights.{origin}.{destination}.departed': event(
     z.object({
-      /** When it really left, in the airport's local time. */
+      /** Actual departure in the airport's local time. */
       departedAt: localTime,
-      /** Minutes late; negative is early. */
+      /** Minutes late. Negative values are early. */
       delay: z.number(),
       /** Miles. */
       distance: z.number(),
-      /** How this event came to NATS. */
+      /** Path of this event into NATS. */
       via: z.enum(['http', 'nats']),
     }),
-    // Kept for as long as the page's slider reaches back.
+    // The stream keeps events for the range of the page's slider.
     { stream: 'FLIGHTS' },
   ),
   'chat.{room}.message': z.object({
@@ -28,7 +28,7 @@ export const events = defineEvents({
   }),
 })
 
-/** The event of a flight that leaves. */
+/** Name of the event of a departing flight. */
 export const DEPARTED = 'flights.{origin}.{destination}.departed'
-/** The event of somebody who says something. */
+/** Name of the event of a chat message. */
 export const MESSAGE = 'chat.{room}.message'

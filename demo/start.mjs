@@ -1,4 +1,4 @@
-// `npm start`. Runs on the Node that is there; demo/start.ts runs on the one that is installed with the dependencies.
+// `npm start`. Runs on the Node of the machine, and demo/start.ts on the Node among the dependencies.
 import { runScript } from './setup/install.mjs'
 
 await runScript('demo/start.ts')

@@ -1,9 +1,9 @@
 /**
  * `npm start`: nats-server, the Worker in workerd, the page and the publishers, until Ctrl-C.
  *
- *     PORT         of the page and the bridge; default 8787, or the next that is free
- *     NATS_SERVER  the nats-server to run; default: found, or fetched into .cache/
- *     --once       stops when the first event has arrived, for a test of the whole
+ *     PORT         port of the page and the bridge, default 8787 or the next free port
+ *     NATS_SERVER  path of nats-server, by default found or downloaded into .cache/
+ *     --once       stops when the first event has arrived, for tests
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ import { startLocalWorker } from './setup/local-worker.ts'
 import { ensureDemoStreams } from './streams.ts'
 import { demoToken } from './token.ts'
 
-/** What runs, in the order in which it was started. */
+/** Running parts, in the order of their start. */
 const running: { stop(): Promise<void> }[] = []
 const stopped = Promise.withResolvers<void>()
 let stopping = false
@@ -37,7 +37,7 @@ try {
 stopping = true
 console.log('Stopping …')
 for (const part of running.reverse()) await part.stop()
-// Something that was being started when it was time to stop: its processes end with this one.
+// A part may still be starting. Its processes end with this one.
 process.exit()
 
 async function start(): Promise<void> {
@@ -74,11 +74,11 @@ async function choosePort(): Promise<number> {
   const port = await freePort(wanted).catch((error: Error) => {
     throw new Error(`Can't listen on port ${wanted} or one of the next 50 (${error.message}). Set PORT to another.`)
   })
-  if (port !== wanted) console.log(`Port ${wanted} is busy; this is on ${port}.`)
+  if (port !== wanted) console.log(`Port ${wanted} is busy. Using ${port}.`)
   return port
 }
 
-/** Remembers a part, so that it is stopped; at once, if it comes too late. */
+/** Registers a part to be stopped at the end. Stops it at once if the end has already begun. */
 async function keep<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
   const part = await starting
   if (stopping) await part.stop()

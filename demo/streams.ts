@@ -3,10 +3,10 @@ import { ensureStreams } from '../sdk/streams/index.ts'
 import { events } from './events.ts'
 import { operatorToken } from './token.ts'
 
-/** As long as the page's slider reaches back, and a little more. */
+/** Range of the page's slider plus a reserve, in ms. */
 const KEPT = 15 * 60_000
 
-/** Makes the stream of the flights, through the bridge: the same with nats-server and with the embedded broker. */
+/** Creates the stream of the flights through the bridge, on nats-server and on the embedded broker alike. */
 export async function ensureDemoStreams(url: string, secret: string): Promise<void> {
   const transport = webSocket({ url, token: () => operatorToken(secret) })
   try {

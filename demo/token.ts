@@ -5,11 +5,11 @@ interface Permissions {
   sub?: { allow: string[] }
 }
 
-/** How long a token of the demo is good for; the page asks for another when it connects again. */
+/** Lifetime of a demo token. The page requests a new one when it reconnects. */
 const LIFETIME = '1h'
 
 /**
- * A token for a visitor of the demo page: may read the flights, read and write the chat, and be seen there.
+ * Signs a token for a visitor of the page, which may read flights, read and write chat messages, and join presence.
  * Served as `{ token }` at `GET /demo/token`.
  */
 export function demoToken(secret: string): Promise<string> {
@@ -19,12 +19,12 @@ export function demoToken(secret: string): Promise<string> {
   })
 }
 
-/** A token for a publisher of the demo: may publish flights, and read nothing. */
+/** Signs a token for a publisher, which may publish flights and not subscribe. */
 export function publisherToken(secret: string): Promise<string> {
   return sign(secret, 'publisher', { pub: { allow: ['flights.>'] } })
 }
 
-/** A token for whoever sets the demo up: may make streams, of what it may read itself. */
+/** Signs a token for the setup, which may create streams of the subjects that it may subscribe to. */
 export function operatorToken(secret: string): Promise<string> {
   return sign(secret, 'operator', { pub: { allow: ['$JS.API.>'] }, sub: { allow: ['flights.>', 'chat.>'] } })
 }

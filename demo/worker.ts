@@ -3,7 +3,7 @@ import { demoToken } from './token.ts'
 
 export { SpanwireHub }
 
-/** The demo's Worker: the bridge, and tokens for whoever looks at the page, if `DEMO` is `1`. */
+/** The demo's Worker: the bridge, and tokens for visitors of the page if `DEMO` is `1`. */
 export default {
   async fetch(request: Request, env: WorkerEnv & { readonly DEMO?: string }): Promise<Response> {
     const { pathname } = new URL(request.url)

@@ -7,7 +7,7 @@ export interface RecordedFlight {
   readonly departedAt: string
   readonly origin: string
   readonly destination: string
-  /** Minutes late on arrival; negative is early. */
+  /** Minutes late on arrival. Negative values are early. */
   readonly delay: number
   /** Great-circle miles. */
   readonly distance: number
@@ -31,7 +31,7 @@ interface FlightRow {
   destination: string
 }
 
-// The package's `exports` hide its data files, so they are found from its entry.
+// `exports` of the package leaves out its data files, so the path starts at its entry.
 const folder = new URL('../data/', import.meta.resolve('vega-datasets'))
 
 function read(name: string): Promise<string> {
@@ -47,7 +47,7 @@ export async function readFlights(): Promise<RecordedFlight[]> {
   }))
 }
 
-/** The airports that `flights` start from or go to, by code. */
+/** Origins and destinations of `flights`, by code. */
 export async function readAirports(flights: readonly RecordedFlight[]): Promise<Airport[]> {
   const used = new Set(flights.flatMap((flight) => [flight.origin, flight.destination]))
   const [, ...lines] = (await read('airports.csv')).trim().split('\n')
@@ -57,7 +57,7 @@ export async function readAirports(flights: readonly RecordedFlight[]): Promise<
     .sort((a, b) => (a.code < b.code ? -1 : 1))
 }
 
-/** Columns: iata, name, city, state, country, latitude, longitude; a column with a comma is quoted. */
+/** Columns: iata, name, city, state, country, latitude, longitude. A column with a comma is quoted. */
 function parseAirport(line: string): Airport {
   const columns = [...line.matchAll(/("([^"]*)"|[^,]*)(,|$)/g)].map((match) => (match[2] ?? match[1] ?? '').trim())
   const [code = '', , city = '', state = '', , latitude, longitude] = columns

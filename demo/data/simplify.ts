@@ -1,9 +1,9 @@
-/** A point of the map, in its pixels. */
+/** A point of the map, in pixels of the map. */
 export type Point = readonly [x: number, y: number]
 
 /**
- * The line with the points left out that lie within `tolerance` of it (Douglas and Peucker, 1973).
- * The first and the last point stay, so lines that met still meet.
+ * Removes points that lie within `tolerance` of the line (Douglas and Peucker, 1973).
+ * The first and the last point stay, so that adjoining lines still meet.
  */
 export function simplifyLine(line: readonly Point[], tolerance: number): Point[] {
   const first = line[0]

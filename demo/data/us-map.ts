@@ -6,7 +6,7 @@ import type { GeometryCollection, MultiPolygon, Polygon, Topology } from 'topojs
 import type { Airport } from './recorded.ts'
 import { type Point, simplifyLine } from './simplify.ts'
 
-/** The map's size in its own pixels: that of us-atlas's projected files. */
+/** Size of the map in pixels, which is that of us-atlas's projected files. */
 export const MAP_WIDTH = 975
 export const MAP_HEIGHT = 610
 
@@ -18,7 +18,7 @@ export interface UsMap {
   readonly borders: string
 }
 
-/** An airport and where it lies on the map. */
+/** An airport and its position on the map. */
 export interface MapAirport {
   readonly code: string
   readonly city: string
@@ -30,12 +30,12 @@ export interface MapAirport {
 type States = Topology<{ states: GeometryCollection }>
 type Area = Polygon | MultiPolygon
 
-// What us-atlas's `states-albers-10m.json` was projected with.
+// The projection of us-atlas's `states-albers-10m.json`.
 const mainland = geoAlbersUsa()
   .scale(1300)
   .translate([MAP_WIDTH / 2, MAP_HEIGHT / 2])
 
-// Albers USA has no place for the Caribbean, but people fly there: an inset at the lower right, like Hawaii's.
+// Albers USA leaves out the Caribbean, which has flights. It gets an inset at the lower right, like Hawaii.
 const caribbean = geoConicEqualArea()
   .parallels([8, 18])
   .rotate([65.9, 0])
@@ -44,7 +44,7 @@ const caribbean = geoConicEqualArea()
   .translate([922, 572])
 const CARIBBEAN_STATES = ['72', '78']
 
-/** Finer than this can't be seen, and would be two thirds of the page. */
+/** In pixels. A smaller tolerance is invisible and triples the size of the page. */
 const TOLERANCE = 0.7
 const SMALLEST_ISLAND = 1.5
 
@@ -71,7 +71,7 @@ export async function drawMap(): Promise<UsMap> {
 /** Places `airport` on the map. */
 export function placeAirport({ code, city, state, longitude, latitude }: Airport): MapAirport {
   const place = mainland([longitude, latitude]) ?? caribbean([longitude, latitude])
-  if (!place) throw new Error(`airport ${code} has no place on the map`)
+  if (!place) throw new Error(`Airport ${code} is outside of the map.`)
   return { code, city, state, x: Math.round(place[0]), y: Math.round(place[1]) }
 }
 

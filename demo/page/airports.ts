@@ -8,7 +8,7 @@ export const airports: ReadonlyMap<string, MapAirport> = new Map(
   ),
 )
 
-/** `Nashville, TN`, or the code if it is an airport that the page doesn't know. */
+/** Returns a name such as `Nashville, TN`, or the code of an unknown airport. */
 export function placeName(code: string): string {
   const airport = airports.get(code)
   return airport ? `${airport.city}, ${airport.state}` : code

@@ -1,4 +1,4 @@
-/** A flight's way over the map: a quadratic curve that bends towards north. */
+/** The path of a flight over the map: a quadratic curve that bends towards north. */
 export interface Arc {
   readonly fromX: number
   readonly fromY: number
@@ -9,7 +9,7 @@ export interface Arc {
   readonly length: number
 }
 
-/** How far the curve's handle is from the straight line, as a part of the distance. */
+/** Distance of the curve's control point from the straight line, as a fraction of its length. */
 const BEND = 0.28
 
 export function arcBetween(from: { x: number; y: number }, to: { x: number; y: number }): Arc {
@@ -28,17 +28,17 @@ export function arcBetween(from: { x: number; y: number }, to: { x: number; y: n
   }
 }
 
-/** The horizontal place at `t`, from 0 to 1. */
+/** The horizontal position at `t`, from 0 to 1. */
 export function arcX({ fromX, bendX, toX }: Arc, t: number): number {
   return (1 - t) * (1 - t) * fromX + 2 * (1 - t) * t * bendX + t * t * toX
 }
 
-/** The vertical place at `t`, from 0 to 1. */
+/** The vertical position at `t`, from 0 to 1. */
 export function arcY({ fromY, bendY, toY }: Arc, t: number): number {
   return (1 - t) * (1 - t) * fromY + 2 * (1 - t) * t * bendY + t * t * toY
 }
 
-/** Where the nose points at `t`, in radians. */
+/** The direction at `t`, in radians. */
 export function arcHeading(arc: Arc, t: number): number {
   const x = (1 - t) * (arc.bendX - arc.fromX) + t * (arc.toX - arc.bendX)
   const y = (1 - t) * (arc.bendY - arc.fromY) + t * (arc.toY - arc.bendY)

@@ -5,10 +5,10 @@ const ROWS = 24
 const COLUMNS = 5
 /** An empty board fills at once. */
 const FIRST_ROWS = 10
-/** A row must stay long enough to be read. */
+/** Shortest time for which a row stays, in ms, so that it can be read. */
 const INTERVAL = 700
 
-/** What the board says of a flight. */
+/** A flight as the board shows it. */
 export interface Departure {
   readonly origin: string
   readonly destination: string
@@ -18,7 +18,7 @@ export interface Departure {
   readonly via: string
 }
 
-/** The latest departures, newest first; a sample of them when they come faster than one can read. */
+/** The latest departures, newest first. Shows a sample of them when they arrive too fast to read. */
 export class Board {
   readonly #rows = Array.from({ length: ROWS }, makeRow)
   readonly #empty = element('board-empty')
@@ -42,7 +42,7 @@ export class Board {
     this.#show()
   }
 
-  /** The rows stay where they are, and their words move on: nothing on the page jumps. */
+  /** Moves the texts from row to row. The rows keep their positions, so that the page does not jump. */
   #show(): void {
     this.#empty.hidden = this.#departures.length > 0
     for (const [i, { row, cells }] of this.#rows.entries()) {

@@ -1,7 +1,7 @@
 import { element, make } from './element.ts'
 import { recall, remember } from './memory.ts'
 
-/** One thing somebody said. */
+/** One chat message. */
 export interface Message {
   readonly id: string
   readonly name: string
@@ -10,7 +10,7 @@ export interface Message {
   readonly time: number
 }
 
-/** Publishes what the visitor said; resolves when the server has it. */
+/** Publishes a message of the visitor. Resolves when the server has accepted it. */
 export type Say = (name: string, text: string) => Promise<void>
 
 const MOST = 100

@@ -2,12 +2,12 @@ import { DEPARTED, MESSAGE } from '../events.ts'
 import { element, make } from './element.ts'
 import { EVERYTHING, type Filter } from './filter.ts'
 
-/** A piece of the code, and what it is to the eye: `hot` is what the visitor has chosen. */
+/** A highlighted piece of code. The class `hot` marks the choices of the visitor. */
 type Piece = readonly [kind: '' | 'keyword' | 'string' | 'comment' | 'hot', text: string]
 
 const COPIED_FOR = 2_000
 
-/** Shows what this page does, with the visitor's own filter and words in it. */
+/** Shows the code of this page with the filter and the message of the visitor. */
 export class CodePanel {
   readonly #code = element('code')
   readonly #url: string
@@ -56,7 +56,7 @@ export class CodePanel {
       ['hot', quoted(destination)],
       ['', ' },\n)\n'],
       ...keywords('for await (const e of departures) {\n  map.depart(e.params, e.data.delay)\n}\n\n'),
-      ['comment', '// the box beside this\n'],
+      ['comment', '// the chat box\n'],
       ...keywords('await bus.publish(\n  '),
       ['string', quoted(MESSAGE)],
       ['', ',\n  { room: '],

@@ -1,11 +1,11 @@
-/** The element of index.html with this id. The page is ours, so a missing one is a mistake of ours. */
+/** Returns the element of index.html with this id. A missing one is a mistake in this page, so it throws. */
 export function element<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id)
   if (!found) throw new Error(`index.html has no #${id}`)
   return found as unknown as T
 }
 
-/** A new element with a class and a text. */
+/** Creates an element with a class and a text. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className = '',

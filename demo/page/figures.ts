@@ -2,12 +2,12 @@ const WINDOW_SECONDS = 60
 const RATE_SECONDS = 5
 const SAMPLES = 500
 
-/** Counts events and keeps the latest latencies. Time is given, in ms. */
+/** Counts events and keeps the latest latencies. Times are parameters, in ms. */
 export class Figures {
   received = 0
-  /** Since the filter was chosen. */
+  /** Number of events since the last change of the filter. */
   matched = 0
-  /** Events of each of the last seconds, the current one last. */
+  /** Number of events in each of the last seconds, the current one last. */
   readonly perSecond: number[] = new Array<number>(WINDOW_SECONDS + 1).fill(0)
   readonly #latencies: number[] = []
   readonly #since: number
@@ -19,26 +19,26 @@ export class Figures {
     this.#second = Math.floor(now / 1000)
   }
 
-  /** @param latency in ms; undefined for an event of the past, which has none */
+  /** @param latency in ms, or undefined for a replayed event */
   add(latency: number | undefined, now: number): void {
     this.tick(now)
     this.received++
     this.matched++
     this.perSecond[WINDOW_SECONDS] = (this.perSecond[WINDOW_SECONDS] ?? 0) + 1
     if (latency === undefined) return
-    // Two clocks may differ by more than the way takes.
+    // Two clocks may differ by more than the latency.
     this.#latencies[this.#next] = Math.max(0, latency)
     this.#next = (this.#next + 1) % SAMPLES
   }
 
-  /** Another filter: its rate and latency are its own. */
+  /** Starts again for another filter, which has a different rate and latency. */
   restart(): void {
     this.matched = 0
     this.#latencies.length = 0
     this.#next = 0
   }
 
-  /** Moves the window of seconds on. */
+  /** Moves the window of seconds forward. */
   tick(now: number): void {
     const second = Math.floor(now / 1000)
     for (let i = Math.min(second - this.#second, WINDOW_SECONDS + 1); i > 0; i--) {
@@ -48,7 +48,7 @@ export class Figures {
     this.#second = second
   }
 
-  /** Events per second, over the last whole seconds that there were. */
+  /** Events per second, over the last whole seconds. */
   rate(now: number): number {
     this.tick(now)
     const seconds = Math.min(RATE_SECONDS, Math.floor(now / 1000) - Math.floor(this.#since / 1000))
@@ -61,7 +61,7 @@ export class Figures {
     return this.#latencies.length
   }
 
-  /** The latency in ms that the part `p` of the events stayed within; undefined before the first. */
+  /** The quantile `p` of the latency, in ms. Undefined before the first event. */
   percentile(p: number): number | undefined {
     const sorted = [...this.#latencies].sort((a, b) => a - b)
     return sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)]

@@ -1,7 +1,7 @@
 import { airports } from './airports.ts'
 import { element, make } from './element.ts'
 
-/** Which flights the page asks for: airport codes, or `*` for any. */
+/** Filter of the page's subscription: airport codes, or `*` for any. */
 export interface Filter {
   readonly origin: string
   readonly destination: string
@@ -33,7 +33,7 @@ export class FilterBar {
     return this.#filter
   }
 
-  /** Chooses `filter`, as if the visitor had. */
+  /** Selects `filter` in the controls, as a visitor does. */
   set(filter: Filter): void {
     this.#origin.value = filter.origin
     this.#destination.value = filter.destination

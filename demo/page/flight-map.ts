@@ -10,19 +10,19 @@ import { isDark } from './theme.ts'
 export interface Flight {
   readonly arc: Arc
   readonly late: boolean
-  /** When it left, by the clock of `performance.now()`. */
+  /** Time of departure, as `performance.now()`. */
   readonly start: number
-  /** ms in the air. */
+  /** Duration of its animation, in ms. */
   readonly duration: number
 }
 
 const LANDING = 900
-/** How many routes stay visible, faintly, after their flight. */
+/** Number of routes that stay visible, faintly, after their flight. */
 const ROUTES = 420
 const ROUTES_INTERVAL = 500
 const MAP_WIDTH = 975
 
-/** Draws flights over the map, as long as there are any and somebody looks. */
+/** Draws flights over the map while there are flights and the page is visible. */
 export class FlightMap {
   readonly #canvas = element<HTMLCanvasElement>('flights')
   readonly #context: CanvasRenderingContext2D
@@ -42,18 +42,18 @@ export class FlightMap {
   constructor() {
     const context = this.#canvas.getContext('2d')
     const routesContext = this.#routesCanvas.getContext('2d')
-    if (!context || !routesContext) throw new Error('this browser has no 2d canvas')
+    if (!context || !routesContext) throw new Error('This browser has no 2D canvas.')
     this.#context = context
     this.#routesContext = routesContext
     new ResizeObserver(() => this.#resize()).observe(this.#canvas)
     this.#still.addEventListener('change', () => this.#wake())
   }
 
-  /** A flight has left. */
+  /** Adds a departing flight. */
   depart(origin: string, destination: string, late: boolean): void {
     const from = airports.get(origin)
     const to = airports.get(destination)
-    // A hidden page gets no frames: its flights would all take off when it is shown again.
+    // A hidden page gets no frames. All of its flights would depart together when it becomes visible.
     if (!from || !to || document.hidden) return
     const arc = arcBetween(from, to)
     const flight = { arc, late, start: performance.now(), duration: 2_200 + arc.length * 6 }
@@ -63,7 +63,7 @@ export class FlightMap {
     this.#goOn()
   }
 
-  /** Another filter: what is in the air belonged to the old one. */
+  /** Removes the flights of the previous filter. */
   filtered(filter: Filter): void {
     this.#filter = filter
     this.#flights = []
@@ -71,20 +71,20 @@ export class FlightMap {
     this.#refresh()
   }
 
-  /** Points out an airport. */
+  /** Highlights an airport. */
   hover(code: string | undefined): void {
     if (code === this.#hovered) return
     this.#hovered = code
     this.#refresh()
   }
 
-  /** The colours of the page have changed. */
+  /** Reads the colours again after a change of the theme. */
   recolour(): void {
     this.#ink = undefined
     this.#refresh()
   }
 
-  /** The airport near a place on the map, in CSS pixels from the map's corner. */
+  /** Returns the airport near a point, in CSS pixels from the map's corner. */
   airportAt(x: number, y: number): MapAirport | undefined {
     const scale = this.#canvas.clientWidth / MAP_WIDTH
     let nearest: MapAirport | undefined
@@ -134,7 +134,7 @@ export class FlightMap {
     this.#context.drawImage(this.#routesCanvas, 0, 0)
     this.#context.setTransform(this.#scale, 0, 0, this.#scale, 0, 0)
     for (const flight of this.#flights) {
-      // A frame's time is that of its beginning: an event that came since departs later than it.
+      // The time of a frame is that of its beginning. A flight that arrived since then departs after it.
       const t = Math.max(0, now - flight.start) / flight.duration
       if (t >= 1) drawLanding(this.#context, ink, flight, (now - flight.start - flight.duration) / LANDING)
       else drawFlight(this.#context, ink, flight, t, this.#still.matches)
@@ -143,7 +143,7 @@ export class FlightMap {
     this.#goOn()
   }
 
-  /** Without motion the picture changes now and then, but nothing moves. */
+  /** With reduced motion the picture is drawn again every few seconds, and flights do not move. */
   #goOn(): void {
     if (!this.#still.matches) this.#wake()
     else if (this.#timer === undefined) {
@@ -161,7 +161,7 @@ export class FlightMap {
   }
 }
 
-/** The stylesheet has the colours; the legend shows two of them. */
+/** Reads the colours from the stylesheet. The legend shows two of them. */
 function readInk(canvas: HTMLCanvasElement): Ink {
   const page = getComputedStyle(document.body)
   return {

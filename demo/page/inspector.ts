@@ -1,25 +1,25 @@
 import { element, make } from './element.ts'
 
-/** One event as it came over the wire. */
+/** One event as it was received. */
 export interface Inspected {
   readonly subject: string
-  /** Its place in the stream; undefined without one. */
+  /** Sequence in the stream. Undefined for an event without a stream. */
   readonly seq: number | undefined
-  /** Of its data, in bytes. */
+  /** Size of its data, in bytes. */
   readonly size: number
-  /** From publisher to page, in ms; undefined if it is from the past. */
+  /** Latency from publisher to page, in ms. Undefined for a replayed event. */
   readonly latency: number | undefined
-  /** Of the trace that its publisher began. */
+  /** Id of the trace that the publisher started. */
   readonly trace: string | undefined
 }
 
-/** Rows that are kept. */
+/** Number of events that are kept. */
 const MOST = 200
-/** Rows that are shown. */
+/** Number of rows that are shown. */
 const SHOWN = 40
 const REFRESH = 250
 
-/** The newest events, of those that hold what the visitor looks for. */
+/** The newest events that match the search text of the visitor. */
 export class Inspector {
   readonly #rows = element<HTMLTableSectionElement>('events')
   readonly #find = element<HTMLInputElement>('find')
@@ -33,7 +33,7 @@ export class Inspector {
     this.#find.addEventListener('input', () => this.#refresh())
     this.#pause.addEventListener('click', () => {
       this.#isPaused = !this.#isPaused
-      this.#pause.textContent = this.#isPaused ? 'Go on' : 'Pause'
+      this.#pause.textContent = this.#isPaused ? 'Resume' : 'Pause'
       this.#refresh()
     })
     setInterval(() => this.#isStale && !this.#isPaused && this.#refresh(), REFRESH)

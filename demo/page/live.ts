@@ -5,23 +5,23 @@ import type { Inspected } from './inspector.ts'
 import type { People } from './people.ts'
 import { Playback } from './playback.ts'
 
-/** The room that everybody on the page is in. */
+/** Chat room and presence channel of all visitors. */
 const ROOM = 'lobby'
 
-/** A departure as it arrived. */
+/** A departure as it was received. */
 export interface LiveDeparture {
   readonly origin: string
   readonly destination: string
   readonly departedAt: string
   readonly delay: number
   readonly via: string
-  /** When it was published, in ms since 1970. */
+  /** Time of publishing, in ms since 1970. */
   readonly time: number
-  /** Whether it was delivered as it was published, and not from the past. */
+  /** Whether it was delivered live. False for a replayed event. */
   readonly isLive: boolean
 }
 
-/** Where the page's events go. */
+/** Callbacks for received events. */
 export interface Listeners {
   status(status: ConnectionStatus): void
   departure(departure: LiveDeparture): void
@@ -29,7 +29,7 @@ export interface Listeners {
   inspected(event: Inspected): void
 }
 
-/** What both kinds of events have. */
+/** Members of both kinds of events that the inspector shows. */
 interface AnyEvent {
   readonly subject: string
   readonly seq: number | undefined
@@ -57,8 +57,8 @@ export class Live {
   }
 
   /**
-   * Ends the subscription there was and begins another: the server sends what matches, and nothing else.
-   * @param back where it begins, in ms before now
+   * Replaces the subscription. The server sends only matching events.
+   * @param back start of the replay, in ms before now
    */
   watch(filter: Filter, back = 0): void {
     this.#filtered.abort()
@@ -70,7 +70,7 @@ export class Live {
     await this.#bus.publish(MESSAGE, { room: ROOM }, { name, text })
   }
 
-  /** Lets them know who is here. */
+  /** Joins the presence channel. */
   async meet(people: People): Promise<void> {
     await people.start(() => this.#bus.presence(ROOM))
   }
@@ -103,6 +103,6 @@ export class Live {
 
 async function fetchToken(): Promise<string> {
   const response = await fetch('/demo/token')
-  if (!response.ok) throw new Error(`GET /demo/token answered ${response.status}`)
+  if (!response.ok) throw new Error(`GET /demo/token returned ${response.status}`)
   return ((await response.json()) as { token: string }).token
 }

@@ -2,12 +2,12 @@ import { element } from './element.ts'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
-/** The slider under the map: how far back the flights begin. */
+/** The slider under the map that selects the start of the replay. */
 export class LookBack {
   readonly #slider = element<HTMLInputElement>('back')
   readonly #text = element('back-text')
 
-  /** @param chosen how far back, in ms; 0 is now */
+  /** @param chosen called with the start of the replay, in ms before now */
   constructor(chosen: (back: number) => void) {
     this.#slider.addEventListener('input', () => this.#say(describe(Number(this.#slider.value))))
     this.#slider.addEventListener('change', () => chosen(Number(this.#slider.value) * 1_000))
@@ -15,12 +15,12 @@ export class LookBack {
     this.live()
   }
 
-  /** An event of the past is shown. */
+  /** Shows the time of a replayed event. */
   replaying(time: number): void {
     this.#say(`Replay of ${clock.format(time)}`)
   }
 
-  /** What is shown is what happens. */
+  /** Shows that events are live. */
   live(): void {
     if (this.#slider.value !== '0' && document.activeElement !== this.#slider) this.#slider.value = '0'
     this.#say('Live')

@@ -17,7 +17,7 @@ import { Ranking } from './ranking.ts'
 import { StatusBadge } from './status.ts'
 import { startTheme } from './theme.ts'
 
-/** Over this many minutes a flight counts as late, as the Bureau of Transportation Statistics has it. */
+/** A flight is late after this number of minutes, as the Bureau of Transportation Statistics defines it. */
 const LATE = 15
 const FIGURES_INTERVAL = 500
 const RANKING_INTERVAL = 1_000
@@ -74,7 +74,7 @@ const live = new Live(location.origin, network.open, {
   },
 })
 live.watch(filterBar.filter)
-// A page without presence still shows the flights.
+// Flights are shown even if presence fails.
 live.meet(people).catch(() => {})
 
 startTheme(() => map.recolour())

@@ -3,22 +3,22 @@ import { arcHeading, arcX, arcY } from './arc.ts'
 import type { Filter } from './filter.ts'
 import type { Flight } from './flight-map.ts'
 
-/** What the map is drawn with. */
+/** Colours of the map. */
 export interface Ink {
   readonly onTime: string
   readonly late: string
   readonly text: string
   readonly paper: string
   readonly font: string
-  /** Lights glow in the dark, and look like smudges on paper. */
+  /** Whether lights glow. On a light background they look like smudges. */
   readonly glow: boolean
-  /** CSS pixels in one pixel of the map: what must stay readable on a phone is divided by it. */
+  /** CSS pixels in one pixel of the map. Sizes that must stay readable on a phone are divided by it. */
   readonly unit: number
 }
 
 type Context = CanvasRenderingContext2D
 
-/** The airports that bear their code, in the order in which small maps drop them. */
+/** Airports with a visible code. Small maps leave out the last ones. */
 const LANDMARKS = 'ORD DFW LAX ATL DEN SEA JFK MIA PHX MSP SFO IAH DTW STL BOS SLC ANC HNL SJU LAS MCO CLT'.split(' ')
 const ROUTE_FADE = 45_000
 const MANY_ROUTES = 120
@@ -27,7 +27,7 @@ const TRAIL_STEPS = 14
 const GLOW = 11
 const glows = new Map<string, HTMLCanvasElement>()
 
-/** Routes that were flown, fainter with age; few of them may be stronger, and stay longer, than many. */
+/** Routes of earlier flights, fainter with age. The fewer there are, the stronger they are and the longer they stay. */
 export function drawRoutes(context: Context, ink: Ink, routes: readonly Flight[], now: number): void {
   const room = Math.max(0, 1 - routes.length / MANY_ROUTES)
   context.lineWidth = 0.9
@@ -44,7 +44,7 @@ export function drawRoutes(context: Context, ink: Ink, routes: readonly Flight[]
   context.globalAlpha = 1
 }
 
-/** All airports; those of the filter and under the pointer stand out. */
+/** All airports. The airports of the filter and under the pointer are highlighted. */
 export function drawAirports(context: Context, ink: Ink, filter: Filter, hovered: string | undefined): void {
   const grow = 1 / Math.max(ink.unit, 0.55)
   const chosen = new Set([filter.origin, filter.destination, hovered])
@@ -75,7 +75,7 @@ export function drawAirports(context: Context, ink: Ink, filter: Filter, hovered
   context.globalAlpha = 1
 }
 
-/** A flight in the air; `still` for people who asked for less motion: its route, without the plane. */
+/** A flight in the air. With `still`, for reduced motion, only its route. */
 export function drawFlight(context: Context, ink: Ink, { arc, late }: Flight, t: number, still: boolean): void {
   const colour = late ? ink.late : ink.onTime
   const grow = 1 / Math.max(ink.unit, 0.55)
@@ -119,7 +119,7 @@ export function drawFlight(context: Context, ink: Ink, { arc, late }: Flight, t:
   plane(context, x, y, arcHeading(arc, head), grow)
 }
 
-/** A flight that has arrived: a ring that fades, from 0 to 1. */
+/** A flight that has arrived: a ring that fades while `t` goes from 0 to 1. */
 export function drawLanding(context: Context, ink: Ink, { arc, late }: Flight, t: number): void {
   const grow = 1 / Math.max(ink.unit, 0.55)
   context.globalAlpha = 0.8 * (1 - t)
@@ -127,7 +127,7 @@ export function drawLanding(context: Context, ink: Ink, { arc, late }: Flight, t
   context.globalAlpha = 1
 }
 
-/** A soft disc of `colour`, drawn once: a gradient for every plane and frame would cost more than all the rest. */
+/** A soft disc of `colour`, drawn once. A gradient for each plane and frame would take most of the time. */
 function glowOf(colour: string): HTMLCanvasElement {
   const known = glows.get(colour)
   if (known) return known
@@ -148,7 +148,7 @@ function glowOf(colour: string): HTMLCanvasElement {
   return canvas
 }
 
-/** A dart, seen from above. */
+/** A plane as a dart, seen from above. */
 function plane(context: Context, x: number, y: number, heading: number, grow: number): void {
   context.save()
   context.translate(x, y)
@@ -178,7 +178,7 @@ function ring(context: Context, x: number, y: number, radius: number, colour: st
   context.stroke()
 }
 
-/** Slow at both ends, like a flight. */
+/** Easing that is slow at both ends. */
 function ease(t: number): number {
   return t * t * (3 - 2 * t)
 }

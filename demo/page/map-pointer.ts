@@ -2,7 +2,7 @@ import type { MapAirport } from '../data/us-map.ts'
 import { element } from './element.ts'
 import type { FlightMap } from './flight-map.ts'
 
-/** Lets a pointer name airports on the map and choose them. The selects above do the same for the keyboard. */
+/** Names the airport under the pointer and selects it on a click. The selects above serve the keyboard. */
 export function startPointer(map: FlightMap, choose: (airport: MapAirport) => void): void {
   const area = element('map')
   const tip = element('tip')

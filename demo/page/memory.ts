@@ -1,13 +1,13 @@
-/** Keeps a choice for the next visit, where the browser lets us. */
+/** Stores a choice for the next visit, if the browser permits it. */
 export function remember(key: string, value: string): void {
   try {
     localStorage.setItem(key, value)
   } catch {
-    // Storage is refused to this page: then it is asked again next time.
+    // The browser denies storage to this page. The visitor has to choose again.
   }
 }
 
-/** What {@link remember} kept. */
+/** Returns the choice that {@link remember} stored. */
 export function recall(key: string): string | undefined {
   try {
     return localStorage.getItem(key) ?? undefined

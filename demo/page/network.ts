@@ -3,7 +3,7 @@ import { element } from './element.ts'
 
 type Open = NonNullable<WebSocketOptions['openSocket']>
 
-/** The page's own network, with a switch: what is cut is cut without a word, and comes back with everything missed. */
+/** A switch for the network of this page. Cut sockets fail without a close frame, and replay fills the gap later. */
 export class Network {
   readonly #button = element<HTMLButtonElement>('network')
   readonly #sockets = new Set<WebSocket>()
@@ -15,13 +15,13 @@ export class Network {
       this.#button.setAttribute('aria-pressed', String(!this.#isOn))
       this.#button.setAttribute('aria-label', this.#isOn ? 'Cut the network' : 'Network is cut: bring it back')
       if (!this.#isOn) for (const socket of this.#sockets) socket.close()
-      // What a browser says when the cable is back: the client dials at once.
+      // A browser emits this event when the network is back. The client then dials at once.
       else dispatchEvent(new Event('online'))
       changed(this.#isOn)
     })
   }
 
-  /** For `connect`: while the switch is off, nothing answers. */
+  /** `openSocket` for `connect`. It throws while the network is cut. */
   readonly open: Open = (url) => {
     if (!this.#isOn) throw new Error('The network is cut.')
     const socket = new WebSocket(url)

@@ -1,12 +1,12 @@
 import type { Member, Presence } from '../../sdk/index.ts'
 import { element } from './element.ts'
 
-/** How long somebody is said to type after the last sign of it, in ms. */
+/** A visitor is shown as typing for this time after their last signal, in ms. */
 const TYPING = 3_000
-/** How often this page says so, in ms. */
+/** Shortest interval between two typing signals of this page, in ms. */
 const SAY_EVERY = 1_500
 
-/** Who is here, over all windows and all bridges, and who is typing. */
+/** Members of the room, over all windows and bridges, and the ones that are typing. */
 export class People {
   readonly #here = element('people')
   readonly #typing = element('typing')
@@ -15,7 +15,7 @@ export class People {
   #name = ''
   #saidAt = 0
 
-  /** @param open asks who is here; it may be refused */
+  /** @param open opens the presence channel, and may reject */
   async start(open: () => Promise<Presence>): Promise<void> {
     this.#presence = await open()
     this.#presence.subscribe(({ left }) => {
@@ -27,14 +27,14 @@ export class People {
     await this.#join()
   }
 
-  /** This visitor's name is another. */
+  /** Changes the name of this visitor. */
   named(name: string): void {
     if (this.#name === name) return
     this.#name = name
     this.#join().catch(() => {})
   }
 
-  /** This visitor types. */
+  /** Signals that this visitor is typing. */
   typing(): void {
     if (!this.#presence || Date.now() - this.#saidAt < SAY_EVERY) return
     this.#saidAt = Date.now()

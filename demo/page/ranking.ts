@@ -4,7 +4,7 @@ import { ANY, EVERYTHING, type Filter } from './filter.ts'
 
 const ROWS = 8
 
-/** The airports with the most events; a click on one filters by it. */
+/** The airports with the most events. A click on an airport filters by it. */
 export class Ranking {
   readonly #list = element('ranking')
   readonly #title = element('ranking-title')
@@ -32,7 +32,7 @@ export class Ranking {
     this.#counts.clear()
     const { origin, destination } = filter
     if (origin !== ANY) this.#title.textContent = `Where ${origin} flies to`
-    else this.#title.textContent = destination !== ANY ? `Who flies to ${destination}` : 'Busiest origins'
+    else this.#title.textContent = destination !== ANY ? `Origins of flights to ${destination}` : 'Busiest origins'
     this.show(true)
   }
 
@@ -41,7 +41,7 @@ export class Ranking {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
   }
 
-  /** Sorts the list, unless somebody is about to press one of its rows. */
+  /** Sorts the list, unless a pointer or the focus is on one of its rows. */
   show(force = false): void {
     if (!force && this.#list.matches(':hover, :focus-within')) return
     const top = [...this.#counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, ROWS)

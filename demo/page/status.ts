@@ -8,7 +8,7 @@ const WORDS: Record<ConnectionState, string> = {
   closed: 'Closed',
 }
 
-/** The badge in the header, and a banner over the map that says why nothing moves. */
+/** The badge in the header, and a banner over the map with the reason for a missing connection. */
 export class StatusBadge {
   readonly #badge = element('status')
   readonly #text = element('status-text')
@@ -16,7 +16,7 @@ export class StatusBadge {
 
   #isOn = true
 
-  /** The switch in the header was used. */
+  /** Shows a change of the network switch. */
   network(isOn: boolean): void {
     this.#isOn = isOn
   }
@@ -27,7 +27,7 @@ export class StatusBadge {
     this.#text.textContent = WORDS[state]
     this.#banner.hidden = state === 'open' || (state === 'connecting' && !reason)
     const promise =
-      state === 'closed' ? 'Reload the page to try again.' : 'Flights go on where they were when it is back.'
+      state === 'closed' ? 'Reload the page to try again.' : 'Flights continue where they stopped when it is back.'
     const why = this.#isOn ? (reason?.message ?? WORDS[state]) : 'You have cut the network.'
     this.#banner.textContent = `${why} ${promise}`
   }

@@ -3,7 +3,7 @@ import { remember } from './memory.ts'
 
 const system = matchMedia('(prefers-color-scheme: dark)')
 
-/** The button that swaps light and dark. Until it is pressed, the system decides. */
+/** The button that switches between light and dark. The system decides until it is pressed. */
 export function startTheme(changed: () => void): void {
   const button = element<HTMLButtonElement>('theme')
   const show = (): void => {

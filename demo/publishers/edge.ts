@@ -1,10 +1,10 @@
 /**
- * Publishes over HTTP, as an edge function would: one short request for each departure, no socket kept.
+ * Publishes over HTTP, as an edge function does: one short request for each departure, without a socket.
  *
- *     SPANWIRE_URL   the bridge; default http://127.0.0.1:8787
- *     SPANWIRE_TOKEN a token that may publish flights, or AUTH_SECRET to make one
- *     NATS_URL       if set, the Node publisher runs too, and this one has the western half of the flights
- *     REPLAY_SPEED   recorded seconds for each second; default 3600
+ *     SPANWIRE_URL   URL of the bridge, default http://127.0.0.1:8787
+ *     SPANWIRE_TOKEN a token that may publish flights, or AUTH_SECRET to sign one
+ *     NATS_URL       if set, the Node publisher also runs, and this one publishes only the western flights
+ *     REPLAY_SPEED   recorded seconds per second, default 3600
  */
 import process from 'node:process'
 import { connect } from '../../sdk/index.ts'
@@ -17,7 +17,7 @@ import { newTrace } from './trace.ts'
 const { SPANWIRE_URL = 'http://127.0.0.1:8787', SPANWIRE_TOKEN, AUTH_SECRET, NATS_URL } = process.env
 
 if (!SPANWIRE_TOKEN && !AUTH_SECRET) {
-  console.error('edge publisher: give SPANWIRE_TOKEN, or AUTH_SECRET to make one')
+  console.error('edge publisher: set SPANWIRE_TOKEN, or AUTH_SECRET to sign a token')
   process.exit(1)
 }
 

@@ -2,21 +2,21 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { RecordedFlight } from '../data/recorded.ts'
 import { nextDeparture, type Timetable } from './timetable.ts'
 
-/** A flight that is more than this late is left out: nobody wants a live map that catches up. */
+/** A flight that would be published this late is left out, in ms. A live map does not catch up. */
 const TOO_LATE = 2_000
 const LONGEST_RETRY = 5_000
 
-/** Which of the flights a publisher takes. */
+/** Selects the flights of a publisher. */
 export type Share = (flight: RecordedFlight) => boolean
 
 export interface ReplayOptions {
   readonly timetable: Timetable
   readonly share: Share
-  /** Publishes one departure; a rejection means that the server is away. */
+  /** Publishes one departure. A rejection means that the server is unreachable. */
   readonly publish: (flight: RecordedFlight) => Promise<void>
   /** Ends the replay. */
   readonly signal: AbortSignal
-  /** Hears when publishing begins to fail, and when it works again. */
+  /** Called when publishing begins to fail, and without an error when it works again. */
   readonly report: (problem: Error | undefined) => void
 }
 
@@ -50,7 +50,7 @@ function after(timetable: Timetable, { index, at }: { index: number; at: number 
   return { index: 0, at: at + timetable.length - (timetable.times[index] ?? 0) }
 }
 
-/** Flights of one minute leave together: no timer then. Ends early, without an error, by `signal`. */
+/** Sets no timer for flights of the same minute. Resolves early when `signal` aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms > 0) await wait(ms, undefined, { signal }).catch(() => {})
 }

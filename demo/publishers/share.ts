@@ -1,12 +1,12 @@
 import type { Airport } from '../data/recorded.ts'
 import type { Share } from './replay.ts'
 
-/** About where the Mississippi flows, in degrees of longitude. */
+/** Approximate longitude of the Mississippi, in degrees. */
 const MISSISSIPPI = -90
 
 /**
- * The feed's two halves: the edge publisher has the departures west of the Mississippi, the Node publisher the others.
- * `all` is for when there is one publisher only.
+ * Halves of the feed. The edge publisher publishes departures west of the Mississippi, the Node publisher the others.
+ * `all` is for a single publisher.
  */
 export function shareOf(half: 'west' | 'east' | 'all', airports: readonly Airport[]): Share {
   if (half === 'all') return () => true

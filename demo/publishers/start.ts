@@ -4,19 +4,19 @@ import { replay } from './replay.ts'
 import { shareOf } from './share.ts'
 import { createTimetable } from './timetable.ts'
 
-/** Recorded ms over real ms: an hour in a second. */
+/** Recorded time over real time: one hour per second. */
 const SPEED = 3_600
-/** The nights are empty, and nobody wants to look at that: at most so many recorded ms go by between two flights. */
+/** Longest gap between two flights, in recorded ms. Nights have no flights. */
 const LONGEST_GAP = 18 * 60_000
 
 export interface PublisherOptions {
-  /** What the publisher calls itself in the log. */
+  /** Name of the publisher in the log. */
   readonly name: string
   readonly half: 'west' | 'east' | 'all'
   readonly publish: (flight: RecordedFlight) => Promise<void>
 }
 
-/** Replays the recorded flights until SIGINT or SIGTERM. `REPLAY_SPEED` may say how fast; default 3600. */
+/** Replays the recorded flights until SIGINT or SIGTERM. `REPLAY_SPEED` sets the speed, default 3600. */
 export async function startPublisher({ name, half, publish }: PublisherOptions): Promise<void> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
@@ -35,5 +35,5 @@ export async function startPublisher({ name, half, publish }: PublisherOptions):
 function readSpeed(text: string | undefined): number {
   const speed = Number(text || SPEED)
   if (speed > 0 && Number.isFinite(speed)) return speed
-  throw new Error(`REPLAY_SPEED=${text} is no speed: give recorded seconds for each second, such as ${SPEED}.`)
+  throw new Error(`REPLAY_SPEED=${text} is not a speed: use recorded seconds per second, such as ${SPEED}.`)
 }

@@ -1,6 +1,6 @@
 import type { RecordedFlight } from '../data/recorded.ts'
 
-/** When each flight of a replay leaves. */
+/** Departure times of a replay. */
 export interface Timetable {
   readonly flights: readonly RecordedFlight[]
   /** ms from the start of the replay, one for each flight, ascending. */
@@ -12,11 +12,11 @@ export interface Timetable {
 export interface TimetableOptions {
   /** Recorded time over real time. */
   readonly speed: number
-  /** No two flights of the replay are further apart than this, in real ms. */
+  /** Longest time between two flights of the replay, in real ms. */
   readonly longestGap: number
 }
 
-/** Lays `flights` (in the order of their departure) out in real time. */
+/** Computes real departure times for `flights`, which are in the order of their departure. */
 export function createTimetable(flights: readonly RecordedFlight[], options: TimetableOptions): Timetable {
   const { speed, longestGap } = options
   let previous: number | undefined
@@ -31,8 +31,8 @@ export function createTimetable(flights: readonly RecordedFlight[], options: Tim
 }
 
 /**
- * The first flight that leaves at or after `now`, and when. Both in ms since the epoch: the replay's place follows from
- * the time alone, so publishers keep step without a word to each other, and go on in place after a restart.
+ * Returns the first flight that departs at or after `now`, and its time, both in ms since the epoch. The position in
+ * the replay depends only on the time. Publishers therefore stay in step, and continue correctly after a restart.
  */
 export function nextDeparture(timetable: Timetable, now: number): { index: number; at: number } {
   const { times, length } = timetable

@@ -1,4 +1,4 @@
-/** A new trace, as a header that tracing tools understand. Source: W3C Trace Context, traceparent. */
+/** Creates the header of a new trace. Source: W3C Trace Context, traceparent. */
 export function newTrace(): [name: string, value: string] {
   return ['traceparent', `00-${randomHex(16)}-${randomHex(8)}-01`]
 }

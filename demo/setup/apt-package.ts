@@ -5,7 +5,7 @@ import type { AptSource } from './apt-source.ts'
 
 const run = promisify(execFile)
 
-/** Downloads a Debian package into `work` and unpacks it there, without installing it. Returns the folder of its files. */
+/** Downloads a Debian package into `work` and unpacks it without installing it. Returns the folder of its files. */
 export async function unpackPackage(source: AptSource, suite: string, name: string, work: string): Promise<string> {
   const options = await source.optionsFor(suite, work)
   await run('apt-get', [...options, 'update'], { cwd: work })

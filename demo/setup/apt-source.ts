@@ -1,17 +1,17 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Where this machine gets its Debian packages, to ask for one without touching the system's own lists. */
+/** The package source of this machine, for downloads that leave the system's package lists unchanged. */
 export interface AptSource {
-  /** The release of this machine. */
+  /** Release name of this machine. */
   readonly suite: string
-  /** Where the newest versions are. */
+  /** Release names with newer versions. */
   readonly newestSuite: string
-  /** Options that make apt-get use `suite` alone, and keep all of its files in `folder`. */
+  /** Options that make apt-get use only `suite` and keep all of its files in `folder`. */
   optionsFor(suite: string, folder: string): Promise<string[]>
 }
 
-/** Undefined where packages don't come by apt. */
+/** Returns undefined on systems without apt. */
 export async function readAptSource(): Promise<AptSource | undefined> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '')
   const id = /^ID=(\w+)/m.exec(release)?.[1]
@@ -34,7 +34,7 @@ export async function readAptSource(): Promise<AptSource | undefined> {
         'Dir::State::lists': lists,
         'Dir::Cache': cache,
         'Dir::State::status': '/var/lib/dpkg/status',
-        // As root apt downloads as another user, who can't write here.
+        // As root, apt downloads as another user that cannot write here.
         'APT::Sandbox::User': process.getuid?.() === 0 ? 'root' : '',
       }
       return ['-qq', ...Object.entries(places).flatMap(([name, value]) => ['-o', `${name}=${value}`])]
@@ -42,7 +42,7 @@ export async function readAptSource(): Promise<AptSource | undefined> {
   }
 }
 
-/** The first archive of the machine's own sources that is not for security updates only, in either of apt's formats. */
+/** The first archive of the machine that is not for security updates only. Reads both formats of apt. */
 async function readMirror(): Promise<{ uri: string; signedBy?: string } | undefined> {
   const folder = '/etc/apt/sources.list.d'
   const parts = (await readdir(folder).catch(() => [])).map((name) => join(folder, name))

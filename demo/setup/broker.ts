@@ -12,11 +12,11 @@ import { until } from './until.ts'
 export interface Broker {
   /** `nats://…`, or `embedded`. */
   readonly url: string
-  /** What it is and where it came from, for people. */
+  /** Version and origin of the broker, to print. */
   readonly description: string
-  /** Rejects when it ends for good without having been stopped. Never resolves. */
+  /** Rejects when the broker ends permanently without a call of `stop`. Never resolves. */
   readonly failure: Promise<never>
-  /** Ends it and removes what it stored. */
+  /** Stops the broker and deletes its data. */
   stop(): Promise<void>
 }
 
@@ -27,14 +27,14 @@ const SOURCES = {
   fetched: 'fetched now into the cache',
 }
 
-/** How long nats-server stays away after it ended by itself, in ms: long enough to see what the page makes of it. */
+/** Delay before nats-server is started again after an unexpected end, in ms. The page shows the outage meanwhile. */
 const OUTAGE = 3_000
-/** One that ends sooner after its start, in ms, would do so again. */
+/** A server that ends this soon after its start, in ms, is not started again. */
 const SHORTEST_LIFE = 1_000
 
 /**
- * Starts nats-server on a free port of loopback, or answers with the embedded upstream where there is none. If somebody
- * pulls its plug it comes back with what it had stored, as it would in earnest.
+ * Starts nats-server on a free port of loopback, or returns the embedded upstream if nats-server is unavailable.
+ * A killed nats-server is started again with its data.
  */
 export async function startBroker(): Promise<Broker> {
   const found = await findNatsServer()
@@ -56,7 +56,7 @@ export async function startBroker(): Promise<Broker> {
     const started = startChild({ name: 'nats-server', command: path, args: ['-c', config] })
     started.failure.catch(async (error: Error) => {
       if (performance.now() - born < SHORTEST_LIFE) return failure.reject(error)
-      console.log(`${error.message.split(':', 1)[0]}. It comes back in ${OUTAGE / 1_000} s …`)
+      console.log(`${error.message.split(':', 1)[0]}. It starts again in ${OUTAGE / 1_000} s …`)
       await pause(OUTAGE)
       if (!stopping) child = start()
     })

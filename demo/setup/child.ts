@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
-/** A process of the demo, and the processes that it starts itself. */
+/** A process of the demo, including its child processes. */
 export interface Child {
   readonly name: string
-  /** Rejects with a plain message when the process ends, unless it was stopped. Never resolves. */
+  /** Rejects when the process ends without a call of `stop`. Never resolves. */
   readonly failure: Promise<never>
-  /** The end of what it wrote. */
+  /** The last lines of its output. */
   log(): string
-  /** Ends it with everything that it started. Idempotent. */
+  /** Stops the process and its child processes. Idempotent. */
   stop(): Promise<void>
 }
 
@@ -17,14 +17,14 @@ export interface ChildOptions {
   readonly args: readonly string[]
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
-  /** How long it may take to end when asked to, in ms; then it is killed. */
+  /** Time after SIGTERM until the process is killed, in ms. */
   readonly grace?: number
 }
 
 const LOG_SIZE = 8_192
 const LOG_LINES = 15
 
-/** Starts a process in a group of its own, so that Ctrl-C in a terminal doesn't reach it before it is time. */
+/** Starts a process in a separate group, so that Ctrl-C in a terminal does not stop it out of order. */
 export function startChild({ name, command, args, env, cwd, grace = 4_000 }: ChildOptions): Child {
   const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env, cwd })
   let log = ''
@@ -42,7 +42,7 @@ export function startChild({ name, command, args, env, cwd, grace = 4_000 }: Chi
   const failure = new Promise<never>((_, reject) => {
     child.once('error', (error) => reject(new Error(`${name} didn't start: ${error.message}`)))
     child.once('close', (code, signal) => {
-      if (!stopping) reject(new Error(`${name} ended by itself (${signal ?? `code ${code}`}):\n${lastLines()}`))
+      if (!stopping) reject(new Error(`${name} ended unexpectedly (${signal ?? `code ${code}`}):\n${lastLines()}`))
     })
   })
   failure.catch(() => {})
@@ -59,7 +59,7 @@ export function startChild({ name, command, args, env, cwd, grace = 4_000 }: Chi
         const timer = setTimeout(killNow, grace)
         await ended
         clearTimeout(timer)
-        // Whatever the process left behind of its own.
+        // Child processes that the process left running.
         killNow()
         process.off('exit', killNow)
       })()

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 
 /**
- * A TCP port of the loopback interface that was free a moment ago: `wanted`, or one of the 50 after it; any, without
- * `wanted`.
+ * Returns a free TCP port of the loopback interface: `wanted` or one of the 50 ports after it. Without `wanted`, any
+ * port. Another process may take the port before its use.
  */
 export async function freePort(wanted = 0): Promise<number> {
   for (let port = wanted; ; port++) {

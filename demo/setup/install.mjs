@@ -1,4 +1,4 @@
-// Plain JavaScript without dependencies, for any Node since 18: it runs before anything is installed.
+// Plain JavaScript without dependencies: it runs before dependencies are installed, on the Node of the machine.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -11,7 +11,7 @@ const node = join(root, 'node_modules/.bin/node')
 /** The oldest Node that starts these scripts. They continue on the Node among the dependencies. */
 const OLDEST_NODE = 20
 
-/** Installs the dependencies unless they are those of the lock file. Ends the process if that fails. */
+/** Installs the dependencies unless node_modules has the versions of the lock file. Ends the process if that fails. */
 export async function installDependencies() {
   if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
     console.error(`Spanwire's scripts need Node ${OLDEST_NODE} or later. This is Node ${process.versions.node}.`)
@@ -20,8 +20,8 @@ export async function installDependencies() {
   if (isInstalled()) return
   console.log('Installing dependencies, which takes a minute the first time …')
   const started = Date.now()
-  // Not `npm ci`: it refuses a lock file that was written where packages of other platforms could not be had. This
-  // takes the versions of the lock file too, and leaves the file as it is.
+  // `npm ci` refuses a lock file that lacks packages of other platforms. This installs the versions of the lock file
+  // and does not change it.
   const options = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error']
   const { code, output } = await run('npm', ['install', ...options])
   if (code !== 0) {
@@ -37,7 +37,7 @@ export async function installDependencies() {
   console.log(`Dependencies are installed (${((Date.now() - started) / 1000).toFixed(0)} s).`)
 }
 
-/** Runs `script` (TypeScript) on the Node of this project, with this process's arguments, and ends as it ends. */
+/** Runs a TypeScript file on the Node of this project, with the arguments and the exit code of this process. */
 export async function runScript(script) {
   await installDependencies()
   const path = `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}`
@@ -45,7 +45,7 @@ export async function runScript(script) {
     stdio: 'inherit',
     env: { ...process.env, PATH: path },
   })
-  // A Ctrl-C reaches the child by itself, a signal that was sent to this process alone doesn't.
+  // A terminal sends Ctrl-C to both processes. A signal to this process only has to be forwarded.
   const end = () => child.kill('SIGTERM')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
   const parent = process.ppid
@@ -57,7 +57,7 @@ export async function runScript(script) {
   child.on('exit', (code) => process.exit(code ?? 1))
 }
 
-/** Whether node_modules holds what the lock file says; npm writes down there what it has installed. */
+/** Whether node_modules has the versions of the lock file. npm records the installed versions there. */
 function isInstalled() {
   if (!existsSync(node)) return false
   try {

@@ -20,7 +20,7 @@ export interface LocalWorker {
   stop(): Promise<void>
 }
 
-/** Starts `wrangler dev` and waits until the bridge is well. Nothing is asked of Cloudflare. */
+/** Starts `wrangler dev` and waits until `/healthz` reports ok. It makes no requests to Cloudflare. */
 export async function startLocalWorker({ port, upstream, secret }: LocalWorkerOptions): Promise<LocalWorker> {
   const state = await mkdtemp(join(tmpdir(), 'spanwire-worker-'))
   const child = startChild({

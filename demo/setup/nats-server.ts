@@ -8,7 +8,7 @@ import { cacheFolder } from './cache.ts'
 
 const run = promisify(execFile)
 
-/** A nats-server that runs on this machine. */
+/** A nats-server program for this machine. */
 export interface FoundNatsServer {
   readonly path: string
   /** Such as `2.15.1`. */
@@ -16,18 +16,18 @@ export interface FoundNatsServer {
   readonly source: 'NATS_SERVER' | 'PATH' | 'cache' | 'fetched'
 }
 
-/** Which one: the newest that can be had, or the one that the distribution's release ships. */
+/** Version to look for: the newest one available, or the one in the distribution's release. */
 export type Edition = 'newest' | 'distribution'
 
-/** What to tell somebody who has none. */
+/** Instructions for machines without nats-server. */
 export const installHint =
   'Install nats-server 2.9 or later (Debian: apt-get install nats-server; macOS: brew install nats-server; ' +
   'others: https://docs.nats.io/running-a-nats-service/introduction/installation) or set NATS_SERVER to its path.'
 
 /**
- * Looks for nats-server in `NATS_SERVER`, PATH and the cache folder; then fetches it into the cache with apt, without
- * changing the system. Undefined if there is none to be had.
- * @throws Error if `NATS_SERVER` names something that doesn't run
+ * Looks for nats-server in `NATS_SERVER`, PATH and the cache folder. Otherwise it downloads nats-server into the cache
+ * with apt and leaves the system unchanged. Returns undefined if nats-server is unavailable.
+ * @throws Error if `NATS_SERVER` is not the path of a nats-server that runs
  */
 export async function findNatsServer(edition: Edition = 'newest'): Promise<FoundNatsServer | undefined> {
   const cached = join(cacheFolder, 'nats-server', edition, 'nats-server')
@@ -50,7 +50,7 @@ export async function findNatsServer(edition: Edition = 'newest'): Promise<Found
   return fetched ? { path: cached, version: fetched, source: 'fetched' } : undefined
 }
 
-/** The version, if `path` is a nats-server that runs here. */
+/** Returns the version, or undefined if `path` is not a nats-server that runs here. */
 async function versionOf(path: string): Promise<string | undefined> {
   try {
     await access(path, constants.X_OK)
@@ -61,11 +61,11 @@ async function versionOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Downloads and unpacks the package, and moves it into place at once: another process may be doing the same. */
+/** Downloads and unpacks the package, and moves it into place atomically: another process may do the same. */
 async function fetchInto(path: string, edition: Edition): Promise<string | undefined> {
   const source = await readAptSource()
   if (!source) return undefined
-  // What the newest suite ships may not run on this release: then the distribution's own is the newest to be had.
+  // A package of the newest suite may not run on this release. The distribution's version is next.
   const suites = edition === 'newest' ? [source.newestSuite, source.suite] : [source.suite]
   for (const suite of suites) {
     await mkdir(cacheFolder, { recursive: true })
@@ -78,7 +78,7 @@ async function fetchInto(path: string, edition: Edition): Promise<string | undef
       await rename(unpacked, path)
       return version
     } catch {
-      // The next suite may have it.
+      // The next suite may have the package.
     } finally {
       await rm(work, { recursive: true, force: true })
     }
@@ -92,5 +92,5 @@ async function download(source: AptSource, suite: string, work: string): Promise
     const path = join(unpacked, folder, 'nats-server')
     if (await versionOf(path)) return path
   }
-  throw new Error('The package holds no nats-server that runs here.')
+  throw new Error('The downloaded package has no nats-server that runs here.')
 }

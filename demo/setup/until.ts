@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Waits until `check` is true, or rejects after `deadline` ms. What `check` throws counts as not yet. */
+/** Waits until `check` is true, or rejects after `deadline` ms. An error of `check` counts as false. */
 export async function until(check: () => Promise<boolean>, deadline: number, what: string): Promise<void> {
   const end = performance.now() + deadline
   while (!(await check().catch(() => false))) {
