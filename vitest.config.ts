@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests that start browsers, workerd, other runtimes or the whole demo: one file after the other, after the rest. */
+/** Tests that start browsers, workerd, other runtimes or the demo. They run one by one, after all other tests. */
 const heavy = [
   'test/{browser,workerd,runtimes,demo,chaos,packaging,leak}/**/*.test.{ts,tsx}',
   'test/conformance/**/*{workerd,runtimes}.test.ts',

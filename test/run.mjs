@@ -1,4 +1,4 @@
-// `npm test`. Runs on the Node that is there; test/run.ts runs on the one that is installed with the dependencies.
+// `npm test`. Runs on the Node of the machine, and test/run.ts on the Node among the dependencies.
 import { runScript } from '../demo/setup/install.mjs'
 
 await runScript('test/run.ts')

@@ -1,8 +1,8 @@
 /**
- * `npm test`: everything that the tests need, then the tests.
+ * `npm test`: prepares the machine, then runs the tests.
  *
- *     npm test -- <path or name of vitest's>   only these
- *     npm test -- --all                        the NATS suites also on the distribution's nats-server, as with CI=true
+ *     npm test -- <path or name>   only these tests, in the form of vitest
+ *     npm test -- --all            runs the NATS suites also on the distribution's nats-server, as with CI=true
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { findMachine, type Machine } from './support/machine.ts'
 import { addOutcomes, closingText } from './support/outcome.ts'
 import { runVitest } from './support/vitest-run.ts'
 
-/** What depends on the version of nats-server. */
+/** Tests that depend on the version of nats-server. */
 const NATS_SUITES = ['test/integration', 'test/conformance']
 
 const ci = process.env.CI === 'true'
@@ -21,7 +21,7 @@ const both = (ci || process.argv.includes('--all')) && args.length === 0
 
 const machine = await prepare()
 const env = { SPANWIRE_SKIP: machine.missing.join(','), NATS_SERVER: machine.natsServer.path }
-// A test that needs Chromium says so by where it is.
+// Tests that need Chromium are in this folder.
 const excluded = machine.missing.includes('chromium') ? ['--exclude', 'test/browser/**'] : []
 const folder = await mkdtemp(join(tmpdir(), 'spanwire-tests-'))
 let outcome = await runVitest([...excluded, ...args], env, join(folder, 'first.json'))

@@ -143,7 +143,7 @@ export class FlightMap {
     this.#goOn()
   }
 
-  /** With reduced motion the picture is drawn again every few seconds, and flights do not move. */
+  /** With reduced motion the picture is drawn every `ROUTES_INTERVAL` ms, and flights do not move. */
   #goOn(): void {
     if (!this.#still.matches) this.#wake()
     else if (this.#timer === undefined) {

@@ -26,7 +26,7 @@ export function readProse(path: string, source: string): Prose[] {
   if (path.endsWith('.md')) return [{ kind: 'document', line: 1, text: readMarkdown(source) }]
   if (path.endsWith('.html')) return [{ kind: 'document', line: 1, text: readHtml(source) }]
   if (path.endsWith('.css')) return matchComments(source, /\/\*([\s\S]*?)\*\//g)
-  if (/(^|\/)(run|[\w-]+\.sh|Dockerfile)$/.test(path)) return matchComments(source, /(?:^|\s)#(.*)$/gm)
+  if (/(^|\/)(run|[\w-]+\.sh|Dockerfile)$/.test(path)) return matchComments(source, /(?<=^|\s)#(.*)$/gm)
   return []
 }
 

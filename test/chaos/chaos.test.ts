@@ -3,7 +3,7 @@ import { seed } from '../support/seed.ts'
 import { runChaos } from './chaos.ts'
 import { compare, type Stored } from './compare.ts'
 
-it('sees what is lost, repeated or out of order', () => {
+it('compare reports lost, repeated, unexpected and unordered events', () => {
   const all = [1, 2, 3, 5].map((seq) => ({ seq, n: seq * 10 }))
   const [one, two, three, five] = all as [Stored, Stored, Stored, Stored]
   const fine = { lost: [], duplicated: [], unexpected: [], ordered: true }

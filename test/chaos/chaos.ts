@@ -16,7 +16,7 @@ import { startNodeHost, startWorkerHost } from './host.ts'
 export interface ChaosOptions {
   readonly seed: number
   readonly seconds: number
-  /** What the bridge runs on. Default `node`. */
+  /** Runtime of the bridge. Default `node`. */
   readonly host?: 'node' | 'workerd'
 }
 
@@ -28,21 +28,21 @@ export interface ChaosReport {
   readonly lost: number
   readonly duplicated: number
   readonly disordered: number
-  /** Of what they got, what the stream doesn't have. */
+  /** Received events that the stream does not have. */
   readonly unexpected: number
-  /** Publishes that the SDK gave up, by the reason. */
+  /** Number of publishes that the SDK rejected, by reason. */
   readonly rejected: Readonly<Record<string, number>>
-  /** Acknowledged and not in the stream, or in it more than once, acknowledged or not. */
+  /** Events that were acknowledged but not stored, and events that were stored more than once. */
   readonly notStoredOnce: number
   readonly gapsTold: number
-  /** Of subscribers without a stream. */
+  /** Gaps that subscribers without a stream reported. */
   readonly lostWithoutStream: number
-  /** From the end of a fault to the next event of those it hit, in ms. */
+  /** Time from the end of a fault to the next event of each affected subscriber, in ms. */
   readonly resume: { readonly p50: number; readonly p99: number; readonly slowest: readonly Resume[] }
   readonly apiRequests: number
 }
 
-/** A subscriber that got events again after a fault. The last one is at NATS itself. */
+/** A subscriber that received events again after a fault. The last one is connected to NATS directly. */
 export interface Resume {
   readonly subscriber: number
   readonly fault: string
@@ -56,18 +56,19 @@ const RATE = 100
 const backoff = { first: 50, longest: 1_000 }
 
 /**
- * Publishes numbered events at a steady rate while clients' connections, the bridge, and the leader of a stream in a
- * cluster of three fail as the seed says. At the end everybody must have what the stream has: same events, same order.
+ * Publishes numbered events at a steady rate. Meanwhile connections, the bridge, and the leader of the stream in a
+ * cluster of three fail in an order that the seed determines. At the end each subscriber must have received the events
+ * of the stream, once and in order.
  */
 export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOptions): Promise<ChaosReport> {
   const random = createRandom(seed)
   await using cluster = await startNatsCluster()
-  // Whatever fails, nothing is left running.
+  // All parts are stopped, even after a failure.
   await using rest = new AsyncDisposableStack()
   const service = nats({ url: (cluster.nodes[0] as { url: string }).url })
   await eventually(() => ensureStreams(streamed, service, { defaults: { replicas: 3, duplicateWindow: 600_000 } }), {
     deadline: 60_000,
-    what: 'the cluster to make a stream',
+    what: 'the cluster to create a stream',
   })
   await service.close()
   const host = await (kind === 'node' ? startNodeHost : startWorkerHost)(cluster.url)
@@ -82,18 +83,18 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
     ...common,
     url: `http://127.0.0.1:${publisherProxy.port}`,
     events: streamed,
-    // A stream may be without a leader for longer than ten seconds: this isn't about what there is room for.
+    // A stream may have no leader for more than 10 s. The queue must not be the limit here.
     offline: { maxMessages: 10_000 },
   })
   rest.use(publisher)
   let gapsTold = 0
   const faultEnds = new Map<number, { readonly fault: string; readonly at: number }>()
   const resumes: Resume[] = []
-  // One more, who is at NATS itself and has no bridge.
+  // One more subscriber connects to NATS directly.
   const received = [...proxies, undefined].map(() => [] as Stored[])
   const follow = (index: number, from: 'all' | { readonly cursor: string }) => {
     const proxy = proxies[index]
-    // One of them behind a network that lets no WebSocket through.
+    // One of them is behind a network that blocks WebSockets.
     const via = index === 0 ? 'sse' : 'websocket'
     const onGap = () => gapsTold++
     const bus = proxy
@@ -121,7 +122,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   rest.use(core)
   core.on('chaos.{id}', ({ data }) => unstreamed.push(data.n))
 
-  // Publishing at a steady rate; what isn't acknowledged yet is tried again by the SDK.
+  // Publishes at a steady rate. The SDK retries publishes until they are acknowledged.
   const acknowledged: number[] = []
   const underway = new Set<Promise<void>>()
   let published = 0
@@ -142,7 +143,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
 
   const faults: Record<string, number> = {}
   const ended = (fault: string, indices: readonly number[]) => {
-    // The earliest counts: a fault on top of a fault is still the same wait.
+    // A second fault during a fault does not restart the measurement.
     for (const index of indices) if (!faultEnds.has(index)) faultEnds.set(index, { fault, at: performance.now() })
   }
   const everybody = received.map((_, index) => index)
@@ -158,12 +159,12 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
       const index = Math.floor(random() * SUBSCRIBERS)
       proxies[index]?.pause()
       await pause(500 + random() * 4_000)
-      // What was swallowed is gone, and no TCP connection goes on with a hole in it.
+      // The proxy dropped bytes. A TCP connection cannot continue with a gap.
       proxies[index]?.cut()
       proxies[index]?.resume()
       ended('swallow', [index])
     },
-    /** A page that is loaded again, and goes on from its saved cursor. */
+    /** A page that is reloaded and resumes from its saved cursor. */
     async reload() {
       const index = SUBSCRIBERS - 1
       const { bus, handle } = followers[index] as (typeof followers)[number]
@@ -195,7 +196,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const names = Object.keys(kinds)
   const end = performance.now() + seconds * 1_000
   await pause(1_000)
-  // Each kind once before any twice, so that a short run has all of them.
+  // Each kind once before any kind twice, so that a short run has all kinds.
   let bag: string[] = []
   while (performance.now() < end) {
     if (bag.length === 0) bag = [...names]
@@ -207,7 +208,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   clearInterval(ticker)
   await Promise.allSettled([...underway])
 
-  // The truth is in the stream.
+  // The stream has the expected events.
   const witness = nats({ url: (cluster.nodes[0] as { url: string }).url })
   rest.defer(() => witness.close())
   const api = new JetStreamApi(transportLink(witness))
@@ -215,7 +216,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const stored: Stored[] = []
   const limits = { messages: 1_000, bytes: 10_000_000 }
   for (let from = 1; from <= state.lastSeq; ) {
-    // Servers that have only just come back refuse now and then.
+    // Servers refuse some requests shortly after a restart.
     const page = await eventually(() => readPage(api, 'CHAOS', 'chaos.*', from, state.lastSeq, limits), {
       deadline: 60_000,
       what: 'a page of the stream',
@@ -226,7 +227,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   }
   await eventually(() => received.every((events) => (events.at(-1)?.seq ?? 0) >= state.lastSeq), {
     deadline: 60_000,
-    what: 'everybody to have caught up',
+    what: 'all subscribers to catch up',
   }).catch(() => {})
   const verdicts = received.map((events) => compare(stored, events))
   const times = new Map<number, number>()

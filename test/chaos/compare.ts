@@ -1,21 +1,21 @@
-/** An event as the stream has it. */
+/** An event of the stream. */
 export interface Stored {
   readonly seq: number
-  /** Its number by the publisher. */
+  /** Number that the publisher assigned. */
   readonly n: number
 }
 
-/** What a subscriber got, held against what it should have got. */
+/** Differences between received and expected events. */
 export interface Verdict {
   readonly lost: Stored[]
   readonly duplicated: Stored[]
-  /** What the stream doesn't have: another event under that sequence, or none. */
+  /** Events that the stream does not have at their sequence. */
   readonly unexpected: Stored[]
-  /** Whether it came in order. */
+  /** Whether the events arrived in order. */
   readonly ordered: boolean
 }
 
-/** @param expected in order, each once */
+/** @param expected events of the stream, in order */
 export function compare(expected: readonly Stored[], received: readonly Stored[]): Verdict {
   const key = ({ seq, n }: Stored) => `${seq} ${n}`
   const wanted = new Set(expected.map(key))

@@ -4,14 +4,14 @@ import { runOn } from '../support/process-host.ts'
 import { SECRET } from '../support/token.ts'
 import { startWorker } from '../support/workerd.ts'
 
-/** A bridge that can lose all that it holds in memory, at any moment and without a word. */
+/** A bridge that can lose its memory at any time without closing connections. */
 export interface ChaosHost {
   readonly port: number
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
-/** On Node, in a process of its own, killed by SIGKILL: all sockets are gone. */
+/** A bridge on Node in a separate process. SIGKILL ends all of its sockets. */
 export async function startNodeHost(upstream: string): Promise<ChaosHost> {
   const port = await freePort()
   const options = JSON.stringify({ port, upstream, auth: { secret: SECRET } })
@@ -48,7 +48,7 @@ export async function startNodeHost(upstream: string): Promise<ChaosHost> {
   }
 }
 
-/** In workerd: the Durable Object is evicted, its memory is gone and the sockets stay. */
+/** A bridge in workerd. Eviction of the Durable Object clears its memory and keeps the sockets. */
 export async function startWorkerHost(upstream: string): Promise<ChaosHost> {
   const worker = await startWorker({ secret: SECRET, upstream, main: 'test/workerd/evictable.ts' })
   return {

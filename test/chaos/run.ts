@@ -1,4 +1,4 @@
-/** `node test/chaos/run.ts [--seconds 60] [--seed N] [--host workerd]`: chaos for as long as asked. Ends with 1 if anything was lost. */
+/** `node test/chaos/run.ts [--seconds 60] [--seed N] [--host workerd]`. The exit code is 1 if an event was lost. */
 import { parseArgs } from 'node:util'
 import { seed as ownSeed } from '../support/seed.ts'
 import { runChaos } from './chaos.ts'

@@ -52,7 +52,7 @@ function runs(pid: number): boolean {
   }
 }
 
-it('starts all of it beside a busy port, and leaves nothing running', async () => {
+it('starts every part on the next free port, and stops every process', async () => {
   const busy = await occupy()
   start({ PORT: String(busy.port) })
   const url = await eventually(() => /Open (http:\S+)/.exec(output)?.[1], { deadline: 90_000, what: 'the page' })
@@ -70,7 +70,7 @@ it('starts all of it beside a busy port, and leaves nothing running', async () =
   busy.server.close()
 }, 120_000)
 
-it('brings nats-server back when its plug is pulled, and the flights with it', async () => {
+it('starts nats-server again after SIGKILL, with all flights', async () => {
   const { port, server } = await occupy()
   server.close()
   start({ PORT: String(port) })
@@ -89,15 +89,15 @@ it('brings nats-server back when its plug is pulled, and the flights with it', a
   const pids = await descendants(child?.pid ?? 0)
   const pid = pids.find((one) => new RegExp(`^ *${one} .*nats-server.* -c `, 'm').test(stdout)) as number
   process.kill(pid, 'SIGKILL')
-  await eventually(() => bus.status.current.state === 'reconnecting', { what: 'the news that NATS is away' })
+  await eventually(() => bus.status.current.state === 'reconnecting', { what: 'the status after NATS ended' })
   await eventually(() => bus.status.current.state === 'open', { deadline: 30_000, what: `NATS\n${output}` })
   await flies()
-  // Each once and in order, whatever happened to the server.
+  // Each event is delivered once and in order, even across the outage.
   expect(seen).toEqual(seen.map((_, index) => (seen[0] as number) + index))
-  expect(output).toContain('nats-server ended by itself (SIGKILL). It comes back in 3 s')
+  expect(output).toContain('nats-server ended unexpectedly (SIGKILL). It starts again in 3 s')
 }, 150_000)
 
-it('carries an event from a publisher to a subscriber, and no secret into its output', async () => {
+it('delivers an event to a subscriber, and prints no secret', async () => {
   const { port, server } = await occupy()
   server.close()
   start({ PORT: String(port) }, '--once')
@@ -106,7 +106,7 @@ it('carries an event from a publisher to a subscriber, and no secret into its ou
   expect(output).not.toMatch(/eyJ|AUTH_SECRET/)
 }, 120_000)
 
-it('says in words what is wrong', async () => {
+it('explains invalid settings', async () => {
   start({ PORT: 'http' })
   expect(await exitCode()).toBe(1)
   expect(output).toContain('PORT=http is not a port')

@@ -7,7 +7,7 @@ import { openToAll } from '../support/open-to-all.ts'
 
 const MIB = 1024 * 1024
 
-it('what is kept of streams is bounded for all filters together, what is read of the past included', async () => {
+it('bounds the memory of replays for all filters together, pages included', async () => {
   await using nats = await startNatsServer({ jetstream: true })
   const limits = { maxReplayMemory: 8 * MIB }
   await using bridge = await serve({ upstream: nats.url, auth: openToAll, limits })
@@ -22,7 +22,7 @@ it('what is kept of streams is bounded for all filters together, what is read of
   const client = await connected(bridge, {})
   await collectGarbage()
   const before = process.memoryUsage().arrayBuffers
-  // As many filters as there are ways to write wildcards; every message matches all of them.
+  // All combinations of wildcards. Every message matches all of them.
   const count = 2 ** (tokens.length - 1) - 1
   for (let bits = 0; bits < count; bits++) {
     const filter = tokens.map((token, at) => (at > 0 && (bits >> (at - 1)) & 1 ? '*' : token)).join('.')
@@ -36,7 +36,7 @@ it('what is kept of streams is bounded for all filters together, what is read of
   await collectGarbage()
   const held = (process.memoryUsage().arrayBuffers - before) / MIB
   console.log(`MiB held for ${count} filters: ${held.toFixed(1)}`)
-  // Without the bound it is four pages of 512 KiB for each of them.
+  // Without the bound, each filter takes four pages of 512 KiB.
   expect(held).toBeLessThan(100)
   client.terminate()
 }, 90_000)

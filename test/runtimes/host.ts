@@ -1,7 +1,7 @@
 /**
- * Runs a bridge on the runtime that this is started with: `<runtime> host.ts <options as JSON>`. Prints its URL once its
- * upstream is open (before that a PONG doesn't say that a subscription is live), drains when its standard input says
- * anything, and ends when that does.
+ * Runs a bridge on the current runtime: `<runtime> host.ts <options as JSON>`. Prints its URL when its upstream is open,
+ * because a PONG before that does not prove that a subscription is live. Input on stdin starts a drain. The end of
+ * stdin closes the bridge.
  */
 import type { ServeOptions } from '../../bridge/hosts/server.ts'
 

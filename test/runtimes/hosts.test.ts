@@ -88,14 +88,14 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       welcome.terminate()
     })
 
-    it('ends a connection with the code and the reason', async () => {
+    it('closes a connection with the code and the reason', async () => {
       const client = await RawClient.open(`${host.url.replace('http', 'ws')}/nats`)
       const { lines, ending } = await client.exchange('CONNECT {"auth_token":"nonsense"}\r\n')
       expect(lines).toEqual([{ line: "-ERR 'Authorization Violation'" }])
       expect(ending).toEqual({ code: 1008, reason: 'Authorization Violation' })
     })
 
-    it('forgets a client that is cut off', async () => {
+    it('removes the interest of a client whose connection is reset', async () => {
       const client = await connected()
       await client.exchange(`SUB only.${runtime} 1\r\n`)
       expect(await subscriptionsTo(`only.${runtime}`)).toBe(1)
@@ -105,7 +105,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       })
     })
 
-    it('closes when it is asked to, and tells its clients', async () => {
+    it('sends an error to its clients when it closes', async () => {
       const client = await connected()
       const code = host.stop()
       expect(await client.next()).toEqual({ line: "-ERR 'Server Shutdown'" })
@@ -114,7 +114,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
     }, 15_000)
 
     it.each(['websocket', 'sse'] as const)(
-      'is replaced by another, and no publish is lost or repeated: %s',
+      'drains to another bridge without a lost or repeated publish: %s',
       async (via) => {
         const options = { upstream: server.url, auth: { secret: SECRET }, port: await freePort() }
         const first = await startHost(runtime, options)
@@ -125,7 +125,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
         })
         let published = 0
         let replaced = false
-        // One after the other, as fast as each is confirmed; one that is rejected fails the test.
+        // Sequential publishes. A rejection fails the test.
         const publishing = (async () => {
           for (let more = 100; more > 0; published++) {
             if (replaced) more--
@@ -137,7 +137,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
         const second = await startHost(runtime, options)
         replaced = true
         await publishing
-        await eventually(() => seen.length >= published, { what: 'all that was published' })
+        await eventually(() => seen.length >= published, { what: 'all published events' })
         expect(seen).toEqual(seen.map((_, index) => index))
         expect(seen.length).toBe(published)
         subscription.unsubscribe()
@@ -147,8 +147,8 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       30_000,
     )
 
-    // Bun and Deno close the connection before the answer is written.
-    it('is replaced only once requests by HTTP that are under way are answered', async () => {
+    // Bun and Deno close the connection before the response is written.
+    it('answers pending HTTP requests before a drain ends', async () => {
       const leaving = await startHost(runtime, { upstream: server.url, auth: { secret: SECRET } })
       const asked = Promise.withResolvers<Msg>()
       const service = backend.subscribe(`slow.${runtime}`, { callback: (_, question) => asked.resolve(question) })
@@ -166,13 +166,13 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       service.unsubscribe()
     }, 15_000)
 
-    it('ends a client that says that it reads, and does not', async () => {
+    it('closes a client that answers PING and does not read', async () => {
       const limits = { maxPending: 1024 * 1024, maxPayload: 128 * 1024 }
       const small = await startHost(runtime, { upstream: server.url, auth: { secret: SECRET }, limits })
       const client = await RawClient.open(`${small.url.replace('http', 'ws')}/nats`)
       await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false}\r\nSUB flood.${runtime} 1\r\n`)
       client.pause()
-      // Up to 50 MB, more than sockets hold.
+      // Up to 50 MB, which exceeds the socket buffers.
       for (let i = 0; i < 500 && (await subscriptionsTo(`flood.${runtime}`)) > 0; i++) {
         backend.publish(`flood.${runtime}`, new Uint8Array(100_000))
         client.send('PONG\r\n')
@@ -182,12 +182,12 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       await small.stop()
     }, 30_000)
 
-    it('takes many small messages in one frame, also where each must be small', async () => {
+    it('accepts many small messages in one frame, also with a small maxPayload', async () => {
       const limits = { maxPayload: 4_096 }
       const small = await startHost(runtime, { upstream: 'embedded', auth: { secret: SECRET }, limits })
       const client = await RawClient.open(`${small.url.replace('http', 'ws')}/nats`)
       await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false}\r\nSUB a.b 1\r\n`)
-      // As nats.ws joins what is published in one turn: up to 32 KiB.
+      // nats.ws sends up to 32 KiB of publishes of one turn in one frame.
       const { lines, ending } = await client.exchange(`PUB a.b 100\r\n${'x'.repeat(100)}\r\n`.repeat(250))
       expect([lines.length, ending]).toEqual([250, undefined])
       client.terminate()
@@ -195,7 +195,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
     }, 15_000)
 
     it.skipIf(!hasIPv6)(
-      'tells a URL that can be used also where it listens on IPv6',
+      'returns a usable URL when it listens on IPv6',
       async () => {
         const other = await startHost(runtime, { upstream: 'embedded', auth: { secret: SECRET }, host: '::1' })
         expect((await fetch(`${other.url}/healthz`)).status).toBe(200)
@@ -204,7 +204,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       15_000,
     )
 
-    it('says why it can not listen', async () => {
+    it('reports the reason when it cannot listen', async () => {
       const { port } = new URL(server.monitorUrl)
       const busy = startHost(runtime, { upstream: 'embedded', auth: { secret: SECRET }, port: Number(port) })
       await expect(busy).rejects.toThrow(/Can't listen on 127.0.0.1:\d+/)

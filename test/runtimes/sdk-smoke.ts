@@ -1,6 +1,6 @@
 /**
- * Uses the SDK on the runtime that this is started with: `<runtime> sdk-smoke.ts <{ url, token?, by? } as JSON>`.
- * Prints `ok` with what it saw, or fails. `by: 'http'` publishes and requests by fetch, to what a socket subscribes to.
+ * Uses the SDK on the current runtime: `<runtime> sdk-smoke.ts <{ url, token?, by? } as JSON>`. Prints `ok` with its
+ * results, or fails. `by: 'http'` publishes and requests by fetch and subscribes over a socket.
  */
 import { z } from 'zod'
 import { connect, defineEvents, event, isSpanwireError } from '../../sdk/server.ts'
@@ -25,7 +25,7 @@ await Promise.all([subscription.ready, responder.ready])
 for (const total of [1, 2, 3]) await writer.publish('smoke.{run}.created', { run }, { total })
 const totals: number[] = []
 for await (const { data, params, id, time } of subscription) {
-  if (params.run !== run || !id || Math.abs(Date.now() - time.valueOf()) > 60_000) throw new Error('A wrong event')
+  if (params.run !== run || !id || Math.abs(Date.now() - time.valueOf()) > 60_000) throw new Error('Unexpected event.')
   totals.push(data.total)
   if (totals.length === 3) break
 }

@@ -35,7 +35,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
         expect(output).toContain(
           'ok {"totals":[1,2,3],"answer":42,"nobody":true,"invalid":true,"status":"open","end":"closed"}',
         )
-        // The process ended by itself: nothing is left that keeps it.
+        // The process has ended, so no handle kept it alive.
         expect(code).toBe(0)
       },
       20_000,

@@ -1,4 +1,4 @@
-/** The way around blocked WebSockets, on the runtimes that host a bridge. */
+/** The fallback for blocked WebSockets, on every runtime of the bridge. */
 import { describe, expect, it } from 'vitest'
 import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { eventually } from '../support/eventually.ts'
@@ -9,7 +9,7 @@ import { rootToken, SECRET } from '../support/token.ts'
 
 describe.each(['bun', 'deno', 'node'] as const)('sse against a bridge on %s', (runtime) => {
   it.skipIf(isSkipped(runtime))(
-    'carries messages, and ends with the client',
+    'carries messages, and ends when the client closes',
     async () => {
       await using nats = await startNatsServer()
       const host = await startHost(runtime, { upstream: nats.url, auth: { secret: SECRET } })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 
-/** A certificate for loopback that nobody has a reason to trust, in files. */
+/** A self-signed certificate for loopback, in files. */
 export interface Certificate extends AsyncDisposable {
   /** PEM. */
   readonly cert: string

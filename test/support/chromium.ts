@@ -11,21 +11,21 @@ const places: ProgramPlaces = {
   versionArgs: ['--version', '--no-sandbox'],
 }
 
-/** What to tell somebody who has none. */
+/** Instructions for machines without Chromium. */
 export const chromiumHint =
   'Install Chromium (Debian: apt-get install chromium; macOS: brew install --cask chromium) or set CHROMIUM to its path.'
 
-/** Looks at `CHROMIUM`, PATH and the applications of macOS. */
+/** Looks for Chromium in `CHROMIUM`, PATH and the applications of macOS. */
 export function findChromium(): Promise<FoundProgram | undefined> {
   return findProgram(places)
 }
 
-/** Installs Chromium where that is a matter of one command: on Debian and its kin, as root. */
+/** Installs Chromium with apt, if the process runs as root. */
 export function installChromium(): Promise<FoundProgram | undefined> {
   return installProgram('chromium', places)
 }
 
-/** Starts Chromium without a window and with a new profile. It asks nothing of the outside world by itself. */
+/** Starts Chromium without a window and with a new profile. It makes no requests to other hosts. */
 export async function launchChromium(): Promise<Browser> {
   const found = await findChromium()
   if (!found) throw new Error(`These tests need Chromium. ${chromiumHint}`)

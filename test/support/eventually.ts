@@ -1,4 +1,4 @@
-/** Waits until `condition` returns something truthy, and returns it; throws after `deadline` ms with its last error. */
+/** Waits until `condition` returns a truthy value and returns that. Throws after `deadline` ms, with its last error. */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
   { deadline = 10_000, what = 'the condition' }: { deadline?: number; what?: string } = {},
@@ -13,7 +13,8 @@ export async function eventually<T>(
     } catch (error) {
       failure = error
     }
-    if (performance.now() > end) throw new Error(`Waited ${deadline} ms in vain for ${what}`, { cause: failure })
+    if (performance.now() > end)
+      throw new Error(`Timed out after ${deadline} ms waiting for ${what}`, { cause: failure })
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -1,18 +1,18 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A TCP proxy in front of a real server, that fails when it is told to. */
+/** A TCP proxy in front of a real server, which fails on demand. */
 export interface FaultProxy {
   readonly port: number
-  /** Connections that are open now. */
+  /** Number of open connections. */
   readonly connections: number
-  /** Connections that were ever made. */
+  /** Number of connections since the start. */
   readonly accepted: number
   /** Resets every connection. */
   cut(): void
-  /** Swallows what comes in, both ways, and closes nothing: a network that is gone without a word. */
+  /** Drops incoming bytes in both directions and keeps connections open, like a network that fails silently. */
   pause(): void
   resume(): void
-  /** Resets new connections at once. */
+  /** Resets new connections. */
   refuse(): void
   accept(): void
   close(): Promise<void>

@@ -8,21 +8,21 @@ const places: ProgramPlaces = {
   versionArgs: ['--version'],
 }
 
-/** What to tell somebody who has none. */
+/** Instructions for machines without Firefox. */
 export const firefoxHint =
   'Install Firefox (Debian: apt-get install firefox-esr; macOS: brew install --cask firefox) or set FIREFOX to its path.'
 
-/** Looks at `FIREFOX`, PATH and the applications of macOS. */
+/** Looks for Firefox in `FIREFOX`, PATH and the applications of macOS. */
 export function findFirefox(): Promise<FoundProgram | undefined> {
   return findProgram(places)
 }
 
-/** Installs Firefox where that is a matter of one command: on Debian and its kin, as root. */
+/** Installs Firefox with apt, if the process runs as root. */
 export function installFirefox(): Promise<FoundProgram | undefined> {
   return installProgram('firefox-esr', places)
 }
 
-/** Starts Firefox without a window and with a new profile, by WebDriver BiDi: Playwright has only a Firefox of its own. */
+/** Starts Firefox without a window and with a new profile. Uses WebDriver BiDi: Playwright needs a patched Firefox. */
 export async function launchFirefox(): Promise<Browser> {
   const found = await findFirefox()
   if (!found) throw new Error(`These tests need Firefox. ${firefoxHint}`)
@@ -30,7 +30,7 @@ export async function launchFirefox(): Promise<Browser> {
     browser: 'firefox',
     executablePath: found.path,
     headless: true,
-    // It asks nothing of the outside world by itself.
+    // Firefox makes no requests to other hosts.
     extraPrefsFirefox: {
       'app.normandy.enabled': false,
       'app.update.enabled': false,

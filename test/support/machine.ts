@@ -9,10 +9,10 @@ import type { Runtime } from './runtimes.ts'
 
 const run = promisify(execFile)
 
-/** What the tests have to run on. */
+/** Programs of this machine that the tests use. */
 export interface Machine {
   readonly natsServer: FoundNatsServer
-  /** The one of the distribution's release, if it was asked for. */
+  /** nats-server of the distribution's release, if requested. */
   readonly distribution: FoundNatsServer | undefined
   /** Runtimes whose tests are skipped. */
   readonly missing: readonly Runtime[]
@@ -21,17 +21,17 @@ export interface Machine {
 export interface MachineOptions {
   /** Whether a missing runtime is an error. */
   readonly strict: boolean
-  /** Whether the distribution's nats-server is needed too. */
+  /** Whether the distribution's nats-server is also needed. */
   readonly distribution: boolean
   readonly report: (line: string) => void
 }
 
 /**
- * Finds, fetches or installs what the tests run on.
- * @throws Error with what is missing, and how to install it
+ * Finds, downloads or installs the programs that the tests use.
+ * @throws Error that names the missing program and its installation
  */
 export async function findMachine({ strict, distribution, report }: MachineOptions): Promise<Machine> {
-  report('What the tests run on:')
+  report('Test environment:')
   const line = (name: string, what: string) => report(`  ${name.padEnd(12)} ${what}`)
   line('node', process.versions.node)
 
@@ -41,7 +41,9 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   const older = distribution ? await findNatsServer('distribution') : undefined
   if (older) line('', `${older.version} (${older.source}: ${older.path})`)
   else if (distribution && strict) {
-    throw new Error("With CI=true the tests need the distribution's nats-server too, and apt-get can't fetch it here.")
+    throw new Error(
+      "With CI=true the tests also need the distribution's nats-server, and apt-get cannot download it here.",
+    )
   } else if (distribution) line('', "the distribution's: none (skipped)")
 
   const missing: Runtime[] = []

@@ -1,21 +1,21 @@
 import { freePort } from '../../demo/setup/free-port.ts'
 import { type NatsServer, startNatsServer } from './nats-server.ts'
 
-/** Three real nats-servers with JetStream that are one cluster, on loopback. */
+/** A cluster of three real nats-servers with JetStream, on loopback. */
 export interface NatsCluster {
   readonly nodes: readonly NatsServer[]
-  /** All of them, as one upstream address. */
+  /** Addresses of all nodes, as the URL of an upstream. */
   readonly url: string
-  /** The node that leads a stream now; undefined while there is none. */
+  /** The current leader of a stream. Undefined during an election. */
   leaderOf(stream: string): Promise<NatsServer | undefined>
-  /** Ends a node; its `restart` brings it back. */
+  /** Stops a node. Its `restart` starts it again. */
   stop(node: NatsServer): Promise<void>
-  /** Questions that JetStream was asked, on all nodes, as far as they were counted when one was ended. */
+  /** Number of JetStream API requests on all nodes. Requests shortly before the end of a node may be missing. */
   apiRequests(): Promise<number>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What `/jsz` says, as far as it is read. */
+/** The members of `/jsz` that are read. */
 interface Accounts {
   readonly account_details?: ReadonlyArray<{
     readonly stream_detail?: ReadonlyArray<{ readonly name: string; readonly cluster?: { readonly leader?: string } }>

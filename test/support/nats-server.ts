@@ -8,45 +8,45 @@ import { findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import type { Certificate } from './certificate.ts'
 import { eventually } from './eventually.ts'
 
-/** A real nats-server of a test's own, on loopback. */
+/** A real nats-server for one test, on loopback. */
 export interface NatsServer {
-  /** For TCP clients, such as `nats://127.0.0.1:4222`. */
+  /** URL for TCP clients, such as `nats://127.0.0.1:4222`. */
   readonly url: string
-  /** For WebSocket clients. */
+  /** URL for WebSocket clients. */
   readonly wsUrl: string
   readonly port: number
   readonly wsPort: number
-  /** Its HTTP monitoring: `/connz`, `/subsz` and so on. */
+  /** URL of its HTTP monitoring, for `/connz` and `/subsz`. */
   readonly monitorUrl: string
   readonly version: string
   readonly pid: number
-  /** Ends the process; `restart` brings it back. Idempotent. */
+  /** Ends the process. `restart` starts it again. Idempotent. */
   stop(): Promise<void>
-  /** Ends it if it runs, and starts it again on the same ports with the same store. */
+  /** Starts it again on the same ports with the same store, after ending it if necessary. */
   restart(): Promise<void>
-  /** Freezes the process: its connections stay, and nothing is answered. */
+  /** Suspends the process. Its connections stay open without a response. */
   pause(): void
   resume(): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface NatsServerOptions {
-  /** More lines for its configuration file. */
+  /** Additional lines for its configuration file. */
   readonly config?: string
-  /** With a store in a temporary folder. */
+  /** Turns JetStream on, with a store in a temporary folder. */
   readonly jetstream?: boolean
-  /** Both ways in are encrypted: `tls://` and `wss://`. */
+  /** Encrypts both listeners: `tls://` and `wss://`. */
   readonly certificate?: Certificate
-  /** TLS begins before the server says a word, over TCP (2.10 and later). */
+  /** Starts TLS before INFO over TCP (nats-server 2.10 and later). */
   readonly handshakeFirst?: boolean
 }
 
-/** Starts the nats-server that this run of the tests is about: `NATS_SERVER`, or the newest that can be had. */
+/** Starts the nats-server of this test run: `NATS_SERVER`, or the newest one available. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const found = await findNatsServer()
   if (!found) throw new Error(`These tests need nats-server. ${installHint}`)
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-nats-'))
-  // A free port may be taken before the server has it.
+  // Another process may take a free port before the server binds it.
   for (let attempt = 1; ; attempt++) {
     try {
       return await start(found.path, found.version, folder, options)

@@ -14,7 +14,7 @@ const cached = join(cacheFolder, 'nginx/nginx')
 
 export const nginxHint = 'Install nginx (Debian: apt-get install nginx; macOS: brew install nginx).'
 
-/** Looks for nginx on PATH and in the cache folder; then fetches it into the cache, without changing the system. */
+/** Looks for nginx in PATH and the cache folder. Otherwise it downloads nginx into the cache. */
 export async function findNginx(): Promise<{ path: string; version: string } | undefined> {
   for (const path of ['nginx', '/usr/sbin/nginx', cached]) {
     const version = await versionOf(path)
@@ -46,7 +46,7 @@ async function versionOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Starts nginx as a reverse proxy, as its documentation sets it up, with `location` blocks of the test's own. */
+/** Starts nginx as a reverse proxy, configured as its documentation shows, with `location` blocks of the test. */
 export async function startNginx(locations: string): Promise<{ url: string } & AsyncDisposable> {
   const found = await findNginx()
   if (!found) throw new Error(`These tests need nginx. ${nginxHint}`)
@@ -86,7 +86,7 @@ export async function startNginx(locations: string): Promise<{ url: string } & A
     await until(async () => !!(await fetch(url)), 10_000, 'nginx')
   } catch {
     await stop()
-    throw new Error(`nginx doesn't answer:\n${said}`)
+    throw new Error(`nginx does not respond:\n${said}`)
   }
   return { url, [Symbol.asyncDispose]: stop }
 }

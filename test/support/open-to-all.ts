@@ -2,5 +2,5 @@ import type { AuthOptions } from '../../bridge/auth/authenticate.ts'
 
 const everything = { allow: ['>'], deny: [] }
 
-/** Whoever comes may do everything. */
+/** Permits everything to every client. */
 export const openToAll: AuthOptions = { anonymous: { publish: everything, subscribe: everything } }

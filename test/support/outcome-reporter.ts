@@ -4,12 +4,12 @@ import process from 'node:process'
 import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 import type { Failure, Outcome } from './outcome.ts'
 
-/** Lines of an error that are told again at the end: enough to know it, the rest stands where it happened. */
+/** Number of lines of an error that are repeated at the end. The log has the rest. */
 const LINES = 20
 /** A line of a stack trace that is not in the project. */
 const FOREIGN = /^\s+at .*(node_modules|node:|<anonymous>)/
 
-/** Writes what came of a run to the file that SPANWIRE_OUTCOME names. */
+/** Writes the outcome of a run to the file that SPANWIRE_OUTCOME names. */
 export default class OutcomeReporter implements Reporter {
   async onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): Promise<void> {
     const tests = modules.flatMap((module) => [...module.children.allTests()])

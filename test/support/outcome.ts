@@ -1,18 +1,18 @@
-/** What failed, and what it said. */
+/** A failed test and its error. */
 export interface Failure {
   readonly where: string
   readonly text: string
 }
 
-/** What came of a run of tests. */
+/** The outcome of a test run. */
 export interface Outcome {
   readonly passed: number
   readonly skipped: number
-  /** Tests, files that can't be loaded, and errors that no test caught. */
+  /** Failed tests, files that cannot be loaded, and errors outside of tests. */
   readonly failures: readonly Failure[]
 }
 
-/** Both runs as one. */
+/** Sums up two runs. */
 export function addOutcomes(one: Outcome, other: Outcome): Outcome {
   return {
     passed: one.passed + other.passed,
@@ -21,7 +21,7 @@ export function addOutcomes(one: Outcome, other: Outcome): Outcome {
   }
 }
 
-/** Such as `512 passed, 0 failed, 3 skipped`; what failed stands above it, since who reads a log sees its end. */
+/** Returns a line such as `512 passed, 0 failed, 3 skipped`, below the failures, which are then at the end of a log. */
 export function closingText({ passed, failures, skipped }: Outcome): string {
   const failed = failures.map(({ where, text }) => `Failed: ${where}\n${text.replaceAll(/^/gm, '  ')}\n`)
   return [...failed, `${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`].join(

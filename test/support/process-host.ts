@@ -2,33 +2,33 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ServeOptions } from '../../bridge/hosts/server.ts'
 
-/** A JavaScript runtime that is not this process. */
+/** A JavaScript runtime. */
 export type Runtime = 'bun' | 'deno' | 'node'
 
-/** A bridge in a process of its own. */
+/** A bridge in a separate process. */
 export interface HostProcess {
   /** Such as `http://127.0.0.1:41234`. */
   readonly url: string
   readonly pid: number
-  /** All that it wrote to stdout and stderr by now. */
+  /** Its output to stdout and stderr so far. */
   readonly output: string
-  /** Ends it as a crash does: without a word. */
+  /** Ends the process like a crash, by SIGKILL. */
   kill(): void
-  /** Asks it to close, and resolves with its exit code. */
+  /** Closes the bridge. Resolves with the exit code of the process. */
   stop(): Promise<number | null>
-  /** Asks it to close once its clients have left, and resolves with its exit code. */
+  /** Drains the bridge. Resolves with the exit code of the process. */
   drain(): Promise<number | null>
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Runs a TypeScript module of this repository, given by its path from the root. */
+/** Runs a TypeScript module of this repository. Its path starts at the root. */
 export function runOn(runtime: Runtime, module: string, args: readonly string[]): ChildProcess {
   const flags = runtime === 'deno' ? ['run', '--allow-all'] : []
   return spawn(`${root}node_modules/.bin/${runtime}`, [...flags, `${root}${module}`, ...args], { cwd: root })
 }
 
-/** Starts test/runtimes/host.ts and waits until it listens and has its upstream. */
+/** Starts test/runtimes/host.ts and waits until it listens and its upstream is open. */
 export async function startHost(runtime: Runtime, options: ServeOptions): Promise<HostProcess> {
   const child = runOn(runtime, 'test/runtimes/host.ts', [JSON.stringify(options)])
   let output = ''

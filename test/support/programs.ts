@@ -5,25 +5,25 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A program that runs on this machine. */
+/** A program of this machine. */
 export interface FoundProgram {
   readonly path: string
   /** Such as `131.0.6778.85`. */
   readonly version: string
 }
 
-/** Where a browser may be, and how it is asked for its version. */
+/** Possible locations of a browser, and the arguments that print its version. */
 export interface ProgramPlaces {
-  /** The environment variable that may name it; then it is looked for nowhere else. */
+  /** Environment variable with its path. If it is set, no other location is used. */
   readonly variable: string
-  /** On PATH. */
+  /** Names of the program in PATH. */
   readonly names: readonly string[]
-  /** Applications of macOS. */
+  /** Paths of applications of macOS. */
   readonly apps: readonly string[]
   readonly versionArgs: readonly string[]
 }
 
-/** Looks at the variable, PATH and the applications of macOS. */
+/** Looks for a program in the variable, PATH and the applications of macOS. */
 export async function findProgram(places: ProgramPlaces): Promise<FoundProgram | undefined> {
   const { variable, names, apps, versionArgs } = places
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
@@ -36,7 +36,7 @@ export async function findProgram(places: ProgramPlaces): Promise<FoundProgram |
   return undefined
 }
 
-/** Installs a Debian package, as root and unless `variable` says which to use, and looks again. Set-up only, never a test. */
+/** Installs a Debian package and looks again, if the process runs as root and `variable` is not set. Only for setup. */
 export async function installProgram(name: string, places: ProgramPlaces): Promise<FoundProgram | undefined> {
   if (process.getuid?.() !== 0 || process.env[places.variable]) return undefined
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 64 * 1024 * 1024 }
@@ -49,7 +49,7 @@ export async function installProgram(name: string, places: ProgramPlaces): Promi
   return findProgram(places)
 }
 
-/** Undefined if there is nothing at `path` that runs. */
+/** Returns undefined if `path` is not a program that runs. */
 async function versionOf(path: string, args: readonly string[]): Promise<string | undefined> {
   try {
     const { stdout } = await run(path, args)

@@ -1,7 +1,7 @@
 /**
- * A process that works at a queue until SIGTERM, for tests that kill it: `queue-worker.ts <url> <log> [<params>]`. Appends
- * to the log what it begins and what it has done; a line is written whole, whoever else writes. Says when SIGTERM
- * may come.
+ * A consumer of a work queue until SIGTERM, for tests that kill it: `queue-worker.ts <url> <log> [<params>]`. Appends
+ * the start and the end of each event to the log. Appends of several processes are atomic. Prints a line when it
+ * handles SIGTERM.
  */
 import { appendFileSync } from 'node:fs'
 import process from 'node:process'

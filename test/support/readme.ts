@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { root } from '../build/source-files.ts'
 
-/** Each block of code in the README that begins with its file's name. */
+/** Returns each block of code in the README that begins with a file name. */
 export async function readExamples(): Promise<Map<string, string>> {
   const text = await readFile(join(root, 'README.md'), 'utf8')
   return new Map(

@@ -8,14 +8,14 @@ import process from 'node:process'
 
 const given = process.env.SPANWIRE_SEED
 
-/** `SPANWIRE_SEED`, or a random one: an integer of 32 bits. Print it when a test with own random input begins. */
+/** `SPANWIRE_SEED`, or a random one: an integer of 32 bits. Print it when a test with other random input begins. */
 export const seed: number = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
 
 if (!Number.isInteger(seed)) throw new Error(`SPANWIRE_SEED=${given} is not an integer.`)
 // Loaded only for a given seed: most test files have no properties.
 if (given !== undefined) (await import('fast-check')).default.configureGlobal({ seed })
 
-/** Random numbers in [0, 1) that are the same for the same seed (mulberry32). */
+/** Returns a function that returns random numbers in [0, 1), determined by the seed (mulberry32). */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

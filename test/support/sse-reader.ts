@@ -5,13 +5,13 @@ export interface SseEvent {
   readonly id: string | undefined
 }
 
-/** Reads an event stream as the HTML standard says, apart from reconnecting. */
+/** Reads an event stream by the HTML standard, without reconnecting. */
 export class SseReader {
-  /** The last `retry`. */
+  /** Last `retry`, in ms. */
   retry: number | undefined
-  /** Bytes of comments. */
+  /** Number of bytes in comments. */
   commented = 0
-  /** Bytes in all. */
+  /** Number of bytes in total. */
   received = 0
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   readonly #decoder = new TextDecoder()
@@ -38,7 +38,7 @@ export class SseReader {
     return events
   }
 
-  /** All events to the end of the stream. */
+  /** Reads all events to the end of the stream. */
   async rest(): Promise<SseEvent[]> {
     while (await this.#read());
     return this.#events.splice(0)
@@ -49,7 +49,7 @@ export class SseReader {
   }
 
   async #read(): Promise<boolean> {
-    if (!this.#reader) throw new Error('This answer is no event stream.')
+    if (!this.#reader) throw new Error('This response is not an event stream.')
     const { done, value } = await this.#reader.read()
     this.received += value?.length ?? 0
     this.#text += this.#decoder.decode(value, { stream: !done })

@@ -1,4 +1,4 @@
-/** A process that stores messages as fast as it can, and prints the sequence of each acknowledgement: for tests that kill it. */
+/** A process that stores messages at full speed and prints the sequence of each acknowledgement, for tests that kill it. */
 import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'
 
 const [path = ''] = process.argv.slice(2)

@@ -3,16 +3,16 @@ import { SignJWT } from 'jose'
 /** The shared secret of test bridges. */
 export const SECRET = 'a secret of at least thirty-two bytes'
 
-/** What a token of a test allows; nothing by default. */
+/** Permissions and lifetime of a test token. Default: no permissions. */
 export interface Grants {
   readonly sub?: string
   readonly pub?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }
   readonly subscribe?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }
-  /** In s from now; default one hour. */
+  /** Lifetime in s. Default one hour. */
   readonly expiresIn?: number
 }
 
-/** Signs a token as an application would. */
+/** Signs a token as an application does. */
 export function createToken({ sub = 'tester', pub, subscribe, expiresIn = 3_600 }: Grants): Promise<string> {
   return new SignJWT({ nats: { pub, sub: subscribe } })
     .setProtectedHeader({ alg: 'HS256' })
@@ -21,7 +21,7 @@ export function createToken({ sub = 'tester', pub, subscribe, expiresIn = 3_600 
     .sign(new TextEncoder().encode(SECRET))
 }
 
-/** A token that allows everything. */
+/** Signs a token with all permissions. */
 export function rootToken(): Promise<string> {
   return createToken({ pub: { allow: ['>'] }, subscribe: { allow: ['>'] } })
 }

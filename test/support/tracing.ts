@@ -4,11 +4,11 @@ import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } 
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { eventually } from './eventually.ts'
 
-/** The real OpenTelemetry, as an application sets it up; what it records stays here. */
+/** The real OpenTelemetry SDK, set up as in an application. It records spans in memory. */
 export interface Tracing extends Disposable {
-  /** Spans that have ended, once there is one by each of these names. */
+  /** Waits until a span of each of these names has ended. Returns all spans that have ended. */
   ended(...names: string[]): Promise<ReadableSpan[]>
-  /** All spans that have ended by now. */
+  /** All spans that have ended so far. */
   readonly spans: ReadableSpan[]
   reset(): void
 }
@@ -42,13 +42,13 @@ export function startTracing(): Tracing {
   }
 }
 
-/** A span as tests compare it: its kind and name, and the name of its parent. */
+/** Describes a span for comparison: its kind, its name and the name of its parent. */
 export function shape(span: ReadableSpan, among: readonly ReadableSpan[]): string {
   const parent = among.find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId)
   return `${SpanKind[span.kind]} ${span.name} < ${parent?.name ?? span.parentSpanContext?.spanId ?? 'nothing'}`
 }
 
-/** A context that came from elsewhere. */
+/** Creates a context of a remote parent. */
 export function remote(span: Partial<SpanContext> = {}, base: Context = ROOT_CONTEXT): Context {
   const hex = (length: number) => crypto.randomUUID().replaceAll('-', '').slice(0, length)
   return trace.setSpanContext(base, { traceId: hex(32), spanId: hex(16), traceFlags: 1, isRemote: true, ...span })

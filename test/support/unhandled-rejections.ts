@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 
-/** Each test of the file, or of the `describe` around, leaves no rejection that nobody handles. */
+/** Fails each test of the file, or of the surrounding `describe`, that leaves an unhandled rejection. */
 export function expectNoUnhandledRejections(): void {
   const unhandled: unknown[] = []
   const note = (error: unknown) => unhandled.push(error)
@@ -9,7 +9,7 @@ export function expectNoUnhandledRejections(): void {
     process.on('unhandledRejection', note)
   })
   afterEach(async () => {
-    // They are told after the microtasks of a turn.
+    // Node reports them after the microtasks of a turn.
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])

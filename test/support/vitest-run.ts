@@ -6,7 +6,7 @@ import type { Outcome } from './outcome.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Runs vitest once, its own output on the terminal. `file` is where its outcome is written. */
+/** Runs vitest once, with its output on the terminal. @param file path for the outcome */
 export async function runVitest(args: readonly string[], env: Record<string, string>, file: string): Promise<Outcome> {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const reporters = ['default', join(import.meta.dirname, 'outcome-reporter.ts')]
@@ -22,5 +22,5 @@ export async function runVitest(args: readonly string[], env: Record<string, str
   const none: Outcome = { passed: 0, skipped: 0, failures: [] }
   const outcome: Outcome = await readFile(file, 'utf8').then(JSON.parse, () => none)
   if ((code === 0 && outcome !== none) || outcome.failures.length > 0) return outcome
-  return { ...outcome, failures: [{ where: 'vitest', text: `It ended with exit code ${code}; see above.` }] }
+  return { ...outcome, failures: [{ where: 'vitest', text: `It ended with exit code ${code}. See above.` }] }
 }

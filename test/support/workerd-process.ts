@@ -9,14 +9,14 @@ import { eventually } from './eventually.ts'
 
 /** A Worker with one Durable Object class. */
 export interface WorkerdOptions {
-  /** Its main module, from the root of the repository. */
+  /** Path of its main module, relative to the root of the repository. */
   readonly main: string
   readonly className: string
   readonly binding: string
   readonly vars: Readonly<Record<string, string>>
-  /** Where packages are found that are not dependencies. */
+  /** Folder with packages that are not dependencies. */
   readonly packages?: string
-  /** Certificates to trust, as PEM, beside what everybody does. */
+  /** Additional certificates to trust, as PEM. */
   readonly trusted?: readonly string[]
 }
 
@@ -25,7 +25,7 @@ export interface Workerd extends AsyncDisposable {
   readonly pid: number
 }
 
-/** Runs workerd itself: Wrangler's harness has a proxy before it, which every message would pass, and pay for. */
+/** Runs workerd directly. Wrangler's harness has a proxy in front of workerd, which adds costs to every message. */
 export async function startWorkerd({
   main,
   className,
@@ -74,7 +74,7 @@ const worker :Workerd.Worker = (
 `,
   )
   const child = spawn(join(root, 'node_modules/.bin/workerd'), ['serve', join(folder, 'config.capnp')], {
-    // It tells of every certificate that it refuses, with its own stack.
+    // workerd logs a native stack for every certificate that it rejects.
     stdio: ['ignore', 'inherit', trusted ? 'ignore' : 'inherit'],
   })
   const url = `http://127.0.0.1:${port}`
@@ -91,7 +91,7 @@ const worker :Workerd.Worker = (
   }
 }
 
-/** `require('net')` of an older package is `node:net`, which workerd has. */
+/** Maps `require('net')` of an older package to `node:net`, which workerd has. */
 const builtIns = {
   name: 'built-ins',
   setup(build: import('esbuild').PluginBuild) {

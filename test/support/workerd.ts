@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { createTestHarness } from 'wrangler'
 
-/** What the Worker is given. */
+/** Configuration of the Worker. */
 export interface WorkerOptions {
-  /** Default `embedded`. `ws://` upstreams can't be reached from this harness. */
+  /** Default `embedded`. `ws://` upstreams are unreachable from this harness. */
   readonly upstream?: string
-  /** Undefined: the Worker has no secret. */
+  /** Secret of its tokens. Undefined for a Worker without a secret. */
   readonly secret: string | undefined
   readonly vars?: Readonly<Record<string, string>>
-  /** The Worker's main module, from the root of the repository. Default: the one that users get. */
+  /** Path of the main module, relative to the root of the repository. Default: the published Worker. */
   readonly main?: string
 }
 
@@ -16,11 +16,11 @@ export interface WorkerOptions {
 export interface RunningWorker {
   /** Such as `http://127.0.0.1:41234`. */
   readonly url: string
-  /** Takes a hub's memory away and leaves its sockets, as Cloudflare does. */
+  /** Evicts a hub: clears its memory and keeps its sockets, as Cloudflare does. */
   evict(hub?: string): Promise<void>
-  /** What the hub's object holds in its storage, as [key, value size] pairs. */
+  /** Entries of the hub's storage, as pairs of key and size of the value. */
   stored(hub?: string): Promise<number>
-  /** What the Worker wrote to its console. */
+  /** Output of the Worker's console. */
   logs(): string[]
   stop(): Promise<void>
 }
@@ -29,7 +29,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Starts the Worker with Wrangler's own test harness. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  // Wrangler asks Cloudflare for a sample of request.cf otherwise, and reports its use.
+  // Otherwise Wrangler requests a sample of request.cf from Cloudflare and sends usage statistics.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false' })
   const harness = createTestHarness({
     root,

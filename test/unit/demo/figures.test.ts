@@ -11,7 +11,7 @@ describe('the counters', () => {
     expect(figures.rate(19_500)).toBe(0)
   })
 
-  it('forget seconds that have left the window, even after a long sleep', () => {
+  it('drop seconds outside of the window, even after a long sleep', () => {
     const figures = new Figures(0)
     figures.add(1, 0)
     figures.tick(3_600_000)
@@ -19,7 +19,7 @@ describe('the counters', () => {
     expect(figures.perSecond).toHaveLength(61)
   })
 
-  it('give percentiles of the latest samples, and none before the first', () => {
+  it('return percentiles of the latest samples, and none before the first', () => {
     const figures = new Figures(0)
     expect(figures.percentile(0.5)).toBeUndefined()
     for (let latency = 1; latency <= 1_000; latency++) figures.add(latency, 1)
@@ -29,13 +29,13 @@ describe('the counters', () => {
     expect(figures.percentile(1)).toBe(1_000)
   })
 
-  it('take a publisher whose clock is ahead as no latency', () => {
+  it('count no latency if the clock of the publisher is ahead', () => {
     const figures = new Figures(0)
     figures.add(-40, 1)
     expect(figures.percentile(0.5)).toBe(0)
   })
 
-  it('start again with a filter, and keep the total', () => {
+  it('restart with a filter, and keep the total', () => {
     const figures = new Figures(0)
     figures.add(5, 1)
     figures.restart()

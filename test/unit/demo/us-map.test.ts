@@ -4,7 +4,7 @@ import { simplifyLine } from '../../../demo/data/simplify.ts'
 import { drawMap, MAP_HEIGHT, MAP_WIDTH, placeAirport } from '../../../demo/data/us-map.ts'
 
 describe('simplifyLine', () => {
-  it('leaves out what lies on the line, and keeps both ends', () => {
+  it('removes points on the line, and keeps both ends', () => {
     const line = [
       [0, 0],
       [1, 0.1],
@@ -32,7 +32,7 @@ describe('simplifyLine', () => {
 })
 
 describe('the map', () => {
-  it('has a place for every airport, the Caribbean ones included', async () => {
+  it('has a position for every airport, including the Caribbean', async () => {
     const places = (await readAirports(await readFlights())).map(placeAirport)
     for (const { code, x, y } of places) {
       expect(x > 0 && x < MAP_WIDTH && y > 0 && y < MAP_HEIGHT, code).toBe(true)
