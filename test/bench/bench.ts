@@ -1,10 +1,10 @@
 /**
- * `npm run bench`: what a delivery costs, beside others in the same run.
+ * `npm run bench`: costs of a delivery, compared with other systems in the same run.
  *
  *     npm run bench -- --runs 3 --only saturated,paced --systems "nats-server,Spanwire on Node"
  *
- * Every round runs each system once, one after the other, so that a noisy moment hits all of them; figures are ratios
- * against nats-server in the same round, medians over the rounds.
+ * Every round runs each system once, so that noise of the machine affects all of them. Figures are ratios to nats-server
+ * in the same round, and medians over the rounds.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,13 +29,13 @@ const results: Record<string, Row> = {}
 for (const name of workloads) {
   const all = { ...WORKLOADS, ...GROWTH }
   const workload = all[name]
-  if (!workload) throw new Error(`There is no workload ${name}: ${Object.keys(all).join(', ')}.`)
+  if (!workload) throw new Error(`Unknown workload ${name}. Use one of: ${Object.keys(all).join(', ')}.`)
   const row: Row = {}
   results[name] = row
   for (let run = 1; run <= runs; run++) {
     for (const system of systems) {
       const start = SYSTEMS[system]
-      if (!start) throw new Error(`There is no system ${system}: ${Object.keys(SYSTEMS).join(', ')}.`)
+      if (!start) throw new Error(`Unknown system ${system}. Use one of: ${Object.keys(SYSTEMS).join(', ')}.`)
       await using server = await start()
       const figures = await workload.run(server)
       row[system] = [...(row[system] ?? []), figures]

@@ -1,6 +1,7 @@
 /**
- * What the SDK costs for each small event that comes in: `node test/bench/decode.ts`. From the bytes of a WebSocket to the
- * handler, beside `JSON.parse` and a call; a validating schema apart. Medians of five interleaved runs.
+ * Costs of the SDK per small received event: `node test/bench/decode.ts`. Measures from the bytes of a WebSocket to the
+ * handler, compared with `JSON.parse` and a call. A validating schema is measured separately. Figures are medians of
+ * five interleaved runs.
  */
 import { z } from 'zod'
 import { connect, defineEvents, type StandardSchema, webSocket } from '../../sdk/index.ts'
@@ -17,7 +18,7 @@ const anything: StandardSchema<{ price: number }> = {
 }
 const checked = z.object({ symbol: z.string(), price: z.number(), size: z.number() })
 
-/** A server that is a function: what it says comes as a WebSocket gives it. */
+/** A server inside this process, which emits bytes in the form of a WebSocket. */
 async function subscribed(schema: StandardSchema<{ price: number }>, heard: (price: number) => void) {
   const socket = {
     binaryType: '',
@@ -63,7 +64,7 @@ for (let run = 0; run <= RUNS; run++)
   for (const [name, feed] of Object.entries(kinds)) {
     const began = performance.now()
     for (let i = 0; i < EVENTS; i += PER_CHUNK) feed()
-    // The first run compiles.
+    // The first run warms up the compiler.
     if (run > 0) times[name] = [...(times[name] ?? []), performance.now() - began]
   }
 const raw = median(times['JSON.parse and a call'] ?? [])

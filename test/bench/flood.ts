@@ -1,7 +1,7 @@
 /**
- * A publish flood beside a quiet neighbour: `node test/bench/flood.ts`. The neighbour's p99 latency during the flood
- * by its calm one, in the same run, median of five; and for comparison the same flood at another bridge of the same
- * machine, which says how much of it is the processor's share alone.
+ * A publish flood next to a quiet neighbour: `node test/bench/flood.ts`. Prints the p99 latency of the neighbour during
+ * the flood divided by its p99 without a flood, in the same run, as the median of five. For comparison it floods another
+ * bridge on the same machine, which shows the effect of the shared processor.
  */
 import { connected, everything, sign } from '../security/live-bridge.ts'
 import { startNatsServer } from '../support/nats-server.ts'
@@ -31,7 +31,7 @@ async function latency(): Promise<[p50: number, p99: number]> {
   return [times[SAMPLES / 2] as number, times[Math.floor(SAMPLES * 0.99)] as number]
 }
 
-/** The flooder runs in a process of its own: it is the bridge that is measured, not whoever floods. */
+/** The flooder runs in a separate process, because only the bridge is measured. */
 async function flooded(target: HostProcess): Promise<[p50: number, p99: number]> {
   const token = await sign({ sub: 'mallory', nats: everything })
   const child = runOn('node', 'test/bench/flooder.ts', [endpoint(target), token])

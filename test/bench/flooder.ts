@@ -1,10 +1,10 @@
-/** Publishes at a bridge as fast as its socket takes it, and comes back whenever it is thrown out: `<url> <token>`. */
+/** Publishes to a bridge at full speed, and reconnects when it is closed: `flooder.ts <url> <token>`. */
 
 import { constants, setPriority } from 'node:os'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 
-// Whoever floods has a machine of their own; here it is what the others leave of one.
+// A real flooder has a separate machine. Here it gets the CPU time that the others leave.
 setPriority(constants.priority.PRIORITY_LOW)
 const [, , url = '', token = ''] = process.argv
 const chunk = Buffer.from('PUB flood 64\r\n'.padEnd(78, 'x').concat('\r\n').repeat(200))

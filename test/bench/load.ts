@@ -4,19 +4,19 @@ import type { LoaderNews, LoaderOrder } from './loader.ts'
 
 /** Subscribers in several processes. */
 export interface Load {
-  /** How long it took until all were connected and subscribed, in ms. */
+  /** Time until all were connected and subscribed, in ms. */
   readonly connectedIn: number
-  /** Resolves when all together have so many. */
+  /** Resolves when all subscribers together have received this number of messages. */
   untilAll(count: number): Promise<void>
-  /** What came, what of it was missing, twice or out of order, and ages in µs. */
+  /** Received messages, the missing, repeated and unordered ones, and latencies in µs. */
   result(): Promise<{ received: number; wrong: number; ages: number[] }>
   stop(): void
 }
 
-/** Nothing comes any more, in ms. */
+/** Time without a message after which a run fails, in ms. */
 const PATIENCE = 30_000
 
-/** Starts `processes` of them, which share the clients of `order`. */
+/** Starts `processes` loaders, which share the clients of `order`. */
 export async function startLoad(order: LoaderOrder, processes: number): Promise<Load> {
   const parts = Array.from({ length: processes }, (_, p) => order.clients.filter((_, i) => i % processes === p))
   const children = parts.map((clients) =>
@@ -34,7 +34,10 @@ export async function startLoad(order: LoaderOrder, processes: number): Promise<
   const times = await Promise.all(connected)
   const until = (holds: () => boolean) =>
     new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`Nothing more came: ${JSON.stringify(progress)}`)), PATIENCE)
+      const late = setTimeout(
+        () => reject(new Error(`No more messages arrived: ${JSON.stringify(progress)}`)),
+        PATIENCE,
+      )
       wanted = () => {
         if (!holds()) return
         wanted = undefined
@@ -62,7 +65,7 @@ export async function startLoad(order: LoaderOrder, processes: number): Promise<
   }
 }
 
-/** The next news of a kind; all of them go to `heard`. */
+/** Waits for the next report of a kind. `heard` is called with every report. */
 function next<Kind extends LoaderNews['kind']>(
   child: ChildProcess,
   kind: Kind,

@@ -1,22 +1,22 @@
 /**
- * Subscribers in a process of their own: `node loader.ts <order as JSON>`. Counts every message and checks the numbers of each
- * subscriber and says over IPC how far they are.
+ * Subscribers in a separate process: `node loader.ts <order as JSON>`. Counts every message, checks the message numbers
+ * of each subscriber, and reports progress over IPC.
  */
 import process from 'node:process'
 import { ageAt, MARK, numberAt, READABLE } from './message.ts'
 import { type ProtocolName, subscribe } from './protocols.ts'
 
-/** What one process is to do. */
+/** The task of one process. */
 export interface LoaderOrder {
   readonly url: string
   readonly protocol: ProtocolName
   /** Subjects of each subscriber. */
   readonly clients: readonly (readonly string[])[]
-  /** Whether numbers follow each other at each subscriber: true where all get everything. */
+  /** Whether the numbers are consecutive at each subscriber: true if all subscribers receive all messages. */
   readonly contiguous: boolean
 }
 
-/** What it says. */
+/** A report over IPC. */
 export type LoaderNews =
   | { readonly kind: 'ready'; readonly connectedIn: number }
   | { readonly kind: 'progress'; readonly received: number }
@@ -52,14 +52,14 @@ async function start(subjects: readonly string[]): Promise<void> {
       isReporting = true
       setImmediate(report)
     }
-    // The beginning of one more, maybe; at most as long as what must be there.
+    // This may be the beginning of another message. Keeps at most the length of a readable part.
     rest = data.subarray(at >= 0 ? at : Math.max(end, data.length - READABLE))
     if (rest.length > 0 && rest.length < data.length) rest = Buffer.from(rest)
   })
   socket.on('close', () => wrong++)
 }
 
-/** Once for all that a turn brought. */
+/** Reports once per turn of the event loop. */
 function report(): void {
   isReporting = false
   say({ kind: 'progress', received })

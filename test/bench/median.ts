@@ -1,4 +1,4 @@
-/** The one in the middle; of an even number the upper of both. NaN of none. */
+/** Returns the median. For an even number of values, the upper of the two. NaN for an empty list. */
 export function median(numbers: readonly number[]): number {
   return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
 }

@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs'
 
-/** Of the kernel: sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on. */
+/** Clock ticks per second: sysconf(_SC_CLK_TCK) is 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100
 
-/** CPU time of processes, user and system together, in µs. */
+/** Returns the CPU time of processes, user and system together, in µs. */
 export function cpuOf(pids: readonly number[]): number {
   let ticks = 0
   for (const pid of pids) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name in parentheses may hold blanks.
+    // The name in parentheses may contain blanks.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     ticks += Number(fields[11]) + Number(fields[12])
   }
   return (ticks / TICKS_PER_SECOND) * 1e6
 }
 
-/** Memory of processes that is theirs, in bytes. */
+/** Returns the private memory of processes, in bytes. */
 export function memoryOf(pids: readonly number[]): number {
   let kilobytes = 0
   for (const pid of pids)

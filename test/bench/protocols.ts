@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net'
 import { encodeFrame, openRawSocket } from './raw-socket.ts'
 
-/** How a client of each system says what it wants. */
+/** The subscription protocol of a system. */
 export interface ClientProtocol {
-  /** Added to the address. */
+  /** Suffix of the address. */
   readonly path: string
-  /** What a client sends, as WebSocket messages, each when it has read `after`. */
+  /** WebSocket messages of a client. Each is sent after the client has received `after`. */
   subscribe(subjects: readonly string[]): Array<{ readonly after: string; readonly send: string }>
-  /** Comes when all of it is known. */
+  /** Confirms that all subscriptions are live. */
   readonly ready: string
-  /** What publishes, for systems that nothing else publishes to. */
+  /** Encodes a publish, for systems without another publisher. */
   publish?(subject: string, payload: string): string
-  /** What is published in one turn is one WebSocket message, so that reading it costs next to nothing. */
+  /** Joins the publishes of a turn into one WebSocket message, which is cheap to read. */
   readonly joined?: boolean
 }
 
@@ -28,7 +28,7 @@ const nats: ClientProtocol = {
   ready: 'PONG',
 }
 
-/** Of servers that are written for this: one line joins, one publishes. */
+/** Protocol of the servers written for this benchmark: one line joins, another one publishes. */
 const lines: ClientProtocol = {
   path: '/',
   subscribe: (subjects) => [{ after: '', send: `SUB ${subjects.join(' ')}` }],
@@ -40,14 +40,14 @@ const socketIo: ClientProtocol = {
   path: '/socket.io/?EIO=4&transport=websocket',
   subscribe: (subjects) => [
     { after: '', send: '40' },
-    // What comes before the server has taken the first costs the connection.
+    // The server closes the connection if more bytes arrive before it has processed the first message.
     { after: '40{', send: `42${JSON.stringify(['join', ...subjects])}` },
   ],
   ready: 'READY',
   publish: (subject, payload) => `42${JSON.stringify(['say', subject, payload])}`,
 }
 
-/** Of servers that show what a platform can do at all. */
+/** Protocol of the servers that measure the floor of a platform. */
 const floor: ClientProtocol = { ...lines, joined: true }
 
 const party: ClientProtocol = { ...lines, path: '/parties/bench/room' }
@@ -55,7 +55,7 @@ const party: ClientProtocol = { ...lines, path: '/parties/bench/room' }
 export const PROTOCOLS = { nats, lines, floor, socketIo, party }
 export type ProtocolName = keyof typeof PROTOCOLS
 
-/** Connects a client that wants these subjects. Resolves when the server knows; `data` gets what comes, from the first. */
+/** Connects and subscribes a client. Resolves when its subscriptions are live. `data` is called with all bytes. */
 export async function subscribe(
   url: string,
   name: ProtocolName,

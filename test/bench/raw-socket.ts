@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 
 /**
- * A WebSocket that costs next to nothing: what comes in is handed on as the network cut it, without the heads of frames. It
- * is the server that is measured. Source: RFC 6455.
+ * A WebSocket client with minimal costs, because only the server is measured. It passes on received chunks without the
+ * headers of frames. Source: RFC 6455.
  */
 export function openRawSocket(url: string, data: (chunk: Buffer) => void): Promise<Socket> {
   const { hostname, port, pathname, search, host } = new URL(url)
@@ -32,10 +32,10 @@ export function openRawSocket(url: string, data: (chunk: Buffer) => void): Promi
   })
 }
 
-/** Takes the heads of frames, and whole control frames, out of what a server sends; in place. A message may be cut by any of them. */
+/** Removes headers of frames and complete control frames from received bytes, in place. */
 function createStripper(): (chunk: Buffer) => Buffer {
   let held: Buffer = Buffer.alloc(0)
-  /** Of the payload of the frame that was begun. */
+  /** Number of missing payload bytes of the current frame. */
   let left = 0
   let isControl = false
   return (chunk) => {
@@ -67,7 +67,7 @@ function createStripper(): (chunk: Buffer) => Buffer {
   }
 }
 
-/** A client's frame. Its mask is zero, which is a mask too. */
+/** Encodes a client frame. A mask of zero is valid. */
 export function encodeFrame(text: string | Buffer, binary = false): Buffer {
   const payload = Buffer.from(text as string)
   const size = payload.length

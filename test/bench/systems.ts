@@ -18,17 +18,17 @@ const run = promisify(execFile)
 export interface System extends AsyncDisposable {
   readonly url: string
   readonly protocol: ProtocolName
-  /** Whose CPU and memory count. A broker behind a bridge doesn't. */
+  /** Processes whose CPU and memory count. A broker behind a bridge does not count. */
   readonly pids: readonly number[]
-  /** What part of the messages is enough, for those that take long. Default all. */
+  /** Fraction of the messages to send, for slow systems. Default 1. */
   readonly part?: number
   publish(subject: string, payload: string): void
 }
 
-/** Where what is only compared with is installed: not a dependency of the package. */
+/** Folder of systems for comparison, which are not dependencies of the package. */
 const peers = join(root, '.cache/bench')
 
-/** All systems, by the names that the table gives them. */
+/** All systems, by their names in the table. */
 export const SYSTEMS: Record<string, () => Promise<System>> = {
   'nats-server': async () => {
     const { server, publish, stop } = await startBroker()
@@ -83,13 +83,13 @@ async function spanwire(runtime: 'node' | 'bun', flushWindow = 0): Promise<Syste
   }
 }
 
-/** Who publishes, and how it ends. */
+/** A publisher of the benchmark. */
 interface Publisher {
   publish(subject: string, payload: string): void
   stop(): Promise<void>
 }
 
-/** A nats-server, and a service beside it that publishes. */
+/** Starts nats-server and a service that publishes to it. */
 async function startBroker(): Promise<Publisher & { readonly server: NatsServer }> {
   const server = await startNatsServer()
   const publisher = await connectNats({ servers: server.url })
@@ -103,7 +103,7 @@ async function startBroker(): Promise<Publisher & { readonly server: NatsServer 
   }
 }
 
-/** One of a system's own clients publishes, where there is no broker. */
+/** Lets a client of the system publish, for systems without a broker. */
 async function openPublisher(url: string, name: ProtocolName): Promise<Publisher> {
   const { path, publish, joined }: ClientProtocol = PROTOCOLS[name]
   const socket = await openRawSocket(new URL(path, url).href, () => {})

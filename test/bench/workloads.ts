@@ -5,16 +5,16 @@ import { cpuOf, memoryOf } from './process-figures.ts'
 import { subscribe } from './protocols.ts'
 import type { System } from './systems.ts'
 
-/** What one run of one workload found. */
+/** Result of one run of one workload. */
 export interface Figures {
-  /** CPU of the server for each delivered message, in µs; for idle connections, memory for each, in KiB. */
+  /** CPU of the server per delivered message, in µs. For idle connections, memory per connection, in KiB. */
   readonly cost: number
-  /** In ms. */
+  /** Latency in ms. */
   readonly p50?: number
   readonly p99?: number
-  /** Connections that were made in a second, each with its subscription. */
+  /** Number of connections per second, each with its subscription. */
   readonly connects?: number
-  /** Messages that were lost, came twice or out of order. Anything but 0 makes the figure worthless. */
+  /** Number of lost, repeated or unordered messages. The result is valid only if it is 0. */
   readonly wrong: number
 }
 
@@ -27,10 +27,10 @@ export interface Workload {
 const SUBSCRIBERS = 500
 const IN_FLIGHT = 256
 const PROCESSES = 2
-/** Published before anything is counted, as a part of what is: compilers and caches are warm then. */
+/** Size of the warm-up as a fraction of the counted messages. */
 const WARM_UP = 0.5
 
-/** Everybody gets everything, `inFlight` messages ahead of the slowest. */
+/** All subscribers receive all messages. The publisher is `inFlight` messages ahead of the slowest subscriber. */
 function fanOut(title: string, subscribers: number, messages: number, inFlight: number): Workload {
   return deliveries(
     title,
@@ -48,7 +48,7 @@ function fanOut(title: string, subscribers: number, messages: number, inFlight: 
   )
 }
 
-/** So many a second, whatever comes of it. */
+/** Publishes at a fixed rate per second, regardless of the deliveries. */
 function paced(title: string, subscribers: number, perSecond: number, seconds: number): Workload {
   const clients = Array<string[]>(subscribers).fill(['bench'])
   return deliveries(title, clients, subscribers, perSecond * seconds, async (system, _, at) => {
@@ -61,7 +61,7 @@ function paced(title: string, subscribers: number, perSecond: number, seconds: n
   })
 }
 
-/** Two subjects for each subscriber, and ten who want all of them. */
+/** Two subjects for each subscriber, and ten subscribers of all subjects. */
 function ownSubjects(title: string, messages: number): Workload {
   const own = SUBSCRIBERS * 2
   const clients = Array.from({ length: SUBSCRIBERS }, (_, i) => [`own.${2 * i}`, `own.${2 * i + 1}`])
@@ -76,7 +76,7 @@ function ownSubjects(title: string, messages: number): Workload {
   })
 }
 
-/** 100 subscribers who share so many subjects; one of them gets each message, whatever their number. */
+/** 100 subscribers that share `subjects` subjects. One subscriber receives each message. */
 function sharedOut(subjects: number, messages: number): Workload {
   const subscribers = 100
   const clients = Array.from({ length: subscribers }, (_, client) =>
@@ -91,13 +91,13 @@ function sharedOut(subjects: number, messages: number): Workload {
   })
 }
 
-/** Messages to publish: those after `from`, up to `to`. */
+/** Yields the messages after `from`, up to `to`. */
 interface Stretch {
   readonly from: number
   readonly to: number
 }
 
-/** What each of `all` messages costs, delivered to `each` subscribers, once the server is warm. */
+/** Measures the costs of `all` messages, each delivered to `each` subscribers, on a warm server. */
 function deliveries(
   title: string,
   clients: string[][],
@@ -142,7 +142,7 @@ function idle(title: string, connections: number): Workload {
       const openMore = async (count: number) => {
         for (let i = 0; i < count; i += 50) sockets.push(...(await Promise.all(Array.from({ length: 50 }, open))))
       }
-      // The first ones make what all of them need, such as a heap of the size that so many upgrades at once want.
+      // The first connections grow the heap to the size that concurrent upgrades need.
       await openMore(connections / 4)
       await settled()
       const before = memoryOf(system.pids)
@@ -159,10 +159,10 @@ function idle(title: string, connections: number): Workload {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 1_500))
 
-/** How many messages to `subscribers` make about two million deliveries, and more where that were but a few bursts. */
+/** Number of messages for about two million deliveries, and at least for several bursts. */
 const enough = (subscribers: number) => Math.max(Math.ceil(2_000_000 / subscribers), 1_000)
 
-/** What a delivery costs as there are more subscribers, or subjects: of use beside each other, not beside other systems. */
+/** Costs of a delivery with a growing number of subscribers or subjects. Compare these rows with each other. */
 export const GROWTH: Record<string, Workload> = Object.fromEntries(
   [100, 1_000, 10_000].flatMap((many) => [
     [`grow-${many}`, fanOut(`${many} subscribers, ${IN_FLIGHT} in flight`, many, enough(many), IN_FLIGHT)],

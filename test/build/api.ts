@@ -12,7 +12,7 @@ import { root } from './source-files.ts'
 /** Path of the committed report. */
 export const API_REPORT: string = join(root, 'test/build/api.md')
 
-/** Makes the report from the sources. */
+/** Creates the report from the sources. */
 export function reportApi(): string {
   const folder = mkdtempSync(join(root, '.cache/api-'))
   try {
@@ -61,7 +61,7 @@ function writeReport(folder: string): string {
   return toMarkdown(sections)
 }
 
-/** Formats all declarations at once, as a change of a long line shows less then. */
+/** Formats all declarations, so that a change of a long declaration shows as few lines. */
 function toMarkdown(sections: readonly Section[]): string {
   const source = sections.map(({ title, blocks }) => `// # ${title}\n${blocks.join('\n')}`).join('\n')
   const biome = join(root, 'node_modules/@biomejs/biome/bin/biome')

@@ -124,7 +124,7 @@ function namesOf(node: Node): string[] {
   return typeof node.id?.name === 'string' ? [node.id.name] : []
 }
 
-/** Without comments, private members and `export`. */
+/** Returns the source of a declaration without comments, private members and `export`. */
 function textOf(source: string, { start, end }: Node, comments: readonly { start: number; end: number }[]): string {
   let text = ''
   let at = start
@@ -138,7 +138,7 @@ function textOf(source: string, { start, end }: Node, comments: readonly { start
     .replace(/\n\s*(?=\n)/g, '')
 }
 
-/** Names of types and values, not those of members. */
+/** Yields names of types and values. Leaves out names of members. */
 function* identifiersOf(node: unknown, parent?: Node): Generator<string> {
   if (Array.isArray(node)) for (const one of node) yield* identifiersOf(one, parent)
   if (typeof node !== 'object' || node === null || !('type' in node)) return

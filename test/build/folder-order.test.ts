@@ -25,7 +25,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'sdk/transport/websocket': 'transport over a WebSocket: the NATS client of a browser',
     'sdk/transport/shared': 'one connection for all tabs of an origin',
     'sdk/transport/sse': 'fallback over Server-Sent Events',
-    'sdk/transport': 'the port, and what all transports share',
+    'sdk/transport': 'the port, and the parts that all transports share',
     'sdk/jetstream': 'the JetStream API, pages of a stream, ordered consumers',
     'sdk/kit': 'timers, backoff, lazy modules, guards, ids',
     'sdk/wire': 'bytes and grammar of the protocol, for both ends',

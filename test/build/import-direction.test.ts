@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
 import { readSources, type SourceFile } from './source-files.ts'
 
-/** What a folder, or a file of its own kind, may import beside itself and packages. */
+/** Houses that a house, or a single file, may import in addition to itself and packages. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   sdk: [],
   bridge: ['sdk'],
   worker: ['bridge', 'sdk'],
   demo: ['sdk'],
-  // The demo's Worker is the Worker with one more route.
+  // The demo's Worker adds one route to the Worker.
   'demo/worker.ts': ['worker'],
 }
 const FOLDERS = ['sdk', 'bridge', 'worker', 'demo']
@@ -17,7 +17,7 @@ const NATS_FILES = ['sdk/transport/nats/index.ts', 'bridge/upstream/nats-client.
 
 const sources = await readSources(...FOLDERS)
 
-it('finds imports at all', () => {
+it('the check finds imports', () => {
   expect(sources.length).toBeGreaterThan(60)
   expect(sources.flatMap((file) => file.imports).length).toBeGreaterThan(150)
 })
@@ -30,11 +30,11 @@ it('imports go one way: worker -> bridge -> sdk, demo -> sdk', () => {
   expect(wrong).toEqual([])
 })
 
-it('nothing imports a test', () => {
+it('no source imports a test', () => {
   expect(violations((_, from) => from.startsWith('test/'))).toEqual([])
 })
 
-it('the sdk imports nothing from Node, no package but those that are loaded on use, and React and OpenTelemetry only where it is for them', () => {
+it('the sdk imports only nats on use, React in sdk/react, and OpenTelemetry in sdk/opentelemetry', () => {
   const allowed = (path: string) =>
     path.startsWith('sdk/react/')
       ? ['react']
@@ -46,14 +46,14 @@ it('the sdk imports nothing from Node, no package but those that are loaded on u
   ).toEqual([])
 })
 
-it('nothing but spanwire/react and spanwire/store loads what is for frameworks', () => {
+it('only spanwire/react and spanwire/store load code for frameworks', () => {
   const isForFrameworks = (path: string) => /^sdk\/(react|store)(\/|\.ts$)/.test(path)
   expect(violations(({ path }, from) => isForFrameworks(from) && !isForFrameworks(path))).toEqual([])
-  // And no store knows React.
+  // Stores do not depend on React.
   expect(violations(({ path }, from) => /^sdk\/store/.test(path) && /^(sdk\/)?react/.test(from))).toEqual([])
 })
 
-it('nothing but spanwire/opentelemetry loads what is for OpenTelemetry', () => {
+it('only spanwire/opentelemetry loads code for OpenTelemetry', () => {
   const isForTraces = (path: string) => /^sdk\/opentelemetry(\/|\.ts$)/.test(path)
   expect(violations(({ path }, from) => isForTraces(from) && !isForTraces(path))).toEqual([])
 })
@@ -68,7 +68,7 @@ it('only named files load a client of NATS', () => {
   expect(wrong).toEqual([])
 })
 
-it('only the hosts of the bridge know a runtime', () => {
+it('only the hosts of the bridge import a runtime', () => {
   const hosts = ['bridge/hosts/node.ts', 'bridge/hosts/bun.ts', 'bridge/hosts/deno.ts', 'bridge/hosts/node-frames.ts']
   const wrong = violations(
     ({ path }, from) =>
@@ -77,7 +77,7 @@ it('only the hosts of the bridge know a runtime', () => {
   expect(wrong).toEqual([])
 })
 
-it('no module needs itself', () => {
+it('modules have no import cycle', () => {
   expect(findCycle(sources)).toBeUndefined()
 })
 
@@ -95,7 +95,7 @@ function isOurs(path: string): boolean {
   return [...FOLDERS, 'test'].includes(folderOf(path))
 }
 
-/** Types come and go without an order, so imports of types alone don't count. */
+/** Imports of types are erased, so they cannot form a cycle. */
 function findCycle(files: readonly SourceFile[]): string[] | undefined {
   const byPath = new Map(files.map((file) => [file.path, file]))
   const done = new Set<string>()

@@ -5,7 +5,7 @@ export interface Prose {
   readonly kind: 'comment' | 'string' | 'document'
   /** Line in the file, from 1. */
   readonly line: number
-  /** Line breaks are those of the file. Code, links and markup are replaced by `X` or blanks. */
+  /** Has the line breaks of the file. Code, links and markup are replaced by `X` or blanks. */
   readonly text: string
 }
 

@@ -8,7 +8,7 @@ import { root } from './source-files.ts'
 
 const run = promisify(execFile)
 
-/** Where the package's entries are before they are built. */
+/** Source files of the package's entries. */
 async function sourcePaths(): Promise<Record<string, string[]>> {
   const { exports } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     exports: Record<string, { types: string }>
@@ -45,7 +45,7 @@ it('the code in the README compiles', async () => {
     'wrangler.jsonc',
     'app.ts',
   ])
-  // Inside the repository, so that packages are found.
+  // Inside the repository, so that its packages are resolved.
   await mkdir(join(root, '.cache'), { recursive: true })
   const folder = await mkdtemp(join(root, '.cache/readme-'))
   try {

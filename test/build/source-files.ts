@@ -5,21 +5,21 @@ import { dirname, join, normalize } from 'node:path'
 /** The root of the repository. */
 export const root: string = join(import.meta.dirname, '../..')
 
-/** A module of ours, and what it imports. */
+/** A module of the repository and its imports. */
 export interface SourceFile {
-  /** From the root, such as `sdk/index.ts`. */
+  /** Path from the root, such as `sdk/index.ts`. */
   readonly path: string
   readonly imports: readonly Import[]
 }
 
 export interface Import {
-  /** As it is written, or from the root if it is one of our files. */
+  /** Specifier of a package, or path from the root of a module of the repository. */
   readonly from: string
-  /** Whether nothing of it is left when the types are gone. */
+  /** Whether the import contains only types, and is erased. */
   readonly typeOnly: boolean
 }
 
-/** Every TypeScript file of these folders. */
+/** Returns all TypeScript files of these folders. */
 export async function readSources(...folders: string[]): Promise<SourceFile[]> {
   const lists = folders.map(async (folder) => {
     const names = await readdir(join(root, folder), { recursive: true })
@@ -28,7 +28,7 @@ export async function readSources(...folders: string[]): Promise<SourceFile[]> {
   return (await Promise.all(lists)).flat().map((path) => ({ path, imports: readImports(path) }))
 }
 
-// Formatted by Biome, so each statement begins a line and quotes are single.
+// Biome formats the sources, so each statement begins a line and quotes are single.
 const STATEMENT = /^(?:import|export)\s(type\s)?(?:[^'"`;]*?\sfrom\s)?'([^']+)'/gm
 const DYNAMIC = /(typeof\s+)?\bimport\('([^']+)'\)/g
 

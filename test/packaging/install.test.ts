@@ -1,11 +1,11 @@
-/** The tarball of a clone: its files, what an installation brings, and errors for packages that are left out. */
+/** The tarball of a clone: its files, the packages of an installation, and the errors for missing packages. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
-/** Packages that an installation of `spanwire` alone brings, itself included. */
+/** Packages of an installation of `spanwire` alone, including itself. */
 const PACKAGES = ['hono', 'jose', 'spanwire']
 /** Largest size of their files together, in MB. */
 const SIZE = 3

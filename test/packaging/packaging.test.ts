@@ -1,4 +1,4 @@
-/** The package as it is published, installed into projects that know nothing of this repository, and run there. */
+/** The packed package, installed and run in projects outside of this repository. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -20,7 +20,7 @@ import { serveFolder } from './serve-folder.ts'
 import { measureSubpaths } from './subpaths.ts'
 
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
-/** The oldest that the package says it runs on. */
+/** The oldest Node of `engines` in package.json. */
 const OLDEST_NODE = '22.12.0'
 
 let packed: Package
@@ -82,18 +82,18 @@ describe('in every runtime', () => {
     60_000,
   )
 
-  it('a server component: imported where React has no hooks, and there is no window', async () => {
+  it('a server component, with React without hooks and without a window', async () => {
     const code = `
       await Promise.all(['spanwire', 'spanwire/http', 'spanwire/store', 'spanwire/auth'].map((name) => import(name)))
       console.log('window' in globalThis, 'document' in globalThis)`
     const args = ['--conditions=react-server', '--input-type=module', '--eval', code]
     expect(await plain.run(process.execPath, ...args)).toBe('false false\n')
-    // What has hooks is for the client, and says so before anything else.
+    // Modules with hooks must begin with the directive for client components.
     const react = await readFile(join(plain.folder, 'node_modules/spanwire/dist/sdk/react/index.js'), 'utf8')
     expect(react.split('\n')[0]).toMatch(/^'use client';?$/)
   })
 
-  it('each entry costs what it costs, and needs what it names', async () => {
+  it('entries stay within their sizes and need only their packages', async () => {
     const subpaths = await measureSubpaths(plain.folder)
     console.table(subpaths.map(({ needs, ...rest }) => ({ ...rest, needs: needs.join(' ') })))
     const needs = Object.fromEntries(subpaths.map((one) => [one.name.replace(/^spanwire\/?/, './'), one.needs]))
@@ -135,7 +135,7 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
   })
   afterAll(() => browser?.close())
 
-  /** What a page shows after a while, and what it complained about. */
+  /** Opens a page. Returns it with its console errors. */
   const open = async (url: string) => {
     const page = await (await browser.newContext()).newPage()
     const complaints: string[] = []
@@ -164,7 +164,7 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
     }
   }, 60_000)
 
-  it('Vite and React: the README’s component, built for a browser and rendered on a server', async () => {
+  it('Vite and React: builds the README’s component for a browser and renders it on a server', async () => {
     const app = await project('vite-react', 'vite@8.3.8', '@vitejs/plugin-react@6.3.0', 'react', 'react-dom', 'zod')
     const examples = await readExamples()
     for (const name of ['events.ts', 'stored.ts', 'Room.tsx'])
@@ -199,13 +199,13 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
   }, 120_000)
 })
 
-it('a Worker of one line under wrangler, as the README says', async () => {
+it('the README’s Worker of one line runs under wrangler', async () => {
   const app = await project('everywhere', 'nats@2.29.3')
   const examples = await readExamples()
   await writeFile(join(app.folder, 'worker.ts'), examples.get('worker.ts') ?? '')
   await writeFile(
     join(app.folder, 'wrangler.jsonc'),
-    // The README's servers are nobody's.
+    // The server in the README does not exist.
     (examples.get('wrangler.jsonc') ?? '').replace('tls://nats.example.com:4222', 'embedded'),
   )
   await writeFile(join(app.folder, '.dev.vars'), 'AUTH_SECRET="a secret of at least thirty-two bytes"')

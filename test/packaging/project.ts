@@ -6,12 +6,12 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-/** A fresh project of somebody else's, outside of this repository. */
+/** A new project outside of this repository. */
 export interface Project extends AsyncDisposable {
   readonly folder: string
-  /** Runs something in it to its end. Rejects, with all that it wrote, if it fails or takes more than a minute. */
+  /** Runs a command in it. Rejects with the output if the command fails or takes more than a minute. */
   run(command: string, ...args: string[]): Promise<string>
-  /** Starts something in it that stays. */
+  /** Starts a process in it. */
   start(command: string, args: string[], env: Record<string, string>): ChildProcess
 }
 

@@ -1,4 +1,4 @@
-/** Every block of code in the README, run as it stands there: by a real nats-server, on Node and in Chromium. */
+/** Runs every block of code in the README unchanged: with a real nats-server, on Node and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -17,7 +17,7 @@ import { SECRET } from '../support/token.ts'
 import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
-/** Which test runs which block. */
+/** Blocks by the test that runs them. */
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts'],
@@ -27,7 +27,7 @@ const RUN_ELSEWHERE = {
   '../unit/sdk/store/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
 
-/** The oldest that `spanwire/opentelemetry` takes: other tests have the newest. */
+/** The oldest OpenTelemetry that is supported. Other tests use the newest. */
 const OPENTELEMETRY = [
   ...['@opentelemetry/api@1.9.0', '@opentelemetry/sdk-trace-base@2.12.1'],
   ...['@opentelemetry/context-async-hooks@2.12.0', '@opentelemetry/core@2.12.1'],
@@ -39,7 +39,7 @@ let packed: Package
 let pageUrl: string
 const children: ChildProcess[] = []
 
-/** Starts one of the project's modules and waits until it says `ready`. Returns all that it has written by now. */
+/** Starts a module of the project and waits until it prints `ready`. Returns a function that returns its output. */
 async function start(module: string, ready: string, env: Record<string, string>): Promise<() => string> {
   const child = project.start(process.execPath, [module], env)
   children.push(child)
@@ -61,7 +61,7 @@ beforeAll(async () => {
   ])
   const [bridgePort, pagePort] = [await freePort(), await freePort()]
   pageUrl = `http://127.0.0.1:${pagePort}`
-  // What can't be the same twice on one machine, and what the README leaves to the application.
+  // Replaces ports, which must be unique on one machine, and the parts that the README leaves to the application.
   const adapt = (code: string) =>
     code
       .replaceAll('127.0.0.1:8080', `127.0.0.1:${bridgePort}`)
@@ -89,7 +89,7 @@ afterAll(async () => {
   await packed?.[Symbol.asyncDispose]()
 })
 
-it('no block is left out', async () => {
+it('every block is run by a test', async () => {
   const named = [...(await readExamples()).keys()]
   expect([...RUN_HERE, ...Object.values(RUN_ELSEWHERE).flat()].sort()).toEqual(named.sort())
   for (const [file, names] of Object.entries(RUN_ELSEWHERE)) {
@@ -139,7 +139,7 @@ it('an application’s own test', async () => {
 }, 30_000)
 
 describe.skipIf(isSkipped('chromium'))('in a page', () => {
-  it('the client, with tokens of the application; and the outbox', async () => {
+  it('the client with tokens of the application, and the outbox', async () => {
     const browser = await launchChromium()
     const service = await connectNats({ servers: nats.url })
     try {
@@ -151,7 +151,7 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
       service.subscribe('chat.lobby.message', { callback: (_, message) => chat.push(message.string()) })
       await service.flush()
       await page.goto(`${pageUrl}/page.html`)
-      await eventually(() => chat.length === 1, { what: `the page’s hello; it said ${said}` })
+      await eventually(() => chat.length === 1, { what: `the page’s hello. Console: ${said}` })
       expect(JSON.parse(chat[0] ?? '')).toEqual({ text: 'hello' })
       // The page subscribes to the chat after its own hello.
       await eventually(async () => {
@@ -165,7 +165,7 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
 
       await page.goto(`${pageUrl}/offline-page.html`)
       await eventually(() => said.some((text) => /^stored \d+$/.test(text)), {
-        what: `an acknowledgement; it said ${said}`,
+        what: `an acknowledgement. Console: ${said}`,
       })
     } finally {
       await browser.close()

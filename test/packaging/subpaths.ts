@@ -5,16 +5,16 @@ import { build, type Metafile } from 'esbuild'
 
 /** One entry of the package, bundled from where it is installed. */
 export interface Subpath {
-  /** Such as `spanwire/react`. */
+  /** Import path, such as `spanwire/react`. */
   readonly name: string
-  /** Bytes, minified and by gzip: what is loaded at first, and with all that is loaded on use. */
+  /** Minified and gzipped sizes in bytes: of the first part, and including the parts that are loaded on use. */
   readonly first: number
   readonly all: number
-  /** Packages, and modules of Node, that its first part needs. */
+  /** Packages and modules of Node that its first part imports. */
   readonly needs: readonly string[]
 }
 
-/** Every entry that `exports` names. */
+/** Measures every entry in `exports`. */
 export async function measureSubpaths(project: string): Promise<Subpath[]> {
   const folder = join(project, 'node_modules/spanwire')
   const { exports } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { exports: object }
@@ -32,7 +32,7 @@ async function measure(project: string, name: string): Promise<Subpath> {
     target: 'es2022',
     outdir: join(project, 'out'),
     write: false,
-    // Other packages are named, and not counted.
+    // Other packages are listed, and their size is not counted.
     plugins: [
       {
         name: 'others',
@@ -45,7 +45,7 @@ async function measure(project: string, name: string): Promise<Subpath> {
   })
   const size = (bytes: Uint8Array) => gzipSync(bytes, { level: 9 }).length
   const first = new Set(statically(metafile))
-  // Outputs are named from the working directory.
+  // Paths of outputs are relative to the working directory.
   const isFirst = (path: string) => [...first].some((output) => resolve(output) === path)
   const total = (files: typeof outputFiles) => files.reduce((sum, { contents }) => sum + size(contents), 0)
   const needs = [...first].flatMap((output) =>
@@ -61,7 +61,7 @@ async function measure(project: string, name: string): Promise<Subpath> {
   }
 }
 
-/** The outputs that the entry needs at once. */
+/** Returns the outputs that the entry imports statically. */
 function statically({ outputs }: Metafile): string[] {
   const found: string[] = []
   const visit = (path: string) => {

@@ -1,4 +1,4 @@
-/** Bun's own publish and subscribe, without a broker behind it. */
+/** Publish and subscribe of Bun's WebSocket server, without a broker behind it. */
 declare const Bun: {
   serve(options: object): { port: number; publish(topic: string, data: string): number }
 }

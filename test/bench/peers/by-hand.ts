@@ -1,4 +1,4 @@
-/** The bridge that people write: `nats` on one side, `ws` on the other, a send for each client. `by-hand.ts <nats url>` */
+/** A bridge as applications write it: `nats` and `ws`, with one send per client. `by-hand.ts <nats url>` */
 import process from 'node:process'
 import { connect, StringCodec, type Subscription } from 'nats'
 import { type WebSocket, WebSocketServer } from 'ws'

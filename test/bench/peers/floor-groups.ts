@@ -1,13 +1,13 @@
-/** Who gets what, and nothing more: all that is shared by servers that show what a platform can do at all. */
+/** Groups of clients by subscription, shared by the servers that measure the floor of a platform. */
 
-/** Clients that want the same. */
+/** Clients with the same subscription. */
 interface Group<Client> {
   readonly clients: Set<Client>
-  /** What this turn brought. */
+  /** Messages of this turn of the event loop. */
   pending: string[]
 }
 
-/** Gathers what a turn brings and sends each client of a group the same, once. */
+/** Batches the messages of a turn, and sends the same bytes once to each client of a group. */
 export class FloorGroups<Client, Frame> {
   readonly #byWish = new Map<string, Group<Client>>()
   readonly #bySubject = new Map<string, Set<Group<Client>>>()
@@ -26,7 +26,7 @@ export class FloorGroups<Client, Frame> {
     this.#send = send
   }
 
-  /** Lines of `SUB` and its subjects, or `PUB`, a subject and a payload. */
+  /** Handles lines of `SUB` with subjects, or `PUB` with a subject and a payload. */
   take(client: Client, lines: string): void {
     for (const line of lines.split('\n')) this.#takeLine(client, line)
   }

@@ -1,4 +1,4 @@
-/** What Node can do at all: a socket's plain write of one frame that was made before, for each client and turn. */
+/** The floor on Node: one plain socket write of a ready frame, for each client and turn. */
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { allocateMessage } from '../../../bridge/hosts/websocket-frame.ts'
 import { FloorGroups } from './floor-groups.ts'
@@ -14,7 +14,7 @@ function encode(text: string): Buffer {
 const server = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => {})
   socket.on('close', () => groups.leave(socket))
-  // The whole request comes in one piece, and nobody looks at the answer's key.
+  // The request arrives in one piece, and the load generator does not check the key of the response.
   socket.once('data', () => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
     let rest: Buffer = Buffer.alloc(0)
@@ -24,7 +24,7 @@ const server = createServer({ noDelay: true }, (socket) => {
   })
 })
 
-/** Hands on the text of whole frames, whose mask is zero as the load generator makes it. Returns what is left. */
+/** Passes on the text of complete frames, whose mask is zero in this benchmark. Returns the remaining bytes. */
 function cut(bytes: Buffer, take: (line: string) => void): Buffer {
   for (let at = 0; ; ) {
     const short = (bytes[at + 1] ?? 0) & 127

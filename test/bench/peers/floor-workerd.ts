@@ -1,4 +1,4 @@
-/** What workerd can do at all: a Durable Object that sends one buffer that was made before, for each client and turn. */
+/** The floor on workerd: a Durable Object that sends one ready buffer, for each client and turn. */
 import { FloorGroups } from './floor-groups.ts'
 
 interface Socket {

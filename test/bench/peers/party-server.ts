@@ -1,4 +1,4 @@
-/** PartyServer: a room in a Durable Object that sends to everybody, or to those of a subject. */
+/** PartyServer: a room in a Durable Object that sends to all clients, or to the clients of a subject. */
 // biome-ignore lint/suspicious/noTsIgnore: installed for the benchmark only
 // @ts-ignore
 import { routePartykitRequest, Server } from 'partyserver'

@@ -1,4 +1,4 @@
-// Socket.IO with rooms, without a broker behind it. Runs in the folder where it is installed.
+// Socket.IO with rooms, without a broker behind it. Runs in the folder of its installation.
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 

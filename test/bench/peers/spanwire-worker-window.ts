@@ -1,4 +1,4 @@
-/** Spanwire's Worker, for whoever comes, with a flush window. */
+/** Spanwire's Worker with anonymous access and a flush window. */
 import { createWorker } from '../../../worker/worker.ts'
 import { openToAll } from '../../support/open-to-all.ts'
 

@@ -1,4 +1,4 @@
-/** Spanwire's Worker, for whoever comes. */
+/** Spanwire's Worker with anonymous access. */
 import { createWorker } from '../../../worker/worker.ts'
 import { openToAll } from '../../support/open-to-all.ts'
 

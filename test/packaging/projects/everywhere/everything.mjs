@@ -1,4 +1,4 @@
-// What the package does in a runtime of somebody's, without a server: prints what came of it.
+// Uses the package in the current runtime without nats-server, and prints the results.
 import { connect, defineEvents, event, webSocket } from 'spanwire'
 import { signToken } from 'spanwire/auth'
 import { serve } from 'spanwire/bridge/RUNTIME'
@@ -74,7 +74,7 @@ await bridge.settle()
 result.tested = [away, phone.status.current.state, result.tested]
 await bridge.close()
 
-// The package `nats` isn't installed here, and that is said.
+// The package `nats` is not installed here, which must be reported.
 const direct = nats({ url: 'nats://127.0.0.1:9' })
 await until(() => direct.status.reason)
 result.withoutNats = direct.status.reason.code

@@ -1,4 +1,4 @@
-// A page of somebody's, as it is or from any bundler.
+// A page of an application, with or without a bundler.
 import { connect, defineEvents } from 'spanwire'
 
 const events = defineEvents({

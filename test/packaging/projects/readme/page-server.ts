@@ -1,4 +1,4 @@
-// The application of the README's app.ts, with pages beside it.
+// The application of the README's app.ts, with additional pages.
 import { serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { signToken } from 'spanwire/auth'

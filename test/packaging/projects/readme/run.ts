@@ -1,4 +1,4 @@
-// Calls what the README's code exports. Its console is what the test reads.
+// Calls the exports of the README's code. The test reads its console.
 import { signToken } from 'spanwire/auth'
 import { created } from './edge.ts'
 import { events } from './events.ts'

@@ -1,4 +1,4 @@
-// Publishes an order in a span of its own, and prints the trace that came of it: the last line is what the test reads.
+// Publishes an order in a new span, and prints the resulting trace. The test reads the last line.
 import { context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -17,7 +17,7 @@ await trace.getTracer('page').startActiveSpan('click', async (span) => {
   span.end()
 })
 for await (const { data } of chat) if (data.text === '7 came to 12') break
-// The handler's span ends behind its publish.
+// The handler's span ends after its publish.
 await bus.drain()
 await new Promise((resolve) => setImmediate(resolve))
 const spans = exporter.getFinishedSpans().map((span) => ({ name: span.name, trace: span.spanContext().traceId }))
