@@ -1,4 +1,4 @@
-/** Server-Sent Events behind a real nginx: as its documentation sets it up, and told to gather whatever the bridge says. */
+/** Server-Sent Events behind a real nginx: configured as its documentation shows, and with forced buffering. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
@@ -43,7 +43,7 @@ describe.skipIf(isSkipped('nginx'))('behind nginx', () => {
   const within = <T>(ms: number, what: Promise<T>) =>
     Promise.race([what, new Promise<'late'>((resolve) => setTimeout(resolve, ms, 'late'))])
 
-  it('each event comes when it is published: nginx is asked not to gather', async () => {
+  it('delivers each event when it is published, because a header turns off buffering', async () => {
     const reader = await open('/events?subject=plain')
     expect(await reader.next()).toMatchObject({ event: 'subscribed' })
     for (const text of ['one', 'two', 'three']) {
@@ -53,8 +53,8 @@ describe.skipIf(isSkipped('nginx'))('behind nginx', () => {
     await reader.cancel()
   })
 
-  it('a proxy that does not listen holds events back, but not with pad', async () => {
-    // Not even the answer's head comes.
+  it('delivers events through a proxy that ignores the header only with pad', async () => {
+    // The proxy also holds back the head of the response.
     const leaving = new AbortController()
     const held = open('/deaf/events?subject=held', leaving.signal)
     expect(await within(1_000, held)).toBe('late')
@@ -69,8 +69,8 @@ describe.skipIf(isSkipped('nginx'))('behind nginx', () => {
     await padded.cancel()
   })
 
-  it('the SDK speaks NATS through it without a WebSocket, and when it goes, so does its interest', async () => {
-    // nginx as documented doesn't pass upgrades on: the client finds the way around by itself.
+  it('the SDK uses the fallback through it, and its interest ends when it closes', async () => {
+    // nginx does not forward upgrades by default. The client switches to the fallback.
     const transport = webSocket({ url: nginx.url, token: rootToken, backoff: { first: 5, longest: 20 } })
     const seen: string[] = []
     await transport.subscribe('talk', {

@@ -52,7 +52,7 @@ const targets: Record<string, () => Transport> = {
   'the embedded broker': () => webSocket({ url: embedded.url, token }),
 }
 
-/** Whether it has no consumers that belong to one process at a time. */
+/** Whether nats-server has no pinned consumers. */
 const isOld = () => Number(server.version.split('.')[1]) < 11
 
 describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
@@ -61,7 +61,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
   let api: JetStreamApi
   const opened: Transport[] = []
   const consumers: Consumer[] = []
-  /** What handlers were given, in order: `<who><n>`, with the attempt if it isn't the first. */
+  /** Calls of handlers in order: `<worker><n>`, with the attempt from the second one on. */
   let handled: string[] = []
   let errors: unknown[] = []
 
@@ -71,7 +71,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     return transport
   }
 
-  /** A worker on a connection of its own. */
+  /** A worker with a separate connection. */
   function work(who: string, options: Options = {}, handle: (n: number, attempt: number) => unknown = () => {}) {
     const transport = dial()
     const consumer = consume(
@@ -101,13 +101,13 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     const { payload } = await api.link.request(`$JS.API.${what}`, new Uint8Array(), { timeout: 2_000 })
     return JSON.parse(new TextDecoder().decode(payload))
   }
-  /** JetStream has nothing for the workers any more. */
+  /** Waits until JetStream has no more events for the workers. */
   const allSettled = () =>
     eventually(
       async () => {
         const { delivered, ack_floor, num_ack_pending, num_pending } = await ask('CONSUMER.INFO.JOBS.workers')
         const { last_seq } = (await ask('STREAM.INFO.JOBS')).state
-        // Not by what it says is pending, which is an estimate.
+        // The number of pending messages is only an estimate.
         if (num_ack_pending === 0 && ack_floor.stream_seq === last_seq) return true
         throw new Error(JSON.stringify({ delivered, ack_floor, num_ack_pending, num_pending, last_seq, handled }))
       },
@@ -133,7 +133,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
   })
   afterAll(() => bus?.close())
 
-  it('is shared by those who work at it: each event goes to one', async () => {
+  it('delivers each event to one of the workers', async () => {
     await publish(1, 20)
     const [a, b] = [work('a', { concurrency: 3 }), work('b', { concurrency: 3 })]
     await Promise.all([a.ready, b.ready])
@@ -142,7 +142,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await allSettled()
     expect(sorted()).toEqual(upTo(120))
     expect(new Set(handled.map((text) => text[0]))).toEqual(new Set(['a', 'b']))
-    // Who comes later finds nothing left.
+    // A later worker gets no event.
     await work('c').ready
     await publish(121, 121)
     await eventually(() => handled.length >= 121)
@@ -151,7 +151,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(errors).toEqual([])
   })
 
-  it('has no more handlers at a time than it was told', async () => {
+  it('runs at most `concurrency` handlers at a time', async () => {
     let running = 0
     let most = 0
     work('a', { concurrency: 4 }, async () => {
@@ -166,8 +166,8 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(most).toBe(4)
   })
 
-  it('tries again what failed, and goes on with the rest meanwhile', async () => {
-    // Not to the dead letters at once, as an event whose own data is refused.
+  it('retries failed events, and handles other events meanwhile', async () => {
+    // An error of a handler is retried. Invalid data goes to the dead letters at once.
     work('a', { backoff: [50, 300], deadLetter: { subject: 'dead.jobs' } }, (n, attempt) => {
       if (n === 1 && attempt < 3) throw new SpanwireError('invalid-data', `no ${attempt}`)
     })
@@ -180,7 +180,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(errors.map(String)).toEqual(['SpanwireError: no 1', 'SpanwireError: no 2'])
   })
 
-  it('keeps the order when it is told to, over several workers and failures', async () => {
+  it('keeps the order with `ordered: true`, over several workers and failures', async () => {
     const flaky = (n: number, attempt: number) => {
       if (n % 3 === 0 && attempt === 1) throw new Error('no')
     }
@@ -192,7 +192,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(numbers()).toEqual([1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9])
   })
 
-  it('keeps the order of what has a param in common, and handles the rest beside it', async () => {
+  it('keeps the order of each key with `ordered: 'id'`, and handles other keys concurrently', async () => {
     const running = new Set<string>()
     let most = 0
     const handle = async (n: number, attempt: number) => {
@@ -202,7 +202,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
       most = Math.max(most, running.size)
       await new Promise((resolve) => setTimeout(resolve, 2 + (n % 3) * 5))
       running.delete(id)
-      // Those behind it wait; the others don't.
+      // Later events of the same key wait. Other keys do not.
       if (n % 7 === 3 && attempt < 3) throw new Error('no')
     }
     const options = { ordered: 'id', concurrency: 3, backoff: [30] } as const
@@ -219,7 +219,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(new Set(handled.map((text) => text[0]))).toEqual(new Set([who]))
     expect(most).toBe(3)
 
-    // The other one takes over what has not begun, when what has is done.
+    // The other worker takes over the waiting events after the running one has finished.
     void publishIds(41, 80)
     await eventually(() => handled.length > 55)
     await (who === 'a' ? first : second).drain()
@@ -228,13 +228,13 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await allSettled()
     for (const key of [0, 1, 2, 3]) {
       const own = numbers().filter((n) => n % 4 === key)
-      // What failed was tried again at once.
+      // The failed event was retried at once.
       expect(own.filter((n, at) => n !== own[at - 1])).toEqual(upTo(80).filter((n) => n % 4 === key))
     }
     expect(errors.length).toBe(handled.length - 80)
   })
 
-  it('lets another process have what one held whose connection is gone, in order', async () => {
+  it('hands over the events of a lost connection to another process, in order', async () => {
     const options = { ordered: ['id'], concurrency: 3, ackWait: 1_000 } as const
     const lost = work('a', options, () => new Promise(() => {}))
     if (isUnsupported()) return expect(lost.ready).rejects.toMatchObject({ code: 'unsupported' })
@@ -248,13 +248,13 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await eventually(() => handled.filter((text) => text.startsWith('b')).length >= 8, { deadline: 10_000 })
     await allSettled()
     const heirs = numbers().slice(2)
-    // A busy machine may let ackWait pass, and what was done comes once more.
+    // On a busy machine ackWait may expire. A handled event is then delivered again.
     for (const key of [0, 1])
       expect([...new Set(heirs.filter((n) => n % 2 === key))]).toEqual(upTo(8).filter((n) => n % 2 === key))
     expect(handled.slice(0, 2).sort()).toEqual(['a1', 'a2'])
   })
 
-  it('puts nothing aside that no handler was given, however often it was handed on', async () => {
+  it('sends no event to the dead letters that only changed hands', async () => {
     const options = { ordered: 'id', deadLetter: { subject: 'dead.jobs', attempts: 1 } } as const
     const first = work('a', options, () => new Promise((resolve) => setTimeout(resolve, 20)))
     if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
@@ -272,7 +272,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(errors).toEqual([])
   })
 
-  it('puts aside what fails too often, and at once what nobody can read, and says why', async () => {
+  it('sends events to the dead letters after `attempts` failures, invalid ones at once, with the reason', async () => {
     const dead = bus.subscribe('dead.{of}', { of: 'jobs' }, { from: 'all' })
     const deadLetter = { subject: 'dead.jobs', attempts: 2 }
     work('a', { backoff: [10], deadLetter }, (n) => {
@@ -305,7 +305,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await dead.drain()
   })
 
-  it('keeps what takes longer than ackWait, as long as its process lives', async () => {
+  it('keeps an event beyond ackWait while its handler runs', async () => {
     work('a', { ackWait: 1_000 }, () => new Promise((resolve) => setTimeout(resolve, 3_500)))
     work('b', { ackWait: 1_000 }, () => new Promise((resolve) => setTimeout(resolve, 3_500)))
     await publish(1, 1)
@@ -314,7 +314,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(handled).toEqual([expect.stringMatching(/^[ab]1$/)])
   })
 
-  it('gives to others what a worker had whose connection is gone', async () => {
+  it('redelivers the events of a lost connection to other workers', async () => {
     const lost = work('a', { ackWait: 1_000 }, () => new Promise(() => {}))
     await publish(1, 2)
     await eventually(() => handled.length >= 1)
@@ -327,7 +327,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(handled.length).toBe(3)
   })
 
-  it('drains: what runs is finished, what has not begun goes to others at once', async () => {
+  it('drain finishes running handlers and returns waiting events to other workers at once', async () => {
     const { promise: gate, resolve: release } = Promise.withResolvers<void>()
     const leaving = work('a', { concurrency: 2 }, () => gate)
     await publish(1, 6)
@@ -346,7 +346,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await eventually(() => handled.includes('b7'))
   })
 
-  it('takes nothing if it is drained while it starts', async () => {
+  it('fetches no events if it is drained while it starts', async () => {
     const early = work('a')
     await early.drain()
     const [started] = await Promise.allSettled([early.ready])
@@ -354,12 +354,12 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     work('b')
     await eventually(() => handled.length >= 1)
     await allSettled()
-    // Not a later attempt: it was given to nobody before.
+    // This is the first attempt: no handler was called before.
     expect(handled).toEqual(['b1'])
     expect(started).toMatchObject({ reason: { code: 'connection-closed' } })
   })
 
-  it('takes only what its params name, and begins where it is told', async () => {
+  it('fetches only events that match params, from the given start', async () => {
     await publish(1, 3)
     work('a', { params: { id: '2' } })
     await eventually(() => handled.length === 1)
@@ -371,7 +371,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect([...handled].sort()).toEqual(['a2', 'n4', 's3', 's4'])
   })
 
-  it('says why nothing comes: no stream, another consumer of that name, a consumer that was deleted', async () => {
+  it('reports a missing stream, a conflicting consumer and a deleted consumer', async () => {
     const ends: unknown[] = []
     const options = { onEnd: (error: Error) => ends.push((error as SpanwireError).code) }
     const first = work('a', options)
@@ -386,14 +386,14 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await expect(none.ready).rejects.toMatchObject({ code: 'stream-not-found' })
   })
 
-  it('says that its consumer was deleted while it was at work, when it had asked for nothing', async () => {
+  it('reports the deletion of its consumer while no request is pending', async () => {
     const ends: unknown[] = []
     await publish(1, 3)
     const onEnd = (error: Error) => ends.push((error as SpanwireError).code)
     work('a', { onEnd }, async () => {
       await api.link.request('$JS.API.CONSUMER.DELETE.JOBS.workers', new Uint8Array(), { timeout: 2_000 })
     })
-    // Before 2.10 nobody says that nobody is there: after 15 s of silence it is looked for.
+    // nats-server before 2.10 does not report it. After 15 s of silence the worker requests the consumer's info.
     await eventually(() => ends.length > 0, { what: 'the end', deadline: 30_000 })
     expect([ends, handled]).toEqual([['stream-not-found'], ['a1']])
   }, 40_000)
@@ -408,10 +408,10 @@ describe('a work queue on nats-server', () => {
   })
 
   it.each([
-    ['loses nothing', undefined],
-    ['loses nothing, and keeps the order of each param,', 'id'],
+    ['loses no event', undefined],
+    ['loses no event and keeps the order of each key', 'id'],
   ] as const)(
-    '%s when a worker is killed and the server is restarted, again and again',
+    '%s while workers are killed and the server is restarted',
     async (_, ordered) => {
       if (ordered && isOld()) return
       await using own = await startNatsServer({ jetstream: true })
@@ -450,7 +450,7 @@ describe('a work queue on nats-server', () => {
       for (const line of await lines()) {
         const [word, id = '', n] = line.split(' ')
         const last = so.get(id) ?? (Number(id) || 5) - 5
-        // Nothing begins before all that came before it is done; what was done may be done again.
+        // An event begins only after all earlier ones are done. Handled events may repeat.
         if (ordered && word === 'begun') expect(Number(n)).toBeLessThanOrEqual(last + 5)
         if (word === 'done' && Number(n) > last) so.set(id, Number(n))
       }
@@ -459,7 +459,7 @@ describe('a work queue on nats-server', () => {
     60_000,
   )
 
-  it('loses nothing where the dead letter has no stream: it is tried again', async () => {
+  it('retries an event whose dead letter has no stream', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
     const bus = connect({ events, transport })
@@ -487,7 +487,7 @@ describe('a work queue on nats-server', () => {
     await bus.close()
   }, 40_000)
 
-  it('says that a consumer which an operator has limited gives less at a time', async () => {
+  it('reports a consumer whose limit is below `concurrency`', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
     const limited = {
@@ -515,7 +515,7 @@ describe('a work queue on nats-server', () => {
     await transport.close()
   })
 
-  it('puts aside what ends its processes', async () => {
+  it('sends an event to the dead letters that ends its processes', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
     const bus = connect({ events, transport })
@@ -550,7 +550,7 @@ describe('a work queue on nats-server', () => {
     await bus.close()
   })
 
-  it('needs no more permissions than it says, and says which one it has not', async () => {
+  it('needs only the documented permissions, and names a missing one', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
     const bus = connect({ events, transport })

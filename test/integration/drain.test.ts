@@ -1,4 +1,4 @@
-/** `drain` of a bus on a real server: acknowledgements and answers come by subscriptions, and are waited for. */
+/** `drain` of a bus on a real server. Acknowledgements and replies arrive on subscriptions, and drain waits for them. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
@@ -48,7 +48,7 @@ describe.each<[string, () => Transport]>([
     await Promise.all([bus.drain(), expect(published).resolves.toMatchObject({ stream: 'KEPT' })])
   })
 
-  it('waits for the acknowledgements of many publishes that are under way', async () => {
+  it('waits for the acknowledgements of many pending publishes', async () => {
     const bus = await openBus()
     await bus.publish('kept.{id}', { id: '1' }, { n: 0 })
     const published = Promise.all(
@@ -57,12 +57,12 @@ describe.each<[string, () => Transport]>([
     await Promise.all([bus.drain(), expect(published).resolves.toHaveLength(200)])
   })
 
-  it('answers the requests that it has', async () => {
+  it('answers pending requests', async () => {
     const [bus, asker] = [await openBus(), await openBus()]
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     await bus.respond('ask.{id}', async () => {
       begin()
-      // Longer than the round trip after which the transport closes.
+      // Longer than the round trip of the flush before the transport closes.
       await new Promise((resolve) => setTimeout(resolve, 50))
       return { ok: true }
     }).ready

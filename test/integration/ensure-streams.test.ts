@@ -33,7 +33,7 @@ const infoOf = async (name: string) => {
   return info
 }
 
-it('makes the streams of a contract, once', async () => {
+it('creates the streams of a contract once', async () => {
   const made = await ensureStreams(shop, transport, {
     defaults: { maxAge: 60_000 },
     streams: { LOGS: { maxMessages: 5 } },
@@ -50,7 +50,7 @@ it('makes the streams of a contract, once', async () => {
   expect(again.map(({ did }) => did)).toEqual(['unchanged', 'unchanged'])
 })
 
-it('refuses options of a stream that keeps none of the events: they would be forgotten without a word', async () => {
+it('refuses options of a stream that no event names', async () => {
   await expect(ensureStreams(shop, transport, { streams: { LOG: { maxMessages: 5 } } })).rejects.toMatchObject({
     code: 'invalid-argument',
     message: expect.stringContaining(
@@ -59,7 +59,7 @@ it('refuses options of a stream that keeps none of the events: they would be for
   })
 })
 
-it('adds subjects and keeps what others set', async () => {
+it('adds subjects and keeps other settings', async () => {
   const more = defineEvents({ 'shop.{id}.{what}.late': event(data, { stream: 'SHOP' }) })
   const [change] = await ensureStreams(more, transport)
   expect(change).toMatchObject({ did: 'updated', changes: ['subjects'] })
@@ -69,7 +69,7 @@ it('adds subjects and keeps what others set', async () => {
   })
 })
 
-it('refuses what would lose data, names it, and does it when it is meant', async () => {
+it('refuses changes that lose data, names them, and applies them with `destructive`', async () => {
   const lower = { streams: { SHOP: { maxAge: 1_000 }, LOGS: { maxMessages: 4 } } }
   const connection = await connectNats({ servers: server.url })
   const stream = connection.jetstream()
@@ -86,7 +86,7 @@ it('refuses what would lose data, names it, and does it when it is meant', async
   expect((await infoOf('SHOP')).config.subjects).toEqual(['shop.*.*'])
 })
 
-it('says what JetStream itself refuses', async () => {
+it('reports refusals of JetStream', async () => {
   await expect(ensureStreams(shop, transport, { defaults: { storage: 'memory' } })).rejects.toMatchObject({
     code: 'stream-conflict',
     message: expect.stringContaining('storage'),
@@ -98,7 +98,7 @@ it('says what JetStream itself refuses', async () => {
   })
 })
 
-it('says that JetStream is turned off', async () => {
+it('reports that JetStream is off', async () => {
   await using plain = await startNatsServer()
   const other = nats({ url: plain.url })
   await expect(ensureStreams(shop, other)).rejects.toMatchObject({ code: 'stream-not-found' })

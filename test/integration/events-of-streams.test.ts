@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 describe('GET /events', () => {
-  it('replays, goes on live, and resumes all of its subjects by one id after the bridge was restarted', async () => {
+  it('replays, continues live, and resumes all subjects by one id after a restart of the bridge', async () => {
     await publish(1, 10)
     await publish(1, 5, 'chat')
     const open = async (id?: string) =>
@@ -77,7 +77,7 @@ describe('GET /events', () => {
   }, 60_000)
 })
 
-it('GET /history gives pages that join without a seam', async () => {
+it('GET /history returns pages without gaps or repetitions', async () => {
   const seqs: number[] = []
   let from = 's1'
   for (let pages = 0; pages < 10; pages++) {
@@ -91,7 +91,7 @@ it('GET /history gives pages that join without a seam', async () => {
   expect(seqs).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
 })
 
-it('POST /publish gives the acknowledgement, and the same one for the same key', async () => {
+it('POST /publish returns the acknowledgement, and the same one for the same key', async () => {
   const post = () =>
     fetch(`${server.url}/publish/chat.7`, {
       method: 'POST',

@@ -6,11 +6,11 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { openToAll } from '../support/open-to-all.ts'
 
 const KEY = 'a-key-to-look-at-it-of-32-characters'
-/** What nats-server doesn't have, or has only for servers of another kind. */
+/** Members that nats-server does not have, or has only for other kinds of servers. */
 const OWN = ['edge', 'id', 'num_upstream', 'clients', 'authorized_user']
 
-it('calls its figures what nats-server calls them', async () => {
-  // It leaves out what isn't set.
+it('names its statistics like nats-server', async () => {
+  // nats-server leaves out unset members.
   await using nats = await startNatsServer({ config: 'max_subscriptions: 1000' })
   await using bridge = await serve({ upstream: nats.url, auth: openToAll, monitoring: { key: KEY } })
   const ask = async (url: string, path: string) => {
@@ -38,7 +38,7 @@ it('calls its figures what nats-server calls them', async () => {
     for (const list of ['connections', 'subscriptions_list']) {
       const [ours, all] = [own[list], theirs[list]]
       if (!Array.isArray(ours) || !Array.isArray(all)) continue
-      // Each entry leaves out what it has none of.
+      // Entries leave out empty members.
       compare(ours[0], Object.assign({}, ...all), `${path} ${list}`)
     }
   }

@@ -1,4 +1,4 @@
-/** Traces over a real bridge and a real nats-server, by the real OpenTelemetry SDK. */
+/** Traces over a real bridge and a real nats-server, with the real OpenTelemetry SDK. */
 import { context, createTraceState, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { connect as dial } from 'nats'
@@ -50,7 +50,7 @@ afterAll(async () => {
   tracing?.[Symbol.dispose]()
 })
 beforeEach(async () => {
-  // Publishes of the test before have ended then, and their spans too.
+  // Ends publishes of the previous test and their spans.
   await Promise.all([browser.flush(), service.flush()])
   tracing.reset()
   failures.length = 0
@@ -63,7 +63,7 @@ const onlyTrace = (spans: readonly ReadableSpan[]) => {
   return [...ids][0]
 }
 
-/** Does something in a span of the application, by the name `click`. */
+/** Runs a function in a span of the application with the name `click`. */
 const click = <T>(run: () => Promise<T>) =>
   tracer.startActiveSpan('click', async (span) => {
     try {
@@ -74,7 +74,7 @@ const click = <T>(run: () => Promise<T>) =>
   })
 
 describe('one trace', () => {
-  it('goes from a browser through the bridge to a service, and back with what its handler publishes', async () => {
+  it('goes from a browser through the bridge to a service, and back with the publish of its handler', async () => {
     using orders = service.on('orders.{orderId}.created', async (e) => {
       await null
       await service.publish('invoices.{orderId}.sent', { orderId: e.params.orderId }, e.data)
@@ -117,7 +117,7 @@ describe('one trace', () => {
     expect(publish?.instrumentationScope.name).toBe('spanwire')
   })
 
-  it('keeps what tools and applications sent along: tracestate and baggage', async () => {
+  it('keeps tracestate and baggage', async () => {
     const seen = Promise.withResolvers<unknown>()
     using handle = service.on('orders.{orderId}.created', () => {
       const state = trace.getActiveSpan()?.spanContext().traceState
@@ -130,10 +130,10 @@ describe('one trace', () => {
     expect(await seen.promise).toEqual(['x', 'acme, inc'])
   })
 
-  it('isn’t mixed with another that goes on at the same time', async () => {
+  it('is not mixed with a concurrent trace', async () => {
     const waiting: Array<() => void> = []
     using orders = service.on('orders.{orderId}.created', async (e) => {
-      // Nobody goes on before all are here, and then the last one first.
+      // All handlers wait for each other, and then continue in reverse order.
       await new Promise<void>((resolve) => {
         waiting.push(resolve)
         if (waiting.length === 20) for (const go of waiting.reverse()) go()
@@ -156,7 +156,7 @@ describe('one trace', () => {
     }
   })
 
-  it('is joined by a loop, with contextOf', async () => {
+  it('is continued by a loop with contextOf', async () => {
     const orders = service.subscribe('orders.{orderId}.created')
     await orders.ready
     await click(() => browser.publish('orders.{orderId}.created', { orderId: '7' }, { total: 1 }))
@@ -172,7 +172,7 @@ describe('one trace', () => {
 })
 
 describe('a request', () => {
-  it('and its answer are one trace', async () => {
+  it('and its reply are one trace', async () => {
     using handle = service.respond('quotes.{symbol}.get', async () => ({ price: 3 }), { queue: 'quotes' })
     await handle.ready
     expect(await click(() => browser.request('quotes.{symbol}.get', { symbol: 'ABC' }, {}))).toEqual({ price: 3 })
@@ -193,7 +193,7 @@ describe('a request', () => {
     })
   })
 
-  it('that fails says so at both ends, each with what it knows', async () => {
+  it('that fails records the error at both ends', async () => {
     using handle = service.respond('quotes.{symbol}.get', () => {
       throw new RangeError('no such symbol')
     })
@@ -209,7 +209,7 @@ describe('a request', () => {
     expect(failures).toEqual([new RangeError('no such symbol')])
   })
 
-  it('that nobody answers has failed', async () => {
+  it('without responders records a failure', async () => {
     await expect(browser.request('quotes.{symbol}.get', { symbol: 'ABC' }, {})).rejects.toThrow()
     const [request] = await tracing.ended('request quotes.{symbol}.get')
     expect(request?.attributes['error.type']).toBe('no-responders')
@@ -226,7 +226,7 @@ describe('by HTTP', () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
   const parent = { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, tracestate: 'vendor=x', baggage: 'tenant=acme' }
 
-  it('an edge function takes part', async () => {
+  it('an edge function continues the trace', async () => {
     using handle = service.on('orders.{orderId}.created', () => {})
     await handle.ready
     await using edge = traced(connect({ transport: http({ url: bridge.url, token: await rootToken() }), events }))
@@ -236,7 +236,7 @@ describe('by HTTP', () => {
     expect(process && shape(process, tracing.spans)).toMatch(/< publish orders/)
   })
 
-  it('so does a plain fetch with a traceparent', async () => {
+  it('a plain fetch with a traceparent continues the trace', async () => {
     const seen = Promise.withResolvers<unknown>()
     using orders = service.on('orders.{orderId}.created', (e) => seen.resolve([...e.headers]))
     using quotes = service.respond('quotes.{symbol}.get', () => ({ price: 1 }))
@@ -249,7 +249,7 @@ describe('by HTTP', () => {
     expect(spans.map((span) => span.parentSpanContext?.spanId)).toEqual(['00f067aa0ba902b7', '00f067aa0ba902b7'])
   })
 
-  it('an event’s own trace goes before that of its request', async () => {
+  it('the trace of an event has precedence over the trace of its request', async () => {
     using orders = service.on('orders.{orderId}.created', () => {})
     await orders.ready
     const own = '11111111111111111111111111111111'
@@ -263,7 +263,7 @@ describe('by HTTP', () => {
 })
 
 describe('a publish', () => {
-  it('that is refused says why', async () => {
+  it('that is refused records the reason', async () => {
     const token = await createToken({ pub: { allow: ['other'] } })
     await using nobody = traced(connect({ url: bridge.url, token, events }))
     await expect(nobody.publish('orders.{orderId}.created', { orderId: '1' }, { total: 1 })).rejects.toMatchObject({
@@ -277,7 +277,7 @@ describe('a publish', () => {
     ])
   })
 
-  it('into a stream knows its place there', async () => {
+  it('into a stream records its sequence', async () => {
     const { seq } = await browser.publish('shop.{id}.paid', { id: '1' }, { total: 1 })
     const [span] = await tracing.ended('publish shop.{id}.paid')
     expect(span?.attributes['spanwire.stream.sequence']).toBe(seq)
@@ -285,7 +285,7 @@ describe('a publish', () => {
 })
 
 describe('a handler that fails', () => {
-  it('marks its span; the error goes where it went, and the next event comes', async () => {
+  it('marks its span, reports the error, and receives the next event', async () => {
     const error = new SpanwireError('unsupported', 'thrown')
     const rejection = new TypeError('rejected')
     using handle = service.on('orders.{orderId}.created', ({ params }) => {
@@ -310,9 +310,9 @@ describe('a handler that fails', () => {
   })
 })
 
-describe('events of the past', () => {
+describe('replayed events', () => {
   const parents = ['auto', 'child', 'link'] as const
-  it.each(parents)('and those of now, with parent: %s', async (parent) => {
+  it.each(parents)('and live events, with parent: %s', async (parent) => {
     const id = parent
     await click(() => browser.publish('shop.{id}.paid', { id }, { total: 1 }))
     const [old] = await tracing.ended('publish shop.{id}.paid')
@@ -343,7 +343,7 @@ describe('events of the past', () => {
   })
 })
 
-describe('a queue of work', () => {
+describe('a work queue', () => {
   it('has a span for each attempt, in the trace of the event', async () => {
     const transport = natsTransport({ url: nats.url })
     const worker = consume(

@@ -1,4 +1,4 @@
-/** Presence by the SDK, over two bridges on one real NATS, one of which is killed. */
+/** Presence in the SDK over two bridges on one real nats-server. One bridge is killed. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { serve } from '../../bridge/hosts/node.ts'
 import { type Bus, connect, defineEvents, type Presence } from '../../sdk/index.ts'
@@ -42,7 +42,7 @@ describe('presence over two bridges', () => {
     await nats[Symbol.asyncDispose]()
   })
 
-  it('join, states, signals, reconnects, leaving and closing are seen by everybody', async () => {
+  it('all members receive joins, states, signals, reconnects, leaves and closes', async () => {
     const [first, second] = hosts.map(({ url }) => url) as [string, string]
     await using proxy = await startFaultProxy(Number(new URL(first).port))
     const [ada, bob, eve] = [
@@ -67,11 +67,11 @@ describe('presence over two bridges', () => {
     atEve.onSignal(({ member, data }) => heard.push(`${member?.user} ${data}`))
     await atBob.signal('types')
     await eventually(() => heard.includes('bob types'))
-    // Who joins and speaks at once is known, though its coming is told a moment later.
+    // A signal right after a join names its member, although the join is reported later.
     const cat = await (await open(first, 'cat')).presence('room')
     await cat.join()
     await cat.signal('here')
-    await eventually(() => heard.includes('cat here'), { what: `the cat; heard: ${heard}` })
+    await eventually(() => heard.includes('cat here'), { what: `the cat. Received: ${heard}` })
     cat.close()
     await expect(atEve.signal('ghost')).rejects.toMatchObject({ code: 'permission-denied' })
     const before = atAda.self
@@ -88,7 +88,7 @@ describe('presence over two bridges', () => {
     await expect(eve.presence('a.*')).rejects.toMatchObject({ code: 'invalid-argument' })
   }, 30_000)
 
-  it('NATS is away for a moment: afterwards everybody knows again who is there', async () => {
+  it('members are complete again after an outage of NATS', async () => {
     const [first, second] = hosts.map(({ url }) => url) as [string, string]
     const [ada, bob] = [await open(first, 'ada'), await open(second, 'bob')]
     const [atAda, atBob] = [await ada.presence('room'), await bob.presence('room')]
@@ -105,14 +105,14 @@ describe('presence over two bridges', () => {
   }, 40_000)
 
   it.each(['nobody', 'somebody'])(
-    'who leaves a channel that %s else watches, unheard by a bridge that is cut off, is not there for ever',
+    'removes a member that left during an outage of another bridge, in a channel that %s else watches',
     async (who) => {
       const [first] = hosts.map(({ url }) => url) as [string]
       await using proxy = await startFaultProxy(nats.port)
       await using cut = await serve({ upstream: `nats://127.0.0.1:${proxy.port}`, auth: { secret: SECRET } })
       await cut.bridge.hub.opened
       const [ada, bob, eve] = [await open(first, 'ada'), await open(first, 'bob'), await open(cut.url, 'eve')]
-      // Ada's bridge is heard all the time, as it has a member elsewhere; a channel that nobody is in or watches it forgets.
+      // Ada's bridge stays known, as it has a member in another channel. It drops channels without members and watchers.
       await (await bob.presence('crowd')).join()
       const watching = who === 'somebody' ? await bob.presence('room') : undefined
       const [atAda, atEve] = [await ada.presence('room'), await eve.presence('room')]
@@ -130,14 +130,14 @@ describe('presence over two bridges', () => {
       if (watching) await shows(watching)
       proxy.accept()
       await eventually(() => cut.bridge.hub.upstreamOpen)
-      // Once Ada's bridge was heard again, and asked.
+      // After Ada's bridge is known again, and was queried.
       await eventually(() => users(atEve).join() === '', { what: 'the end of Ada', deadline: 15_000 })
       await Promise.all([bob.close(), eve.close()])
     },
     40_000,
   )
 
-  it('a bridge that is killed takes its members along within 30 s', async () => {
+  it('members of a killed bridge disappear within 30 s', async () => {
     const options = { upstream: nats.url, auth: { secret: SECRET } }
     const doomed = await startHost('node', options)
     const [ada, eve] = [await open(doomed.url, 'ada'), await open((hosts[1] as HostProcess).url, 'eve')]

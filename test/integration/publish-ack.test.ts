@@ -16,7 +16,7 @@ beforeAll(async () => {
   await manager.streams.add({ name: 'ORDERS', subjects: ['orders.>'], max_msg_size: 1_000 })
   bridge = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   await bridge.bridge.hub.opened
-  // Until the hub finds streams by itself.
+  // Until the hub has found the streams.
   const { hub } = bridge.bridge as { hub: { streams?: unknown } }
   hub.streams ??= { find: async (subject: string) => (subject.startsWith('orders.') ? { name: 'ORDERS' } : undefined) }
   token = await rootToken()
@@ -43,7 +43,7 @@ async function post(path: string, body: string, more: Record<string, string> = {
   ] as const
 }
 
-it('answers with the ack of the stream, and says that a repetition is one', async () => {
+it('returns the acknowledgement of the stream, and marks a duplicate', async () => {
   const first = await post('/orders.1', '{}', { 'Idempotency-Key': 'one' })
   expect(first).toEqual([200, [{ stream: 'ORDERS', seq: 1, duplicate: false }]])
   expect(await post('/orders.1', '{}', { 'Idempotency-Key': 'one' })).toEqual([
@@ -53,7 +53,7 @@ it('answers with the ack of the stream, and says that a repetition is one', asyn
   expect(await post('/elsewhere', '{}')).toEqual([202, [{}]])
 })
 
-it('tells why a stream took nothing', async () => {
+it('returns the reason when a stream stores no event', async () => {
   expect(await post('/orders.1', 'x', { 'Nats-Expected-Last-Sequence': '99' })).toMatchObject([
     412,
     [{ code: 'wrong-last-sequence' }],
@@ -65,7 +65,7 @@ it('tells why a stream took nothing', async () => {
   ])
 })
 
-it('answers each line of a batch, in order', async () => {
+it('returns one result per line of a batch, in order', async () => {
   const lines = [
     { subject: 'orders.2', data: 1, id: 'two' },
     { subject: 'orders.2', data: 1, id: 'two' },
@@ -94,7 +94,7 @@ it('keeps a thousand lines in order', async () => {
   expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] as number) + index))
 })
 
-it('takes what no stream keeps also where the NATS user of the bridge may not use JetStream', async () => {
+it('publishes subjects without a stream also if the bridge may not use JetStream', async () => {
   const permissions = '{ publish: ["app.>", "_INBOX.>", "$EDGE.>"], subscribe: [">"] }'
   await using server = await startNatsServer({
     jetstream: true,
@@ -103,7 +103,7 @@ it('takes what no stream keeps also where the NATS user of the bridge may not us
   const upstream = server.url.replace('://', '://bridge:sesame@')
   await using confined = await serve({ upstream, auth: { secret: SECRET } })
   await confined.bridge.hub.opened
-  // Also the first, which is not answered by NATS: the limit is that of a question to JetStream.
+  // NATS does not answer the first one. The limit is the timeout of a JetStream request.
   const publish = (path: string, body: string) =>
     fetch(`${confined.url}/publish${path}`, {
       method: 'POST',

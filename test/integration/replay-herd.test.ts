@@ -12,7 +12,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 
 const CLIENTS = 1_000
-/** What JetStream's API may be asked for all of them together. One question a client would be a thousand. */
+/** Largest number of JetStream API requests for all clients together. One per client would be a thousand. */
 const HANDFUL = 20
 
 const events = defineEvents({ 'orders.{id}': event(z.object({ n: z.number() }), { stream: 'ORDERS' }) })
@@ -50,7 +50,7 @@ const apiRequests = async () => {
 }
 
 describe(`${CLIENTS} clients that come back at once`, () => {
-  it('are served from memory: JetStream hears little of it, and nobody misses or repeats an event', async () => {
+  it('are served from memory, with few JetStream requests and every event once', async () => {
     const publisher = connect({ transport: service, events })
     let published = 0
     const publish = async (count: number) => {

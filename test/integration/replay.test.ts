@@ -19,7 +19,7 @@ import { createToken, rootToken, SECRET } from '../support/token.ts'
 
 const events = defineEvents({ 'orders.{id}': event(z.object({ n: z.number() }), { stream: 'ORDERS' }) })
 
-/** What one raw replay got: `n` of each message by its sequence, or a status. */
+/** Messages of one raw replay: `n` by sequence, and statuses. */
 function follow(transport: Transport, start: ReplayStart, filter: string) {
   const seqs: number[] = []
   const subjects: string[] = []
@@ -68,7 +68,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
       await client.request(of(n), new TextEncoder().encode(JSON.stringify({ n })), { timeout: 5_000 })
   }
 
-  it('brings all there is, in order, then what comes, without a seam', async () => {
+  it('delivers all stored messages in order, then live ones, without a gap', async () => {
     await publish(1, 40)
     const all = follow(client, { at: 'all' }, 'orders.*')
     expect((await all.says('Replay')).fields).toMatchObject({ 'Nats-Stream': 'ORDERS', 'Spanwire-Start-Seq': '1' })
@@ -80,7 +80,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     all.end()
   })
 
-  it('begins where it is asked to', async () => {
+  it('begins at the requested start', async () => {
     const starts: Array<[ReplayStart, number[]]> = [
       [{ at: 'seq', seq: 55 }, range(55, 60)],
       [{ at: 'count', count: 3 }, range(58, 60)],
@@ -102,7 +102,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     even.end()
   })
 
-  it('says what the stream has lost, once, and only to who asked for it', async () => {
+  it('reports removed messages once, and only to resumed replays', async () => {
     await api.createStream({ name: 'SMALL', subjects: ['small.*'], storage: 'memory', max_msgs: 10 })
     await publish(1, 30, (n) => `small.${n % 3}`)
     const resumed = follow(client, { at: 'seq', seq: 15 }, 'small.*')
@@ -117,7 +117,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(all.statuses.some(({ code }) => code === 410)).toBe(false)
   })
 
-  it('begins anew when the stream is made again', async () => {
+  it('starts again when the stream is created again', async () => {
     await api.createStream({ name: 'AGAIN', subjects: ['again'], storage: 'memory' })
     await publish(1, 5, () => 'again')
     const replay = follow(client, { at: 'all' }, 'again')
@@ -131,7 +131,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(new Set(epochs).size).toBe(2)
   }, 60_000)
 
-  it('does not serve a stream that was made again while nobody followed it from memory', async () => {
+  it('does not serve a stream from memory that was created again without followers', async () => {
     await api.createStream({ name: 'GONE', subjects: ['gone'], storage: 'memory' })
     await publish(1, 3, () => 'gone')
     const before = follow(client, { at: 'all' }, 'gone')
@@ -142,7 +142,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     await api.deleteStream('GONE')
     await api.createStream({ name: 'GONE', subjects: ['gone'], storage: 'memory' })
     await publish(4, 5, () => 'gone')
-    // The hub believes what it asked for a moment ago.
+    // The hub caches the info of a stream for a short time.
     await new Promise((resolve) => setTimeout(resolve, 300))
     const after = follow(client, { at: 'seq', seq: 1 }, 'gone')
     expect((await after.says('Replay')).fields['Spanwire-Epoch']).not.toBe(fields['Spanwire-Epoch'])
@@ -150,13 +150,13 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(after.seqs).toEqual([1, 2])
   })
 
-  it('refuses what it can not do by a status, and leaves the client alone', async () => {
+  it('refuses impossible replays with a status, and keeps the connection', async () => {
     expect((await follow(client, { at: 'all' }, 'nobody.keeps.this').says('No Stream')).code).toBe(404)
     expect((await follow(client, { at: 'all' }, 'orders.>').says('No Stream')).code).toBe(404)
     expect(client.status.state).toBe('open')
   })
 
-  it('shows a client what it may see, and nothing else', async () => {
+  it('delivers only permitted messages', async () => {
     const token = await createToken({ subscribe: { allow: ['orders.*'], deny: ['orders.0'] } })
     const other = webSocket({ url: server.url, token })
     const replay = follow(other, { at: 'all' }, 'orders.*')
@@ -170,7 +170,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     await other.close()
   })
 
-  it('brings a bus everything once and in order, and acknowledges what it publishes', async () => {
+  it('delivers each event to a bus once and in order, and acknowledges its publishes', async () => {
     const bus = connect({ url: server.url, token: rootToken, events })
     const { seq, duplicate } = await bus.publish('orders.{id}', { id: '7' }, { n: 1 })
     expect(duplicate).toBe(false)
@@ -202,7 +202,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(some.seqs).toHaveLength((5_000 / 7) | 0)
   }, 60_000)
 
-  it('has no more sent of large messages than it takes', async () => {
+  it('requests no more bytes of large messages than it delivers', async () => {
     const sent = async () => {
       const varz = nats && (await (await fetch(`${nats.monitorUrl}/varz`)).json())
       return { bytes: varz?.out_bytes ?? 0, cut: varz?.slow_consumers ?? 0 } as { bytes: number; cut: number }
@@ -216,17 +216,17 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     expect(all.seqs).toEqual(range(1, 40))
     all.end()
     const after = await sent()
-    // Each page asked for all that there was: 40 MB, 39 MB and so on.
+    // A page without a limit in bytes would transfer 40 MB, then 39 MB, and so on.
     expect(after.bytes - before.bytes).toBeLessThan(3 * 40 * payload.length)
     expect(after.cut).toBe(before.cut)
   }, 60_000)
 
-  it('one that reads nothing of a long backlog delays nobody, and gets all of it once it reads', async () => {
+  it('a client that does not read a long backlog delays no other client, and receives all of it later', async () => {
     await api.createStream({ name: 'HEAVY', subjects: ['heavy'], storage: 'memory' })
     const payload = new Uint8Array(10_000)
     const store = (count: number) =>
       Promise.all(range(1, count).map(() => client.request('heavy', payload, { timeout: 20_000 })))
-    // Twice what a client may leave unread, so that the hub has to stop for it.
+    // Twice the limit of unread bytes, so that the hub must pause the replay.
     for (let i = 0; i < 17; i++) await store(100)
     const slow = new WebSocket(`${server.url.replace('http', 'ws')}/nats`)
     const seqs: number[] = []

@@ -42,7 +42,7 @@ function order(what: string, body: object): Promise<Response> {
 }
 
 describe('a token that expires', () => {
-  it('is renewed on the live connection: nothing is lost and nobody reconnects', async () => {
+  it('is renewed on the live connection, without a lost event or a reconnect', async () => {
     let tokens = 0
     const states: string[] = []
     const bus = connect({
@@ -58,7 +58,7 @@ describe('a token that expires', () => {
     const handle = bus.on('news.{topic}', ({ data }) => received.push(data.n))
     await handle.ready
     let sent = 0
-    // Three lives of a token.
+    // Three lifetimes of a token.
     for (const end = Date.now() + 5_500; Date.now() < end; ) {
       await bus.publish('news.{topic}', { topic: 'a' }, { n: sent++ })
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -70,7 +70,7 @@ describe('a token that expires', () => {
     await bus.close()
   })
 
-  it('ends the connection, without a new one', async () => {
+  it('closes the connection if it is not renewed', async () => {
     const bus = connect({ url: here().url, events, token: await tokenFor('ada', 3) })
     await eventually(() => bus.status.current.state === 'open')
     await eventually(() => bus.status.current.state === 'closed')
@@ -79,7 +79,7 @@ describe('a token that expires', () => {
 })
 
 describe('admin orders', () => {
-  it('disconnect a user of another bridge within a second, and only that one', async () => {
+  it('disconnect only the named user, on another bridge, within 1 s', async () => {
     const ada = connect({ url: there().url, events, token: await tokenFor('ada') })
     const bob = connect({ url: there().url, events, token: await tokenFor('bob') })
     await Promise.all([ada.flush(), bob.flush()])
@@ -92,7 +92,7 @@ describe('admin orders', () => {
     await bob.close()
   })
 
-  it('end a subscription of a user, and leave the others', async () => {
+  it('end only the named subscription of a user', async () => {
     const bus = connect({ url: there().url, events, token: await tokenFor('ada'), onError: () => {} })
     const ended = bus.subscribe('news.{topic}', { topic: 'a' })
     const stays = bus.subscribe('news.{topic}', { topic: 'b' })
@@ -105,11 +105,11 @@ describe('admin orders', () => {
   })
 })
 
-describe('what signToken signs', () => {
-  it('is a JWT that any library reads', async () => {
+describe('a token of signToken', () => {
+  it('is a JWT that other libraries verify', async () => {
     const { payload } = await jwtVerify(await tokenFor('ada'), new TextEncoder().encode(secret))
     expect(payload).toMatchObject({ sub: 'ada', nats: { pub: { allow: ['news.*'] }, sub: { allow: ['news.*'] } } })
-    // And the other way round: a token of any library's is one of ours.
+    // The bridge also accepts tokens that other libraries signed.
     const foreign = await new SignJWT({ sub: 'bob', nats: payload.nats })
       .setProtectedHeader({ alg: 'HS256' })
       .sign(new TextEncoder().encode(secret))

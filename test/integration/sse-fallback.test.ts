@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** As a network does that lets no WebSocket through: the dial fails, and nothing says why. */
+/** A network that blocks WebSockets: the dial fails without a reason. */
 function blockWebSockets() {
   let dials = 0
   vi.stubGlobal(
@@ -29,7 +29,7 @@ function blockWebSockets() {
   return { dials: () => dials }
 }
 
-it('where WebSockets are blocked the client goes around by itself, and remembers it', async () => {
+it('the client uses the fallback if WebSockets are blocked, and remembers it', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   const blocked = blockWebSockets()
@@ -43,7 +43,7 @@ it('where WebSockets are blocked the client goes around by itself, and remembers
   await transport.close()
 })
 
-it('a client that is told to use WebSockets, or whose bridge is away, does not', async () => {
+it('the client does not use the fallback with via: websocket, or if the bridge is unreachable', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   const blocked = blockWebSockets()
@@ -58,10 +58,10 @@ it('a client that is told to use WebSockets, or whose bridge is away, does not',
   await transport.close()
 })
 
-it('where a WebSocket is neither opened nor refused the client waits 3 s for it, and goes around', async () => {
+it('the client uses the fallback after 3 s if a WebSocket neither opens nor fails', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
-  // As a proxy does that swallows upgrades: plain HTTP goes through.
+  // A proxy that drops upgrades and forwards plain HTTP.
   let swallowed = 0
   const proxy = createServer((from, to) => {
     const onward = request(server.url + from.url, { method: from.method, headers: from.headers }, (answer) => {
@@ -83,8 +83,8 @@ it('where a WebSocket is neither opened nor refused the client waits 3 s for it,
     token: rootToken,
     backoff: { first: 5, longest: 10 },
   })
-  await eventually(() => transport.status.state === 'open', { what: 'the way around', deadline: 10_000 })
-  // Not before it gave the WebSocket its time, and not after a second try at that.
+  await eventually(() => transport.status.state === 'open', { what: 'the fallback', deadline: 10_000 })
+  // Not before the WebSocket had its 3 s, and not after a second attempt.
   expect(performance.now() - began).toBeGreaterThan(2_900)
   expect(swallowed).toBe(1)
   await transport.close()
@@ -92,7 +92,7 @@ it('where a WebSocket is neither opened nor refused the client waits 3 s for it,
   proxy.close()
 }, 20_000)
 
-it('ten minutes later a WebSocket is tried again, and used where it works by then', async () => {
+it('the client tries a WebSocket again after 10 min', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   const blocked = blockWebSockets()
@@ -102,7 +102,7 @@ it('ten minutes later a WebSocket is tried again, and used where it works by the
   await first.close()
   expect(blocked.dials()).toBe(2)
   vi.unstubAllGlobals()
-  // Only the date moves; timers stay real.
+  // Only the date is faked. Timers stay real.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 + 1 })
   let opened = 0
   const Real = globalThis.WebSocket

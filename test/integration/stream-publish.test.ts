@@ -70,7 +70,7 @@ describe.each(Object.entries(routes))('through %s', (route, open) => {
     )
     expect(acks.map(({ seq }) => seq).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1))
     expect(new Set(acks.map(({ stream, duplicate }) => `${stream} ${duplicate}`))).toEqual(new Set(['ACKS false']))
-    // Each HTTP request is on its own way.
+    // HTTP requests may arrive in any order.
     if (!route.includes('HTTP')) expect(acks.map(({ seq }) => seq)).toEqual(acks.map((_, i) => i + 1))
     expect(await bus.publish('acks.{id}', { id: 'a' }, { n: 0 }, { id: '7' })).toEqual({
       stream: 'ACKS',
@@ -91,7 +91,7 @@ describe.each(Object.entries(routes))('through %s', (route, open) => {
     expect((await stored()).map(({ n }) => n)).toEqual([1, 2])
   })
 
-  it('what the stream refuses, and what no stream keeps, is told', async () => {
+  it('reports refusals of the stream, and a missing stream', async () => {
     await using bus = busOver(open())
     await bus.publish('full.{id}', { id: 'a' }, { n: 1 })
     await expect(bus.publish('full.{id}', { id: 'a' }, { n: 2 })).rejects.toMatchObject({ code: 'stream-refused' })
@@ -100,7 +100,7 @@ describe.each(Object.entries(routes))('through %s', (route, open) => {
     })
   }, 30_000)
 
-  it('an ack that is lost: the retry says what was stored, and stores nothing', async () => {
+  it('a retry after a lost acknowledgement returns the stored sequence, and stores no second event', async () => {
     const transport = open()
     const lossy: Transport = Object.create(transport, {
       edge: { get: () => transport.edge },
@@ -132,12 +132,12 @@ describe.each(Object.entries(routes))('through %s', (route, open) => {
         duplicate: true,
       })
     }
-    // Somebody else was first: the retry must not take that for its own.
+    // Another publisher was first. The retry must not return its sequence.
     losses = 0
     await expect(bus.publish('acks.{id}', { id: 'a' }, { n: 9 }, { expectLastSubjectSeq: 1 })).rejects.toMatchObject({
       code: 'wrong-last-sequence',
     })
-    // A probe of an empty stream stores nothing either.
+    // A probe of an empty stream must not store an event.
     const { streams } = await admin.jetstreamManager()
     await streams.purge('ACKS')
     await expect(
@@ -152,7 +152,7 @@ describe('a network that cuts', () => {
     ['a plain nats-server', () => server.wsPort, (port: number) => `ws://127.0.0.1:${port}`],
     ['the bridge', () => bridge.port, (port: number) => `http://127.0.0.1:${port}`],
   ])(
-    '%s: each event is stored once, and its ack says where',
+    '%s: stores each event once, and acknowledges its sequence',
     async (_, target, url) => {
       await using proxy = await startFaultProxy(target())
       const offline = { maxMessages: 5_000 }
@@ -169,7 +169,7 @@ describe('a network that cuts', () => {
       const kept = await stored()
       expect(kept.length).toBe(400)
       expect(new Set(kept.map(({ n }) => n)).size).toBe(400)
-      // A whole batch is lost or kept as it was sent: order is kept too.
+      // A batch is lost or stored as a whole, so the order is kept.
       expect(kept.map(({ n }) => n)).toEqual(Array.from({ length: 400 }, (_, n) => n))
       expect(seqs).toEqual(kept.map(({ seq }) => seq))
       expect(proxy.accepted).toBeGreaterThan(3)

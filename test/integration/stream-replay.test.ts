@@ -29,7 +29,7 @@ afterAll(async () => {
   await bridge?.close()
   await server?.[Symbol.asyncDispose]()
 })
-// A stream of its own for each test.
+// Each test has a separate stream.
 let count = 0
 let stream: string
 let room: string
@@ -53,7 +53,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
   const publish = async (bus: TestBus, from: number, to: number, kind = 'a') => {
     for (let n = from; n <= to; n++) await bus.publish(name, { room, kind }, { n })
   }
-  /** The numbers of all events, as they come. */
+  /** Collects the numbers of all events in order of arrival. */
   function listen(bus: TestBus, options: StreamOnOptions = {}) {
     const got: number[] = []
     const lives: Array<boolean | undefined> = []
@@ -70,7 +70,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
   }
   const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-  it('begins where it is told to', async () => {
+  it('begins at the requested start', async () => {
     await using bus = open()
     await publish(bus, 1, 3, 'a')
     await publish(bus, 4, 5, 'b')
@@ -101,7 +101,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     }
   })
 
-  it('events have their sequence; the time of the stream if the publisher gave none', async () => {
+  it('events have their sequence, and the time of the stream if the publisher set none', async () => {
     await using bus = open()
     const before = Date.now() - 1_000
     await admin.request(`replay.${room}.a`, '{"n":1}')
@@ -112,7 +112,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     }
   })
 
-  it('a network that cuts: each event once, in order', async () => {
+  it('delivers each event once and in order over a network that cuts connections', async () => {
     await using proxy = await startFaultProxy(port())
     const gaps: Gap[] = []
     await using bus = open(proxy.port, (gap) => gaps.push(gap))
@@ -149,7 +149,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     proxy.accept()
   }
 
-  it('what retention removed while it was away is told, exactly; the bridge was restarted too', async () => {
+  it('reports exactly the events that retention removed during an absence, also after a restart of the bridge', async () => {
     const serveAt = (port: number) => serve({ port, upstream: server.url, auth: { secret: SECRET } })
     const behindBridge = url(1).startsWith('http')
     let own = behindBridge ? await serveAt(0) : undefined
@@ -180,7 +180,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     await own?.close()
   })
 
-  it('a stream that was made again meanwhile', async () => {
+  it('reports a stream that was created again during an absence', async () => {
     await using proxy = await startFaultProxy(port())
     const gaps: Gap[] = []
     await using bus = open(proxy.port, (gap) => gaps.push(gap))
@@ -200,7 +200,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     expect(gaps).toEqual([{ reason: 'recreated', stream, subject: `replay.${room}.*`, ranges: [] }])
   })
 
-  it('continues after a reload, by a cursor or a store', async () => {
+  it('resumes after a reload from a cursor or a cursor store', async () => {
     await using publisher = open()
     const kept = new Map<string, string>()
     const cursorStore: CursorStore = {
@@ -214,7 +214,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
       const seen: number[] = []
       const subscription = bus.subscribe(name, { room }, { from: 'all', cursorStore })
       for await (const { data } of subscription) if (seen.push(data.n) === 3) break
-      // The third was taken, and no other asked for.
+      // The loop took the third event and requested no more.
       cursor = subscription.cursor
       expect(cursor?.split('@')[0]).toBe('3')
       await eventually(() => kept.get(`replay.${room}.*`) === cursor)
@@ -229,7 +229,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     await eventually(() => kept.get(`replay.${room}.*`)?.startsWith('6@'))
   })
 
-  it('latest: the current value of each subject, and its updates', async () => {
+  it('latest returns the current value of each subject, and its updates', async () => {
     await using bus = open()
     for (const [n, kind] of [...'abacab'].entries()) await bus.publish(name, { room, kind }, { n })
     const latest = bus.latest(name, { room })
@@ -249,7 +249,7 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     latest.unsubscribe()
   })
 
-  it('no stream keeps it; closing ends it', async () => {
+  it('rejects without a stream, and ends on close', async () => {
     await streams.delete(stream)
     const bus = open()
     const { handle } = listen(bus)

@@ -18,7 +18,7 @@ afterAll(() => certificate?.[Symbol.asyncDispose]())
 
 const events = defineEvents({ 'ticks.{name}': z.object({ at: z.number() }) })
 
-/** What a client of a bridge hears that reaches NATS so. */
+/** Connects a bridge to NATS with these options, and waits for an event of its client. */
 async function carried(url: string, options: Omit<NatsUpstreamOptions, 'url'>): Promise<number> {
   const upstream = createUpstream(url, options)
   await using bridge = await serve({ upstream, auth: openToAll })
@@ -31,7 +31,7 @@ async function carried(url: string, options: Omit<NatsUpstreamOptions, 'url'>): 
   return heard
 }
 
-/** What an upstream says that can't reach NATS. */
+/** Returns the error of an upstream that cannot connect. */
 async function complaint(url: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   const upstream = createUpstream(url, { onError: ({ code, message }) => resolve(`${code}: ${message}`) })
@@ -41,23 +41,23 @@ async function complaint(url: string): Promise<string> {
   return said
 }
 
-it('tls:// with a certificate that is trusted; also where only the server asks for TLS', async () => {
+it('connects by tls:// with a trusted certificate, and by nats:// if the server requires TLS', async () => {
   await using server = await startNatsServer({ certificate })
   const tls = { ca: certificate.cert }
   expect(await carried(server.url, { tls })).toBe(7)
   expect(await carried(server.url.replace('tls', 'nats'), { tls })).toBe(7)
 })
 
-it('TLS before the server says a word, where it wants that', async () => {
+it('connects to a server that starts TLS before INFO', async () => {
   const starting = startNatsServer({ certificate, handshakeFirst: true })
   const server = await starting.catch((error: Error) => error)
-  // What is older than 2.10 doesn't know it.
+  // nats-server before 2.10 does not support it.
   if (server instanceof Error) return expect(server.message).toMatch(/unknown field .*handshake_first/)
   await using _ = server
   expect(await carried(server.url, { tls: { ca: certificate.cert, handshakeFirst: true } })).toBe(7)
 })
 
-it('a certificate that nobody trusts, and a server without TLS, are refused and told', async () => {
+it('reports an untrusted certificate, and a server without TLS', async () => {
   await using server = await startNatsServer({ certificate })
   expect(await complaint(server.url)).toMatch(/^connection-refused: NATS can't be reached .*self-signed certificate/)
   expect(await complaint(server.wsUrl)).toMatch(/^connection-refused: NATS can't be reached/)
@@ -65,7 +65,7 @@ it('a certificate that nobody trusts, and a server without TLS, are refused and 
   expect(await complaint(plain.url.replace('nats', 'tls'))).toMatch(/^connection-refused: NATS can't be reached/)
 })
 
-it('.creds: the right ones open, others are told', async () => {
+it('connects with valid .creds, and reports invalid ones', async () => {
   const { config, creds } = await createNatsOperator()
   await using server = await startNatsServer({ config })
   for (const url of [server.url, server.wsUrl]) expect(await carried(url, { credentials: { creds } })).toBe(7)
