@@ -2,22 +2,22 @@ import { launchChromium } from '../support/chromium.ts'
 import { descendants } from '../support/descendants.ts'
 import { launchFirefox } from '../support/firefox.ts'
 
-/** What the life tests need of a page, in whatever browser. */
+/** The operations on a page that the life tests use, in every browser. */
 export interface BrowserPage {
   goto(url: string): Promise<unknown>
   exposeFunction(name: string, call: () => unknown): Promise<unknown>
   waitForFunction(holds: () => boolean): Promise<unknown>
   evaluate<T, Argument>(run: (argument: Argument) => T | Promise<T>, argument: Argument): Promise<T>
   evaluate<T>(run: () => T | Promise<T>): Promise<T>
-  /** As the browser's own switch, or the cable. */
+  /** Takes the page offline or online. */
   setOffline(isOffline: boolean): Promise<void>
   close(): Promise<void>
 }
 
-/** A browser that runs. */
+/** A running browser. */
 export interface RunningBrowser {
   newPage(): Promise<BrowserPage>
-  /** Of all its parts. */
+  /** Process ids of all of its processes. */
   pids(): Promise<number[]>
   close(): Promise<void>
 }
@@ -52,7 +52,7 @@ async function startFirefox(): Promise<RunningBrowser> {
   }
 }
 
-/** What Playwright and Puppeteer have in common. */
+/** The common operations of Playwright and Puppeteer. */
 type DriverPage = Pick<BrowserPage, 'goto' | 'exposeFunction' | 'waitForFunction' | 'close'> & {
   evaluate(run: never, argument?: unknown): Promise<unknown>
 }
@@ -68,5 +68,5 @@ function toPage(page: DriverPage, setOffline: BrowserPage['setOffline']): Browse
   }
 }
 
-/** The browsers that the tests know. */
+/** Browsers of the tests. */
 export const BROWSERS = { chromium: startChromium, firefox: startFirefox } as const

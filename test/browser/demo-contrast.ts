@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 
-/** The page's texts whose contrast is below WCAG 2.2's 1.4.3: 4.5, or 3 for large ones. */
+/** Returns the texts of a page whose contrast is below 4.5, or 3 for large texts (WCAG 2.2, 1.4.3). */
 export function faintTexts(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const canvas = document.createElement('canvas')
@@ -8,7 +8,7 @@ export function faintTexts(page: Page): Promise<string[]> {
     const context = canvas.getContext('2d', { willReadFrequently: true })
     if (!context) throw new Error('no canvas')
 
-    // The browser itself turns any notation of a colour into numbers.
+    // The canvas converts every notation of a colour into numbers.
     const toRgba = (colour: string): number[] => {
       context.clearRect(0, 0, 1, 1)
       context.fillStyle = colour

@@ -9,7 +9,7 @@ import { ensureDemoStreams } from '../../demo/streams.ts'
 import { demoToken } from '../../demo/token.ts'
 
 const SECRET = 'a secret of the tests that is long enough'
-/** Four times as fast as the demo, so that the tests needn't wait for rare flights. */
+/** Four times the speed of the demo, so that tests do not wait for rare flights. */
 const REPLAY_SPEED = '14400'
 const dist = new URL('../../demo/dist/', import.meta.url)
 
@@ -19,17 +19,17 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
 }
 
-/** The demo on the Node host: what the Worker does in production, without workerd. */
+/** The demo on the Node host, which replaces the Worker here. */
 export interface DemoStack {
   readonly url: string
-  /** Ends the bridge: the page loses its socket. */
+  /** Closes the bridge. The page loses its socket. */
   stopBridge(): Promise<void>
-  /** Starts it again, on the same port. */
+  /** Starts the bridge again on the same port. */
   startBridge(): Promise<void>
   close(): Promise<void>
 }
 
-/** Builds the page, serves it beside a bridge in front of `natsUrl`, and starts both publishers. */
+/** Builds the page, serves it together with a bridge for `natsUrl`, and starts both publishers. */
 export async function startDemo(natsUrl: string): Promise<DemoStack> {
   await buildDemo()
   let server = await serveDemo(natsUrl, 0)

@@ -1,21 +1,21 @@
 import type { Page } from 'playwright-core'
 
-/** One message that the server sent: the first words of a MSG or HMSG. */
+/** One message from the server: the first words of a MSG or HMSG. */
 export interface WireMessage {
   readonly subject: string
   readonly sid: string
 }
 
-/** What a page's WebSockets carry, as the browser saw it. Begin before the page is opened. */
+/** Records the traffic of a page's WebSockets in the browser. Start it before the page is opened. */
 export interface Wire {
   readonly received: WireMessage[]
   /** Control lines that the page sent, such as `SUB flights.*.*.departed 1`. */
   readonly sent: string[]
-  /** How many WebSockets there have been. */
+  /** Number of WebSockets so far. */
   sockets: number
 }
 
-/** Listens to the page's WebSockets. */
+/** Records the WebSockets of a page. */
 export function tapWire(page: Page): Wire {
   const wire: Wire = { received: [], sent: [], sockets: 0 }
   page.on('websocket', (socket) => {
@@ -32,7 +32,7 @@ export function tapWire(page: Page): Wire {
   return wire
 }
 
-// Payloads are JSON, so no line of theirs looks like one of the protocol's.
+// Payloads are JSON, so their lines differ from protocol lines.
 function text(payload: string | Buffer): string {
   return typeof payload === 'string' ? payload : payload.toString('latin1')
 }

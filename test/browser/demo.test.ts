@@ -9,7 +9,7 @@ import { faintTexts } from './demo-contrast.ts'
 import { type DemoStack, startDemo } from './demo-stack.ts'
 import { tapWire, type Wire } from './demo-wire.ts'
 
-// Events come at the pace of the recorded flights; every wait below has a deadline of its own.
+// Events arrive at the pace of the recorded flights. Every wait below has a separate deadline.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const DESKTOP = { width: 1440, height: 900 }
@@ -20,7 +20,7 @@ const screenshots = fileURLToPath(new URL('../screenshots/', import.meta.url))
 let nats: NatsServer
 let stack: DemoStack
 let browser: Browser
-/** What went wrong in the pages of the test that runs. */
+/** Errors in the pages of the running test. */
 let problems: string[] = []
 const pages: Page[] = []
 
@@ -71,7 +71,7 @@ async function live(page: Page, more = 5): Promise<void> {
   await expect.poll(() => countOf(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(before + more)
 }
 
-/** The `count` messages after the first one of the subscription that was made last. */
+/** Returns the `count` messages after the first one of the newest subscription. */
 async function messagesOfNewest(wire: Wire, count: number): Promise<string[]> {
   const newest = wire.sent
     .findLast((line) => /^SUB \$EDGE\.REPLAY\.\S+\.flights\./.test(line))
@@ -81,7 +81,7 @@ async function messagesOfNewest(wire: Wire, count: number): Promise<string[]> {
   await expect
     .poll(() => (start() < 0 ? 0 : wire.received.length - start()), { timeout: 30_000 })
     .toBeGreaterThan(count)
-  // The rest is the bridge's word on the replay.
+  // The other messages are statuses of the replay.
   const subjects = wire.received.slice(start()).map((message) => message.subject)
   return subjects.filter((subject) => subject !== '$EDGE.REPLAY')
 }
@@ -113,7 +113,7 @@ describe('the demo page', () => {
     expect(problems).toEqual([])
   })
 
-  it('lets the server filter: choosing an airport leaves only its flights on the wire', async () => {
+  it('filters at the server: only flights of the selected airport are sent', async () => {
     const { page, wire } = await open()
     await live(page)
     const everything = wire.received.at(-1)?.sid
@@ -137,7 +137,7 @@ describe('the demo page', () => {
     expect(problems).toEqual([])
   })
 
-  it('filters by an airport that is clicked on the map', async () => {
+  it('filters by a click on an airport of the map', async () => {
     const { page } = await open()
     await live(page)
     const box = await page.locator('#map').boundingBox()
@@ -152,7 +152,7 @@ describe('the demo page', () => {
     expect(problems).toEqual([])
   })
 
-  it('carries what somebody says to everybody', async () => {
+  it('delivers a chat message to all visitors', async () => {
     const [ada, grace] = [(await open()).page, (await open()).page]
     await Promise.all([live(ada, 1), live(grace, 1)])
     await ada.locator('#name').fill('Ada')
@@ -169,7 +169,7 @@ describe('the demo page', () => {
     expect(problems).toEqual([])
   })
 
-  it('says that it reconnects when the bridge goes, and goes on when it is back', async () => {
+  it('shows that it reconnects when the bridge closes, and continues afterwards', async () => {
     const { page, wire } = await open()
     await live(page)
     await page.locator('#origin').selectOption('ATL')
@@ -179,16 +179,16 @@ describe('the demo page', () => {
     expect(await page.locator('#banner').isVisible()).toBe(true)
     await stack.startBridge()
     await live(page, 2)
-    // The second goes on after what came by the first.
+    // The second socket resumes after the last event of the first.
     const subscribed = wire.sent.filter((line) => /^SUB \$EDGE\.REPLAY\.\S+\.flights\.ATL\./.test(line))
     expect(subscribed).toHaveLength(2)
     expect(subscribed[0]).toContain('REPLAY.new.')
     expect(await page.locator('#banner').isVisible()).toBe(false)
-    // Only the browser's own words about the refused dials.
+    // Only errors of the browser about refused dials.
     expect(problems.filter((problem) => !/WebSocket|ERR_CONNECTION_REFUSED/.test(problem))).toEqual([])
   })
 
-  it('keeps its socket when NATS goes, and says so', async () => {
+  it('keeps its socket during an outage of NATS, and shows the outage', async () => {
     const { page, wire } = await open()
     await live(page)
     try {
@@ -204,11 +204,11 @@ describe('the demo page', () => {
   })
 })
 
-describe('what a broker remembers', () => {
-  it('looks back: flights of the last minutes, in order, then live', async () => {
+describe('the demo page with streams and presence', () => {
+  it('replays the flights of the last minutes in order, then live ones', async () => {
     const { page, wire } = await open()
     await live(page, 30)
-    // A short past is over before one can look.
+    // A short replay ends before the test can read it.
     const said = page.evaluate(
       () =>
         new Promise<string>((resolve) => {
@@ -225,12 +225,12 @@ describe('what a broker remembers', () => {
     const rows = await page.locator('#events td:nth-child(2)').allTextContents()
     const seqs = rows.map(Number)
     expect(seqs.length).toBeGreaterThan(10)
-    // None is missing and none comes twice: the newest is the first row.
+    // No event is missing or repeated. The newest is the first row.
     expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] ?? 0) - i))
     expect(problems).toEqual([])
   })
 
-  it('a cut network costs nothing: flights and words go on where they were', async () => {
+  it('loses no flight and no message across a network outage', async () => {
     const [ada, grace] = [(await open()).page, (await open()).page]
     await Promise.all([live(ada, 5), live(grace, 1)])
     await ada.getByRole('button', { name: 'Cut the network' }).click()
@@ -252,7 +252,7 @@ describe('what a broker remembers', () => {
     expect(problems.filter((problem) => !/WebSocket/.test(problem))).toEqual([])
   })
 
-  it('shows who is here, and who is typing', async () => {
+  it('shows present and typing visitors', async () => {
     const [ada, grace] = [(await open()).page, (await open()).page]
     await Promise.all([live(ada, 1), live(grace, 1)])
     await ada.locator('#name').fill('Ada')
@@ -268,7 +268,7 @@ describe('what a broker remembers', () => {
     expect(problems).toEqual([])
   })
 
-  it('shows every event as it came, and finds one', async () => {
+  it('shows received events in the inspector, and searches them', async () => {
     const { page } = await open()
     await live(page, 20)
     const cells = () => page.locator('#events tr').first().locator('td').allTextContents()
@@ -290,8 +290,8 @@ describe('what a broker remembers', () => {
   })
 })
 
-describe('the demo page for everybody', () => {
-  it('can be used by keyboard alone, and shows where the focus is', async () => {
+describe('accessibility of the demo page', () => {
+  it('can be used by keyboard alone, and shows the focus', async () => {
     const { page, wire } = await open()
     await live(page, 1)
     const reached: string[] = []
@@ -332,7 +332,7 @@ describe('the demo page for everybody', () => {
     })
   }
 
-  it('stands still for those who asked for less motion', async () => {
+  it('does not move anything with reduced motion', async () => {
     const { page } = await open({ reducedMotion: 'reduce' })
     await live(page, 10)
     const frames = await page.evaluate(async () => {
@@ -353,7 +353,7 @@ describe('the demo page for everybody', () => {
   })
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    it(`can be read in ${colorScheme}, on a desktop and on a phone`, async () => {
+    it(`has enough contrast in ${colorScheme}, on a desktop and on a phone`, async () => {
       await mkdir(screenshots, { recursive: true })
       for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
         const { page } = await open({ viewport, colorScheme, deviceScaleFactor: name === 'phone' ? 2 : 1 })
@@ -370,7 +370,7 @@ describe('the demo page for everybody', () => {
   }
 })
 
-/** What axe-core has to say, of every rule it has. */
+/** Violations of all rules of axe-core. */
 async function accessibilityProblems(page: Page): Promise<string[]> {
   await page.addScriptTag({ content: axe.source })
   const violations = await page.evaluate(async () => {
@@ -384,7 +384,7 @@ async function accessibilityProblems(page: Page): Promise<string[]> {
   )
 }
 
-/** How many pixels of the canvas have something on them. */
+/** Number of painted pixels of the canvas. */
 function paintedPixels(page: Page): Promise<number> {
   return page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('#flights')

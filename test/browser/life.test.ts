@@ -1,4 +1,4 @@
-/** A browser's life: a page in real Chromium, and in real Firefox, behind a network that fails, and a publisher that never stops. */
+/** Life of a page in real Chromium and real Firefox, behind a failing network, with a publisher that never stops. */
 import process from 'node:process'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
@@ -15,10 +15,10 @@ import { openApp } from './page-stack.ts'
 
 const STREAM = { name: 'NUMBERS', subjects: ['numbers.*'], storage: 'memory' } as const
 const grants = { allow: ['numbers.*', 'plain', 'late.*', '_INBOX.>', '$JS.API.>'] }
-/** In ms; what is 25 s for users. */
+/** Interval of pings in ms. The default is 25 s. */
 const PING = 1_000
 
-/** What the page wrote down. */
+/** Notes of the page. */
 interface Notes {
   readonly numbers: number[]
   readonly plain: number[]
@@ -37,7 +37,7 @@ for (const name of ['chromium', 'firefox'] as const)
     let pages: Awaited<ReturnType<typeof servePage>>
     let browser: RunningBrowser
     let page: BrowserPage
-    /** What there is on the stream, and what was published without one. */
+    /** Number of stored events, and of events without a stream. */
     let stored = 0
     let ticker: ReturnType<typeof setInterval> | undefined
     let publishing: Promise<unknown> = Promise.resolve()
@@ -67,7 +67,7 @@ for (const name of ['chromium', 'firefox'] as const)
       stored = n
       api.link.publish('plain', payload)
     }
-    /** As a laptop's lid does: nothing of the browser runs, and afterwards its clock has jumped. */
+    /** Suspends all processes of the browser, like closing the lid of a laptop. Afterwards its clock has jumped. */
     let asleep: number[] = []
     const sleep = async () => {
       asleep = await browser.pids()
@@ -131,7 +131,7 @@ for (const name of ['chromium', 'firefox'] as const)
             events,
             pingInterval: PING,
             connectTimeout: 2_000,
-            // So long that only a wake-up explains an early return.
+            // Long enough that only a wake-up explains an early reconnect.
             backoff: { first: 300, longest: 1_000 },
             async token() {
               const token = await askToken()
@@ -162,10 +162,10 @@ for (const name of ['chromium', 'firefox'] as const)
       await bridge.bridge.hub.streams.api.deleteStream(STREAM.name)
     })
 
-    /** Everything of the stream came once and in order; whatever of the plain event didn't is told; nothing is left over. */
+    /** Checks that stream events arrived once and in order, lost plain events were reported, and no interest is left. */
     async function check(): Promise<Notes> {
       await isState('open')
-      // A subscription that says it is ready gets what is published from then on.
+      // A subscription that is ready receives all later events.
       await page.evaluate(async () => {
         const { bus, notes } = globalThis as unknown as { bus: ReturnType<PageApp['connect']>; notes: Notes }
         const on = bus.on as unknown as (
@@ -176,7 +176,7 @@ for (const name of ['chromium', 'firefox'] as const)
         await on('late.{id}', { id: 'x' }, ({ data }) => notes.late.push(data)).ready
       })
       bridge.bridge.hub.streams.api.link.publish('late.x', new TextEncoder().encode('7'))
-      await eventually(async () => (await notes()).late.includes(7), { what: 'what came after ready' })
+      await eventually(async () => (await notes()).late.includes(7), { what: 'the event after ready' })
       await stopPublishing()
       await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events', deadline: 15_000 })
       const found = await notes()
@@ -188,14 +188,14 @@ for (const name of ['chromium', 'firefox'] as const)
       return found
     }
 
-    it('goes on after its connection was cut', async () => {
+    it('continues after its connection was cut', async () => {
       proxy.cut()
       await isState('reconnecting')
       const { gaps } = await check()
       expect(gaps).toEqual([{ reason: 'disconnected', subject: 'plain', ranges: [] }])
     }, 30_000)
 
-    it('goes on after it was offline: at once when the browser says that it is back', async () => {
+    it('reconnects at once when the browser reports that it is online', async () => {
       await page.setOffline(true)
       proxy.refuse()
       proxy.cut()
@@ -206,27 +206,27 @@ for (const name of ['chromium', 'firefox'] as const)
       await check()
     }, 30_000)
 
-    it('notices a network that swallows everything, and goes on', async () => {
+    it('detects a network that drops all bytes, and continues', async () => {
       proxy.pause()
       await isState('reconnecting')
-      // What was swallowed is gone: no connection goes on with a hole in it.
+      // The proxy dropped bytes. A TCP connection cannot continue with a gap.
       proxy.cut()
       proxy.resume()
       await check()
     }, 30_000)
 
-    it('goes on after a sleep in which the server gave it up', async () => {
+    it('continues after a sleep in which the server closed its connection', async () => {
       await sleep()
-      // Two unanswered pings of the bridge, and more.
+      // Longer than two unanswered pings of the bridge.
       await eventually(() => bridge.bridge.hub.stats.connections === 0, {
-        what: 'the server to give it up',
+        what: 'the server to close it',
         deadline: 15_000,
       })
       wake()
       await check()
     }, 40_000)
 
-    it('goes on after a sleep in which the network forgot its connection', async () => {
+    it('continues after a sleep in which the network dropped its connection', async () => {
       await sleep()
       proxy.pause()
       await new Promise((resolve) => setTimeout(resolve, 3_000))
@@ -236,20 +236,20 @@ for (const name of ['chromium', 'firefox'] as const)
       await check()
     }, 40_000)
 
-    it('goes on after the bridge and after NATS were restarted', async () => {
+    it('continues after restarts of the bridge and of NATS', async () => {
       await bridge.close()
       await isState('reconnecting')
       await startBridge()
       await isState('open')
       await nats.restart()
-      // The stream was in memory: it is gone, and is made again.
-      await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the bridge to find NATS', deadline: 15_000 })
+      // The stream was in memory, so the restart deleted it. It is created again.
+      await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the upstream to open', deadline: 15_000 })
       await stopPublishing()
       stored = 0
       await bridge.bridge.hub.streams.api.createStream(STREAM)
       startPublishing()
       await eventually(async () => (await notes()).gaps.some(({ reason }) => reason === 'recreated'), {
-        what: 'word of the new stream',
+        what: 'a gap for the new stream',
         deadline: 20_000,
       })
       await stopPublishing()
@@ -262,7 +262,7 @@ for (const name of ['chromium', 'firefox'] as const)
       expect(unhandled).toEqual([])
     }, 60_000)
 
-    it('gets a fresh token after its own expired in its sleep', async () => {
+    it('fetches a new token after the old one expired during a sleep', async () => {
       expiresIn = 3
       proxy.cut()
       await isState('reconnecting')
@@ -277,14 +277,14 @@ for (const name of ['chromium', 'firefox'] as const)
       await check()
     }, 40_000)
 
-    it('is told which events its stream has lost meanwhile', async () => {
+    it('reports the events that its stream lost during an absence', async () => {
       proxy.refuse()
       proxy.cut()
       await isState('reconnecting')
       const last = (await notes()).numbers.at(-1) as number
       await eventually(() => stored > last + 20)
       await stopPublishing()
-      // A bridge that stayed would still have them in memory.
+      // A running bridge would still have them in memory.
       await bridge.close()
       await startBridge()
       await bridge.bridge.hub.streams.api.link.request(
@@ -294,14 +294,14 @@ for (const name of ['chromium', 'firefox'] as const)
       )
       proxy.accept()
       await isState('open')
-      await eventually(async () => (await notes()).numbers.at(-1) === stored, { what: 'what is left' })
+      await eventually(async () => (await notes()).numbers.at(-1) === stored, { what: 'the remaining events' })
       const { numbers, gaps } = await notes()
       const lost = gaps.filter(({ reason }) => reason === 'removed')
       expect(lost).toEqual([{ reason: 'removed', subject: 'numbers.*', ranges: [{ from: last + 1, to: stored - 5 }] }])
       expect(numbers.slice(-5)).toEqual(Array.from({ length: 5 }, (_, index) => stored - 4 + index))
     }, 30_000)
 
-    it('stops for good when it was signed out, and says why', async () => {
+    it('stops permanently after a sign-out, and reports the reason', async () => {
       signedOut = true
       proxy.cut()
       await isState('closed: authentication-failed')

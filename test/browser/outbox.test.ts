@@ -1,4 +1,4 @@
-/** What a page publishes while it is offline, over reloads and crashes of real Chromium, into a real stream. */
+/** Publishes of an offline page, across reloads and crashes of real Chromium, into a real stream. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
@@ -10,7 +10,7 @@ import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
 import { openApp, type PageStack, startPageStack } from './page-stack.ts'
 
-/** In the page: the promises of this page's publishes, and what became of an earlier page's. */
+/** State in the page: outcomes of its publishes, and of publishes of earlier pages. */
 interface Kept {
   readonly outcomes: string[]
   readonly settled: string[]
@@ -95,7 +95,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       const { outcomes, settled } = (globalThis as unknown as { kept: Kept }).kept
       return { outcomes, settled }
     })
-  /** How many are written down. To open a database that isn't there would make one without its store. */
+  /** Number of stored events. Opening a missing database would create it without its store. */
   const written = (page: Page) =>
     page.evaluate(async () => {
       const name = 'spanwire outbox default'
@@ -129,7 +129,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
         'open',
     )
   }
-  /** What the stream has. */
+  /** Events of the stream. */
   const stored = async () => {
     const { api } = bridge.bridge.hub.streams
     const lastSeq = (await api.streamState('JOBS'))?.lastSeq ?? 0
@@ -138,7 +138,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     return messages.map(({ payload }) => Number(new TextDecoder().decode(payload)))
   }
 
-  it('keeps what is published offline over reloads, and publishes it in order, once', async () => {
+  it('keeps offline publishes across reloads, and publishes them in order, once', async () => {
     const page = await open()
     await goOffline(page)
     await publish(page, 1, 30)
@@ -159,7 +159,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await eventually(async () => (await written(page)) === 0, { what: 'an empty outbox' })
   }, 40_000)
 
-  it('leaves alone what another page is at, and takes over what a page that crashed has left', async () => {
+  it('leaves the events of an open page alone, and takes over the events of a crashed page', async () => {
     const first = await open()
     await goOffline(first)
     await publish(first, 1, 10)
@@ -172,17 +172,17 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await goOffline(first)
     await publish(first, 11, 20)
     await eventually(async () => (await written(first)) === 10)
-    // As a crash: nothing of the page runs any more.
+    // A crash: no code of the page runs after this.
     await first.close({ runBeforeUnload: false })
     proxy.accept()
     await isOpen(second)
     expect(await stored()).toHaveLength(10)
     const third = await open()
-    await eventually(async () => (await kept(third)).settled.length === 10, { what: 'what was left' })
+    await eventually(async () => (await kept(third)).settled.length === 10, { what: 'the remaining events' })
     expect(await stored()).toEqual(range(1, 20))
   }, 40_000)
 
-  it('a page that crashes while it publishes: everything that it was told, nothing twice, in order', async () => {
+  it('stores all events of a page that crashes while publishing, once and in order', async () => {
     for (let round = 0; round < 5; round++) {
       const page = await open()
       await isOpen(page)
@@ -204,7 +204,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     }
   }, 60_000)
 
-  it('is bounded: the oldest is refused, by a clear error', async () => {
+  it('is bounded, and rejects the oldest event with a clear error', async () => {
     const page = await open(10)
     await goOffline(page)
     await publish(page, 1, 12)
@@ -216,7 +216,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     expect(await stored()).toEqual(range(3, 12))
   }, 30_000)
 
-  it('does not keep what was refused', async () => {
+  it('does not keep refused events', async () => {
     const page = await open()
     await isOpen(page)
     await publish(page, 1, 1, 'denied')

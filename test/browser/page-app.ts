@@ -1,4 +1,4 @@
-/** What the pages of these tests load: the SDK, bundled as an application's bundler does it. */
+/** The script of the test pages: the SDK, bundled as in an application. */
 import {
   bytes,
   connect,
@@ -15,5 +15,5 @@ const anything: StandardSchema<unknown> = {
 const spanwire = { anything, bytes, connect, defineEvents, event, localStorageCursors, SpanwireError }
 Object.assign(globalThis, { spanwire })
 
-/** For `page.evaluate`: what is global in those pages. */
+/** Globals of the test pages, for `page.evaluate`. */
 export type PageApp = typeof spanwire

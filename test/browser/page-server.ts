@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { serveLocally } from '../support/serve-locally.ts'
 
-/** Serves an empty page with page-app.ts, from an origin of its own. */
+/** Serves an empty page with page-app.ts from a separate origin. */
 export async function servePage(): ReturnType<typeof serveLocally> {
   const { outputFiles } = await build({
     entryPoints: ['page-app.ts', '../../sdk/transport/shared/shared-worker.ts'].map((path) =>

@@ -6,7 +6,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { SECRET } from '../support/token.ts'
 import { servePage } from './page-server.ts'
 
-/** What pages of these tests run on: Chromium, an origin, a network that fails, a bridge, and a real nats-server. */
+/** The environment of test pages: Chromium, an origin, a failing network, a bridge, and a real nats-server. */
 export interface PageStack extends AsyncDisposable {
   readonly nats: NatsServer
   readonly bridge: BridgeServer
@@ -38,7 +38,7 @@ export async function startPageStack(): Promise<PageStack> {
   }
 }
 
-/** Opens the page in whatever browser, and waits until the SDK is there. */
+/** Opens the page and waits until the SDK is loaded. */
 export async function openApp(
   page: { goto(url: string): Promise<unknown>; waitForFunction(holds: () => boolean): Promise<unknown> },
   url: string,

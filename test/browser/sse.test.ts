@@ -1,4 +1,4 @@
-/** A browser's own EventSource at GET /events, on a real stream, behind a network that cuts and a bridge that restarts. */
+/** EventSource of a browser at GET /events, on a real stream, with network cuts and restarts of the bridge. */
 import { expect, it } from 'vitest'
 import { serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
@@ -10,7 +10,7 @@ import { isSkipped } from '../support/runtimes.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
 
 it.skipIf(isSkipped('chromium'))(
-  'Chromium comes again behind the last event, exactly',
+  'Chromium resumes exactly after the last event',
   async () => {
     await using nats = await startNatsServer({ jetstream: true })
     const port = await freePort()
@@ -59,7 +59,7 @@ it.skipIf(isSkipped('chromium'))(
           server = await start()
           await publish(20)
         }
-        await catchUp('events behind the cut')
+        await catchUp('events after the cut')
       }
       expect(await seen()).toEqual(Array.from({ length: 120 }, (_, index) => index + 1))
       await page.evaluate(() => (globalThis as unknown as { source: EventSource }).source.close())

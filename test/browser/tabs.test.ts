@@ -1,4 +1,4 @@
-/** Tabs of real Chromium that share one connection, by a SharedWorker and without one. */
+/** Tabs of real Chromium that share one connection, with and without a SharedWorker. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
@@ -9,7 +9,7 @@ import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
 import { openApp, type PageStack, startPageStack } from './page-stack.ts'
 
-/** In each page. */
+/** State in each page. */
 interface Tab {
   readonly numbers: number[]
   readonly states: string[]
@@ -21,7 +21,7 @@ interface Tab {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 const grants = { allow: ['numbers.*', 'sums.*', '_INBOX.>'] }
 
-describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as the worker is not there'] as const)(
+describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as the worker is missing'] as const)(
   'tabs that share by %s',
   (mode) => {
     let stack: PageStack
@@ -114,7 +114,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     }
     const connections = () => bridge.bridge.hub.stats.connections
 
-    it('have one connection, and each its own subscriptions, requests and refusals', async () => {
+    it('use one connection, with separate subscriptions, requests and refusals', async () => {
       const [first, second, third] = [await open(), await open(), await open()]
       expect(connections()).toBe(1)
       await publish(20)
@@ -140,7 +140,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     }, 40_000)
 
     it.each(['closed', 'crashed'])(
-      'go on when the first of them is %s: nothing is lost, nothing comes twice',
+      'lose and repeat no event when the first tab is %s',
       async (how) => {
         const first = await open()
         const [second, third] = [await open(), await open()]
@@ -157,7 +157,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
         stored = 31
         await caughtUp(second, third)
         await eventually(() => connections() === 1, { what: 'one connection' })
-        // Where a worker has the connection, nobody noticed; a crash may take the worker with it.
+        // A worker keeps the connection. A crash of a tab may end the worker.
         if (mode === 'worker' && how === 'closed') expect(await tab(second, ({ states }) => states)).toEqual(['open'])
         await publish(5)
         await caughtUp(second, third)
@@ -165,7 +165,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
       40_000,
     )
 
-    it('go on together after their connection was cut', async () => {
+    it('continue together after their connection was cut', async () => {
       const [first, second] = [await open(), await open()]
       await publish(5)
       for (let round = 0; round < 3; round++) {

@@ -192,7 +192,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(numbers()).toEqual([1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9])
   })
 
-  it('keeps the order of each key with `ordered: 'id'`, and handles other keys concurrently', async () => {
+  it('keeps the order of each key with `ordered` params, and handles other keys concurrently', async () => {
     const running = new Set<string>()
     let most = 0
     const handle = async (n: number, attempt: number) => {

@@ -104,9 +104,9 @@ describe('presence over two bridges', () => {
     await bob.close()
   }, 40_000)
 
-  it.each(['nobody', 'somebody'])(
-    'removes a member that left during an outage of another bridge, in a channel that %s else watches',
-    async (who) => {
+  it.each(['without', 'with'])(
+    'removes a member that left during an outage of another bridge, %s another watcher',
+    async (watcher) => {
       const [first] = hosts.map(({ url }) => url) as [string]
       await using proxy = await startFaultProxy(nats.port)
       await using cut = await serve({ upstream: `nats://127.0.0.1:${proxy.port}`, auth: { secret: SECRET } })
@@ -114,7 +114,7 @@ describe('presence over two bridges', () => {
       const [ada, bob, eve] = [await open(first, 'ada'), await open(first, 'bob'), await open(cut.url, 'eve')]
       // Ada's bridge stays known, as it has a member in another channel. It drops channels without members and watchers.
       await (await bob.presence('crowd')).join()
-      const watching = who === 'somebody' ? await bob.presence('room') : undefined
+      const watching = watcher === 'with' ? await bob.presence('room') : undefined
       const [atAda, atEve] = [await ada.presence('room'), await eve.presence('room')]
       await atAda.join()
       await shows(atEve, 'ada')

@@ -1,6 +1,6 @@
 import { createWorker } from '../../worker/index.ts'
 
-/** A main module for audits only: their limits, which `auditLimits` repeats for bridges in this process. */
+/** A main module for audits only. `auditLimits` has the same limits for bridges in this process. */
 const { worker, SpanwireHub } = createWorker({
   auth: { secret: 'the secret of bridges that are under audit', clockTolerance: 0 },
   limits: {

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Cloudflare takes 3 MB compressed on the free plan; this is what a start costs, so it must not creep up. */
+/** Limit for the compressed Worker in bytes. Its size determines the start-up time. Cloudflare's free plan permits 3 MB. */
 const BUDGET = 242_000
 
 it('can be deployed, and is small', async () => {

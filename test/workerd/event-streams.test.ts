@@ -17,7 +17,7 @@ beforeAll(async () => {
   server = await startNatsServer({ jetstream: true })
   token = await rootToken()
   backend = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
-  // Two hubs: what is posted must find the one that holds the session.
+  // Two hubs: posts must reach the hub that has the session.
   worker = await startWorker({
     secret: SECRET,
     upstream: server.url,
@@ -41,7 +41,7 @@ async function subscriptionsTo(filter: string): Promise<number> {
 
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
-describe('the tunnel', () => {
+describe('the fallback', () => {
   function open() {
     const socket = new SseSocket(`${worker.url.replace('http', 'ws')}/nats`)
     let heard = ''
@@ -60,7 +60,7 @@ describe('the tunnel', () => {
     }
   }
 
-  it('carries what a WebSocket would, both ways', async () => {
+  it('carries messages in both directions', async () => {
     const client = open()
     client.send(`CONNECT {"auth_token":"${token}","verbose":false,"headers":true}\r\nSUB tunnel.a 1\r\nPING\r\n`)
     await client.hears('PONG\r\n')
@@ -71,7 +71,7 @@ describe('the tunnel', () => {
     client.socket.close()
   })
 
-  it('ends its interest when the client goes away', async () => {
+  it('ends its interest when the client disconnects', async () => {
     const client = open()
     client.send(`CONNECT {"auth_token":"${token}","verbose":false}\r\nSUB tunnel.gone 1\r\nPING\r\n`)
     await client.hears('PONG\r\n')
@@ -90,7 +90,7 @@ describe('the tunnel', () => {
     await client.ended()
   })
 
-  it('takes no input without the key that its reader was told', async () => {
+  it('accepts no input without the key of its reader', async () => {
     const stray = await fetch(`${worker.url}/nats/stream`, {
       method: 'POST',
       headers: { 'Spanwire-Tunnel': `${'a'.repeat(64)} 1` },
@@ -99,7 +99,7 @@ describe('the tunnel', () => {
     expect(stray.status).toBe(404)
   })
 
-  it('lets nobody from outside choose the key of a session', async () => {
+  it('does not let clients choose the key of a session', async () => {
     const own = 'a'.repeat(64)
     const socket = connectTcp(Number(new URL(worker.url).port), '127.0.0.1')
     socket.end(
@@ -110,7 +110,7 @@ describe('the tunnel', () => {
     socket.destroy()
   })
 
-  it('is there for pages of named origins only', async () => {
+  it('is available only to pages of named origins', async () => {
     const ask = (origin: string, init: RequestInit = {}) =>
       fetch(`${worker.url}/nats/stream`, { ...init, headers: { Origin: origin, ...init.headers } })
     expect((await ask('https://evil.example')).status).toBe(403)

@@ -2,9 +2,9 @@ import type { NatsSocket } from '../../bridge/upstream/nats-client.ts'
 import { createWorker, type ObjectState, type WorkerEnv } from '../../worker/index.ts'
 
 /**
- * A main module for tests only: the Worker as it is, plus `POST /test/<hub>/let-go`, after which the runtime may evict
- * the hub. A hub's timers and its upstream hold it in memory, and workerd's eviction waits for them; this stops the
- * timers and cuts the sockets to NATS, as the loss of a machine would, and nothing else: no session is told, nothing is saved.
+ * A main module for tests only: the Worker with the route `POST /test/<hub>/let-go`, after which the runtime may evict
+ * the hub. Timers and the upstream keep a hub in memory, and eviction in workerd waits for them. The route stops the
+ * timers and cuts the sockets to NATS, like the loss of a machine. Sessions are not closed, and no state is saved.
  */
 const { worker, SpanwireHub: Hub } = createWorker({ watch: 1_000, linger: 200 })
 const timers = new Set<ReturnType<typeof setTimeout>>()
@@ -44,7 +44,7 @@ export class SpanwireHub extends Hub {
     released = true
     for (const timer of timers) clearTimeout(timer)
     timers.clear()
-    // Its own close, of which it tells nobody.
+    // Closes the socket without notifying the hub.
     for (const socket of upstreams) socket.close()
     upstreams.clear()
     return new Response(null, { status: 204 })

@@ -48,13 +48,13 @@ async function connected(options: Record<string, unknown> = {}, expiresIn?: numb
   return client
 }
 
-/** A real eviction: the object is destroyed, its sockets stay. */
+/** A real eviction: the object is destroyed, and its sockets stay open. */
 async function evict(): Promise<void> {
   await fetch(`${worker.url}/test/${HUB}/let-go`, { method: 'POST' })
   await worker.evict(HUB)
 }
 
-/** Resolves when the client has heard of a hub that it was not at before, and that this one has NATS. */
+/** Resolves when the client has received the INFO of a new hub instance whose upstream is open. */
 async function restored(client: RawClient): Promise<void> {
   const former = client.infos[0]?.server_id
   await client.infoWhere(
@@ -68,7 +68,7 @@ async function stored(): Promise<string[]> {
 }
 
 describe('a hub that was evicted', () => {
-  it('is back without a word from its clients, with their subscriptions', async () => {
+  it('starts again without bytes from its clients, with their subscriptions', async () => {
     const [one, other] = [await connected(), await connected()]
     await one.exchange('SUB down.*.here 1\r\nSUB down.gone 2\r\nUNSUB 2\r\n')
     await other.exchange('SUB down.> 9\r\n')
@@ -82,7 +82,7 @@ describe('a hub that was evicted', () => {
     for (const client of [one, other]) expect(client.ending).toBeUndefined()
   }, 30_000)
 
-  it('tells clients that NATS was away, and then that it is there', async () => {
+  it('reports to clients that its upstream closed and opened', async () => {
     const client = await connected()
     await evict()
     await restored(client)
@@ -90,7 +90,7 @@ describe('a hub that was evicted', () => {
     expect(told).toEqual([{ upstream: 'reconnecting' }, { upstream: 'open' }])
   }, 30_000)
 
-  it('is back at once when a client speaks, and answers it', async () => {
+  it('starts at once when a client sends bytes, and responds', async () => {
     const client = await connected()
     await client.exchange('SUB down.a 1\r\n')
     await evict()
@@ -103,7 +103,7 @@ describe('a hub that was evicted', () => {
     }
   }, 30_000)
 
-  it('knows what its clients may do', async () => {
+  it('keeps the permissions of its clients', async () => {
     const client = await connected()
     await client.exchange('SUB down.* 1\r\n')
     await evict()
@@ -118,7 +118,7 @@ describe('a hub that was evicted', () => {
     expect(await client.next()).toMatchObject({ line: 'MSG down.open 1 1' })
   }, 30_000)
 
-  it('ends a client whose token expires later', async () => {
+  it('closes a client whose token expires later', async () => {
     const client = await connected({}, 3)
     await evict()
     const { lines, ending } = await client.collect('nothing', 15_000)
@@ -126,12 +126,12 @@ describe('a hub that was evicted', () => {
     expect(ending?.code).toBe(1008)
   }, 30_000)
 
-  it('counts on towards the maximum of a subscription', async () => {
+  it('continues to count towards the maximum of a subscription', async () => {
     const client = await connected()
     await client.exchange('SUB down.three 1\r\nUNSUB 1 3\r\n')
     backend.publish('down.three', '1')
     expect(await client.next()).toMatchObject({ payload: '1' })
-    // The count is saved at the end of the turn, and this comes after it.
+    // The count is saved at the end of the turn, before this.
     await client.exchange()
     await evict()
     await restored(client)
@@ -142,7 +142,7 @@ describe('a hub that was evicted', () => {
     expect(await client.exchange()).toEqual({ lines: [] })
   }, 30_000)
 
-  it('goes on with verbose, echo and queue groups as they were', async () => {
+  it('keeps verbose, echo and queue groups', async () => {
     const [worker1, worker2] = [await connected({ verbose: true }), await connected()]
     await worker1.exchange('SUB down.jobs crew 1\r\n')
     await worker2.exchange('SUB down.jobs crew 1\r\n')
@@ -157,7 +157,7 @@ describe('a hub that was evicted', () => {
     expect(acknowledged.lines).toEqual([{ line: '+OK' }])
   }, 30_000)
 
-  it('knows sessions that are too large for a socket to carry, and forgets them with the socket', async () => {
+  it('stores sessions that are too large for a socket, and deletes them with the socket', async () => {
     const client = await connected()
     const filters = Array.from({ length: 800 }, (_, index) => `down.${'x'.repeat(80)}.${index}`)
     await client.exchange(filters.map((filter, index) => `SUB ${filter} ${index}\r\n`).join(''))
@@ -172,7 +172,7 @@ describe('a hub that was evicted', () => {
     await eventually(async () => (await stored()).length === 0, { what: 'an empty storage' })
   }, 30_000)
 
-  it('lets a client begin again that had not said who it is, or was in the middle of an operation', async () => {
+  it('closes clients that were not authenticated or in the middle of an operation, so that they reconnect', async () => {
     const [silent, halfway] = [await opened(), await connected()]
     await silent.info()
     halfway.send('PING\r\nPUB up.x 100\r\nonly the begin')
@@ -181,7 +181,7 @@ describe('a hub that was evicted', () => {
     for (const client of [silent, halfway]) expect((await client.ended(15_000)).code).toBe(1012)
   }, 30_000)
 
-  it('survives it again and again', async () => {
+  it('survives repeated evictions', async () => {
     const client = await connected()
     await client.exchange('SUB down.again 1\r\n')
     for (let round = 0; round < 3; round++) {
@@ -195,7 +195,7 @@ describe('a hub that was evicted', () => {
 })
 
 describe('a hub without clients', () => {
-  it('gives its connection to NATS up', async () => {
+  it('closes its connection to NATS', async () => {
     const client = await connected()
     const connections = async () => {
       const { num_connections } = (await (await fetch(`${server.monitorUrl}/connz`)).json()) as {
@@ -203,7 +203,7 @@ describe('a hub without clients', () => {
       }
       return num_connections
     }
-    // The backend's, and the hub's.
+    // Connections of the backend and the hub.
     expect(await connections()).toBe(2)
     client.close()
     await eventually(async () => (await connections()) === 1, { what: 'the end of the upstream' })

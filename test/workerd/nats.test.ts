@@ -24,7 +24,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
 })
 
-/** The query parameter `client` places a client; these two are at different hubs. */
+/** The query parameter `client` selects the hub. These two select different hubs. */
 const [here, there] = ['a', 'c']
 
 async function connected(client = here): Promise<RawClient> {
@@ -34,7 +34,7 @@ async function connected(client = here): Promise<RawClient> {
 }
 
 describe('a Worker in front of nats-server', () => {
-  it('delivers what a backend publishes, and the other way round', async () => {
+  it('delivers publishes of a backend to clients, and publishes of clients to the backend', async () => {
     const client = await connected()
     await client.exchange('SUB orders.*.created 1\r\n')
     backend.publish('orders.42.created', 'from the backend')
@@ -50,7 +50,7 @@ describe('a Worker in front of nats-server', () => {
     client.close()
   })
 
-  it('carries requests both ways', async () => {
+  it('carries requests in both directions', async () => {
     const responder = backend.subscribe('quotes.get', {
       callback: (_, message) => message.respond(`quote of ${message.string()}`),
     })
@@ -71,7 +71,7 @@ describe('a Worker in front of nats-server', () => {
     client.close()
   })
 
-  it('publishes by HTTP, and dials NATS for that alone', async () => {
+  it('publishes by HTTP, and dials NATS for it', async () => {
     const subscription = backend.subscribe('by.http')
     await backend.flush()
     const response = await fetch(`${worker.url}/publish/by.http?client=alone`, {
@@ -96,7 +96,7 @@ describe('a Worker in front of nats-server', () => {
     other.close()
   })
 
-  it('holds one subscription at NATS for a filter that many clients have', async () => {
+  it('has one subscription at NATS for a filter of many clients', async () => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => connected()))
     await Promise.all(clients.map((client) => client.exchange('SUB shared.filter 1\r\n')))
     expect(await subscriptionsTo('shared.filter')).toBe(1)
@@ -107,8 +107,8 @@ describe('a Worker in front of nats-server', () => {
   })
 })
 
-describe('when NATS goes away', () => {
-  it('clients stay, are told, and are live again when it is back', async () => {
+describe('an outage of NATS', () => {
+  it('keeps clients connected, is reported to them, and their subscriptions are live again afterwards', async () => {
     const client = await connected()
     await client.exchange('SUB after.the.storm 1\r\n')
     await server.stop()
@@ -122,7 +122,7 @@ describe('when NATS goes away', () => {
       (info) => client.infos.indexOf(info) >= told && JSON.stringify(info.edge).includes('open'),
       20_000,
     )
-    // `open` means that the subscription is there again.
+    // `open` means that the subscription is live again.
     await eventually(() => !backend.isClosed() && backend.flush().then(() => true), { what: 'the backend' })
     backend.publish('after.the.storm', 'still here')
     expect(await client.next()).toMatchObject({ payload: 'still here' })

@@ -17,7 +17,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
 })
 
-it('a hub that is evicted forgets who is there, and knows it again a moment later', async () => {
+it('a hub restores the members of a channel after its eviction', async () => {
   const allow = ['$EDGE.PRESENCE.room']
   const open = async (sub: string) =>
     connect({
@@ -37,7 +37,7 @@ it('a hub that is evicted forgets who is there, and knows it again a moment late
   atBob.subscribe(() => told++)
   await fetch(`${worker.url}/test/hub-1/let-go`, { method: 'POST' })
   await worker.evict()
-  await eventually(() => told > 0, { what: 'word of the eviction' })
+  await eventually(() => told > 0, { what: 'the INFO after the eviction' })
   await both()
   await atAda.join({ at: 2 })
   await eventually(() =>

@@ -24,7 +24,7 @@ afterAll(async () => {
   await nats?.[Symbol.asyncDispose]()
 })
 
-it('a hub that is evicted again and again costs a stream subscriber nothing', async () => {
+it('a stream subscriber loses and repeats no event over repeated evictions of its hub', async () => {
   const token = await rootToken()
   const transport = webSocket({ url: worker.url, token })
   await ensureStreams(events, transport)

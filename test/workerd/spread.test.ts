@@ -11,7 +11,7 @@ const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
 let server: NatsServer
 let worker: RunningWorker
 let token: string
-/** The hub that their key leads to. */
+/** The hub that their key selects. */
 let home: unknown
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
 })
 
-/** All of one key, as from behind one address: by their key alone they would all be at one hub. */
+/** Clients with the same key, as from behind one address. Their key alone would place all of them at one hub. */
 async function connected(): Promise<RawClient> {
   const client = await RawClient.open(`${worker.url.replace('http', 'ws')}/nats?client=a`)
   await client.exchange(`CONNECT {"auth_token":"${token}","verbose":false,"headers":true}\r\n`)
@@ -38,7 +38,7 @@ async function connected(): Promise<RawClient> {
 
 const hubOf = (client: RawClient) => client.infos[0]?.server_id
 
-/** As many as their own hub takes, once those of the test before have left: the next one comes to another hub. */
+/** Fills the hub of their key, after the clients of the previous test have left. The next client goes to another hub. */
 async function fillTheirHub(): Promise<RawClient[]> {
   const clients: RawClient[] = []
   await eventually(
@@ -53,8 +53,8 @@ async function fillTheirHub(): Promise<RawClient[]> {
   return clients
 }
 
-describe('a hub that has clients enough', () => {
-  it('leaves the next ones to the other hubs, and takes them when those have as many', async () => {
+describe('a hub with enough clients', () => {
+  it('sends new clients to the other hubs, and accepts them when those are as full', async () => {
     const clients: RawClient[] = []
     for (let i = 0; i < 8; i++) clients.push(await connected())
     const hubs = clients.map(hubOf)
@@ -65,17 +65,17 @@ describe('a hub that has clients enough', () => {
     expect(new Set(hubs).size).toBe(3)
     expect([hubs[6], hubs[7]]).toEqual([hubs[0], hubs[0]])
 
-    // They hear each other all the same.
+    // Clients of different hubs receive each other's messages.
     for (const client of clients) await client.exchange('SUB chat 1\r\n')
     clients[5]?.send('PUB chat 2\r\nhi\r\n')
     for (const client of clients) expect(await client.next()).toMatchObject({ payload: 'hi' })
 
-    // Places that are free again are taken again.
+    // Places of disconnected clients are reused.
     for (const client of clients) client.close()
     for (const client of await fillTheirHub()) client.close()
   }, 30_000)
 
-  it('is not the one where what a tunnel posts belongs, and it gets there', async () => {
+  it('receives the posts of a fallback session that another hub has, and forwards them', async () => {
     const full = await fillTheirHub()
     const socket = new SseSocket(`${worker.url.replace('http', 'ws')}/nats?client=a`)
     let heard = ''
@@ -94,7 +94,7 @@ describe('a hub that has clients enough', () => {
     for (const client of full) client.close()
   }, 30_000)
 
-  it('goes on to take what is published by HTTP', async () => {
+  it('still accepts publishes by HTTP', async () => {
     const full = await fillTheirHub()
     const response = await fetch(`${worker.url}/publish/by.http?client=a`, {
       method: 'POST',
@@ -105,7 +105,7 @@ describe('a hub that has clients enough', () => {
     for (const client of full) client.close()
   })
 
-  it('can be looked at by its name, and sleeps on if it has no clients', async () => {
+  it('is monitored by its name, and is not woken if it has no clients', async () => {
     const clients = await fillTheirHub()
     const look = async (query: string, key = MONITORING_KEY) => {
       const response = await fetch(`${worker.url}/varz${query}`, { headers: { Authorization: `Bearer ${key}` } })

@@ -32,7 +32,7 @@ describe('streams of the embedded upstream on workerd', () => {
     await worker.evict()
     const again = await connected()
     const info = await ask(again, '$JS.API.STREAM.INFO.S', {})
-    // It is a new object: what was only in memory is gone.
+    // This is a new object, without the memory of the old one.
     expect(await ask(again, '$JS.API.STREAM.INFO.M', {})).toMatchObject({ error: { err_code: 10059 } })
     expect(info.created).toBe(made.created)
     expect(info.state).toMatchObject({ messages: 3, first_seq: 1, last_seq: 3 })

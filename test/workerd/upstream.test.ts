@@ -8,7 +8,7 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { createNatsOperator } from '../support/operator.ts'
 import { startWorkerd, type Workerd } from '../support/workerd-process.ts'
 
-// In workerd itself: what Wrangler's harness runs can't open a WebSocket to the outside, nor be told whom to trust.
+// Uses workerd directly: Wrangler's harness cannot open outbound WebSockets, and cannot trust additional certificates.
 
 let certificate: Certificate
 beforeAll(async () => {
@@ -27,7 +27,7 @@ const startWorker = (vars: Record<string, string>, trusted: readonly string[] = 
 const events = defineEvents({ 'ticks.{name}': z.object({ at: z.number() }) })
 
 it.each(['nats', 'tls', 'ws', 'wss'])(
-  'a hub reaches NATS by %s://, all comes in order, and it outlives an outage',
+  'a hub connects to NATS by %s://, receives all messages in order, and reconnects after an outage',
   async (scheme) => {
     const isSecure = scheme === 'tls' || scheme === 'wss'
     await using server = await startNatsServer(isSecure ? { certificate } : {})
@@ -51,13 +51,13 @@ it.each(['nats', 'tls', 'ws', 'wss'])(
 
     await server.restart()
     await eventually(() => states.includes('reconnecting') && bus.status.current.state === 'open', {
-      what: 'the way back',
+      what: 'the reconnect',
       deadline: 20_000,
     })
-    // The service must be back, too: what it publishes meanwhile is lost.
+    // The service must also be connected, because its publishes are lost meanwhile.
     await eventually(() => service.flush().then(() => true))
     publish(5_000, 6_000)
-    await eventually(() => heard.length === 6_000, { what: 'what came after the outage' })
+    await eventually(() => heard.length === 6_000, { what: 'the messages after the outage' })
     expect(heard).toEqual(Array.from({ length: 6_000 }, (_, at) => at))
 
     await bus.publish('ticks.{name}', { name: 'b' }, { at: 6_000 })
@@ -67,7 +67,7 @@ it.each(['nats', 'tls', 'ws', 'wss'])(
   60_000,
 )
 
-it('messages of every size come whole, over TCP', async () => {
+it('delivers messages of every size complete over TCP', async () => {
   await using server = await startNatsServer({ certificate })
   await using worker = await startWorker({ UPSTREAM_URL: server.url })
   const service = await connectNats({ servers: server.url.replace('tls', 'nats'), tls: { ca: certificate.cert } })
@@ -80,7 +80,7 @@ it('messages of every size come whole, over TCP', async () => {
   await eventually(() => heard.length === texts.length, { what: 'all of them' })
   expect(heard.map(({ length }) => length)).toEqual(texts.map(({ length }) => length))
   expect(heard).toEqual(texts)
-  // And the other way.
+  // The other direction.
   const own = service.subscribe('sized.9', { max: 1 })
   await service.flush()
   await bus.publish('sized.{at}', { at: '9' }, texts[5] as string)
@@ -95,20 +95,20 @@ it('a hub signs in with .creds', async () => {
   expect(await isReached(worker)).toBe(true)
 }, 30_000)
 
-it('TLS that is asked for and not to be had, or that nobody trusts, is no connection', async () => {
+it('rejects a server without TLS by tls://, and an untrusted certificate', async () => {
   await using plain = await startNatsServer()
   await using downgraded = await startWorker({ UPSTREAM_URL: plain.url.replace('nats', 'tls') })
   expect(await isReached(downgraded)).toBe(false)
 
   await using server = await startNatsServer({ certificate })
-  // Also where the address doesn't ask for it: the server does.
+  // The server requires TLS although the address does not.
   for (const url of [server.url, server.url.replace('tls', 'nats'), server.wsUrl]) {
     await using untrusting = await startWorker({ UPSTREAM_URL: url }, [])
     expect(await isReached(untrusting), url).toBe(false)
   }
 }, 60_000)
 
-/** Whether a client of it has NATS within some seconds. */
+/** Whether the upstream of a hub opens within a few seconds. */
 async function isReached({ url }: Workerd): Promise<boolean> {
   await using bus = connect({ url, events })
   const ready = bus

@@ -24,7 +24,7 @@ async function connected(auth = token, options: Record<string, unknown> = {}): P
 }
 
 describe('the Worker', () => {
-  it('says that it is well', async () => {
+  it('reports its health', async () => {
     const response = await fetch(`${worker.url}/healthz`)
     expect([response.status, await response.json()]).toEqual([
       200,
@@ -32,17 +32,17 @@ describe('the Worker', () => {
     ])
   })
 
-  it('has nothing at other paths, and says where the endpoint is', async () => {
+  it('returns 404 for other paths, and names the endpoint', async () => {
     const response = await fetch(`${worker.url}/nothing`)
     expect([response.status, response.headers.get('Content-Type')]).toEqual([404, 'application/problem+json'])
     expect(await response.json()).toMatchObject({ detail: expect.stringContaining('/nats') })
   })
 
-  it('asks for a WebSocket at /nats', async () => {
+  it('requires a WebSocket at /nats', async () => {
     expect((await fetch(`${worker.url}/nats`)).status).toBe(426)
   })
 
-  it('greets in binary and carries messages between clients', async () => {
+  it('sends INFO in binary and carries messages between clients', async () => {
     const [reader, writer] = [await connected(), await connected()]
     expect(reader.infos[0]).toMatchObject({ headers: true, edge: { upstream: 'open' } })
     expect([...reader.kinds]).toEqual(['binary'])
@@ -53,7 +53,7 @@ describe('the Worker', () => {
     writer.close()
   })
 
-  it('takes text frames as it takes binary ones', async () => {
+  it('accepts text frames like binary frames', async () => {
     const client = await connected()
     client.sendText('PING\r\n')
     expect(await client.next()).toEqual({ line: 'PONG' })
@@ -95,7 +95,7 @@ describe('the Worker', () => {
     responder.close()
   })
 
-  it('refuses a body without a token, and one that says more than its token allows', async () => {
+  it('refuses a publish without a token, and one that the token does not permit', async () => {
     const post = (authorization?: string) =>
       fetch(`${worker.url}/publish/secret.plans`, {
         method: 'POST',
@@ -107,7 +107,7 @@ describe('the Worker', () => {
     expect((await post(`Bearer ${modest}`)).status).toBe(403)
   })
 
-  it('refuses pages of other origins, and lets in those that ORIGINS names', async () => {
+  it('refuses pages of other origins, and admits pages of ORIGINS', async () => {
     const ask = (origin: string) => fetch(`${worker.url}/healthz`, { headers: { Origin: origin } })
     expect((await ask('https://evil.example')).status).toBe(403)
     const welcome = await ask('https://app.example')
@@ -116,21 +116,21 @@ describe('the Worker', () => {
 })
 
 describe('a connection ends', () => {
-  it('with 1008 and the reason if its token is no good', async () => {
+  it('with 1008 and the reason if its token is invalid', async () => {
     const client = await RawClient.open(endpoint)
     const { lines, ending } = await client.exchange('CONNECT {"auth_token":"nonsense"}\r\n')
     expect(lines).toEqual([{ line: "-ERR 'Authorization Violation'" }])
     expect(ending).toEqual({ code: 1008, reason: 'Authorization Violation' })
   })
 
-  it('with 1002 if it speaks something else', async () => {
+  it('with 1002 after an unknown operation', async () => {
     const client = await connected()
     const { lines, ending } = await client.exchange('GET / HTTP/1.1\r\n')
     expect(lines).toEqual([{ line: "-ERR 'Unknown Protocol Operation'" }])
     expect(ending?.code).toBe(1002)
   })
 
-  it('with 1009 if a message is too large, and no other connection with it', async () => {
+  it('with 1009 if a message is too large, and other connections stay open', async () => {
     const [client, other] = [await connected(), await connected()]
     const { ending } = await client.exchange(`PUB a ${2 * 1024 * 1024}\r\n`)
     expect(ending?.code).toBe(1009)
@@ -139,14 +139,14 @@ describe('a connection ends', () => {
   })
 
   it.each([
-    ['as the client asked', 1000, 1000],
-    ['as the client asked, with a code of its own', 4321, 4321],
+    ['with the code of the client', 1000, 1000],
+    ['with a private code of the client', 4321, 4321],
     ['with 1005 if the client gave no code', undefined, 1005],
   ])('at once, %s', async (_, code, expected) => {
     const client = await connected()
     const started = performance.now()
     client.close(code)
-    // workerd answers with 1000 where no code can be sent.
+    // workerd responds with 1000 if the code cannot be sent.
     expect([expected, 1000]).toContain((await client.ended()).code)
     expect(performance.now() - started).toBeLessThan(5_000)
   })
@@ -157,7 +157,7 @@ describe('a Worker that is not configured', () => {
     ['without a secret', undefined, {}, 'AUTH_SECRET is not set'],
     ['with a short secret', 'hunter2', {}, 'AUTH_SECRET is shorter'],
     ['with a malformed HUBS', SECRET, { HUBS: 'many' }, 'HUBS'],
-  ])('%s says so on every route, and tells no secret', async (_, secret, vars, says) => {
+  ])('%s reports it on every route, without the secret', async (_, secret, vars, says) => {
     const broken = await startWorker({ secret, vars })
     try {
       for (const path of ['/healthz', '/nats', '/publish/a', '/request/a', '/events', '/varz', '/metrics']) {
