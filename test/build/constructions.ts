@@ -95,7 +95,12 @@ const SPECIAL: readonly Expression[] = [
       /^\s*(what|who|whom|whose|whatever|whoever|whichever|those|that which|of|as (of|it|they|in|for)|for whom|by whom|where(?! to)|whence|nothing|nobody|somebody)\b/gi,
     instead: 'begin the comment with a noun or a verb',
   },
-  { rule: 6, kinds: ['comment', 'document'], expression: /;[^.!?;]*;/g, instead: 'one fact per sentence' },
+  {
+    rule: 6,
+    kinds: ['comment', 'document'],
+    expression: /;(?:(?!\n\s*\n)[^.!?;])*;/g,
+    instead: 'one fact per sentence',
+  },
 ]
 
 /** A place where prose breaks a rule. */

@@ -95,7 +95,9 @@ function readComment(text: string): string {
 function readMarkdown(text: string): string {
   const plain = blank(blank(text, /^(`{3,}|~{3,})[\s\S]*?^\1/gm), /<!--[\s\S]*?-->/g)
   // A block that is indented by four, after an empty line, is code; below a list it is a paragraph of the list.
-  return readInline(blank(plain, /(?<=\n\n)(?: {4}(?![-*\d]).*\n)+/g)).replace(/[#*_>|]/g, ' ')
+  return readInline(blank(plain, /(?<=\n\n)(?: {4}(?![-*\d]).*\n)+/g))
+    .replaceAll('|', '.')
+    .replace(/[#*_>]/g, ' ')
 }
 
 function readHtml(text: string): string {
