@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, it } from 'vitest'
+import { root } from './source-files.ts'
+
+/** Houses whose folders have a README. */
+const HOUSES = ['demo', 'test']
+/** Folders with more files have a README. */
+const FEW = 3
+const LONGEST = 30
+
+const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root })
+  .toString()
+  .trim()
+  .split('\n')
+  .filter((path) => existsSync(join(root, path)))
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+
+it('the check finds documents', () => {
+  expect(documents).toContain('README.md')
+  expect(documents.length).toBeGreaterThan(10)
+})
+
+it.each(documents)('%s links to files that exist', (path) => {
+  const targets = [...read(path).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target)
+  expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([])
+})
+
+const folders = HOUSES.flatMap((house) =>
+  readdirSync(join(root, house), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'dist')
+    .map(({ name }) => `${house}/${name}`),
+)
+const large = folders.filter(
+  (folder) => readdirSync(join(root, folder)).filter((name) => /\.(ts|tsx|mjs)$/.test(name)).length > FEW,
+)
+
+it.each(large)(`%s has a README of at most ${LONGEST} lines`, (folder) => {
+  expect(documents).toContain(`${folder}/README.md`)
+  expect(read(`${folder}/README.md`).split('\n').length - 1).toBeLessThanOrEqual(LONGEST)
+})
+
+it.each(folders.filter((folder) => documents.includes(`${folder}/README.md`)))(
+  'the README of %s names only existing files',
+  (folder) => {
+    const names = [...read(`${folder}/README.md`).matchAll(/`([\w./-]+\.(?:ts|tsx|mjs|html|css|md))`/g)]
+    const missing = names
+      .map(([, name = '']) => name)
+      .filter((name) => ![folder, '.'].some((from) => existsSync(join(root, from, name))))
+    expect(missing).toEqual([])
+  },
+)
