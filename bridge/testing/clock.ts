@@ -12,12 +12,12 @@ export interface TestClock {
 /** What is faked: not what promises and the event loop need to go on. */
 const TIMERS = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] as const
 
-/** Loads the package at once: a bridge begins with its clock, and is made without waiting. */
+/** Loads the package synchronously, because `createTestBridge` is synchronous. Browsers cannot do that. */
 function loadFakeTimers(): typeof import('@sinonjs/fake-timers') {
   try {
     return process.getBuiltinModule('node:module').createRequire(import.meta.url)('@sinonjs/fake-timers')
   } catch (cause) {
-    return notInstalled("A bridge with clock: 'fake'", '@sinonjs/fake-timers')(cause)
+    return notInstalled("clock: 'fake' (on Node, Deno and Bun)", '@sinonjs/fake-timers')(cause)
   }
 }
 

@@ -20,7 +20,8 @@ import { createNetwork, type Network, type TestNetwork } from './network.ts'
 export interface TestBridgeOptions {
   /**
    * `fake`: time passes only by `clock.advance`, for the whole process until `close`, in the place of the runner's own fake
-   * timers (vi.useFakeTimers, jest.useFakeTimers). Default `real`.
+   * timers (vi.useFakeTimers, jest.useFakeTimers). It needs the package `@sinonjs/fake-timers`, and Node, Deno or Bun.
+   * Default `real`.
    */
   readonly clock?: 'real' | 'fake'
   /** The bridge's own `auth`, to test tokens and permissions. Default: whoever comes may do everything. */
