@@ -1,6 +1,7 @@
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readSources } from './source-files.ts'
+import { readSources, root } from './source-files.ts'
 
 /**
  * The folders of each house, from top to bottom: a folder imports only from the folders below it, types included.
@@ -65,4 +66,11 @@ describe.each(Object.entries(ORDER))('folders of %s', (house, table) => {
     )
     expect(upwards).toEqual([])
   })
+})
+
+it('test/unit mirrors the folders of the sources', async () => {
+  const tests = await readSources('test/unit')
+  const folders = [...new Set(tests.map(({ path }) => dirname(path).replace(/^test\/unit\/?/, '')))]
+  expect(folders.length).toBeGreaterThan(20)
+  expect(folders.filter((folder) => !existsSync(join(root, folder)))).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { readAirports, readFlights } from '../../../demo/data/recorded.ts'
-import { simplifyLine } from '../../../demo/data/simplify.ts'
-import { drawMap, MAP_HEIGHT, MAP_WIDTH, placeAirport } from '../../../demo/data/us-map.ts'
+import { readAirports, readFlights } from '../../../../demo/data/recorded.ts'
+import { simplifyLine } from '../../../../demo/data/simplify.ts'
+import { drawMap, MAP_HEIGHT, MAP_WIDTH, placeAirport } from '../../../../demo/data/us-map.ts'
 
 describe('simplifyLine', () => {
   it('removes points on the line, and keeps both ends', () => {

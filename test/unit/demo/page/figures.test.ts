@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Figures } from '../../../demo/page/figures.ts'
+import { Figures } from '../../../../demo/page/figures.ts'
 
 describe('the counters', () => {
   it('count events per second over whole seconds', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type RecordedFlight, readAirports, readFlights } from '../../../demo/data/recorded.ts'
-import { shareOf } from '../../../demo/publishers/share.ts'
-import { createTimetable, nextDeparture } from '../../../demo/publishers/timetable.ts'
+import { type RecordedFlight, readAirports, readFlights } from '../../../../demo/data/recorded.ts'
+import { shareOf } from '../../../../demo/publishers/share.ts'
+import { createTimetable, nextDeparture } from '../../../../demo/publishers/timetable.ts'
 
 function flightAt(departedAt: string): RecordedFlight {
   return { departedAt, origin: 'LAX', destination: 'BNA', delay: 0, distance: 1797 }
