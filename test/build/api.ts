@@ -3,7 +3,7 @@
  * A change of the public API is thereby visible in review. api.test.ts compares.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { findDeclaration, listExports, type Name } from './declarations.ts'
@@ -14,6 +14,7 @@ export const API_REPORT: string = join(root, 'test/build/api.md')
 
 /** Creates the report from the sources. */
 export function reportApi(): string {
+  mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache/api-'))
   try {
     const tsc = join(root, 'node_modules/typescript/bin/tsc')

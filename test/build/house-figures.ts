@@ -4,7 +4,7 @@
  *     --list   also the files and functions behind the figures
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { parseSync } from 'oxc-parser'
@@ -54,6 +54,7 @@ interface PublicFigures {
 const sources = await readSources(...HOUSES)
 const files = sources.map(({ path }) => measureFile(path))
 const importers = countImporters(sources)
+mkdirSync(join(root, '.cache'), { recursive: true })
 const folder = mkdtempSync(join(root, '.cache/figures-'))
 try {
   emitDeclarations(folder)
