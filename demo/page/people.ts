@@ -68,7 +68,7 @@ export class People {
   }
 
   #showTyping(): void {
-    const names = [...this.#typists.keys()].map((id) => nameOf(this.#presence?.members.get(id)) || 'Somebody')
+    const names = [...this.#typists.keys()].map((id) => nameOf(this.#presence?.members.get(id)) || 'A visitor')
     this.#typing.textContent = names.length > 0 ? `${names.join(', ')} typing …` : ''
   }
 }
