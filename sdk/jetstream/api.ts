@@ -175,6 +175,14 @@ export class JetStreamApi {
     return count((answer as { num_ack_pending?: unknown }).num_ack_pending)
   }
 
+  /** How many messages a consumer has not acknowledged, delivered or not; undefined if there is no such consumer. */
+  async backlog(stream: string, name: string): Promise<number | undefined> {
+    const answer = await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {}))
+    if (!answer) return undefined
+    const { num_pending, num_ack_pending } = answer as { num_pending?: unknown; num_ack_pending?: unknown }
+    return count(num_pending) + count(num_ack_pending)
+  }
+
   /** The configuration of a consumer; undefined if the stream has none of that name, or there is no such stream. */
   async consumer(stream: string, name: string): Promise<ConsumerConfig | undefined> {
     return (await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {})))?.config

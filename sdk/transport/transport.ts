@@ -69,6 +69,8 @@ export interface Transport {
   readonly edge: boolean | undefined
   /** The current status. */
   readonly status: ConnectionStatus
+  /** The largest message that the server takes, headers included, in bytes. Undefined if it is unknown. */
+  readonly maxPayload?: number | undefined
   /** Calls `listener` on every change of status, not for the current one. Returns a function that ends it. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void
   /**

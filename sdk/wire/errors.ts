@@ -30,6 +30,8 @@
  * | `wrong-last-sequence` | somebody published in between: `expectLastSeq` or `expectLastSubjectSeq` didn't hold |
  * | `unsupported` | this server, runtime or transport can't do that |
  * | `request-refused` | an HTTP request was refused for another reason |
+ * | `broker-unavailable` | a relay cannot reach Kafka, RabbitMQ or ActiveMQ; it tries again |
+ * | `broker-refused` | Kafka, RabbitMQ or ActiveMQ refused a message, or is not configured as a relay needs it |
  */
 export type SpanwireErrorCode =
   | 'invalid-argument'
@@ -59,6 +61,8 @@ export type SpanwireErrorCode =
   | 'wrong-last-sequence'
   | 'unsupported'
   | 'request-refused'
+  | 'broker-unavailable'
+  | 'broker-refused'
 
 /**
  * The one error class of Spanwire. Switch on `code`; `message` says what happened and what to do;

@@ -1,0 +1,158 @@
+import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { randomToken } from '../../sdk/kit/ids.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { type BatchItem, type BatchResult, publishBatch } from './atomic-batch.ts'
+import { checkpointSubject, encodeCheckpoint, readCheckpoint, type StoredCheckpoint } from './checkpoint.ts'
+import { pauseBefore, whenOpen } from './pause.ts'
+import {
+  Fenced,
+  type LaneStore,
+  Moved,
+  type Stored,
+  type StoreItem,
+  type StoreOptions,
+  type StorePart,
+  Unprepared,
+} from './store.ts'
+import { findStored } from './stored-ids.ts'
+
+/** Which lane of which relay, and where it is stored. */
+export interface BatchTarget {
+  readonly stream: string
+  readonly relay: string
+  readonly lane: string
+  /** The process. */
+  readonly owner: string
+  /** As of `ForeignSource.epoch`. */
+  readonly epoch: string
+  /** Whether one relay at a time has the lane: then a checkpoint guards each batch. */
+  readonly exclusive: boolean
+}
+
+/**
+ * Stores each part as one atomic batch. The last message of a batch is the lane's checkpoint, which the stream takes only if
+ * the last checkpoint is the one that this store knows. So a batch is stored once, however often it is sent, and a relay that
+ * was thought dead stores nothing.
+ */
+export class BatchStore implements LaneStore {
+  readonly #transport: Transport
+  readonly #api: JetStreamApi
+  readonly #target: BatchTarget
+  readonly #subject: string
+  readonly #options: StoreOptions
+  /** The sequence of the lane's last checkpoint; 0 if there is none. */
+  #last = 0
+  /** Whether the last checkpoint is of this store. */
+  #isOwner = false
+
+  constructor(transport: Transport, api: JetStreamApi, target: BatchTarget, options: StoreOptions) {
+    this.#transport = transport
+    this.#api = api
+    this.#target = target
+    this.#subject = checkpointSubject(target.relay, target.lane)
+    this.#options = options
+  }
+
+  async open(): Promise<number | undefined> {
+    if (!this.#target.exclusive) return undefined
+    const checkpoint = await this.#checkpoint()
+    this.#last = checkpoint?.seq ?? 0
+    this.#isOwner = false
+    // Positions of a topic that was deleted and made again mean other messages.
+    return checkpoint?.epoch === this.#target.epoch ? checkpoint.position : undefined
+  }
+
+  async store({ items, position }: StorePart): Promise<Stored> {
+    const batch = randomToken(20)
+    const { owner, epoch, exclusive } = this.#target
+    let left: readonly StoreItem[] = items
+    for (let attempt = 0; ; attempt++) {
+      const before = left.length
+      await whenOpen(this.#transport, this.#options.signal)
+      if (left.length === 0 && !exclusive) return { duplicates: items.length }
+      const guarded: BatchItem = {
+        subject: this.#subject,
+        headers: [['Nats-Expected-Last-Subject-Sequence', String(this.#last)]],
+        payload: encodeCheckpoint({ owner, batch, epoch, position }),
+      }
+      const result = await publishBatch(this.#transport, exclusive ? [...left, guarded] : left)
+      if (result.kind === 'stored') {
+        this.#stored(result.seq)
+        return { duplicates: items.length - left.length }
+      }
+      if (result.kind === 'disabled') throw new Unprepared('The stream does not allow atomic batches any more.')
+      try {
+        if (exclusive && (result.kind === 'conflict' || result.kind === 'unknown')) {
+          const verdict = await this.#lookFor(batch, result.kind)
+          if (verdict === 'stored') return { duplicates: items.length - left.length }
+        } else if (result.kind === 'duplicate' || result.kind === 'unknown') {
+          const stored = await findStored(this.#transport, left)
+          left = left.filter((item) => !stored.has(item))
+          // Twice the same id in one batch: the stream names neither.
+          if (result.kind === 'duplicate' && stored.size === 0) left = withoutRepetitions(left)
+        }
+        if (left.length < before) continue
+      } catch (error) {
+        if (!isSpanwireError(error)) throw error
+        this.#options.waiting(error)
+      }
+      this.#options.waiting(errorOf(result))
+      await pauseBefore(attempt, this.#options.signal)
+    }
+  }
+
+  #stored(seq: number): void {
+    this.#last = seq
+    this.#isOwner = true
+    this.#options.waiting(undefined)
+  }
+
+  /** What became of a batch that was not acknowledged. */
+  async #lookFor(batch: string, kind: 'conflict' | 'unknown'): Promise<'stored' | 'again'> {
+    const checkpoint = await this.#checkpoint()
+    if (checkpoint?.batch === batch) {
+      this.#stored(checkpoint.seq)
+      return 'stored'
+    }
+    const seq = checkpoint?.seq ?? 0
+    if (seq === this.#last) return 'again'
+    if (checkpoint && checkpoint.owner !== this.#target.owner) {
+      if (this.#isOwner) throw new Fenced(this.#target.lane)
+      throw new Moved()
+    }
+    // The checkpoint was removed by a limit of the stream, or by a purge.
+    if (kind === 'conflict') this.#last = seq
+    return 'again'
+  }
+
+  /** Tries again as long as another answer is possible. */
+  async #checkpoint(): Promise<StoredCheckpoint | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await whenOpen(this.#transport, this.#options.signal)
+        return await readCheckpoint(this.#api, this.#target.stream, this.#subject)
+      } catch (error) {
+        const isFinal = isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')
+        if (isFinal || !isSpanwireError(error) || this.#options.signal.aborted) throw error
+        this.#options.waiting(error)
+      }
+      await pauseBefore(attempt, this.#options.signal)
+    }
+  }
+}
+
+function withoutRepetitions(items: readonly StoreItem[]): StoreItem[] {
+  const seen = new Set<string>()
+  return items.filter(({ id }) => {
+    if (id === undefined) return true
+    const isNew = !seen.has(id)
+    seen.add(id)
+    return isNew
+  })
+}
+
+function errorOf(result: BatchResult): SpanwireError {
+  if (result.kind === 'refused' || result.kind === 'unknown') return result.error
+  return new SpanwireError('wrong-last-sequence', 'The checkpoint of the lane moved. Reading it again.')
+}

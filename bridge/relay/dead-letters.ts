@@ -1,0 +1,135 @@
+/** Puts messages aside that cannot be relayed: their payload as it is, and the reason. */
+import { publishAcked } from '../../sdk/bus/publish-acked.ts'
+import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { randomToken } from '../../sdk/kit/ids.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { ID_HEADER } from '../../sdk/wire/header-names.ts'
+import type { HeaderFields } from '../../sdk/wire/headers.ts'
+import { FOREIGN_ID_HEADER } from './copied-headers.ts'
+import type { RelayDeadLetter } from './declare.ts'
+import type { ForeignSink } from './foreign.ts'
+import { percent } from './key-codings.ts'
+import { pauseBefore } from './pause.ts'
+
+/** A message that cannot be relayed. */
+export interface DeadMessage {
+  /** The same for each repetition. Undefined if the message has none. */
+  readonly id: string | undefined
+  /** The place that it came from. */
+  readonly place: string
+  /** The lane or subject. */
+  readonly lane: string
+  readonly position: number | undefined
+  readonly key: Uint8Array | undefined
+  /** All headers that it came with. */
+  readonly headers: HeaderFields
+  readonly payload: Uint8Array | null
+  readonly time: number
+  readonly error: SpanwireError
+}
+
+/** Of an error's text, in characters. */
+const LONGEST_TEXT = 300
+/** Of the headers that a message came with, in characters. */
+const LONGEST_HEADERS = 8_192
+const TIMEOUT = 20_000
+
+/** The dead letter of one relay. */
+export class DeadLetters {
+  readonly #transport: Transport
+  readonly #relay: string
+  readonly #target: RelayDeadLetter
+  #sink: ForeignSink | undefined
+
+  constructor(transport: Transport, relay: string, target: RelayDeadLetter) {
+    this.#transport = transport
+    this.#relay = relay
+    this.#target = target
+  }
+
+  /** @throws SpanwireError `stream-not-found` if no stream keeps the subject */
+  async check(api: JetStreamApi): Promise<void> {
+    if (typeof this.#target !== 'string' || (await api.findStream(this.#target))) return
+    throw new SpanwireError(
+      'stream-not-found',
+      `deadLetter: no stream keeps ${this.#target}. Name the subject in a stream, or use a topic or queue.`,
+    )
+  }
+
+  /**
+   * Resolves when the message is stored elsewhere. Tries again while that place is away.
+   * @param waiting called with the reason before each further attempt
+   * @throws SpanwireError for a message that the dead letter does not take; `aborted`
+   */
+  async bury(dead: DeadMessage, signal: AbortSignal, waiting: (error: SpanwireError) => void): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        if (typeof this.#target === 'string') return await this.#publish(this.#target, dead, signal)
+        this.#sink ??= await this.#target.openSink()
+        const { key, time, payload } = dead
+        const headers = [...dead.headers.filter(([name]) => !/^spanwire-/i.test(name)), ...this.#reasons(dead)]
+        const id = dead.id ?? randomToken(20)
+        return await this.#sink.send({
+          id,
+          key,
+          headers: [[FOREIGN_ID_HEADER, id], ...headers],
+          time,
+          payload,
+          contentType: 'application/octet-stream',
+        })
+      } catch (cause) {
+        const error = isSpanwireError(cause) ? cause : new SpanwireError('broker-unavailable', String(cause), { cause })
+        if (isFinal(error)) throw error
+        await this.close()
+        waiting(error)
+      }
+      await pauseBefore(attempt, signal)
+    }
+  }
+
+  async close(): Promise<void> {
+    const sink = this.#sink
+    this.#sink = undefined
+    await sink?.close()
+  }
+
+  async #publish(subject: string, dead: DeadMessage, signal: AbortSignal): Promise<void> {
+    const { id, headers: given } = dead
+    const text = encodeURIComponent(JSON.stringify(given).toWellFormed())
+    const own = id === undefined ? undefined : `dead.${this.#relay}.${encodeURIComponent(id)}`
+    const headers: HeaderFields = [
+      ...(own === undefined ? [] : [[ID_HEADER, own] as const]),
+      ...this.#reasons(dead),
+      ...(text.length <= LONGEST_HEADERS ? [['Spanwire-Dead-Headers', text] as const] : []),
+      ...(dead.payload === null ? [['Spanwire-Dead-Tombstone', 'true'] as const] : []),
+    ]
+    const options = { timeout: TIMEOUT, signal, ...(own !== undefined && { id: own }) }
+    await publishAcked(this.#transport, subject, dead.payload ?? new Uint8Array(), headers, options)
+  }
+
+  #reasons({ place, lane, position, key, error }: DeadMessage): HeaderFields {
+    return [
+      ['Spanwire-Dead-Relay', this.#relay],
+      ['Spanwire-Dead-Place', place],
+      ['Spanwire-Dead-Lane', percent.encode(lane)],
+      ...(position === undefined ? [] : [['Spanwire-Dead-Position', String(position)] as const]),
+      ...(key === undefined ? [] : [['Spanwire-Dead-Key', percent.encode(key)] as const]),
+      ['Spanwire-Dead-Code', error.code],
+      ['Spanwire-Dead-Error', error.message.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+    ]
+  }
+}
+
+/** Whether another attempt would end the same way. */
+function isFinal({ code }: SpanwireError): boolean {
+  return [
+    'payload-too-large',
+    'broker-refused',
+    'invalid-header',
+    'permission-denied',
+    'aborted',
+    'stream-not-found',
+    'connection-closed',
+  ].includes(code)
+}

@@ -1,0 +1,54 @@
+import { publishAcked } from '../../sdk/bus/publish-acked.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
+import { pauseBefore, whenOpen } from './pause.ts'
+import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
+
+/** One attempt to store a message, in ms. */
+const TIMEOUT = 20_000
+
+/**
+ * Stores messages one by one, each with its id: those of one subject one after the other, other subjects at the same time.
+ * The stream drops what it has already, for as long as it remembers ids. For servers and streams without atomic batches.
+ */
+export class IdStore implements LaneStore {
+  readonly #transport: Transport
+  readonly #options: StoreOptions
+
+  constructor(transport: Transport, options: StoreOptions) {
+    this.#transport = transport
+    this.#options = options
+  }
+
+  async open(): Promise<undefined> {
+    return undefined
+  }
+
+  async store({ items }: StorePart): Promise<Stored> {
+    let duplicates = 0
+    const bySubject = Map.groupBy(items, ({ subject }) => subject)
+    const stores = [...bySubject.values()].map(async (chain) => {
+      for (const item of chain) if (await this.#put(item)) duplicates++
+    })
+    await Promise.all(stores)
+    return { duplicates }
+  }
+
+  /** Returns whether the stream had it already. */
+  async #put({ subject, payload, headers, id }: StoreItem): Promise<boolean> {
+    const { signal, waiting } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      await whenOpen(this.#transport, signal)
+      try {
+        const options = { timeout: TIMEOUT, signal, ...(id !== undefined && { id }) }
+        const { duplicate } = await publishAcked(this.#transport, subject, payload, headers, options)
+        waiting(undefined)
+        return duplicate
+      } catch (error) {
+        if (!isSpanwireError(error) || signal.aborted || error.code === 'connection-closed') throw error
+        waiting(error as SpanwireError)
+      }
+      await pauseBefore(attempt, signal)
+    }
+  }
+}

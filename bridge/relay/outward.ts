@@ -1,0 +1,228 @@
+import { type Consumer, consume } from '../../sdk/consumer/index.ts'
+import { raw } from '../../sdk/contract/codec.ts'
+import type { ContractEvent } from '../../sdk/contract/contract.ts'
+import { ReceivedEvent } from '../../sdk/contract/received-event.ts'
+import type { StandardSchema } from '../../sdk/contract/standard-schema.ts'
+import { validate } from '../../sdk/contract/validate.ts'
+import { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { transportLink } from '../../sdk/transport/jetstream-link.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { encodeHeaders } from '../../sdk/wire/headers.ts'
+import { matchesFilter } from '../../sdk/wire/subject.ts'
+import { FOREIGN_ID_HEADER } from './copied-headers.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { OutwardDefinition } from './declare.ts'
+import type { ForeignSink, Outgoing } from './foreign.ts'
+import type { RelayParts } from './inward.ts'
+import { eventPlace } from './map-in.ts'
+import { mapEvent } from './map-out.ts'
+import { pauseBefore } from './pause.ts'
+
+/** How long a drain waits for what was sent, in ms. */
+const DRAIN = 10_000
+/** After how long another process takes over from one that died, in ms. */
+const ACK_WAIT = 5_000
+/** An event that cannot be relayed is tried again at these times, in ms. */
+const BACKOFF = [1_000, 5_000, 30_000]
+
+/** Relays events of a stream to a foreign broker: at least once, in order of the params that are declared. */
+export class OutwardRelay {
+  /** Resolves when events can flow. Rejects if they cannot. */
+  readonly ready: Promise<void>
+  readonly #parts: RelayParts<OutwardDefinition>
+  readonly #api: JetStreamApi
+  readonly #deadLetters: DeadLetters | undefined
+  readonly #stop = new AbortController()
+  /** The open sink, or the one that is being opened. */
+  #sink: Promise<ForeignSink> | undefined
+  #consumer: Consumer | undefined
+
+  constructor(parts: RelayParts<OutwardDefinition>) {
+    this.#parts = parts
+    const { name, transport, definition } = parts
+    this.#api = new JetStreamApi(transportLink(transport))
+    const { deadLetter } = definition
+    this.#deadLetters = deadLetter === undefined ? undefined : new DeadLetters(transport, name, deadLetter)
+    this.ready = this.#start().catch((error) => {
+      if (!this.#stop.signal.aborted) this.#refused(error)
+      throw error
+    })
+    this.ready.catch(() => {})
+  }
+
+  /** Sends what has begun, and gives the rest back. Idempotent. */
+  async drain(): Promise<void> {
+    const late = setTimeout(() => this.#stop.abort(), DRAIN)
+    await this.#consumer?.drain()
+    clearTimeout(late)
+    this.#stop.abort()
+    await this.ready.catch(() => {})
+    await this.#consumer?.drain()
+    const sink = await this.#sink?.catch(() => undefined)
+    await sink?.close()
+    await this.#deadLetters?.close()
+    this.#parts.counts.state = 'stopped'
+  }
+
+  /** Events of the stream that are not relayed. */
+  async lag(): Promise<number | undefined> {
+    return this.#api.backlog(this.#parts.definition.stream, this.#parts.name)
+  }
+
+  async #start(): Promise<void> {
+    const { definition, counts } = this.#parts
+    const { event, filter, ordered, concurrency, deadLetter } = definition
+    if (typeof deadLetter === 'string' && matchesFilter(event.template.filter(filter), deadLetter))
+      throw new SpanwireError('invalid-argument', `deadLetter is ${deadLetter}, which this relay reads. Name another.`)
+    await this.#deadLetters?.check(this.#api)
+    await this.#openFirst()
+    if (this.#stop.signal.aborted) throw new SpanwireError('aborted', 'The relay was drained before it was ready.')
+    await this.#consume(ordered.length > 0 ? { ordered, concurrency } : { ordered: true })
+    counts.wait(undefined)
+  }
+
+  async #consume(order: { readonly ordered: true | readonly string[]; readonly concurrency?: number }): Promise<void> {
+    const { definition, name, transport, counts, report } = this.#parts
+    const { event, filter, stream } = definition
+    // The relay decodes and validates itself, as it has its own dead letter.
+    const untouched = { schema: ANY, codec: raw, stream }
+    let isReady = false
+    this.#consumer = consume({ [event.name]: untouched }, transport, event.name, (given) => this.#relay(given), {
+      consumer: name,
+      params: filter as never,
+      ...(order as object),
+      ackWait: ACK_WAIT,
+      backoff: BACKOFF,
+      onError: (error, given) => this.#failed(error, given),
+      onEnd: (error) => {
+        if (isReady && !isSpanwireError(error, 'connection-closed')) this.#refused(error)
+      },
+    })
+    try {
+      await this.#consumer.ready
+      isReady = true
+      counts.guarantee = `at least once, repetitions with the same ${FOREIGN_ID_HEADER}; ${
+        order.ordered === true
+          ? 'in the order of the stream, one at a time'
+          : `in the order of ${order.ordered.join(', ')}`
+      }`
+    } catch (error) {
+      if (!isSpanwireError(error, 'unsupported') || order.ordered === true) throw error
+      counts.warn('nats-server before 2.11 keeps order only one event at a time.')
+      report(new SpanwireError('unsupported', `${name}: one event at a time, as nats-server is older than 2.11.`))
+      await this.#consume({ ordered: true })
+    }
+  }
+
+  /** Opens the sink before events are taken, so that a wrong declaration shows at the start. */
+  async #openFirst(): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        this.#sink = this.#parts.definition.to.openSink()
+        await this.#sink
+        return
+      } catch (error) {
+        this.#sink = undefined
+        if (!isSpanwireError(error, 'broker-unavailable')) throw error
+        this.#parts.counts.wait(error)
+        if (attempt === 0) this.#parts.report(error)
+      }
+      await pauseBefore(attempt, this.#stop.signal)
+    }
+  }
+
+  async #relay(given: ReceivedEvent): Promise<void> {
+    const { definition, counts } = this.#parts
+    try {
+      const outgoing = mapEvent(definition, await readEvent(definition.event, given))
+      if (outgoing) {
+        await this.#send(outgoing)
+        counts.relayed++
+      } else counts.loops++
+    } catch (error) {
+      if (this.#stop.signal.aborted || !this.#deadLetters) throw error
+      await this.#bury(this.#deadLetters, given, error)
+    }
+    counts.lastTime = given.time
+    counts.stoppedLanes.delete(given.subject)
+  }
+
+  async #bury(deadLetters: DeadLetters, event: ReceivedEvent, cause: unknown): Promise<void> {
+    const { definition, counts } = this.#parts
+    const { subject, seq, payload, time } = event
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const error = isSpanwireError(cause) ? cause : new SpanwireError('invalid-params', text, { cause })
+    const id = event.id || `${definition.stream}.${seq}`
+    const place = eventPlace(definition)
+    const headers = [...event.headers]
+    const dead = { id, place, lane: subject, position: seq, key: undefined, headers, payload, time, error }
+    await deadLetters.bury(dead, this.#stop.signal, (problem) => counts.wait(problem))
+    counts.dead++
+  }
+
+  /** Tries until the broker has confirmed or refused it. */
+  async #send(outgoing: Outgoing): Promise<void> {
+    const { counts, report } = this.#parts
+    for (let attempt = 0; ; attempt++) {
+      const opening = (this.#sink ??= this.#parts.definition.to.openSink())
+      try {
+        const sink = await opening
+        await sink.send(outgoing)
+        counts.wait(undefined)
+        return
+      } catch (cause) {
+        const error = isSpanwireError(cause) ? cause : new SpanwireError('broker-unavailable', String(cause), { cause })
+        if (error.code === 'broker-refused' || error.code === 'payload-too-large') throw error
+        if (counts.state === 'running') report(error)
+        counts.wait(error)
+        if (this.#sink === opening) {
+          this.#sink = undefined
+          void opening.then((sink) => sink.close()).catch(() => {})
+        }
+      }
+      await pauseBefore(attempt, this.#stop.signal)
+    }
+  }
+
+  #failed(error: unknown, event: ReceivedEvent): void {
+    if (this.#stop.signal.aborted) return
+    const { counts, report, name } = this.#parts
+    counts.stoppedLanes.add(event.subject)
+    const text = error instanceof Error ? error.message : String(error)
+    const code = isSpanwireError(error) ? error.code : 'invalid-params'
+    report(
+      new SpanwireError(code, `${name}: ${event.subject} (sequence ${event.seq}) waits: ${text}`, { cause: error }),
+    )
+  }
+
+  #refused(error: Error): void {
+    const { counts, report } = this.#parts
+    counts.wait(isSpanwireError(error) ? error : new SpanwireError('broker-refused', error.message))
+    counts.state = 'refused'
+    report(error)
+  }
+}
+
+const ANY: StandardSchema = { '~standard': { version: 1, vendor: 'spanwire', validate: (value) => ({ value }) } }
+
+/** @throws SpanwireError `invalid-data` */
+async function readEvent(event: ContractEvent, given: ReceivedEvent): Promise<ReceivedEvent> {
+  const { subject, payload, seq, time } = given
+  let decoded: unknown
+  try {
+    decoded = event.codec.decode(payload)
+  } catch (cause) {
+    throw new SpanwireError('invalid-data', `The data of ${subject} cannot be decoded: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  const data = await validate(event.schema, decoded, subject)
+  const message = {
+    subject,
+    payload,
+    time,
+    headerBlock: encodeHeaders([...given.headers]),
+    ...(seq !== undefined && { seq }),
+  }
+  return new ReceivedEvent(event, message, data)
+}
