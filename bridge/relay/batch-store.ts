@@ -39,6 +39,8 @@ export class BatchStore implements LaneStore {
   readonly #transport: Transport
   readonly #api: JetStreamApi
   readonly #target: BatchTarget
+  /** This store: a process has another one each time that it gets the lane. */
+  readonly #owner: string
   readonly #subject: string
   readonly #options: StoreOptions
   /** The sequence of the lane's last checkpoint; 0 if there is none. */
@@ -50,6 +52,7 @@ export class BatchStore implements LaneStore {
     this.#transport = transport
     this.#api = api
     this.#target = target
+    this.#owner = `${target.owner}.${randomToken(8)}`
     this.#subject = checkpointSubject(target.relay, target.lane)
     this.#options = options
   }
@@ -65,7 +68,7 @@ export class BatchStore implements LaneStore {
 
   async store({ items, position }: StorePart): Promise<Stored> {
     const batch = randomToken(20)
-    const { owner, epoch, exclusive } = this.#target
+    const { epoch, exclusive } = this.#target
     let left: readonly StoreItem[] = items
     for (let attempt = 0; ; attempt++) {
       const before = left.length
@@ -74,7 +77,7 @@ export class BatchStore implements LaneStore {
       const guarded: BatchItem = {
         subject: this.#subject,
         headers: [['Nats-Expected-Last-Subject-Sequence', String(this.#last)]],
-        payload: encodeCheckpoint({ owner, batch, epoch, position }),
+        payload: encodeCheckpoint({ owner: this.#owner, batch, epoch, position }),
       }
       const result = await publishBatch(this.#transport, exclusive ? [...left, guarded] : left)
       if (result.kind === 'stored') {
@@ -117,7 +120,7 @@ export class BatchStore implements LaneStore {
     }
     const seq = checkpoint?.seq ?? 0
     if (seq === this.#last) return 'again'
-    if (checkpoint && checkpoint.owner !== this.#target.owner) {
+    if (checkpoint && checkpoint.owner !== this.#owner) {
       if (this.#isOwner) throw new Fenced(this.#target.lane)
       throw new Moved()
     }

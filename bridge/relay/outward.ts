@@ -164,7 +164,8 @@ export class OutwardRelay {
   async #send(outgoing: Outgoing): Promise<void> {
     const { counts, report } = this.#parts
     for (let attempt = 0; ; attempt++) {
-      const opening = (this.#sink ??= this.#parts.definition.to.openSink())
+      this.#sink ??= this.#parts.definition.to.openSink()
+      const opening = this.#sink
       try {
         const sink = await opening
         await sink.send(outgoing)
@@ -175,7 +176,8 @@ export class OutwardRelay {
         if (error.code === 'broker-refused' || error.code === 'payload-too-large') throw error
         if (counts.state === 'running') report(error)
         counts.wait(error)
-        if (this.#sink === opening) {
+        // The sink itself is well.
+        if (error.code !== 'rate-limited' && this.#sink === opening) {
           this.#sink = undefined
           void opening.then((sink) => sink.close()).catch(() => {})
         }

@@ -1,0 +1,56 @@
+import { decode } from '../../../sdk/wire/bytes.ts'
+import { SpanwireError } from '../../../sdk/wire/errors.ts'
+import type { ForeignSink, Outgoing } from '../foreign.ts'
+import { type StompAddress, StompClient } from './stomp-client.ts'
+
+/** A sink receives no messages. */
+const MOST_BODY = 1024 * 1024
+
+/** @throws SpanwireError as of {@link ForeignTarget.openSink} */
+export async function openStompSink(
+  address: StompAddress,
+  destination: string,
+  as: 'text' | 'bytes' | undefined,
+): Promise<ForeignSink> {
+  const client = await StompClient.connect(address, MOST_BODY, { message() {}, ended() {} })
+  return new StompSink(client, destination, as)
+}
+
+/** Sends with receipts. */
+class StompSink implements ForeignSink {
+  readonly #client: StompClient
+  readonly #destination: string
+  readonly #as: 'text' | 'bytes' | undefined
+
+  constructor(client: StompClient, destination: string, as: 'text' | 'bytes' | undefined) {
+    this.#client = client
+    this.#destination = destination
+    this.#as = as
+  }
+
+  async send({ id, key, headers, time, payload, contentType }: Outgoing): Promise<void> {
+    if (payload === null)
+      throw new SpanwireError('broker-refused', 'STOMP has no tombstones. Remove "tombstone" from the relay.')
+    const as = this.#as ?? (contentType === 'application/octet-stream' ? 'bytes' : 'text')
+    const own = [
+      ['destination', this.#destination],
+      ['persistent', 'true'],
+      ['content-type', contentType],
+      ['amq-msg-type', as],
+      // JMS drops no repetitions by itself. Receivers can, by this or by Spanwire-Id.
+      ['correlation-id', id],
+      ['spanwire-time', String(time)],
+      ...(key === undefined ? [] : [['JMSXGroupID', decode(key)] as const]),
+    ] as const
+    const names = new Set<string>(own.map(([name]) => name))
+    const copied = headers.filter(([name]) => !names.has(name.toLowerCase()) && !RESERVED.test(name))
+    await this.#client.confirm('SEND', [...own, ...copied], payload)
+  }
+
+  async close(): Promise<void> {
+    await this.#client.disconnect()
+  }
+}
+
+/** Headers of the frame itself. */
+const RESERVED = /^(?:receipt|transaction|content-length|destination|ack|id|subscription|message-id)$/i
