@@ -25,18 +25,18 @@ export function headerOf({ headers }: StompFrame, name: string): string | undefi
 
 /** Writes a frame. CONNECT is the one command whose headers are not escaped. */
 export function encodeFrame(command: string, headers: StompFrame['headers'], body?: Uint8Array): Uint8Array {
-  const write = command === 'CONNECT' ? (text: string) => text.replaceAll(/[\r\n]/g, '') : escape
+  const write = command === 'CONNECT' ? (text: string) => text.replaceAll(/[\r\n]/g, '') : escapeHeader
   const lines = headers.map(([name, value]) => `${write(name)}:${write(value)}\n`)
   const length = body ? `content-length:${body.length}\n` : ''
   const head = encode(`${command}\n${lines.join('')}${length}\n`)
   return join(body ? [head, body, new Uint8Array([NUL])] : [head, new Uint8Array([NUL])])
 }
 
-function escape(text: string): string {
+function escapeHeader(text: string): string {
   return text.replaceAll(/[\\\r\n:]/g, (char) => ESCAPES[char] ?? char)
 }
 
-function unescape(text: string): string {
+function unescapeHeader(text: string): string {
   return text.replaceAll(/\\./gs, (pair) => {
     const char = UNESCAPES[pair]
     if (char === undefined) throw violation(`the escape ${JSON.stringify(pair)} is unknown`)
@@ -146,7 +146,7 @@ function readHeader(line: string, isRaw: boolean): readonly [string, string] {
   const colon = line.indexOf(':')
   if (colon < 0) throw violation(`${JSON.stringify(line.slice(0, 40))} is not a header`)
   const [name, value] = [line.slice(0, colon), line.slice(colon + 1)]
-  return isRaw ? [name, value] : [unescape(name), unescape(value)]
+  return isRaw ? [name, value] : [unescapeHeader(name), unescapeHeader(value)]
 }
 
 function violation(why: string): SpanwireError {

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { isSkipped } from '../support/runtimes.ts'
+import type { Numbered } from './chaos-contract.ts'
+import { judge, runRelayChaos } from './relay-chaos.ts'
+
+/** `RELAY_SECONDS` and `RELAY_SEED` for longer runs by hand, and to repeat one. */
+const seconds = Number(process.env.RELAY_SECONDS ?? 20)
+const messages = 20_000
+
+it('sees what is lost, repeated or out of order', () => {
+  const sent: Numbered[] = [0, 1, 2, 3].map((n) => ({ n, key: `k${n % 2}` }))
+  const [zero, one, two, three] = sent as [Numbered, Numbered, Numbered, Numbered]
+  expect(judge(sent, [one, zero, three, two])).toEqual({ lost: 0, repeated: 0, inversions: 0 })
+  expect(judge(sent, [zero, two, three])).toEqual({ lost: 1, repeated: 0, inversions: 0 })
+  expect(judge(sent, [zero, one, two, two, three])).toEqual({ lost: 0, repeated: 1, inversions: 0 })
+  expect(judge(sent, [two, one, zero, three])).toEqual({ lost: 0, repeated: 0, inversions: 1 })
+})
+
+describe.each([
+  { kind: 'kafka', control: false },
+  // Its queue gives out again what was acknowledged when it is killed: without ids that is stored twice.
+  { kind: 'rabbitmq', control: true },
+  { kind: 'activemq', control: false },
+] as const)('while the relay, NATS and $kind are killed', ({ kind, control }) => {
+  it.skipIf(isSkipped(kind))(
+    'nothing is lost or out of order, and nothing is stored twice',
+    async () => {
+      const seed = Number(process.env.RELAY_SEED ?? Math.floor(Math.random() * 2 ** 31))
+      console.log(`RELAY_SEED=${seed}`)
+      const report = await runRelayChaos({ kind, seed, seconds, messages, control })
+      console.log(kind, report)
+      const { relay = 0, nats = 0, broker = 0 } = report.kills
+      expect(Math.min(relay, nats, broker)).toBeGreaterThan(0)
+      expect(report.inwards).toEqual({ lost: 0, repeated: 0, inversions: 0 })
+      expect(report.outwards).toMatchObject({ lost: 0, inversions: 0, otherIds: 0 })
+      if (control) expect(report.controlRepeated).toBeGreaterThan(0)
+    },
+    300_000,
+  )
+})
