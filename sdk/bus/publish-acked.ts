@@ -1,4 +1,5 @@
 import type { StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import { NEVER_STORED } from '../jetstream/never-stored.ts'
 import { timedOut } from '../transport/answer.ts'
 import { aborted } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -123,9 +124,9 @@ async function ask(
 }
 
 /**
- * Asks whether an event with that id was stored, by an attempt that can't be: nats-server looks for duplicates before
- * it checks this expectation. (The order of the other two differs between versions and numbers of replicas, so that a
- * retry of what was stored may be told a wrong sequence.)
+ * Asks whether an event with that id was stored, by an attempt that cannot be. (The order of the other expectations and the
+ * search for duplicates differs between versions and numbers of replicas, so that a retry of an event that was stored may be
+ * refused with a wrong sequence.)
  */
 function wasStored(
   transport: Transport,
@@ -135,8 +136,7 @@ function wasStored(
   signal: AbortSignal | undefined,
 ): Promise<PublishAnswer> {
   const id = headers.filter(([name]) => name === ID_HEADER)
-  const impossible = ['Nats-Expected-Last-Msg-Id', 'spanwire: was it stored?'] as const
-  return ask(transport, subject, new Uint8Array(), [...id, impossible], deadline - performance.now(), signal)
+  return ask(transport, subject, new Uint8Array(), [...id, ...NEVER_STORED], deadline - performance.now(), signal)
 }
 
 function noStream(subject: string, cause: unknown): SpanwireError {

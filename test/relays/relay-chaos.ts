@@ -100,7 +100,15 @@ export async function runRelayChaos(options: RelayChaosOptions): Promise<RelayCh
     await acts[act]?.()
     kills[act] = (kills[act] ?? 0) + 1
   }
-  const deadline = { deadline: 120_000 }
+  const deadline = { deadline: Number(process.env.LAB_DEADLINE ?? 120_000) }
+  setTimeout(async () => {
+    for (const node of cluster.nodes) {
+      const j: any = await (await fetch(`${node.monitorUrl}/jsz?streams=true&raft=true&accounts=true`)).json()
+      for (const s of j.account_details[0].stream_detail) console.error(node.port, j.meta_cluster?.leader, s.name, JSON.stringify(s.cluster), s.state.messages, s.state.last_seq, s.raft_group)
+    }
+    const { connect: c2 } = await import('nats')
+    for (const node of cluster.nodes) { const c = await c2({ servers: node.url.replace('nats://', '') }); const sub = c.subscribe('xx.yy'); c.publish('$JS.API.STREAM.MSG.GET.IN', JSON.stringify({ last_by_subj: '$SPANWIRE.RELAY.in.in' }), { reply: 'xx.yy' }); setTimeout(() => sub.unsubscribe(), 1000); for await (const m of sub) console.error('via', node.port, m.string().slice(0, 200)); await c.close() }
+  }, 12000)
   const report = () => worker.output.split('\n').slice(-6).join('\n')
   await eventually(async () => (await countStored(cluster.url, 'IN', 'in.*')) >= messages, {
     ...deadline,

@@ -50,5 +50,6 @@ process.once('SIGTERM', async () => {
   console.log(`drained ${JSON.stringify(running.status)}`)
   await transport.close()
 })
+if (process.env.RELAY_VERBOSE) setInterval(() => console.log(JSON.stringify(running.status.map(({ name, state, problem, relayed, duplicates, redelivered, stoppedLanes, lag }) => ({ name, state, problem, relayed, duplicates, redelivered, stoppedLanes, lag })))), 2000).unref()
 await running.ready
 console.log(`ready ${running.process}`)

@@ -20,6 +20,7 @@ export function startWorker(options: WorkerOptions): RelayWorker {
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk) => {
       output = (output + chunk).slice(-20_000)
+      if (process.env.RELAY_VERBOSE) process.stderr.write(chunk)
     })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const atExit = () => child.kill('SIGKILL')
