@@ -142,13 +142,20 @@ function rabbitClients(broker: ForeignBroker): TestBroker {
       }),
     receiveAll: (name) =>
       within(async (channel) => {
+        const { messageCount } = await channel.checkQueue(name)
         const received: PlainReceived[] = []
-        for (let message = await channel.get(name); message; message = await channel.get(name)) {
-          const { properties, fields, content } = message
-          const { messageId, headers = {} } = properties
-          received.push({ id: String(messageId), key: fields.routingKey, headers, value: content.toString() })
-          channel.ack(message)
-        }
+        if (messageCount === 0) return received
+        await new Promise<void>((resolve) =>
+          channel.consume(name, (message) => {
+            if (!message) return
+            const { messageId, headers = {} } = message.properties
+            const { fields, content } = message
+            received.push({ id: String(messageId), key: fields.routingKey, headers, value: content.toString() })
+            if (received.length < messageCount) return
+            channel.ack(message, true)
+            resolve()
+          }),
+        )
         return received
       }),
     [Symbol.asyncDispose]: () => broker.stop(),

@@ -73,13 +73,20 @@ export async function runRelayChaos(options: RelayChaosOptions): Promise<RelayCh
   ])
   // Both directions take about as long as the kills.
   const delay = 1
-  const start = () => startWorker({ nats: url, kind, broker: foreign.broker.url, delay, relays: names, store })
+  const settleDelay = control ? 300 : 0
+  const start = () =>
+    startWorker({ nats: url, kind, broker: foreign.broker.url, delay, settleDelay, relays: names, store })
   let worker = start()
   rest.defer(() => worker.kill())
   await whenReady(worker)
   const kills: Record<string, number> = { relay: 0, nats: 0, broker: 0 }
   const acts: Record<string, () => Promise<void>> = {
     async relay() {
+      // Once between storing and acknowledging: the moment in which the control has to fail.
+      const settled = () => worker.output.split('settling control').length
+      const before = settled()
+      if (control && kills.relay === 0)
+        await eventually(() => settled() > before, { deadline: 60_000, what: 'the control to acknowledge' })
       await worker.kill()
       worker = start()
     },
@@ -100,15 +107,7 @@ export async function runRelayChaos(options: RelayChaosOptions): Promise<RelayCh
     await acts[act]?.()
     kills[act] = (kills[act] ?? 0) + 1
   }
-  const deadline = { deadline: Number(process.env.LAB_DEADLINE ?? 120_000) }
-  setTimeout(async () => {
-    for (const node of cluster.nodes) {
-      const j: any = await (await fetch(`${node.monitorUrl}/jsz?streams=true&raft=true&accounts=true`)).json()
-      for (const s of j.account_details[0].stream_detail) console.error(node.port, j.meta_cluster?.leader, s.name, JSON.stringify(s.cluster), s.state.messages, s.state.last_seq, s.raft_group)
-    }
-    const { connect: c2 } = await import('nats')
-    for (const node of cluster.nodes) { const c = await c2({ servers: node.url.replace('nats://', '') }); const sub = c.subscribe('xx.yy'); c.publish('$JS.API.STREAM.MSG.GET.IN', JSON.stringify({ last_by_subj: '$SPANWIRE.RELAY.in.in' }), { reply: 'xx.yy' }); setTimeout(() => sub.unsubscribe(), 1000); for await (const m of sub) console.error('via', node.port, m.string().slice(0, 200)); await c.close() }
-  }, 12000)
+  const deadline = { deadline: 120_000 }
   const report = () => worker.output.split('\n').slice(-6).join('\n')
   await eventually(async () => (await countStored(cluster.url, 'IN', 'in.*')) >= messages, {
     ...deadline,

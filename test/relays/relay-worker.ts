@@ -3,7 +3,7 @@
  * its problems.
  */
 import process from 'node:process'
-import { into, outOf, percent, type RelayDefinition, relay } from '../../bridge/relay/index.ts'
+import { type ForeignOrigin, into, outOf, percent, type RelayDefinition, relay } from '../../bridge/relay/index.ts'
 import type { BrokerKind } from '../../demo/setup/brokers/foreign-broker.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { placeOf } from './brokers.ts'
@@ -17,6 +17,8 @@ export interface WorkerOptions {
   /** In ms a message. */
   readonly delay: number
   readonly relays: ReadonlyArray<'in' | 'out' | 'control'>
+  /** How long an acknowledgement is on its way to the foreign broker, in ms: as in a slow network. */
+  readonly settleDelay?: number
   /** As of `IntoOptions.store`. */
   readonly store?: 'batches' | 'ids'
 }
@@ -24,18 +26,37 @@ export interface WorkerOptions {
 const options = JSON.parse(process.argv[2] ?? '{}') as WorkerOptions
 const events = chaosContract(options.delay)
 const place = (name: string) => placeOf(options.kind, options.broker, name)
+/** A queue whose acknowledgements arrive late. Prints when one is on its way. */
+const slow = (name: string): ForeignOrigin => {
+  const origin = place(name)
+  const { settleDelay = 0 } = options
+  if (settleDelay === 0) return origin
+  return {
+    ...origin,
+    async openSource(given) {
+      const source = await origin.openSource(given)
+      const settle = source.settle.bind(source)
+      source.settle = async (done) => {
+        console.log(`settling ${name}`)
+        await new Promise((resolve) => setTimeout(resolve, settleDelay))
+        await settle(done)
+      }
+      return source
+    },
+  }
+}
 const store = options.store ?? 'batches'
 const all: Record<string, RelayDefinition> = {
   in: into(events, 'in.{key}', {
-    from: place('in'),
+    from: slow('in'),
     params: ({ data }) => ({ key: percent.encode((data as Numbered).key) }),
-    window: 300,
+    window: 600,
     store,
   }),
   control: into(events, 'control.{key}', {
-    from: place('control'),
+    from: slow('control'),
     params: ({ data }) => ({ key: percent.encode((data as Numbered).key) }),
-    window: 300,
+    window: 600,
     store,
     // As if the publisher gave none.
     id: () => undefined,
@@ -50,6 +71,5 @@ process.once('SIGTERM', async () => {
   console.log(`drained ${JSON.stringify(running.status)}`)
   await transport.close()
 })
-if (process.env.RELAY_VERBOSE) setInterval(() => console.log(JSON.stringify(running.status.map(({ name, state, problem, relayed, duplicates, redelivered, stoppedLanes, lag }) => ({ name, state, problem, relayed, duplicates, redelivered, stoppedLanes, lag })))), 2000).unref()
 await running.ready
 console.log(`ready ${running.process}`)
