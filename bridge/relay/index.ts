@@ -27,4 +27,6 @@ export type {
 } from './foreign.ts'
 export type { ForeignHeaders, ForeignMessage } from './foreign-message.ts'
 export { base64url, hex, type KeyCoding, percent, plain } from './key-codings.ts'
+export { writeRelayMetrics } from './metrics.ts'
 export { type RelayOptions, type Relays, type RunningRelays, relay } from './relay.ts'
+export { type RelayFile, type RelayProcess, type RunRelayOptions, runRelay } from './run.ts'

@@ -33,6 +33,10 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
   },
   bridge: {
     'bridge/hosts': 'Node, Bun and Deno',
+    'bridge/relay/kafka': 'relays from and to Kafka',
+    'bridge/relay/rabbitmq': 'relays from and to RabbitMQ',
+    'bridge/relay/activemq': 'relays from and to ActiveMQ, and others that speak STOMP',
+    'bridge/relay': 'relays: the port to a foreign broker, the declaration and the engine',
     'bridge/testing': 'a bridge in memory, for tests of applications',
     bridge: 'the bridge: a hub and the HTTP application before it',
     'bridge/http': 'Hono routes',

@@ -166,7 +166,7 @@ function stompClients(broker: ForeignBroker): TestBroker {
   const connect = (message: (frame: StompFrame) => void) =>
     StompClient.connect(
       { host: '127.0.0.1', port: broker.stompPort ?? 0, tls: false, user: '', password: '', vhost: 'localhost' },
-      1024 * 1024,
+      8 * 1024 * 1024,
       { message, ended() {} },
     )
   return {
