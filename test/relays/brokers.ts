@@ -90,7 +90,11 @@ function kafkaClients(broker: ForeignBroker): TestBroker {
       await producer.close(true)
     },
     async receiveAll(name) {
-      const consumer = new Consumer({ ...common, groupId: `test-${crypto.randomUUID()}`, maxWaitTime: 200 })
+      const consumer = new Consumer({
+        ...common,
+        groupId: `test-${crypto.randomUUID()}`,
+        maxWaitTime: 200,
+      })
       const ends = (await consumer.listOffsets({ topics: [name] })).get(name) ?? []
       const total = ends.reduce((sum, end) => sum + Number(end), 0)
       const received: PlainReceived[] = []

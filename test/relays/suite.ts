@@ -153,7 +153,9 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         numbered(1, 'k'),
       ])
       const running = await bench.run({ orders: into(events, 'orders.{key}', { from: at, params }) })
-      await eventually(() => statusOf(running, 'orders').stoppedLanes.length === 1 && statusOf(running, 'orders').relayed === 1)
+      await eventually(
+        () => statusOf(running, 'orders').stoppedLanes.length === 1 && statusOf(running, 'orders').relayed === 1,
+      )
       expect(running.problems.join()).toMatch(/stops at a message: .*Declare a deadLetter/)
       expect(statusOf(running, 'orders')).toMatchObject({ relayed: 1, dead: 0 })
       await running.drain()
