@@ -2,6 +2,7 @@ import { json } from '../contract/codec.ts'
 import { type ContractEvent, type Events, readEvent } from '../contract/contract.ts'
 import type { StandardSchema } from '../contract/standard-schema.ts'
 import { toSocketUrl } from '../transport/websocket/socket-url.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { type JsonSchema, toJsonSchema } from './json-schema.ts'
 
@@ -17,6 +18,27 @@ export interface AsyncApiOptions {
    * schema's own word (Standard JSON Schema: zod from 4.2, arktype).
    */
   readonly toJsonSchema?: (schema: StandardSchema) => JsonSchema | undefined
+  /** Relays to describe, by their names: each with its broker, its channel and bindings, and its operation. */
+  readonly relays?: Readonly<Record<string, DescribedRelay>>
+}
+
+/** A relay, as far as a document names it: what `into` and `outOf` of `spanwire/relay` return. */
+export interface DescribedRelay {
+  readonly direction: 'in' | 'out'
+  readonly event: { readonly name: string }
+  readonly from?: { readonly described: ForeignPlace }
+  readonly to?: { readonly described: ForeignPlace }
+}
+
+/** A topic, queue or exchange of a foreign broker. */
+export interface ForeignPlace {
+  /** `kafka`, `amqp`, `amqps` or `stomp`. */
+  readonly protocol: string
+  /** `host:port`. */
+  readonly host: string
+  readonly address: string
+  /** The bindings of the channel, by AsyncAPI's binding of the protocol. */
+  readonly channel?: Readonly<Record<string, unknown>>
 }
 
 /** An AsyncAPI document: plain data, to be written as JSON or YAML. */
@@ -45,9 +67,11 @@ export function toAsyncApi(events: Events, options: AsyncApiOptions): AsyncApiDo
   const channels: Record<string, object> = {}
   const operations: Record<string, object> = {}
   const messages: Record<string, object> = {}
+  const ids = new Map<string, string>()
   for (const [name, entry] of Object.entries(events)) {
     const event = readEvent(name, entry)
     const id = idFor(name, channels)
+    ids.set(name, id)
     const answers = event.reply && { id: `${id}.reply`, schema: event.reply }
     channels[id] = channel(event, id)
     messages[id] = message(event, event.schema, name, options)
@@ -70,11 +94,15 @@ export function toAsyncApi(events: Events, options: AsyncApiOptions): AsyncApiDo
       }
   }
   const server = url === undefined ? undefined : describeServer(url)
+  const brokers: Record<string, object> = {}
+  for (const [name, relay] of Object.entries(options.relays ?? {}))
+    describeRelay(name, relay, { channels, operations, brokers, idOf: (event) => ids.get(event) })
+  const servers = { ...(server && { [server.name]: server.described }), ...brokers }
   return {
     asyncapi: '3.0.0',
     info: { title, version, ...(description !== undefined && { description }) },
     defaultContentType: json.contentType,
-    ...(server && { servers: { [server.name]: server.described } }),
+    ...(Object.keys(servers).length > 0 && { servers }),
     channels,
     operations,
     components: {
@@ -83,6 +111,37 @@ export function toAsyncApi(events: Events, options: AsyncApiOptions): AsyncApiDo
         securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
       }),
     },
+  }
+}
+
+interface RelayParts {
+  readonly channels: Record<string, object>
+  readonly operations: Record<string, object>
+  readonly brokers: Record<string, object>
+  readonly idOf: (event: string) => string | undefined
+}
+
+/** The foreign channel of a relay, with the message of its event. @throws SpanwireError `unknown-event` */
+function describeRelay(name: string, relay: DescribedRelay, { channels, operations, brokers, idOf }: RelayParts): void {
+  const place = (relay.direction === 'in' ? relay.from : relay.to)?.described
+  const event = idOf(relay.event.name)
+  if (event === undefined || !place)
+    throw new SpanwireError('unknown-event', `The relay ${name} names ${relay.event.name}, which the contract lacks.`)
+  const { protocol, host, address, channel: bindings } = place
+  const broker = idFor(`${protocol}.${host}`, brokers, { protocol, host })
+  brokers[broker] = { host, protocol }
+  const id = idFor(`relay.${name}`, channels)
+  channels[id] = {
+    address,
+    servers: [ref('servers', broker)],
+    messages: { event: ref('components/messages', event) },
+    ...(bindings && { bindings }),
+  }
+  operations[id] = {
+    action: relay.direction === 'in' ? 'receive' : 'send',
+    channel: ref('channels', id),
+    messages: [ref('channels', id, 'messages/event')],
+    [relay.direction === 'in' ? 'x-relayed-to' : 'x-relayed-from']: ref('channels', event),
   }
 }
 
@@ -136,15 +195,21 @@ function describeServer(given: string | URL): { readonly name: string; readonly 
   return { name: 'bridge', described }
 }
 
-/** Names may hold letters, digits, dots, `-` and `_`; no two events share one. */
-function idFor(name: string, taken: Readonly<Record<string, object>>): string {
+/** Names may hold letters, digits, dots, `-` and `_`; no two things share one, unless they are `same`. */
+function idFor(name: string, taken: Readonly<Record<string, object>>, same?: object): string {
   const plain = name
     .replace(/[{}]/g, '')
     .replace(/[^\w.-]+/g, '_')
     .replace(/\.+$/, '')
+  const isTaken = (id: string) =>
+    Object.hasOwn(taken, id) && !(same && JSON.stringify(sorted(taken[id])) === JSON.stringify(sorted(same)))
   let id = plain
-  for (let n = 2; Object.hasOwn(taken, id) || Object.hasOwn(taken, `${id}.reply`); n++) id = `${plain}_${n}`
+  for (let n = 2; isTaken(id) || Object.hasOwn(taken, `${id}.reply`); n++) id = `${plain}_${n}`
   return id
+}
+
+function sorted(given: object | undefined): ReadonlyArray<readonly [string, unknown]> {
+  return Object.entries(given ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function ref(...path: readonly string[]): { readonly $ref: string } {

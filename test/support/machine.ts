@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import process from 'node:process'
 import { promisify } from 'node:util'
+import { findBrokers } from '../../demo/setup/brokers/find-brokers.ts'
 import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { chromiumHint, findChromium, installChromium } from './chromium.ts'
 import { findFirefox, firefoxHint, installFirefox } from './firefox.ts'
@@ -63,6 +64,7 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   }
   const nginx = await findNginx()
   need('nginx', nginx && `${nginx.version} (${nginx.path})`, nginxHint)
+  for (const { kind, version, hint } of await findBrokers()) need(kind, version, hint)
   report('')
   return { natsServer, distribution: older, missing }
 }

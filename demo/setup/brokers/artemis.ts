@@ -2,15 +2,19 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
 import { type ForeignBroker, startForeignBroker } from './foreign-broker.ts'
-import { fetchJars, findJava } from './java.ts'
+import { fetchJars, findJava, type Jars } from './java.ts'
 
-const VERSION = '2.40.0'
+/** ActiveMQ Artemis with STOMP. */
+export const ARTEMIS_JARS: Jars = {
+  name: 'artemis',
+  version: '2.40.0',
+  artifacts: ['org.apache.activemq:artemis-cli', 'org.apache.activemq:artemis-stomp-protocol'],
+}
 
 /** Starts ActiveMQ Artemis with STOMP. Undefined where Java or Maven Central is unavailable. */
 export async function startArtemis(): Promise<ForeignBroker | undefined> {
   const java = await findJava()
-  const artifacts = ['artemis-cli', 'artemis-stomp-protocol'].map((id) => `org.apache.activemq:${id}:${VERSION}`)
-  const jars = java && (await fetchJars(`artemis-${VERSION}`, artifacts))
+  const jars = java && (await fetchJars(ARTEMIS_JARS))
   if (!java || !jars) return undefined
   return startForeignBroker(async (folder) => {
     const stompPort = await freePort()
@@ -30,7 +34,7 @@ export async function startArtemis(): Promise<ForeignBroker | undefined> {
     )
     return {
       kind: 'artemis',
-      version: VERSION,
+      version: ARTEMIS_JARS.version,
       url: `stomp://127.0.0.1:${stompPort}`,
       stompPort,
       command: java,

@@ -19,13 +19,20 @@ export function findJava(): Promise<string | undefined> {
   })
 }
 
+/** Jars of a broker. */
+export interface Jars {
+  readonly name: string
+  readonly version: string
+  /** `group:artifact`. */
+  readonly artifacts: readonly string[]
+}
+
 /**
  * Fetches jars from Maven Central, with all that they need at run time, into the cache folder. Maven is installed with
  * apt-get where it is missing. Returns the folder of the jars; undefined if they are unavailable.
- * @param artifacts `group:artifact:version`
  */
-export async function fetchJars(name: string, artifacts: readonly string[]): Promise<string | undefined> {
-  const folder = join(cacheFolder, 'brokers', name)
+export async function fetchJars({ name, version, artifacts }: Jars): Promise<string | undefined> {
+  const folder = join(cacheFolder, 'brokers', `${name}-${version}`)
   if (await isFolder(folder)) return folder
   const maven = await findOrInstall('maven', async () => {
     await run('mvn', ['--version'])
@@ -35,7 +42,7 @@ export async function fetchJars(name: string, artifacts: readonly string[]): Pro
   await mkdir(join(cacheFolder, 'brokers'), { recursive: true })
   const work = await mkdtemp(join(cacheFolder, 'brokers', 'fetch-'))
   try {
-    await writeFile(join(work, 'pom.xml'), toPom(artifacts))
+    await writeFile(join(work, 'pom.xml'), toPom(artifacts, version))
     const jars = join(work, 'jars')
     const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
     await run(maven, ['-q', '-B', copy, `-DoutputDirectory=${jars}`, '-DincludeScope=runtime'], { cwd: work })
@@ -51,9 +58,9 @@ export async function fetchJars(name: string, artifacts: readonly string[]): Pro
   }
 }
 
-function toPom(artifacts: readonly string[]): string {
+function toPom(artifacts: readonly string[], version: string): string {
   const dependencies = artifacts.map((artifact) => {
-    const [group, id, version] = artifact.split(':')
+    const [group, id] = artifact.split(':')
     return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`
   })
   return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>

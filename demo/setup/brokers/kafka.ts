@@ -4,16 +4,17 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from '../free-port.ts'
 import { type ForeignBroker, startForeignBroker } from './foreign-broker.ts'
-import { fetchJars, findJava } from './java.ts'
+import { fetchJars, findJava, type Jars } from './java.ts'
 
 const run = promisify(execFile)
 
-const VERSION = '4.3.1'
+/** Apache Kafka. */
+export const KAFKA_JARS: Jars = { name: 'kafka', version: '4.3.1', artifacts: ['org.apache.kafka:kafka_2.13'] }
 
 /** Starts one node of Apache Kafka in KRaft mode. Undefined where Java or Maven Central is unavailable. */
 export async function startKafka(): Promise<ForeignBroker | undefined> {
   const java = await findJava()
-  const jars = java && (await fetchJars(`kafka-${VERSION}`, [`org.apache.kafka:kafka_2.13:${VERSION}`]))
+  const jars = java && (await fetchJars(KAFKA_JARS))
   if (!java || !jars) return undefined
   return startForeignBroker(async (folder) => {
     const [port, controller] = [await freePort(), await freePort()]
@@ -25,7 +26,7 @@ export async function startKafka(): Promise<ForeignBroker | undefined> {
     await run(java, [...flags, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config])
     return {
       kind: 'kafka',
-      version: VERSION,
+      version: KAFKA_JARS.version,
       url: `127.0.0.1:${port}`,
       command: java,
       args: [...flags, 'kafka.Kafka', config],

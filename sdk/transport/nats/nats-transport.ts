@@ -91,13 +91,15 @@ export class NatsTransport implements Transport {
 
   async publish(subject: string, payload: Uint8Array, options: TransportPublishOptions = {}): Promise<void> {
     const { reply, headers, signal } = options
-    this.#check(subject, payload, headers)
+    const block = toBlock(headers)
+    const size = payload.length + (block?.length ?? 0)
+    this.#check(subject, size)
     if (reply !== undefined) checkSubject(reply)
-    const encoded = toNatsHeaders(headers)
+    const encoded = toNatsHeaders(block)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const sending: Sending = {
       subject,
-      size: payload.length + sizeOf(headers),
+      size,
       send: (connection) => connection.publish(subject, payload, { ...(reply && { reply }), ...encoded }),
       settle: (error) => (error ? reject(error) : resolve()),
     }
@@ -146,8 +148,10 @@ export class NatsTransport implements Transport {
     const { signal, headers } = options
     // The longest that a timer can wait, the client's included: beyond it, it fires at once.
     const timeout = Math.min(options.timeout, 2 ** 31 - 2_000)
-    this.#check(subject, payload, headers)
-    const encoded = toNatsHeaders(headers)
+    const block = toBlock(headers)
+    const size = payload.length + (block?.length ?? 0)
+    this.#check(subject, size)
+    const encoded = toNatsHeaders(block)
     const deadline = Date.now() + timeout
     const { promise, resolve, reject } = Promise.withResolvers<TransportMessage>()
     const fail = (error: SpanwireError) => {
@@ -156,7 +160,7 @@ export class NatsTransport implements Transport {
     }
     const sending: Sending = {
       subject,
-      size: payload.length + sizeOf(headers),
+      size,
       send: (connection) => {
         // The client's own timeout comes a little later than ours, which names the subject.
         const answer = connection.request(subject, payload, {
@@ -342,10 +346,10 @@ export class NatsTransport implements Transport {
     this.#cell.set(toState(this.#phase), error)
   }
 
-  #check(subject: string, payload: Uint8Array, headers: HeaderFields | undefined): void {
+  #check(subject: string, size: number): void {
     this.#assertNotClosed()
     checkSubject(subject)
-    checkSize(payload.length + sizeOf(headers), this.#connection?.info)
+    checkSize(size, this.#connection?.info)
   }
 
   #assertNotClosed(): void {
@@ -359,15 +363,13 @@ async function settled(connection: NatsConnectionLike): Promise<void> {
   await new Promise<void>((resolve) => setTimeout(resolve))
 }
 
-function sizeOf(headers: HeaderFields | undefined): number {
-  return headers && headers.length > 0 ? encodeHeaders(headers).length : 0
+function toBlock(headers: HeaderFields | undefined): Uint8Array | undefined {
+  return headers && headers.length > 0 ? encodeHeaders(headers) : undefined
 }
 
 /** All that the clients do with headers to be sent is to encode them. */
-function toNatsHeaders(headers: HeaderFields | undefined): { headers?: never } {
-  if (!headers || headers.length === 0) return {}
-  const block = encodeHeaders(headers)
-  return { headers: { encode: () => block } as never }
+function toNatsHeaders(block: Uint8Array | undefined): { headers?: never } {
+  return block ? { headers: { encode: () => block } as never } : {}
 }
 
 function toTransportMessage(message: NatsMessageLike): TransportMessage {

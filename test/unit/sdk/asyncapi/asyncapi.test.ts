@@ -4,6 +4,10 @@ import * as fc from 'fast-check'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { activemq } from '../../../../bridge/relay/activemq/index.ts'
+import { into, outOf } from '../../../../bridge/relay/index.ts'
+import { kafka } from '../../../../bridge/relay/kafka/index.ts'
+import { rabbitmq } from '../../../../bridge/relay/rabbitmq/index.ts'
 import { type AsyncApiOptions, toAsyncApi } from '../../../../sdk/asyncapi/index.ts'
 import { bytes, defineEvents, event } from '../../../../sdk/index.ts'
 
@@ -125,5 +129,35 @@ describe('a contract as an AsyncAPI document', () => {
         if (usable.length > 0) expect(dangling(document)).toEqual([])
       }),
     )
+  })
+
+  it('shows relays: the broker, the channel with its bindings, and the event that it becomes', () => {
+    const shop = kafka({ brokers: 'kafka:9092' })
+    const rabbit = rabbitmq({ url: 'amqp://guest:secret@rabbit:5672/shop' })
+    const params = () => ({ orderId: '1' })
+    const relays = {
+      orders: into(events, 'orders.{orderId}.created', { from: shop.topic('orders'), params }),
+      more: into(events, 'orders.{orderId}.created', { from: shop.topic('more'), params }),
+      out: outOf(events, 'orders.{orderId}.created', { to: rabbit.exchange('orders') }),
+      queue: outOf(events, 'orders.{orderId}.created', { to: activemq({ url: 'stomp://mq' }).queue('orders') }),
+    }
+    const document = check(events, { url: 'nats://nats:4222', relays })
+    expect(dangling(document)).toEqual([])
+    expect(Object.keys(document.servers).sort()).toEqual(['amqp.rabbit_5672', 'kafka.kafka_9092', 'nats', 'stomp.mq'])
+    expect(JSON.stringify(document)).not.toContain('secret')
+    expect(document.channels['relay.orders']).toMatchObject({
+      address: 'orders',
+      bindings: { kafka: { topic: 'orders' } },
+      messages: { event: { $ref: '#/components/messages/orders.orderId.created' } },
+    })
+    expect(document.operations['relay.orders']).toMatchObject({
+      action: 'receive',
+      'x-relayed-to': { $ref: '#/channels/orders.orderId.created' },
+    })
+    expect(document.channels['relay.out'].bindings.amqp).toMatchObject({
+      is: 'routingKey',
+      exchange: { vhost: 'shop' },
+    })
+    expect(document.operations['relay.out'].action).toBe('send')
   })
 })
