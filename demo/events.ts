@@ -17,7 +17,7 @@ export const events = defineEvents({
       /** Miles. */
       distance: z.number(),
       /** Path of this event into NATS. */
-      via: z.enum(['http', 'nats']),
+      via: z.enum(['http', 'nats', 'kafka', 'rabbitmq', 'activemq']),
     }),
     // The stream keeps events for the range of the page's slider.
     { stream: 'FLIGHTS' },

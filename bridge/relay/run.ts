@@ -50,7 +50,7 @@ export interface RelayProcess {
  *     const { ended } = await runRelay('./relays.ts')
  *     await ended
  *
- * @param file a path from the working directory, or a URL
+ * @param file a path from the working directory, or a URL; not the module that calls this, which would wait for itself
  * @throws SpanwireError `invalid-argument` for a file that cannot be loaded, or lacks `events` or `relays`
  */
 export async function runRelay(file: string | URL, options: RunRelayOptions = {}): Promise<RelayProcess> {

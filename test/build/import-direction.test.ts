@@ -9,6 +9,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   demo: ['sdk'],
   // The demo's Worker adds one route to the Worker.
   'demo/worker.ts': ['worker'],
+  // The demo's relay, and the place that it reads.
+  'demo/publishers/relay.ts': ['bridge'],
+  'demo/publishers/relays.ts': ['bridge', 'sdk'],
+  'demo/setup/foreign-flights.ts': ['bridge', 'sdk'],
 }
 const FOLDERS = ['sdk', 'bridge', 'worker', 'demo']
 

@@ -8,6 +8,7 @@ import { DEPARTED, events } from '../../demo/events.ts'
 import { connect } from '../../sdk/index.ts'
 import { descendants } from '../support/descendants.ts'
 import { eventually } from '../support/eventually.ts'
+import { isSkipped } from '../support/runtimes.ts'
 
 const script = join(import.meta.dirname, '../../demo/start.mjs')
 
@@ -69,6 +70,23 @@ it('starts every part on the next free port, and stops every process', async () 
   await eventually(() => !pids.some(runs), { what: `the end of ${pids.filter(runs)}` })
   busy.server.close()
 }, 120_000)
+
+it.skipIf(isSkipped('rabbitmq'))(
+  'brings the flights of the east from another broker, and says so',
+  async () => {
+    const { port, server } = await occupy()
+    server.close()
+    start({ PORT: String(port) }, '--broker', 'rabbitmq')
+    const url = await eventually(() => /Open (http:\S+)/.exec(output)?.[1], { deadline: 120_000, what: 'the page' })
+    expect(output).toMatch(/by a relay from rabbitmq \d/)
+    const token = async () => ((await (await fetch(`${url}/demo/token`)).json()) as { token: string }).token
+    await using bus = connect({ url, events, token })
+    const ways = new Set<string>()
+    for await (const { data } of bus.subscribe(DEPARTED)) if (ways.add(data.via).size === 2) break
+    expect([...ways].sort()).toEqual(['http', 'rabbitmq'])
+  },
+  180_000,
+)
 
 it('starts nats-server again after SIGKILL, with all flights', async () => {
   const { port, server } = await occupy()
