@@ -5,10 +5,13 @@ import {
   into,
   outOf,
   percent,
+  type RelayAnnouncement,
   type RelayStatus,
   type Relays,
+  ROLL_CALL,
   type RunningRelays,
   relay,
+  writeRelayMetrics,
 } from '../../bridge/relay/index.ts'
 import type { BrokerKind } from '../../demo/setup/brokers/foreign-broker.ts'
 import { connect, defineEvents, event } from '../../sdk/index.ts'
@@ -210,6 +213,17 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         subject.startsWith('orders.'),
       )
       expect(stored.length).toBe(40)
+    })
+
+    it('shows what it does on NATS, for an inspector', async () => {
+      await bench.clear()
+      const { at } = await bench.place()
+      const running = await bench.run({ orders: into(events, 'orders.{key}', { from: at, params }) })
+      const answer = await bench.transport.request(ROLL_CALL, new Uint8Array(), { timeout: 5_000 })
+      const said = JSON.parse(new TextDecoder().decode(answer.payload)) as RelayAnnouncement
+      expect(said.process).toBe(running.process)
+      expect(said.relays[0]).toMatchObject({ name: 'orders', state: 'running', place: at.place, stream: 'ORDERS' })
+      expect(writeRelayMetrics(running.status)).toMatch(/spanwire_relay_running\{relay="orders"[^}]*\} 1\n/)
     })
 
     it('puts aside what NATS cannot take, at the broker', async () => {
