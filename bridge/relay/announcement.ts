@@ -10,7 +10,7 @@ export const ROLL_CALL = '$EDGE.RELAYS.PING'
 
 /** What a process says about its relays, as JSON. */
 export interface RelayAnnouncement {
-  /** As of `RunningRelays.process`. */
+  /** See `RunningRelays.process`. */
   readonly process: string
   /** When it was written, in ms since 1970. */
   readonly time: number

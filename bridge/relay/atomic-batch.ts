@@ -1,4 +1,4 @@
-/** Messages that a stream stores all together or not at all. Source: NATS ADR-50. nats-server 2.12 and later. */
+/** Messages that a stream stores all together or none of them. Source: NATS ADR-50. nats-server 2.12 and later. */
 import { randomToken } from '../../sdk/kit/ids.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'

@@ -24,7 +24,7 @@ export interface BatchTarget {
   readonly lane: string
   /** The process. */
   readonly owner: string
-  /** As of `ForeignSource.epoch`. */
+  /** See `ForeignSource.epoch`. */
   readonly epoch: string
   /** Whether one relay at a time has the lane: then a checkpoint guards each batch. */
   readonly exclusive: boolean

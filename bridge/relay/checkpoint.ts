@@ -9,7 +9,7 @@ export interface Checkpoint {
   readonly owner: string
   /** The batch, the same for each attempt to store it. */
   readonly batch: string
-  /** As of `ForeignSource.epoch`. */
+  /** See `ForeignSource.epoch`. */
   readonly epoch: string
   /** The position of the last message that is done. Undefined where lanes have no positions. */
   readonly position?: number | undefined
@@ -38,7 +38,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
 
 /**
  * The last checkpoint of a lane, as the stream's leader has it; undefined if there is none.
- * @throws SpanwireError as of {@link JetStreamApi.message}
+ * @throws SpanwireError the errors of {@link JetStreamApi.message}
  */
 export async function readCheckpoint(
   api: JetStreamApi,

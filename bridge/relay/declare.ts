@@ -51,7 +51,7 @@ export interface OutOfOptions<Contract, Name extends keyof Contract & string> {
   readonly params?: ParamsFilter<Name>
   /** Kafka's key, RabbitMQ's routing key. Default: none. */
   readonly key?: (event: EventOf<Contract, Name>) => Uint8Array | string | undefined
-  /** Names of the headers that are copied, as of {@link IntoOptions.headers}. */
+  /** Names of the headers that are copied. See {@link IntoOptions.headers}. */
   readonly headers?: readonly string[]
   /** Whether an event becomes a tombstone: a message without a value. Default: none does. Kafka only. */
   readonly tombstone?: (event: EventOf<Contract, Name>) => boolean

@@ -115,10 +115,10 @@ export interface ForeignSink {
 
 /** Where messages go: a topic, an exchange, a queue. */
 export interface ForeignTarget {
-  /** As of {@link ForeignOrigin.place}. */
+  /** See {@link ForeignOrigin.place}. */
   readonly place: string
   readonly described: ForeignDescription
-  /** @throws SpanwireError as of {@link ForeignOrigin.openSource} */
+  /** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
   openSink(): Promise<ForeignSink>
 }
 

@@ -26,7 +26,7 @@ export interface LaneStore {
   /**
    * Reads how far the lane is stored. Call it before the first part.
    * @returns the last position that is done; undefined if the stream does not say
-   * @throws SpanwireError as of JetStream's API
+   * @throws SpanwireError the errors of the JetStream API
    */
   open(): Promise<number | undefined>
   /**

@@ -10,7 +10,7 @@ import type { BatchItem } from './atomic-batch.ts'
 const TIMEOUT = 5_000
 /**
  * Which of the messages are stored already, as far as the stream remembers ids. Stores nothing.
- * @throws SpanwireError (as rejection) as of {@link Transport.request}, and `stream-refused` for an answer without a verdict
+ * @throws SpanwireError (as rejection) the errors of {@link Transport.request}, and `stream-refused` for an answer without a verdict
  */
 export async function findStored<Item extends BatchItem>(
   transport: Transport,

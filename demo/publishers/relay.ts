@@ -1,7 +1,7 @@
 /**
  * Runs the relay of the flights until SIGTERM.
  *
- *     BROKER, BROKER_URL  as of publishers/foreign.ts
+ *     BROKER, BROKER_URL  see publishers/foreign.ts
  *     NATS_URL            such as nats://127.0.0.1:4222
  */
 import { runRelay } from '../../bridge/relay/index.ts'

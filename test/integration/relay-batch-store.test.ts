@@ -77,7 +77,7 @@ function losingFirstAnswer(): Transport {
 }
 
 describe('a lane stored in batches', () => {
-  it('needs a server that has them, and is told why not', async () => {
+  it('needs a server that has them, and says why not', async () => {
     const { mode, why } = await openStream()
     if (hasBatches()) expect([mode, why]).toEqual(['batches', undefined])
     else expect([mode, why]).toEqual(['ids', expect.stringContaining('nats-server')])

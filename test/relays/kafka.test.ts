@@ -44,7 +44,7 @@ function ofKafka(bench: () => Bench): void {
     expect(stored.length).toBe(2_001)
   })
 
-  it('relays a topic anew that was deleted and made again', async () => {
+  it('relays a topic again that was deleted and made again', async () => {
     await bench().clear()
     const { foreign, server } = bench()
     const { name, at } = await bench().place()

@@ -19,7 +19,7 @@ export interface WorkerOptions {
   readonly relays: ReadonlyArray<'in' | 'out' | 'control'>
   /** How long an acknowledgement is on its way to the foreign broker, in ms: as in a slow network. */
   readonly settleDelay?: number
-  /** As of `IntoOptions.store`. */
+  /** See `IntoOptions.store`. */
   readonly store?: 'batches' | 'ids'
 }
 

@@ -6,7 +6,7 @@ import { type StompAddress, StompClient } from './stomp-client.ts'
 /** A sink receives no messages. */
 const MOST_BODY = 1024 * 1024
 
-/** @throws SpanwireError as of {@link ForeignTarget.openSink} */
+/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
 export async function openStompSink(
   address: StompAddress,
   destination: string,

@@ -12,7 +12,7 @@ const SUBSCRIPTION = 'relay'
 /** Of one message, in bytes: RabbitMQ's own default limit, the largest of the three. */
 const MOST_BODY = 128 * 1024 * 1024
 
-/** @throws SpanwireError as of {@link ForeignOrigin.openSource} */
+/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
 export async function openStompSource(
   address: StompAddress,
   queue: string,

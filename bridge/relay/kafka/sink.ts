@@ -12,7 +12,7 @@ interface Sending {
 /** Messages of one request. */
 const MOST = 500
 
-/** @throws SpanwireError as of {@link ForeignTarget.openSink} */
+/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
 export async function openKafkaSink(link: KafkaLink, topic: string): Promise<ForeignSink> {
   const { Producer, compatibilityPartitioner } = await loadKafka()
   let next = 0

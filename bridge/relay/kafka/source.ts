@@ -15,7 +15,7 @@ const COMMIT_EVERY = 200
 /** The longest that an empty fetch waits, in ms. */
 const FETCH_WAIT = 500
 
-/** @throws SpanwireError as of {@link ForeignOrigin.openSource} */
+/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
 export async function openKafkaSource(
   link: KafkaLink,
   topic: string,

@@ -7,7 +7,7 @@ import { connectRabbit, toRabbitError } from './link.ts'
 /** An exchange, or a queue by the default exchange. */
 export type RabbitDestination = { readonly exchange: string } | { readonly queue: string }
 
-/** @throws SpanwireError as of {@link ForeignTarget.openSink} */
+/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
 export async function openRabbitSink(url: string, to: RabbitDestination): Promise<ForeignSink> {
   const connection = await connectRabbit(url)
   try {

@@ -14,7 +14,7 @@ interface RabbitIncoming extends Incoming {
 /** The broker's own limit of unacknowledged messages. */
 const MOST = 65_535
 
-/** @throws SpanwireError as of {@link ForeignOrigin.openSource} */
+/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
 export async function openRabbitSource(
   url: string,
   queue: string,

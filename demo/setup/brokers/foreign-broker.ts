@@ -44,7 +44,7 @@ export interface BrokerProcess {
   /** Checks more than the port, if that is needed. */
   readonly isReady?: () => Promise<boolean>
   /** Processes that it needs next to it, such as Erlang's port mapper. */
-  readonly beside?: () => Promise<{ stop(): Promise<void> }>
+  readonly companion?: () => Promise<{ stop(): Promise<void> }>
 }
 
 /** A start takes 2 to 12 s on two cores, and longer next to other tests. In ms. */
@@ -54,13 +54,13 @@ const START = 90_000
 export async function startForeignBroker(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-broker-'))
   const broker = await describe(folder)
-  const beside = await broker.beside?.()
+  const companion = await broker.companion?.()
   const log = join(folder, 'output.log')
   let child = await launch(broker, log)
   const kill = () => end(child, 'SIGKILL')
   const stop = async () => {
     await kill()
-    await beside?.stop()
+    await companion?.stop()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   return {

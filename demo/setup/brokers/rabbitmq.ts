@@ -77,7 +77,7 @@ export async function startRabbit({ config = '' }: RabbitOptions = {}): Promise<
       env,
       readyPort: stompPort,
       isReady: () => accepts(port),
-      beside: () => startPortMapper(join(programs, 'epmd'), mapper, env),
+      companion: () => startPortMapper(join(programs, 'epmd'), mapper, env),
     }
   })
 }
