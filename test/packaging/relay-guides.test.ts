@@ -1,10 +1,10 @@
 /** Every block of code in the guides of relays, run as it stands there, on a real broker and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../demo/setup/free-port.ts'
@@ -15,16 +15,16 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { rootToken, SECRET } from '../support/token.ts'
-import { packPackage } from './package.ts'
+import { NODE_BRIDGE, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 const BLOCKS = ['events.ts', 'deploy.ts', 'relays.ts', 'relay.ts', 'produce.ts', 'bridge.ts', 'page.ts']
 
-let tarball: string
+let packed: Package
 beforeAll(async () => {
-  tarball = await packPackage()
+  packed = await packPackage()
 }, 60_000)
-afterAll(() => rm(dirname(tarball), { recursive: true, force: true }))
+afterAll(() => packed?.[Symbol.asyncDispose]())
 
 describe.each([
   { kind: 'kafka', guide: 'KAFKA.md', packages: ['@platformatic/kafka@2.12.1'], address: '127.0.0.1:9092' },
@@ -40,7 +40,9 @@ describe.each([
       rest.use(nats)
       const page = await servePage()
       rest.use(page)
-      const project = rest.use(await createProject('relays', [tarball, 'zod', 'nats@2.29.3', ...packages]))
+      const project = rest.use(
+        await createProject(undefined, [packed.tarball, ...NODE_BRIDGE, 'zod', 'nats@2.29.3', ...packages]),
+      )
       const [bridgePort, relayPort] = [await freePort(), await freePort()]
       const port = kind === 'activemq' ? foreign.broker.stompPort : Number(foreign.broker.url.split(':').at(-1))
       const examples = await readExamples(`bridge/relay/${guide}`)

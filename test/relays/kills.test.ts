@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { isSkipped } from '../support/runtimes.ts'
+import { seed as runSeed } from '../support/seed.ts'
 import type { Numbered } from './chaos-contract.ts'
 import { judge, runRelayChaos } from './relay-chaos.ts'
 
-/** `RELAY_SECONDS` and `RELAY_SEED` for longer runs by hand, and to repeat one. */
+/** `RELAY_SECONDS` for longer runs by hand. `SPANWIRE_SEED` repeats one. */
 const seconds = Number(process.env.RELAY_SECONDS ?? 20)
 const messages = 20_000
 
@@ -25,8 +26,8 @@ describe.each([
   it.skipIf(isSkipped(kind))(
     'nothing is lost or out of order, and nothing is stored twice',
     async () => {
-      const seed = Number(process.env.RELAY_SEED ?? Math.floor(Math.random() * 2 ** 31))
-      console.log(`RELAY_SEED=${seed}`)
+      const seed = runSeed
+      console.log(`SPANWIRE_SEED=${seed}`)
       const report = await runRelayChaos({ kind, seed, seconds, messages, control })
       console.log(kind, report)
       const { relay = 0, nats = 0, broker = 0 } = report.kills
