@@ -1,5 +1,5 @@
 /**
- * Publishes to Kafka, RabbitMQ or ActiveMQ, as a service that knows nothing of NATS would. A relay brings the flights to NATS.
+ * Publishes to Kafka, RabbitMQ or ActiveMQ, as a service without NATS does. A relay brings the flights to NATS.
  *
  *     BROKER        kafka, rabbitmq or activemq
  *     BROKER_URL    such as amqp://guest:guest@127.0.0.1:5672

@@ -130,7 +130,7 @@ async function benchBroker(kind: BrokerKind, runs: number): Promise<Record<strin
     )
     for (const store of ['batches', 'ids'] as const) {
       const name = await nameFor(store)
-      // What the stream has already it would not store again.
+      // The stream would drop messages that it has already.
       await transport.request('$JS.API.STREAM.DELETE.BENCH', new Uint8Array(), { timeout: 5_000 })
       await ensureStreams(events, transport)
       rates[store].push(

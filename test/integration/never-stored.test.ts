@@ -14,7 +14,7 @@ async function ask(connection: NatsConnection, subject: string, id: string) {
   return answer.json<{ duplicate?: boolean; error?: { err_code: number } }>()
 }
 
-it('asking whether an event was stored leaves streams of one and of three replicas as they are', async () => {
+it('a query for a stored event leaves streams of one and of three replicas as they are', async () => {
   await using cluster = await startNatsCluster()
   const connection = await connect({ servers: cluster.nodes.map(({ url }) => toHost(url)) })
   try {

@@ -77,7 +77,7 @@ function losingFirstAnswer(): Transport {
 }
 
 describe('a lane stored in batches', () => {
-  it('needs a server that has them, and says why not', async () => {
+  it('needs a server that has them, and returns the reason otherwise', async () => {
     const { mode, why } = await openStream()
     if (hasBatches()) expect([mode, why]).toEqual(['batches', undefined])
     else expect([mode, why]).toEqual(['ids', expect.stringContaining('nats-server')])
@@ -89,7 +89,7 @@ describe('a lane stored in batches', () => {
     expect((await prepareStream(api, stream, stream)).mode).toBe('ids')
   })
 
-  it('goes on from its checkpoint, and not from one of another topic', async ({ skip }) => {
+  it('continues from its checkpoint, and not from one of another topic', async ({ skip }) => {
     if (!hasBatches()) skip('this nats-server has no batches')
     const { item, store, stored, stream } = await openStream()
     const first = store('one')
@@ -143,7 +143,9 @@ describe('a lane stored in batches', () => {
     expect(await stored()).toEqual(['1', '2', '3'])
   })
 
-  it('drops what was stored before by its id, alone or among others, and counts it', async ({ skip }) => {
+  it('drops messages that were stored before by their ids, alone or among others, and counts them', async ({
+    skip,
+  }) => {
     if (!hasBatches()) skip('this nats-server has no batches')
     for (const exclusive of [true, false]) {
       const { item, store, stored } = await openStream({ exclusive })
@@ -156,7 +158,7 @@ describe('a lane stored in batches', () => {
     }
   })
 
-  it('goes on when the stream has lost its checkpoint', async ({ skip }) => {
+  it('continues when the stream has lost its checkpoint', async ({ skip }) => {
     if (!hasBatches()) skip('this nats-server has no batches')
     const { item, store, stored, stream } = await openStream()
     const lane = store('one')

@@ -1,4 +1,4 @@
-/** Every block of code in the guides of relays, run as it stands there, on a real broker and in Chromium. */
+/** Every block of code in the guides of relays, run unchanged on a real broker and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -84,7 +84,7 @@ describe.each([
         deadline: 20_000,
       })
       const [paid] = await foreign.receiveAll('payments')
-      // A message group is no part of a STOMP frame.
+      // STOMP frames do not contain the message group.
       const key = kind === 'activemq' ? '' : 'A-17'
       expect(paid).toMatchObject({ key, value: '{"by":"card"}' })
       // A drain ends the process well.

@@ -21,7 +21,7 @@ describe.each([
   afterAll(() => bench?.[Symbol.asyncDispose]())
 
   it.skipIf(isSkipped(kind))(
-    'carries messages in both directions, in order, and says what it cannot keep',
+    'carries messages in both directions, in order, and warns about the order over several relays',
     async () => {
       const stompPort = bench.foreign.broker.stompPort ?? 0
       const shop = activemq({ url: `stomp://guest:guest@127.0.0.1:${stompPort}`, vhost: '/' })
@@ -33,7 +33,7 @@ describe.each([
       await eventually(() => statusOf(out, 'out').relayed === 200)
       await bench.clear()
       const running = await bench.run({
-        // What went out is not taken for a loop.
+        // Outgoing messages are not taken for a loop.
         in: into(events, 'orders.{key}', {
           from: {
             ...queue,

@@ -204,7 +204,7 @@ function stompClients(broker: ForeignBroker): TestBroker {
         ['destination', `/queue/${name}`],
         ['ack', 'client-individual'],
       ])
-      // STOMP does not say when a queue is empty.
+      // STOMP does not report an empty queue.
       while (performance.now() - last < 1_000) await new Promise((resolve) => setTimeout(resolve, 50))
       await client.disconnect()
       return received

@@ -1,7 +1,7 @@
 /** The contract of the kill tests: one stream for each relay. */
 import { defineEvents, event, type StandardSchema } from '../../sdk/index.ts'
 
-/** What the messages carry. */
+/** The data of a message. */
 export interface Numbered {
   readonly n: number
   readonly key: string

@@ -85,7 +85,7 @@ function ofKafka(bench: () => Bench): void {
     await whenReady(heir)
     await eventually(async () => (await count()) >= 4_000, { deadline: 60_000, what: 'the heir to have stored all' })
     zombie.thaw()
-    // What it held is sent now, as is what comes after it.
+    // The batch that it held is sent now. More messages follow it.
     const later = Array.from({ length: 500 }, (_, n) => ({ n: 4_000 + n, key: `k.${n % 20}` }))
     await foreign.send('in', asMessages(later))
     await eventually(async () => (await count()) >= 4_500, { deadline: 60_000, what: 'the later messages' })

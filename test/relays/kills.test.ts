@@ -8,7 +8,7 @@ import { judge, runRelayChaos } from './relay-chaos.ts'
 const seconds = Number(process.env.RELAY_SECONDS ?? 20)
 const messages = 20_000
 
-it('sees what is lost, repeated or out of order', () => {
+it('counts messages that are lost, repeated or out of order', () => {
   const sent: Numbered[] = [0, 1, 2, 3].map((n) => ({ n, key: `k${n % 2}` }))
   const [zero, one, two, three] = sent as [Numbered, Numbered, Numbered, Numbered]
   expect(judge(sent, [one, zero, three, two])).toEqual({ lost: 0, repeated: 0, inversions: 0 })
@@ -19,12 +19,12 @@ it('sees what is lost, repeated or out of order', () => {
 
 describe.each([
   { kind: 'kafka', control: false },
-  // Its queue gives out again what was acknowledged when it is killed: without ids that is stored twice.
+  // Its queue delivers acknowledged messages again after a kill: without ids they are stored twice.
   { kind: 'rabbitmq', control: true },
   { kind: 'activemq', control: false },
 ] as const)('while the relay, NATS and $kind are killed', ({ kind, control }) => {
   it.skipIf(isSkipped(kind))(
-    'nothing is lost or out of order, and nothing is stored twice',
+    'each message is stored once, in order',
     async () => {
       const seed = runSeed
       console.log(`SPANWIRE_SEED=${seed}`)

@@ -171,7 +171,7 @@ function withoutRepetitions<One extends { readonly n: number }>(all: readonly On
   return all.filter(({ n }) => !seen.has(n) && seen.add(n))
 }
 
-/** Compares what arrived with what was sent: of each key all, once, in order. */
+/** Compares the messages that arrived with those that were sent: each once, and each key in order. */
 export function judge(
   sent: readonly Numbered[],
   arrived: ReadonlyArray<{ readonly n: number; readonly key: string }>,

@@ -147,7 +147,7 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
       }
     })
 
-    it('stops at poison without a dead letter, says so, and goes on when it is understood', async () => {
+    it('stops at poison without a dead letter, reports it, and continues when the schema allows it', async () => {
       await bench.clear()
       const { name, at } = await bench.place()
       await bench.foreign.send(name, [

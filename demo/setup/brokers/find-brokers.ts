@@ -15,7 +15,7 @@ export interface FoundBroker {
 const DEBIAN = 'It comes from Debian by apt-get, and is unpacked into .cache/.'
 const MAVEN = 'It comes from Maven Central by mvn into .cache/, and needs Java 17 or later.'
 
-/** Fetches what all brokers need into the cache folder, one after the other. Set-up only. */
+/** Fetches the programs of all brokers into the cache folder, one after the other. Set-up only. */
 export async function findBrokers(): Promise<FoundBroker[]> {
   const rabbitmq = await unpackWithDependencies('rabbitmq-server')
   const java = await findJava()

@@ -57,7 +57,7 @@ function toProperties({ port, controller, data }: { port: number; controller: nu
     'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
     'num.partitions': 3,
-    // More than NATS takes, so that what NATS refuses fits here.
+    // Larger than the limit of NATS, so that messages over that limit fit here.
     'message.max.bytes': 8_388_608,
   })
     .map(([name, value]) => `${name}=${value}`)
