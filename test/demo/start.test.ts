@@ -72,7 +72,7 @@ it('starts every part on the next free port, and stops every process', async () 
 }, 120_000)
 
 it.skipIf(isSkipped('rabbitmq'))(
-  'brings the flights of the east from another broker, and says so',
+  'brings the flights of the east from another broker, with its name in each',
   async () => {
     const { port, server } = await occupy()
     server.close()

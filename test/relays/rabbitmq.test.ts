@@ -38,7 +38,7 @@ function ofRabbit(bench: () => Bench): void {
     expect(received).toEqual(Array.from({ length: 20 }, (_, n) => n))
   }, 60_000)
 
-  it('puts aside what no queue takes', async () => {
+  it('puts aside messages that no queue takes', async () => {
     await bench().clear()
     await within((channel) => channel.assertExchange('routed', 'topic'))
     const to = shop().exchange('routed')
@@ -89,7 +89,7 @@ function ofRabbit(bench: () => Bench): void {
     })
   })
 
-  it('says that messages without ids may be stored twice', async () => {
+  it('warns that messages without ids may be stored twice', async () => {
     await bench().clear()
     const { name, at } = await bench().place()
     await bench().foreign.send(name, [{ value: '{"n":1,"key":"k"}' }])
@@ -102,7 +102,7 @@ function ofRabbit(bench: () => Bench): void {
     })
   })
 
-  it('refuses relays that share what goes to one of them', () => {
+  it('refuses two relays of one queue, and a dead letter that a relay reads', () => {
     const { transport } = bench()
     const from = shop().queue('one')
     const pair = {

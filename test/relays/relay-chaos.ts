@@ -25,7 +25,7 @@ export interface RelayChaosOptions {
   readonly store?: 'batches' | 'ids'
 }
 
-/** What a run found. */
+/** The result of a run. */
 export interface RelayChaosReport {
   readonly kills: Readonly<Record<string, number>>
   readonly inwards: Verdict
@@ -43,7 +43,7 @@ export interface Verdict {
 
 const KEYS = 50
 
-/** Relays in both directions while the relay, nodes of NATS and the foreign broker are killed as the seed says. */
+/** Relays in both directions while the relay, nodes of NATS and the foreign broker are killed in the order of the seed. */
 export async function runRelayChaos(options: RelayChaosOptions): Promise<RelayChaosReport> {
   const { kind, seed, seconds, messages, control, store = 'batches' } = options
   const random = createRandom(seed)
@@ -112,7 +112,7 @@ export async function runRelayChaos(options: RelayChaosOptions): Promise<RelayCh
   const report = () => worker.output.split('\n').slice(-6).join('\n')
   await eventually(async () => (await countStored(cluster.url, 'IN', 'in.*')) >= messages, {
     ...deadline,
-    what: `all to be relayed inwards; the relay says:\n${report()}`,
+    what: `all to be relayed inwards; the output of the relay:\n${report()}`,
   })
   await eventually(async () => (await backlog(cluster.url)) === 0, { ...deadline, what: 'all to be relayed outwards' })
   if (control)
@@ -171,7 +171,7 @@ function withoutRepetitions<One extends { readonly n: number }>(all: readonly On
   return all.filter(({ n }) => !seen.has(n) && seen.add(n))
 }
 
-/** Compares the messages that arrived with those that were sent: each once, and each key in order. */
+/** Compares the messages that arrived with the sent messages: each once, and each key in order. */
 export function judge(
   sent: readonly Numbered[],
   arrived: ReadonlyArray<{ readonly n: number; readonly key: string }>,

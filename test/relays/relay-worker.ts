@@ -9,7 +9,7 @@ import { nats } from '../../sdk/transport/nats/index.ts'
 import { placeOf } from './brokers.ts'
 import { chaosContract, type Numbered } from './chaos-contract.ts'
 
-/** What the process is given. */
+/** Arguments of the process. */
 export interface WorkerOptions {
   readonly nats: string
   readonly kind: BrokerKind

@@ -1,4 +1,4 @@
-/** What a stream has, read without the code under test. */
+/** The messages of a stream, read without the code under test. */
 import { connect, type JsMsg } from 'nats'
 
 /** A message of a stream. */

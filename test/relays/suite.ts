@@ -1,4 +1,4 @@
-/** What holds for relays of every broker. */
+/** The rules for relays of every broker. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import {
@@ -32,7 +32,7 @@ export const events = defineEvents({
   'dead.orders': event(z.unknown(), { stream: 'DEAD' }),
 })
 
-/** What a test of a broker has. */
+/** The broker, the server and helpers of a test. */
 export interface Bench {
   readonly kind: BrokerKind
   readonly foreign: TestBroker
@@ -215,7 +215,7 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
       expect(stored.length).toBe(40)
     })
 
-    it('shows what it does on NATS, for an inspector', async () => {
+    it('announces itself on NATS, for an inspector', async () => {
       await bench.clear()
       const { at } = await bench.place()
       const running = await bench.run({ orders: into(events, 'orders.{key}', { from: at, params }) })
@@ -226,7 +226,7 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
       expect(writeRelayMetrics(running.status)).toMatch(/spanwire_relay_running\{relay="orders"[^}]*\} 1\n/)
     })
 
-    it('puts aside what NATS cannot take, at the broker', async () => {
+    it('puts aside messages too large for NATS, at the broker', async () => {
       await bench.clear()
       const { name, at } = await bench.place()
       const dead = await bench.place()
@@ -241,7 +241,7 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
       expect(one?.headers).toMatchObject({ 'Spanwire-Dead-Code': 'payload-too-large' })
     })
 
-    it('puts aside an event that the schema refuses, and the events behind it go on', async () => {
+    it('puts aside an event that the schema refuses, and continues with the next events', async () => {
       await bench.clear()
       const { name, at } = await bench.place()
       await bench.transport.publish('orders.k', new TextEncoder().encode('{"n":"x"}'))
@@ -286,7 +286,7 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         for (const worker of workers) await worker.kill()
       })
 
-      it('SIGTERM ends one in the middle of its work, and another goes on without loss', async () => {
+      it('SIGTERM ends one in the middle of its work, and another continues without loss', async () => {
         await fill()
         const first = start(1)
         await eventually(async () => (await stored()).length > 200, { deadline: 60_000, what: 'the first messages' })

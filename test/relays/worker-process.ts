@@ -10,7 +10,7 @@ export interface RelayWorker {
   /** Freezes it: its connections stay, and it does nothing. */
   freeze(): void
   thaw(): void
-  /** Asks it to drain, and resolves with its exit code. */
+  /** Sends SIGTERM, and resolves with its exit code. */
   stop(): Promise<number | null>
 }
 
