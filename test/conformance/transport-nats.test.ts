@@ -83,7 +83,7 @@ it('a server that is not there yet: says why it waits, and is open when it comes
 
 it('closed while it waits for a server, it leaves nothing behind that keeps the process', async () => {
   const code = `
-    import { nats } from './sdk/nats.ts'
+    import { nats } from './sdk/transport/nats/index.ts'
     const transport = nats({ url: 'nats://127.0.0.1:${await freePort()}' })
     while (!transport.status.reason) await new Promise((resolve) => setTimeout(resolve, 20))
     await transport.close()
