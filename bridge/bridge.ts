@@ -15,9 +15,11 @@ import { problem, toProblem } from './http/problem.ts'
 import { publishRoutes } from './http/publish.ts'
 import { requestRoutes } from './http/request.ts'
 import { tunnelInput, tunnelStream } from './http/tunnel.ts'
+import { receiveForwarded } from './http/tunnel-forward.ts'
 import { Tunnels } from './http/tunnels.ts'
 import { urlTokenFinder } from './http/url-token.ts'
 import { Hub, type HubOptions } from './hub/hub.ts'
+import { type HubGroup, Peers } from './hub/peers.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What a bridge is made of. */
@@ -32,6 +34,10 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly admin?: AdminOptions
   /** Turns `GET /varz`, `/connz`, `/subsz` and `/metrics` on. Default: off. */
   readonly monitoring?: MonitoringOptions
+  /** The hubs that one supervisor runs on the same NATS, this one included: `?hub=` of monitoring names them. */
+  readonly group?: HubGroup
+  /** More routes, such as a page: tried after the bridge's own. Default: none. */
+  readonly routes?: Hono
 }
 
 /** A bridge without a host: give `app.fetch` to one. */
@@ -87,9 +93,11 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   app.get('/nats/stream', admit)
   app.route('/nats', connectRoute(hub, findToken))
   const tunnels = new Tunnels()
+  const peers = new Peers(options.upstream, hub.requests, hub.id, options.group)
+  receiveForwarded(peers, tunnels)
   const dial = dialLocally(hub, tunnels)
-  app.route('/nats/stream', tunnelInput(hub, tunnels, findToken))
-  app.route('/nats/stream', tunnelStream(dial, findToken))
+  app.route('/nats/stream', tunnelInput({ hub, tunnels, peers, findToken }))
+  app.route('/nats/stream', tunnelStream(dial, findToken, hub.id))
   app.route('/events', eventsRoute(dial, urlTokenFinder(findToken, options.auth.urlTokenLifetime)))
   app.route('/history', historyRoute(dial, findToken))
   app.use('/publish/*', identify(authenticate, findToken))
@@ -97,16 +105,21 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   app.use('/request/*', identify(authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
-  if (options.monitoring) app.route('/', monitoringRoutes(hub, options.monitoring))
+  if (options.monitoring) app.route('/', monitoringRoutes(hub, peers, options.monitoring))
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     const status = hub.draining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
     return c.json({ status, upstream, broker: hub.upstreamName }, status === 'ok' ? 200 : 503)
   })
+  if (options.routes) app.route('/', options.routes)
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'There is nothing here. The NATS endpoint is /nats.'), 404),
   )
   app.onError((error, c) => toProblem(c, error))
 
-  return { app, hub, close: () => hub.close() }
+  const close = () => {
+    peers.close()
+    hub.close()
+  }
+  return { app, hub, close }
 }

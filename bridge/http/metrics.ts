@@ -1,14 +1,22 @@
 import type { Hub } from '../hub/hub.ts'
 
+type Labels = Readonly<Record<string, string>>
+
 /** One line of a metric: its labels, and its value. */
-type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
+type Sample = readonly [labels: Labels, value: number]
 
 /**
  * A hub's figures as Prometheus reads them.
+ * @param labels of every sample, such as the hub's name
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/, text format 0.0.4.
  */
-export function writeMetrics(hub: Hub): string {
+export function writeMetrics(hub: Hub, labels: Labels = {}): string {
   const { stats } = hub
+  const metric = (name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]) =>
+    writeMetric(
+      { name, type, help },
+      samples.map(([own, value]) => [{ ...labels, ...own }, value]),
+    )
   const alone = (value: number): readonly Sample[] => [[{}, value]]
   const closed = [...stats.closed].map(([reason, count]): Sample => [{ reason }, count])
   return [
@@ -32,11 +40,29 @@ export function writeMetrics(hub: Hub): string {
   ].join('')
 }
 
-function metric(name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]): string {
+interface Metric {
+  readonly name: string
+  readonly type: 'gauge' | 'counter'
+  readonly help: string
+}
+
+function writeMetric({ name, type, help }: Metric, samples: readonly Sample[]): string {
   const full = `spanwire_${name}`
   const lines = samples.map(([labels, value]) => {
     const pairs = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(text)}`)
     return `${full}${pairs.length > 0 ? `{${pairs}}` : ''} ${value}\n`
   })
   return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`
+}
+
+/** Joins the figures of several hubs: the format wants all samples of a metric together, below its description. */
+export function mergeMetrics(texts: readonly string[]): string {
+  const byMetric = new Map<string, string[]>()
+  for (const block of texts.flatMap((text) => text.split(/^(?=# HELP )/m))) {
+    const lines = block.split('\n').filter((line) => line !== '')
+    const head = lines.filter((line) => line.startsWith('#')).join('\n')
+    if (head === '') continue
+    byMetric.set(head, [...(byMetric.get(head) ?? []), ...lines.filter((line) => !line.startsWith('#'))])
+  }
+  return [...byMetric].map(([head, samples]) => `${[head, ...samples].join('\n')}\n`).join('')
 }

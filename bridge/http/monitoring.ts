@@ -2,9 +2,12 @@ import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { clientIdOf } from '../delivery/connection-stats.ts'
 import type { Hub, HubConnection } from '../hub/hub.ts'
+import type { Peers } from '../hub/peers.ts'
 import { closings } from '../session/close-reason.ts'
 import { requireKey } from './key.ts'
 import { writeMetrics } from './metrics.ts'
+import { answerMonitoring, routeToHub } from './monitoring-peers.ts'
+import { toProblem } from './problem.ts'
 
 /** Who may see what a bridge does. Without it there are no such routes. */
 export interface MonitoringOptions {
@@ -25,13 +28,23 @@ export function isMonitoring({ url }: Request): boolean {
 /**
  * `GET /varz`, `/connz` and `/subsz`, with the names that nats-server gives its figures, and `/metrics` for Prometheus.
  * Lists have `offset` and `limit` (1,024 at most); `/connz` also `user`, and `subs=1` for what each subscribes to;
- * `/subsz` has `subs=1`. Of tokens and payloads nothing is shown.
+ * `/subsz` has `subs=1`. Tokens and payloads are never shown. `?hub=` with a hub's id, or its name in a group, asks that
+ * hub over NATS; in a group `/metrics` without it has the figures of all hubs.
  * Source: https://docs.nats.io/running-a-nats-service/nats_admin/monitoring
  */
-export function monitoringRoutes(hub: Hub, { key }: MonitoringOptions): Hono {
+export function monitoringRoutes(hub: Hub, peers: Peers, { key }: MonitoringOptions): Hono {
   const app = new Hono()
   const check = requireKey(key, 'monitoring.key')
-  for (const path of PATHS) app.use(path, check)
+  for (const path of PATHS) app.use(path, check, routeToHub(peers))
+  const figures = figuresOf(hub, peers)
+  answerMonitoring(peers, figures)
+  return app.route('/', figures)
+}
+
+/** The routes without a check of the key. */
+function figuresOf(hub: Hub, peers: Peers): Hono {
+  const app = new Hono()
+  app.onError((error, c) => toProblem(c, error))
 
   app.get('/varz', (c) => {
     const { stats, limits } = hub
@@ -91,7 +104,11 @@ export function monitoringRoutes(hub: Hub, { key }: MonitoringOptions): Hono {
     })
   })
 
-  app.get('/metrics', (c) => c.body(writeMetrics(hub), 200, { 'Content-Type': 'text/plain; version=0.0.4' }))
+  app.get('/metrics', (c) =>
+    c.body(writeMetrics(hub, peers.group && { hub: peers.group.name }), 200, {
+      'Content-Type': 'text/plain; version=0.0.4',
+    }),
+  )
 
   return app
 }

@@ -1,14 +1,16 @@
 import { Hono } from 'hono'
 import { toBase64 } from '../../sdk/wire/base64.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { Peers } from '../hub/peers.ts'
 import type { HostBindings } from './connect.ts'
 import type { FindToken } from './credentials.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
 import { problem } from './problem.ts'
 import { encodeSse, SseBody, sseResponse } from './sse-body.ts'
-import { isTunnelKey, newTunnelKey, type Tunnels } from './tunnels.ts'
+import { forwardPost, readPostOf } from './tunnel-forward.ts'
+import { hubOfTunnel, isTunnelKey, newTunnelKey, type Tunnels } from './tunnels.ts'
 
 /**
  * In characters; the hub's own limit is 8 MiB, which are 11 of them. A client that posts PONGs and doesn't read would make
@@ -20,14 +22,15 @@ type TunnelApp = Hono<{ Bindings: HostBindings }>
 
 /**
  * `GET /nats/stream`: the bytes that a WebSocket at `/nats` would carry to the client, as Server-Sent Events, for
- * networks that let no WebSocket through. The first event says under which key `POST /nats/stream` takes the client's
- * own bytes.
+ * networks that block WebSockets. The first event holds the key under which `POST /nats/stream` takes the client's own
+ * bytes.
+ * @param hub id of the hub that `dial` reaches, where it is known: other hubs forward POSTs to it
  */
-export function tunnelStream(dial: DialHub, findToken: FindToken): TunnelApp {
+export function tunnelStream(dial: DialHub, findToken: FindToken, hub?: string): TunnelApp {
   const app: TunnelApp = new Hono()
 
   app.get('/', async (c) => {
-    const key = newTunnelKey()
+    const key = newTunnelKey(hub)
     let line: HubLine | undefined
     const body = new SseBody(c, () => line?.close())
     body.write(encodeSse(JSON.stringify({ key }), 'tunnel'))
@@ -52,27 +55,34 @@ export function tunnelStream(dial: DialHub, findToken: FindToken): TunnelApp {
   return app
 }
 
+/** What takes the client's bytes. */
+export interface TunnelInputOptions {
+  readonly hub: Hub
+  readonly tunnels: Tunnels
+  readonly peers: Peers
+  readonly findToken: FindToken
+}
+
 /**
- * `POST /nats/stream`: bytes of the client, for the session that the header names: `<key> <number>`, numbered from 1.
+ * `POST /nats/stream`: bytes of the client, for the session that the header names: `<key> <number>`, numbered from 1. If
+ * another hub holds the session, they are forwarded to it.
  * `GET /nats/stream` with an upgrade is for a Worker that answers a client's `GET` itself: a WebSocket as at `/nats`,
- * whose session takes what is posted under the key in that header, too.
+ * whose session also takes what is posted under the key in that header.
  */
-export function tunnelInput(hub: Hub, tunnels: Tunnels, findToken: FindToken): TunnelApp {
+export function tunnelInput({ hub, tunnels, peers, findToken }: TunnelInputOptions): TunnelApp {
   const app: TunnelApp = new Hono()
 
   app.post('/', async (c) => {
-    const [key, number] = (c.req.header(TUNNEL_HEADER) ?? '').split(' ')
-    if (!isTunnelKey(key) || !/^[1-9]\d{0,14}$/.test(number ?? '')) {
-      throw new SpanwireError(
-        'invalid-argument',
-        `${TUNNEL_HEADER} must be the tunnel's key and the number of the POST.`,
-      )
-    }
-    const bytes = new Uint8Array(await c.req.arrayBuffer())
+    const post = readPostOf(c.req.header(TUNNEL_HEADER))
+    const owner = hubOfTunnel(post.key)
     try {
-      tunnels.receive(key, Number(number), bytes)
+      if (owner === undefined || owner === hub.id) {
+        tunnels.check(post.key)
+        tunnels.receive({ ...post, bytes: new Uint8Array(await c.req.arrayBuffer()) })
+      } else await forwardPost(c.req.raw.body, { ...post, peers, hub: owner, maxPayload: hub.maxBrokerPayload })
     } catch (error) {
-      return problem(c, error as SpanwireError, 404)
+      if (!isSpanwireError(error, 'connection-lost')) throw error
+      return problem(c, error, 404)
     }
     return c.body(null, 204)
   })

@@ -1,0 +1,67 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { hubOfTunnel, isTunnelKey, newTunnelKey, Tunnels } from '../../../../bridge/http/tunnels.ts'
+
+describe('tunnel keys', () => {
+  it('name the hub that holds the session, or no hub', () => {
+    const hub = crypto.randomUUID()
+    const keys = [newTunnelKey(hub), newTunnelKey()]
+    expect(keys.map(isTunnelKey)).toEqual([true, true])
+    expect(keys.map(hubOfTunnel)).toEqual([hub, undefined])
+  })
+
+  it.each(['', 'x', `${'0'.repeat(64)}0`, `$EDGE.${'0'.repeat(64)}`, `${'x'.repeat(36)}.${'0'.repeat(64)}`])(
+    'are not %s',
+    (text) => expect(isTunnelKey(text)).toBe(false),
+  )
+})
+
+describe('POSTs of a tunnel', () => {
+  it('are received once and in order, whole or in parts, however often an attempt breaks off', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            size: fc.nat(40),
+            attempts: fc.array(fc.nat(40), { maxLength: 3 }),
+            part: fc.integer({ min: 1, max: 9 }),
+          }),
+        ),
+        (posts) => {
+          const tunnels = new Tunnels()
+          const received: number[] = []
+          const expected: number[] = []
+          tunnels.add('key', (bytes) => received.push(...bytes))
+          posts.forEach(({ size, attempts, part }, index) => {
+            const bytes = Uint8Array.from({ length: size }, (_, at) => (index * 41 + at) % 256)
+            expected.push(...bytes)
+            const number = index + 1
+            const send = (upTo: number) => {
+              for (let offset = 0; ; offset += part) {
+                const isPartial = offset + part < size
+                if (isPartial && offset >= upTo) return
+                const piece = bytes.subarray(offset, offset + part)
+                tunnels.receive({ key: 'key', number, bytes: piece, offset, isPartial })
+                if (!isPartial) return
+              }
+            }
+            for (const upTo of attempts) send(upTo)
+            send(size)
+            // The answer got lost: the client sends all of it again.
+            tunnels.receive({ key: 'key', number, bytes })
+          })
+          expect(received).toEqual(expected)
+        },
+      ),
+    )
+  })
+
+  it('are refused when bytes before them are missing', () => {
+    const tunnels = new Tunnels()
+    const bytes = new Uint8Array(3)
+    tunnels.add('key', () => {})
+    expect(() => tunnels.receive({ key: 'key', number: 2, bytes })).toThrow(/POST 1 .* is missing/)
+    expect(() => tunnels.receive({ key: 'key', number: 1, bytes, offset: 1 })).toThrow(/POST 1 .* is missing/)
+    expect(() => tunnels.receive({ key: 'other', number: 1, bytes })).toThrow(/Unknown or expired tunnel/)
+  })
+})
