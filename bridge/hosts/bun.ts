@@ -36,6 +36,7 @@ declare const Bun: {
   serve(options: {
     port: number
     hostname: string
+    reusePort: boolean
     /** In s. */
     idleTimeout: number
     maxRequestBodySize: number
@@ -61,7 +62,7 @@ const IDLE_TIMEOUT = 120
  * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Bun's own error, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const { maxPending } = bridge.hub.limits
   let server: BunServer
@@ -69,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     server = Bun.serve({
       port,
       hostname: host,
+      reusePort,
       idleTimeout: IDLE_TIMEOUT,
       maxRequestBodySize: 16 * 1024 * 1024,
       fetch: (request, bun) => answer(request, bun),

@@ -20,7 +20,7 @@ interface DenoServer {
 /** The part of Deno that is used here, by its shape. */
 declare const Deno: {
   serve(
-    options: { port: number; hostname: string; signal: AbortSignal; onListen(): void },
+    options: { port: number; hostname: string; reusePort: boolean; signal: AbortSignal; onListen(): void },
     handler: (request: Request) => Response | Promise<Response>,
   ): DenoServer
   /** `idleTimeout` in s; 0 for never. */
@@ -40,7 +40,7 @@ const SHUTDOWN_PATIENCE = 1_000
  * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Deno's own error, such as AddrInUse
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { bridge, release } = await openBridge(options)
   const sockets = new Map<WebSocket, Promise<void>>()
   const ending = new AbortController()
@@ -67,7 +67,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   let server: DenoServer
   try {
-    const listen = { port, hostname: host, signal: ending.signal, onListen() {} }
+    const listen = { port, hostname: host, reusePort, signal: ending.signal, onListen() {} }
     server = Deno.serve(listen, (request) =>
       bridge.app.fetch(request, { upgrade: (open: Parameters<typeof upgrade>[1]) => upgrade(request, open) }),
     )

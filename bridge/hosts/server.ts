@@ -13,6 +13,11 @@ export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
   readonly port?: number
   /** Address to listen on. Default `127.0.0.1`; give `0.0.0.0` to be reached from elsewhere. */
   readonly host?: string
+  /**
+   * Lets other processes listen on the same port, on Bun and Deno on Linux; `port` must be given. On Node processes share
+   * a port by `node:cluster`, which needs no option. Default false.
+   */
+  readonly reusePort?: boolean
 }
 
 /** A running bridge. */
