@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { addBridge } from './bridge.ts'
 import type { AddCommand, CommandContext } from './command.ts'
+import { addTail } from './tail.ts'
 
 /** All commands, in the order of the help. A new command is one file and one line here. */
-const COMMANDS: readonly AddCommand[] = [addBridge]
+const COMMANDS: readonly AddCommand[] = [addBridge, addTail]
 
 /** The whole command line. */
 export function createProgram(context: CommandContext, version: string): Command {

@@ -34,7 +34,10 @@ const MAX_REFUSALS = 3
 export type NatsOptions = Pick<
   WebSocketOptions,
   'url' | 'token' | 'user' | 'pass' | 'name' | 'connectTimeout' | 'pingInterval' | 'offline'
->
+> & {
+  /** The text of a NATS user's `.creds` file. */
+  readonly creds?: string
+}
 
 /**
  * Connects to `nats://` or `tls://` by the package `nats`, which is loaded now and must be installed.
@@ -73,7 +76,7 @@ async function dial(
   signal: AbortSignal,
   failed: (error: SpanwireError) => void,
 ): Promise<NatsConnectionLike> {
-  const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name } = options
+  const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name, creds } = options
   const client = await import('nats').catch(notInstalled('A connection to nats:// or tls://', 'nats'))
   const user = options.user ?? (decodeURIComponent(url.username) || undefined)
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
@@ -95,6 +98,7 @@ async function dial(
         ...(user !== undefined && { user }),
         ...(pass !== undefined && { pass }),
         ...(source !== undefined && { authenticator: client.tokenAuthenticator(() => token ?? '') }),
+        ...(creds !== undefined && { authenticator: client.credsAuthenticator(new TextEncoder().encode(creds)) }),
         ...(url.protocol === 'tls:' && { tls: {} }),
       })
       if (typeof source === 'function') void refresh(connection, source)

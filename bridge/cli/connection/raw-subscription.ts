@@ -1,0 +1,33 @@
+import { connect } from '../../../sdk/connect.ts'
+import type { StreamSubscribeOptions, StreamSubscription } from '../../../sdk/contract/bus.ts'
+import { bytes } from '../../../sdk/contract/event.ts'
+import type { ReceivedEvent } from '../../../sdk/contract/received-event.ts'
+import type { Transport } from '../../../sdk/transport/transport.ts'
+
+/** A subject filter as a subject template: `orders.*.>` is `orders.{1}.{2...}`. */
+export function templateOf(filter: string): string {
+  return filter
+    .split('.')
+    .map((token, index) => (token === '*' ? `{${index}}` : token === '>' ? `{${index}...}` : token))
+    .join('.')
+}
+
+/**
+ * Events of a subject filter, with data as bytes, live or from a stream. The stream is found by the filter.
+ * @param options with `from` a stream is needed; without it only live events come
+ */
+export function rawSubscription(
+  transport: Transport,
+  filter: string,
+  options: StreamSubscribeOptions,
+): StreamSubscription<ReceivedEvent> {
+  const name = templateOf(filter)
+  // Its name does not matter: a subscription finds the stream that keeps the filter.
+  const entry = options.from === undefined ? bytes() : bytes({ stream: 'any' })
+  const bus = connect({ transport, events: { [name]: entry } })
+  const subscribe = bus.subscribe.bind(bus) as unknown as Subscribe
+  return name.includes('{') ? subscribe(name, {}, options) : subscribe(name, options)
+}
+
+/** `Bus.subscribe` for names that only exist at run time. */
+type Subscribe = (name: string, ...args: unknown[]) => StreamSubscription<ReceivedEvent>
