@@ -13,7 +13,7 @@ import { addOutcomes, closingText } from './support/outcome.ts'
 import { runVitest } from './support/vitest-run.ts'
 
 /** Tests that depend on the version of nats-server. */
-const NATS_SUITES = ['test/integration', 'test/conformance']
+const NATS_SUITES = ['test/integration', 'test/conformance', 'test/cli/events']
 
 const ci = process.env.CI === 'true'
 const args = process.argv.slice(2).filter((arg) => arg !== '--all')

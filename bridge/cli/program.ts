@@ -1,10 +1,25 @@
 import { Command } from 'commander'
 import { addBridge } from './bridge.ts'
 import type { AddCommand, CommandContext } from './command.ts'
+import { addConsumers } from './consumers.ts'
+import { addDead } from './dead.ts'
+import { addPub } from './pub.ts'
+import { addRequest } from './request.ts'
+import { addStreams } from './streams.ts'
 import { addTail } from './tail.ts'
+import { addToken } from './token.ts'
 
 /** All commands, in the order of the help. A new command is one file and one line here. */
-const COMMANDS: readonly AddCommand[] = [addBridge, addTail]
+const COMMANDS: readonly AddCommand[] = [
+  addBridge,
+  addTail,
+  addPub,
+  addRequest,
+  addToken,
+  addStreams,
+  addConsumers,
+  addDead,
+]
 
 /** The whole command line. */
 export function createProgram(context: CommandContext, version: string): Command {

@@ -67,7 +67,8 @@ async function tail(given: string, flags: TailFlags, context: CommandContext): P
       if (!matches(event)) continue
       const problem = contract && (await problemOf(contract, event))
       terminal.out(flags.json ? toJson(event, problem) : toLine(event, problem, flags, context))
-      if (++count === flags.count) break
+      // Not by a break: the cursor moves past an event when the next one is asked for.
+      if (++count === flags.count) events.unsubscribe()
     }
     if (start !== undefined && events.cursor !== undefined)
       terminal.note(terminal.paintNote('dim', `To go on: --from ${events.cursor}`))

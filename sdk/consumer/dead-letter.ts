@@ -33,10 +33,14 @@ export async function buryEvent(
 ): Promise<void> {
   const { stream, consumer, attempts, error } = why
   const text = error instanceof Error ? error.message : String(error)
+  const fields = readFields(message.headerBlock)
+  const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
   const headers: HeaderFields = [
-    // Two consumers may give up the same event.
+    // Two consumers may put the same event aside.
     [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
-    ...readFields(message.headerBlock).filter(([name]) => !OWN.test(name)),
+    ...fields.filter(([name]) => !OWN.test(name)),
+    // Under its own id it is put back: `spanwire dead redrive`.
+    ...(id === undefined ? [] : [['Spanwire-Dead-Id', id] as const]),
     ['Spanwire-Dead-Subject', message.subject],
     ['Spanwire-Dead-Stream', stream],
     ['Spanwire-Dead-Sequence', String(message.seq)],

@@ -36,6 +36,9 @@ export interface RunningCli extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
+/** When a command that should end is killed, in ms: its exit code is null then. */
+const DEADLINE = 30_000
+
 const main = join(root, 'bridge/cli/main.ts')
 
 function start(args: readonly string[], { runtime = 'node', executable, env, cwd, input }: CliOptions): ChildProcess {
@@ -50,16 +53,18 @@ function start(args: readonly string[], { runtime = 'node', executable, env, cwd
   return child
 }
 
-/** Runs a command to its end. */
+/** Runs a command to its end, which must come within 30 s. */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const child = start(args, options)
   let [stdout, stderr] = ['', '']
   child.stdout?.on('data', (chunk) => (stdout += chunk))
   child.stderr?.on('data', (chunk) => (stderr += chunk))
+  const late = setTimeout(() => child.kill('SIGKILL'), DEADLINE)
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
+  clearTimeout(late)
   return { code, stdout, stderr }
 }
 
