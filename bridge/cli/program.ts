@@ -20,6 +20,7 @@ const COMMANDS: readonly AddCommand[] = [
   addStreams,
   addConsumers,
   addDead,
+  addContract,
 ]
 
 /** The whole command line. */

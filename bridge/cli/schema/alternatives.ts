@@ -23,6 +23,8 @@ export interface Alternative {
 const TYPES: readonly JsonType[] = ['null', 'boolean', 'number', 'string', 'array', 'object']
 /** More are not looked at one by one: their `anyOf` is left out, which only makes the union larger. */
 const MAX_ALTERNATIVES = 512
+/** References that are followed inside of one alternative. */
+const MAX_REFS = 32
 
 /**
  * Writes the values that all of these schemas accept as alternatives. What can't be expressed is left out, so that the
@@ -47,35 +49,34 @@ export function alternativesOf(schemas: readonly Schema[], root: Schema): Altern
 
 /** Unions of conjunctions: every `$ref` followed, every `allOf` joined, every `anyOf` and `oneOf` taken apart. */
 function expand(schemas: readonly Schema[], root: Schema): Keywords[][] {
-  let found: Array<{ readonly done: Keywords[]; readonly open: Schema[]; readonly refs: number }> = [
-    { done: [], open: [...schemas], refs: 0 },
+  const done: Keywords[][] = []
+  const waiting: Array<{ readonly parts: Keywords[]; readonly open: readonly Schema[]; readonly refs: number }> = [
+    { parts: [], open: schemas, refs: 0 },
   ]
-  for (;;) {
-    const next = found.find(({ open }) => open.length > 0)
-    if (!next) return found.map(({ done }) => done)
-    const others = found.filter((one) => one !== next)
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const { parts, refs } = next
     const [schema, ...open] = next.open
-    if (schema === false) {
-      found = others
-      continue
-    }
+    if (next.open.length === 0) done.push(parts)
+    if (schema === false || next.open.length === 0) continue
     if (schema === true || schema === undefined) {
-      found = [...others, { ...next, open }]
+      waiting.push({ parts, open, refs })
       continue
     }
     const { $ref, allOf, anyOf, oneOf, ...rest } = schema
-    const refs = next.refs + (typeof $ref === 'string' ? 1 : 0)
-    // A reference that only leads to itself accepts nothing; one that goes on for long is left out.
-    const referred = typeof $ref === 'string' && refs < 100 ? [resolveRef($ref, root)] : []
-    const joined = [...open, ...referred, ...asList(allOf)]
+    const isRef = typeof $ref === 'string'
+    // A reference that leads to itself would go on for ever: it is left out.
+    const referred = isRef && refs < MAX_REFS ? [resolveRef($ref, root)] : []
     const branches = [asList(anyOf), asList(oneOf)].filter((list) => list.length > 0)
-    const isTooMany = branches.reduce((count, list) => count * list.length, found.length) > MAX_ALTERNATIVES
-    const choices = isTooMany ? [[]] : combinations(branches)
-    found = [
-      ...others,
-      ...choices.map((choice) => ({ done: [...next.done, rest], open: [...joined, ...choice], refs })),
-    ]
+    const count = branches.reduce((product, list) => product * list.length, done.length + waiting.length + 1)
+    // From the last to the first, so that the alternatives keep the order of the schema.
+    for (const choice of (count > MAX_ALTERNATIVES ? [[]] : combinations(branches)).reverse())
+      waiting.push({
+        parts: [...parts, rest],
+        open: [...referred, ...asList(allOf), ...choice, ...open],
+        refs: refs + (isRef ? 1 : 0),
+      })
   }
+  return done
 }
 
 function combinations(lists: ReadonlyArray<readonly Schema[]>): Schema[][] {

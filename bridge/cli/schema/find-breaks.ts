@@ -44,7 +44,7 @@ const KNOWN = new Set([
 ])
 
 /** Steps after which the rest is unclear: schemas can be made so that a proof takes for ever. */
-const MAX_STEPS = 20_000
+const MAX_STEPS = 10_000
 /** References and alternatives inside of each other. */
 const MAX_DEPTH = 200
 
@@ -66,6 +66,7 @@ class Proof {
   readonly #readerRoot: Schema
   /** Pairs that are being proved: a pair inside of itself holds if the rest does. */
   readonly #pending: Array<readonly [writer: readonly Schema[], reader: Schema]> = []
+  #hasSameRoot: boolean | undefined
   #steps = 0
   #depth = 0
 
@@ -77,14 +78,24 @@ class Proof {
   breaks(writer: readonly Schema[], reader: Schema, path: string): Break[] {
     if (reader === true || (typeof reader === 'object' && isEmpty(reader))) return []
     if (++this.#steps > MAX_STEPS) return unclear(path, 'the schemas are too large to compare')
+    // What is sent keeps to each of its schemas, whatever they say.
+    if (writer.some((one) => this.#isSame(one, reader))) return []
     if (this.#pending.some(([one, other]) => other === reader && sameList(one, writer))) return []
     this.#pending.push([writer, reader])
     try {
       const all = alternativesOf(writer, this.#writerRoot)
+      this.#steps += all.length
       return distinct(all.flatMap((alternative) => this.#alternative(alternative, reader, path)))
     } finally {
       this.#pending.pop()
     }
+  }
+
+  /** References of both must lead to the same schemas, too. */
+  #isSame(writer: Schema, reader: Schema): boolean {
+    if (!jsonEqual(writer, reader)) return false
+    this.#hasSameRoot ??= jsonEqual(this.#writerRoot, this.#readerRoot)
+    return this.#hasSameRoot || !JSON.stringify(writer).includes('"$ref"')
   }
 
   #alternative(writer: Alternative, reader: Schema, path: string): Break[] {
@@ -137,16 +148,17 @@ class Proof {
   }
 
   #anyOf(writer: Alternative, branches: readonly Schema[], path: string): Break[] {
-    let best: Break[] | undefined
+    let best: { readonly found: Break[]; readonly score: number } | undefined
     for (const branch of branches) {
       const found = this.#guarded(writer, branch, path)
       if (found.length === 0) return []
-      // The branch that was meant is the one that differs deepest inside, and by the fewest.
-      if (!best || rank(found) < rank(best)) best = found
+      // The branch that was meant is one that may accept it, with the fewest breaks, deepest inside.
+      const score = rank(found) + (this.#isDisjoint(writer, branch) ? 1_000 : 0)
+      if (!best || score < best.score) best = { found, score }
     }
     const parts = splitByProperty(writer)
     if (parts) return parts.flatMap((part) => this.#anyOf(part, branches, path))
-    return best ?? broken(path, 'nothing is accepted here')
+    return best?.found ?? broken(path, 'nothing is accepted here')
   }
 
   #oneOf(writer: Alternative, branches: readonly Schema[], path: string): Break[] {
