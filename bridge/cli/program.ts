@@ -4,6 +4,7 @@ import type { AddCommand, CommandContext } from './command.ts'
 import { addConsumers } from './consumers.ts'
 import { addContract } from './contract.ts'
 import { addDead } from './dead.ts'
+import { addDev } from './dev.ts'
 import { addPub } from './pub.ts'
 import { addRequest } from './request.ts'
 import { addStreams } from './streams.ts'
@@ -12,6 +13,7 @@ import { addToken } from './token.ts'
 
 /** All commands, in the order of the help. A new command is one file and one line here. */
 const COMMANDS: readonly AddCommand[] = [
+  addDev,
   addBridge,
   addTail,
   addPub,

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
-import { isSameHost, type Origins } from './origins.ts'
+import { isSameHost, namesOrigin, type Origins } from './origins.ts'
 
 /** Finds the token that a request presents. */
 export type FindToken = (c: Context) => string | undefined
@@ -18,7 +18,7 @@ export function tokenFinder(cookie: string | undefined, origins: Origins): FindT
     const trusted =
       origin === undefined
         ? c.req.header('Sec-Fetch-Site') === 'same-origin'
-        : isSameHost(origin, c.req.url) || (origins !== '*' && origins.includes(origin))
+        : isSameHost(origin, c.req.url) || (origins !== '*' && namesOrigin(origins, origin))
     return trusted ? getCookie(c, cookie) : undefined
   }
 }

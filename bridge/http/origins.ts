@@ -5,8 +5,14 @@ import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
 import { EXPECTATIONS } from './message.ts'
 import { TRACE_HEADERS } from './trace-headers.ts'
 
-/** Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. */
+/**
+ * Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. On this machine
+ * any port may be meant: `http://localhost:*`, `http://127.0.0.1:*`, `http://[::1]:*`.
+ */
 export type Origins = '*' | readonly string[]
+
+/** Any port of this machine. Other hosts have no such pattern: a port that somebody else opens there would be let in. */
+const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
 
 /** What a browser sends of pages that aren't of the web, such as `capacitor://localhost`; `null` of those without a place. */
 const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
@@ -22,6 +28,7 @@ export function checkOrigins(origins: Origins, what = 'origins'): void {
   if (!Array.isArray(origins)) throw wrong(`must be '*' or a list, such as ['https://app.example.com'].`)
   for (const one of origins) {
     if (one === '*') throw wrong(`holds '*': for pages of everywhere write '*' instead of the list.`)
+    if (ANY_PORT.test(one)) continue
     const origin = URL.parse(one)?.origin
     const isPattern = String(one).includes('*')
     if (!isPattern && (origin === one || OTHER_ORIGIN.test(one))) continue
@@ -32,6 +39,11 @@ export function checkOrigins(origins: Origins, what = 'origins'): void {
 
 /** Refused origins that are told, each once: anybody can send any. */
 const MAX_TOLD = 10
+
+/** Whether a list names an origin. */
+export function namesOrigin(origins: readonly string[], origin: string): boolean {
+  return origins.includes(origin) || origins.includes(`${origin.replace(/:\d+$/, '')}:*`)
+}
 
 /** Whether a page comes from where the request goes to. */
 export function isSameHost(origin: string, url: string): boolean {
@@ -45,7 +57,7 @@ export function isSameHost(origin: string, url: string): boolean {
  */
 export function allowOrigins(origins: Origins, cookie?: string) {
   const allowed = (origin: string, url: string) =>
-    origins === '*' || origins.includes(origin) || isSameHost(origin, url)
+    origins === '*' || namesOrigin(origins, origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
     allowHeaders: [

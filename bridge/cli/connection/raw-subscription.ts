@@ -3,14 +3,7 @@ import type { StreamSubscribeOptions, StreamSubscription } from '../../../sdk/co
 import { bytes } from '../../../sdk/contract/event.ts'
 import type { ReceivedEvent } from '../../../sdk/contract/received-event.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
-
-/** A subject filter as a subject template: `orders.*.>` is `orders.{1}.{2...}`. */
-export function templateOf(filter: string): string {
-  return filter
-    .split('.')
-    .map((token, index) => (token === '*' ? `{${index}}` : token === '>' ? `{${index}...}` : token))
-    .join('.')
-}
+import { templateOf } from '../schema/filter-template.ts'
 
 /**
  * Events of a subject filter, with data as bytes, live or from a stream. The stream is found by the filter.

@@ -1,0 +1,118 @@
+import type { EventDescription } from '../contract/event-description.ts'
+
+/** What a snippet is about. */
+export interface SnippetOf {
+  /** Undefined for a plain subject. */
+  readonly event: EventDescription | undefined
+  readonly contract: string | undefined
+  readonly subject: string
+  readonly filter: string
+  readonly params: Readonly<Record<string, string>>
+  readonly data: string
+  readonly url: string
+  readonly token: string
+}
+
+/** The languages, in the order of their tabs. */
+export const LANGUAGES = ['TypeScript', 'curl', 'Terminal'] as const
+
+export type Language = (typeof LANGUAGES)[number]
+
+export function snippetFor(language: Language, of: SnippetOf): string {
+  if (language === 'curl') return curl(of)
+  return language === 'Terminal' ? terminal(of) : typescript(of)
+}
+
+function typescript(of: SnippetOf): string {
+  const { event, contract, url, token, params, data } = of
+  if (!event) return starter(of)
+  const file = `./${(contract ?? 'events.ts').split('#')[0]?.split('/').at(-1)}`
+  const name = quote(event.name)
+  const given = paramsText(params, event, false)
+  const filter = paramsText(params, event, true)
+  const call = event.reply ? 'request' : 'publish'
+  const stored = event.stream ? `, { from: 'all' }` : ''
+  const read = event.reply
+    ? `await bus.respond(${name}${filter}, (e) => ({ /* the answer */ })).ready`
+    : `await bus.on(${name}${filter}, (e) => console.log(${event.params.length > 0 ? 'e.params, ' : ''}e.data)${stored}).ready`
+  return `import { connect } from 'spanwire'
+import { events } from ${quote(file)}
+
+const bus = connect({
+  url: ${quote(url)},
+  events,
+  token: ${quote(token)}, // for development only
+})
+
+${read}
+
+${event.reply ? 'const answer = ' : ''}await bus.${call}(${name}${given}, ${data})`
+}
+
+/** For a folder that has no contract: the whole way to a first event. */
+function starter({ url, token }: SnippetOf): string {
+  return `// events.ts, then start again: npx spanwire dev
+import { defineEvents } from 'spanwire'
+import { z } from 'zod' // npm install spanwire zod
+
+export const events = defineEvents({
+  'chat.{room}.message': z.object({ text: z.string() }),
+})
+
+// client.ts, in a page or anywhere else
+import { connect } from 'spanwire'
+import { events } from './events.ts'
+
+const bus = connect({
+  url: ${quote(url)},
+  events,
+  token: ${quote(token)}, // for development only
+})
+
+await bus.on('chat.{room}.message', (e) => console.log(e.params.room, e.data.text)).ready
+
+await bus.publish('chat.{room}.message', { room: 'lobby' }, { text: 'hello' })`
+}
+
+function paramsText(params: Readonly<Record<string, string>>, event: EventDescription, isFilter: boolean): string {
+  if (event.params.length === 0) return ''
+  const given = event.params.filter(({ name }) => !isFilter || params[name])
+  if (given.length === 0) return ''
+  const pairs = given.map(
+    ({ name }) => `${/^[A-Za-z_$][\w$]*$/.test(name) ? name : quote(name)}: ${quote(params[name] || 'x')}`,
+  )
+  return `, { ${pairs.join(', ')} }`
+}
+
+function curl({ url, token, subject, filter, data, event }: SnippetOf): string {
+  const verb = event?.reply ? 'request' : 'publish'
+  const stream = event?.stream ? `&from=all` : ''
+  return `TOKEN=${shell(token)}
+
+curl ${shell(`${url}/${verb}/${subject}`)} \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -d ${shell(data)}
+
+# Read events as they come (Server-Sent Events):
+curl -N ${shell(`${url}/events?subject=${encodeURIComponent(filter)}${stream}`)} \\
+  -H "Authorization: Bearer $TOKEN"`
+}
+
+function terminal({ subject, filter, data, event, contract }: SnippetOf): string {
+  const verb = event?.reply ? 'request' : 'pub'
+  const check = contract ? ` --contract ${shell(contract)}` : ''
+  const stored = event?.stream && !contract ? ' --stored' : ''
+  return `# In this folder the token and the address are known.
+npx spanwire tail ${shell(filter)}${event?.stream ? ' --from last:10' : ''}
+
+npx spanwire ${verb} ${shell(subject)} ${shell(data)}${check}${stored}`
+}
+
+function quote(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
+}
+
+/** For a POSIX shell. */
+function shell(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
