@@ -95,12 +95,12 @@ export class EventPanel {
     throw new Error(`"${subject}" is not a subject filter: write tokens with dots between them.`)
   }
 
-  /** The data as JSON, as it stands; for the code. */
-  get text(): string {
+  /** The data as it stands, for the code; an empty object while it is not JSON. */
+  get data(): unknown {
     try {
-      return this.#isRaw ? this.#json.value.trim() || 'null' : this.#readFields()
+      return JSON.parse(this.#isRaw ? this.#json.value.trim() || 'null' : this.#readFields())
     } catch {
-      return '{}'
+      return {}
     }
   }
 
@@ -118,7 +118,7 @@ export class EventPanel {
     }
     const problem = this.#event && problemOf(this.#event, data)
     if (problem) throw new Error(`The contract refuses this: ${problem}.`)
-    return new TextEncoder().encode(text.trim())
+    return new TextEncoder().encode(data === undefined || this.#isRaw ? text.trim() : JSON.stringify(data))
   }
 
   get #isRaw(): boolean {

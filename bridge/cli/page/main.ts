@@ -24,7 +24,7 @@ const decoder = new TextDecoder()
 const subscriptions = new Subscriptions(transport, ({ subject, payload, time, seq }) => {
   const data = decoder.decode(payload)
   const invalid = complaint(subject, data)
-  log.add({ time, subject, data, seq, ...(invalid && { invalid }) })
+  log.add({ time, subject, data: oneLine(data), seq, ...(invalid && { invalid }) })
 })
 
 const STATES = { connecting: 'Connecting', open: 'Connected', reconnecting: 'Reconnecting', closed: 'Closed' } as const
@@ -46,6 +46,15 @@ followState(async () => {
   if (JSON.stringify(now) !== JSON.stringify(chosen)) choose(now?.name ?? state.events[0]?.name)
   else markChosen()
 })
+
+/** JSON as short as it can be; other text as it is. */
+function oneLine(text: string): string {
+  try {
+    return /\n/.test(text) ? JSON.stringify(JSON.parse(text)) : text
+  } catch {
+    return text
+  }
+}
 
 /** Why the contract refuses what came; undefined if it takes it. */
 function complaint(subject: string, data: string): string | undefined {
@@ -70,13 +79,16 @@ function draw({ events, contract, broker, problem, inspector }: PageState): void
   if (inspector) link.href = inspector
   const items = events.map((event) => {
     const marks = [event.stream && 'stream', event.reply && 'request'].filter((mark) => typeof mark === 'string')
-    return eventButton(event.name, [...spellName(event.name), ...marks.map((mark) => make('span', 'mark', mark))])
+    return eventButton(event.name, [
+      make('span', '', ...spellName(event.name)),
+      ...marks.map((mark) => make('span', 'mark', mark)),
+    ])
   })
   element('events').replaceChildren(...items, eventButton(undefined, ['Any subject']))
 }
 
 function eventButton(name: string | undefined, children: ReadonlyArray<Node | string>): HTMLElement {
-  const button = make('button', '', make('span', '', ...children))
+  const button = make('button', '', ...children)
   button.type = 'button'
   button.dataset.event = name ?? ''
   button.addEventListener('click', () => choose(name))
@@ -107,7 +119,7 @@ function showCode(): void {
     subject: attempt(() => panel.subject) ?? subjectSketch(),
     filter: attempt(() => panel.filter) ?? '>',
     params: panel.params,
-    data: panel.text,
+    data: panel.data,
     url: url.replace('127.0.0.1', 'localhost'),
     token: state.token,
   })

@@ -8,7 +8,7 @@ export interface SnippetOf {
   readonly subject: string
   readonly filter: string
   readonly params: Readonly<Record<string, string>>
-  readonly data: string
+  readonly data: unknown
   readonly url: string
   readonly token: string
 }
@@ -32,9 +32,10 @@ function typescript(of: SnippetOf): string {
   const filter = paramsText(params, event, true)
   const call = event.reply ? 'request' : 'publish'
   const stored = event.stream ? `, { from: 'all' }` : ''
+  const shown = event.params.length > 0 ? 'e.params, e.data' : 'e.data'
   const read = event.reply
     ? `await bus.respond(${name}${filter}, (e) => ({ /* the answer */ })).ready`
-    : `await bus.on(${name}${filter}, (e) => console.log(${event.params.length > 0 ? 'e.params, ' : ''}e.data)${stored}).ready`
+    : `await bus.on(${name}${filter}, (e) => {\n  console.log(${shown})\n}${stored}).ready`
   return `import { connect } from 'spanwire'
 import { events } from ${quote(file)}
 
@@ -46,7 +47,7 @@ const bus = connect({
 
 ${read}
 
-${event.reply ? 'const answer = ' : ''}await bus.${call}(${name}${given}, ${data})`
+${event.reply ? 'const answer = ' : ''}await bus.${call}(${name}${given}, ${literal(data)})`
 }
 
 /** For a folder that has no contract: the whole way to a first event. */
@@ -78,9 +79,7 @@ function paramsText(params: Readonly<Record<string, string>>, event: EventDescri
   if (event.params.length === 0) return ''
   const given = event.params.filter(({ name }) => !isFilter || params[name])
   if (given.length === 0) return ''
-  const pairs = given.map(
-    ({ name }) => `${/^[A-Za-z_$][\w$]*$/.test(name) ? name : quote(name)}: ${quote(params[name] || 'x')}`,
-  )
+  const pairs = given.map(({ name }) => `${keyText(name)}: ${quote(params[name] || 'x')}`)
   return `, { ${pairs.join(', ')} }`
 }
 
@@ -91,7 +90,7 @@ function curl({ url, token, subject, filter, data, event }: SnippetOf): string {
 
 curl ${shell(`${url}/${verb}/${subject}`)} \\
   -H "Authorization: Bearer $TOKEN" \\
-  -d ${shell(data)}
+  -d ${shell(JSON.stringify(data))}
 
 # Read events as they come (Server-Sent Events):
 curl -N ${shell(`${url}/events?subject=${encodeURIComponent(filter)}${stream}`)} \\
@@ -105,11 +104,33 @@ function terminal({ subject, filter, data, event, contract }: SnippetOf): string
   return `# In this folder the token and the address are known.
 npx spanwire tail ${shell(filter)}${event?.stream ? ' --from last:10' : ''}
 
-npx spanwire ${verb} ${shell(subject)} ${shell(data)}${check}${stored}`
+npx spanwire ${verb} ${shell(subject)} ${shell(JSON.stringify(data))}${check}${stored}`
+}
+
+/** In characters: longer ones are broken into lines. */
+const SHORT = 56
+
+/** A JSON value as TypeScript. */
+function literal(value: unknown, indent = ''): string {
+  if (typeof value === 'string') return quote(value)
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const inner = `${indent}  `
+  const parts = Array.isArray(value)
+    ? value.map((item) => literal(item, inner))
+    : Object.entries(value).map(([key, item]) => `${keyText(key)}: ${literal(item, inner)}`)
+  const [open, close] = Array.isArray(value) ? ['[', ']'] : ['{', '}']
+  if (parts.length === 0) return open + close
+  const line = parts.join(', ')
+  if (line.length <= SHORT && !line.includes('\n')) return Array.isArray(value) ? `[${line}]` : `{ ${line} }`
+  return `${open}\n${parts.map((part) => `${inner}${part},\n`).join('')}${indent}${close}`
+}
+
+function keyText(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key)
 }
 
 function quote(text: string): string {
-  return `'${text.replace(/[\\']/g, '\\$&')}'`
+  return `'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`
 }
 
 /** For a POSIX shell. */
