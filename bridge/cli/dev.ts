@@ -49,7 +49,7 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
   const [{ readContract }, { startDevServer }, { readDevState, writeDevState }] = await Promise.all([
     import('./contract/read-contract.ts'),
     import('./dev/dev-server.ts'),
-    import('./dev/dev-state.ts'),
+    import('./connection/dev-state.ts'),
   ])
   const { config } = await loadConfig()
   const place = given ?? config.contract ?? (await findUsual())

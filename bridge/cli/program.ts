@@ -5,6 +5,7 @@ import { addConsumers } from './consumers.ts'
 import { addContract } from './contract.ts'
 import { addDead } from './dead.ts'
 import { addDev } from './dev.ts'
+import { addDoctor } from './doctor.ts'
 import { addPub } from './pub.ts'
 import { addRequest } from './request.ts'
 import { addStreams } from './streams.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly AddCommand[] = [
   addConsumers,
   addDead,
   addContract,
+  addDoctor,
 ]
 
 /** The whole command line. */

@@ -4,8 +4,8 @@ import { nats } from '../../../sdk/transport/nats/index.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { webSocket } from '../../../sdk/transport/websocket/websocket.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
-import { devToken, findDevState } from '../dev/dev-state.ts'
 import { BadValue, wholeNumber } from '../settings/readers.ts'
+import { devToken, findDevState } from './dev-state.ts'
 import { whenOpen } from './when-open.ts'
 
 /** Flags of every command that connects. */

@@ -5,10 +5,10 @@ import { type EnsureStreamsOptions, ensureStreams, type StreamChange } from '../
 import { webSocket } from '../../../sdk/transport/websocket/websocket.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { BridgeServer } from '../../hosts/server.ts'
+import { type DevState, devToken } from '../connection/dev-state.ts'
 import { withoutPassword } from '../connection/when-open.ts'
 import type { EventDescription } from '../contract/event-description.ts'
 import { serveHere } from '../runtime/host.ts'
-import { type DevState, devToken } from './dev-state.ts'
 import { Playground } from './playground.ts'
 
 export interface DevServerOptions {

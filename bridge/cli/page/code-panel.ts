@@ -12,7 +12,7 @@ export class CodePanel {
 
   constructor() {
     const tabs = LANGUAGES.map((language) => {
-      const button = make('button', '', language)
+      const button = make('button', 'tab', language)
       button.type = 'button'
       button.addEventListener('click', () => {
         this.#language = language

@@ -88,7 +88,7 @@ function draw({ events, contract, broker, problem, inspector }: PageState): void
 }
 
 function eventButton(name: string | undefined, children: ReadonlyArray<Node | string>): HTMLElement {
-  const button = make('button', '', ...children)
+  const button = make('button', 'choice', ...children)
   button.type = 'button'
   button.dataset.event = name ?? ''
   button.addEventListener('click', () => choose(name))

@@ -52,7 +52,7 @@ export class Subscriptions {
 
   #draw(): void {
     const chips = [...this.#active.keys()].map((filter) => {
-      const button = make('button', '', filter, make('span', '', '×'))
+      const button = make('button', 'chip', filter, make('span', '', '×'))
       button.type = 'button'
       button.setAttribute('aria-label', `Stop ${filter}`)
       button.addEventListener('click', () => this.#end(filter))

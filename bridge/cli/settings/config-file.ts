@@ -4,7 +4,7 @@ import process from 'node:process'
 import type { EnsureStreamsOptions } from '../../../sdk/streams/index.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ServeOptions } from '../../hosts/server.ts'
-import { importModule } from '../contract/load-contract.ts'
+import { importModule } from '../runtime/import-module.ts'
 
 /** Options of `spanwire bridge` in a configuration file. */
 export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reusePort'>> {
