@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addBridge } from './bridge.ts'
 import type { AddCommand, CommandContext } from './command.ts'
+import { addCompletion } from './completion.ts'
 import { addConsumers } from './consumers.ts'
 import { addContract } from './contract.ts'
 import { addDead } from './dead.ts'
@@ -38,5 +39,6 @@ export function createProgram(context: CommandContext, version: string): Command
     .configureOutput({ outputError() {} })
     .addHelpText('after', '\nStart here: npx spanwire dev')
   for (const add of COMMANDS) add(program, context)
+  addCompletion(program)
   return program
 }

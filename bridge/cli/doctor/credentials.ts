@@ -8,7 +8,7 @@ import { createTokenVerifier } from '../../auth/token.ts'
 import { type ReadToken, readToken } from '../connection/token-text.ts'
 import { whenOpen } from '../connection/when-open.ts'
 import { formatDuration } from '../terminal/duration.ts'
-import { type Finding, fail, ok, skip, warn } from './finding.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
 import { PATIENCE } from './reach.ts'
 
 /** How far clocks may differ before a bridge refuses a token, in ms. */
@@ -147,8 +147,4 @@ export function checkPermissions(permissions: Permissions, needs: Needs): Findin
       ? fail('permission', fact, 'Sign the token with publish and subscribe: what it does not name is denied.')
       : ok('permission', fact),
   ]
-}
-
-export function noPermissions(): Finding {
-  return skip('permission', 'what these credentials permit is not written in them', 'Give a token (JWT) to see it.')
 }
