@@ -82,6 +82,46 @@ describe('in every runtime', () => {
     60_000,
   )
 
+  it.each(['this Node', `Node ${OLDEST_NODE}`])(
+    'the command line on %s: a contract in TypeScript, a bridge, and its page',
+    async (which) => {
+      const oldest = join(plain.folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin/node')
+      const node = which === 'this Node' ? process.execPath : oldest
+      const contract = `import { defineEvents } from 'spanwire'
+        import { z } from 'zod'
+        export const events = defineEvents({ 'chat.{room}.message': z.object({ text: z.string() }) })
+        export type Message = { text: string }`
+      await writeFile(join(plain.folder, 'cli-events.ts'), contract)
+      const cli = join(plain.folder, 'node_modules/spanwire/dist/bridge/cli/main.js')
+      const version = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).version
+      expect(await plain.run(join(plain.folder, 'node_modules/.bin/spanwire'), '--version')).toBe(`${version}\n`)
+      expect(await plain.run(node, cli, 'contract', 'docs', 'cli-events.ts')).toContain('"chat.{room}.message"')
+
+      const child = plain.start(node, [cli, 'dev', 'cli-events.ts', '--port', '0', '--json'], { HOME: plain.folder })
+      let output = ''
+      child.stdout?.on('data', (chunk) => (output += chunk))
+      child.stderr?.on('data', (chunk) => (output += chunk))
+      try {
+        await eventually(() => output.includes('\n') || child.exitCode !== null, {
+          what: 'spanwire dev',
+          deadline: 20_000,
+        })
+        const { url, token } = JSON.parse(output) as { url: string; token: string }
+        expect(await (await fetch(url)).text()).toContain('<title>Spanwire playground</title>')
+        expect((await fetch(`${url}/playground/main.js`)).headers.get('content-type')).toMatch(/javascript/)
+        const headers = { Authorization: `Bearer ${token}` }
+        const sent = await fetch(`${url}/publish/chat.a.message`, { method: 'POST', body: '{"text":"hi"}', headers })
+        expect(sent.status).toBe(202)
+        await writeFile(join(plain.folder, 'cli-events.ts'), contract.replace('chat.{room}', 'talk.{room}'))
+        const names = async () => await (await fetch(`${url}/playground/state.json`)).text()
+        await eventually(async () => (await names()).includes('talk.{room}'), { what: 'the contract that changed' })
+      } finally {
+        child.kill()
+      }
+    },
+    60_000,
+  )
+
   it('a server component, with React without hooks and without a window', async () => {
     const code = `
       await Promise.all(['spanwire', 'spanwire/http', 'spanwire/store', 'spanwire/auth'].map((name) => import(name)))
