@@ -5,6 +5,7 @@ import { readNumber } from './connection/connection-options.ts'
 import { withoutPassword } from './connection/when-open.ts'
 import type { EventDescription } from './contract/event-description.ts'
 import type { DevServer } from './dev/dev-server.ts'
+import { requireNatsClient } from './runtime/nats-client.ts'
 import { aborted } from './runtime/signals.ts'
 import { loadConfig } from './settings/config-file.ts'
 
@@ -51,6 +52,7 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
     import('./dev/dev-server.ts'),
     import('./connection/dev-state.ts'),
   ])
+  requireNatsClient(flags.upstream)
   const { config } = await loadConfig()
   const place = given ?? config.contract ?? (await findUsual())
   const events = place === undefined ? [] : await readContract(place)

@@ -97,6 +97,9 @@ describe('in every runtime', () => {
       expect(await plain.run(join(plain.folder, 'node_modules/.bin/spanwire'), '--version')).toBe(`${version}\n`)
       expect(await plain.run(node, cli, 'contract', 'docs', 'cli-events.ts')).toContain('"chat.{room}.message"')
 
+      const away = plain.run(node, cli, 'dev', '--upstream', 'nats://127.0.0.1:4222')
+      await expect(away).rejects.toThrow('The package nats is not installed: run "npm install nats"')
+
       const child = plain.start(node, [cli, 'dev', 'cli-events.ts', '--port', '0', '--json'], { HOME: plain.folder })
       let output = ''
       child.stdout?.on('data', (chunk) => (output += chunk))

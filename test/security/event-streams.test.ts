@@ -61,7 +61,8 @@ describe('the tunnel', () => {
 
   it('has a key of 256 bits that is never the same, and takes nothing under another', async () => {
     const [one, other] = [await open(), await open()]
-    expect(one.key).toMatch(/^[0-9a-f]{64}$/)
+    // The id of the hub, which INFO tells as well, and the secret.
+    expect(one.key).toMatch(/^[0-9a-f-]{36}\.[0-9a-f]{64}$/)
     expect(one.key).not.toBe(other.key)
     const near = one.key.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
     expect(await post(near, 1, 'PING\r\n')).toBe(404)

@@ -3,6 +3,7 @@ import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ServeOptions } from '../../hosts/server.ts'
 import { createUpstream } from '../../hosts/upstream-url.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
+import { requireNatsClient } from '../runtime/nats-client.ts'
 import { BRIDGE_SETTINGS, CONFIG_ONLY, type Setting } from './bridge-settings.ts'
 import type { LoadedConfig } from './config-file.ts'
 import { BadValue } from './readers.ts'
@@ -52,6 +53,7 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
       'invalid-argument',
       'No upstream is set: give --upstream nats://host:4222 or UPSTREAM_URL, or "embedded" for a broker in this process.',
     )
+  if (typeof upstream === 'string') requireNatsClient(upstream)
   const isEmbedded = typeof upstream === 'string' && upstream.startsWith('embedded')
   const dial = {
     ...(upstreamCreds !== undefined && { credentials: { creds: upstreamCreds as string } }),

@@ -1,4 +1,4 @@
-import { Ajv } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -243,7 +243,7 @@ describe('the proof', () => {
           const isProved = findBreaks(writer, reader).length === 0
           counts[isProved ? 'proved' : 'refuted']++
           if (!isProved) return
-          const [sends, accepts] = [validator(writer), validator(reader)]
+          const [sends, accepts] = [validator(closed(writer)), validator(reader)]
           for (let n = 0; n < 20; n++) {
             const value = sample(writer, seed + n)
             // A sample is only a guess: keywords such as "not" may exclude it.
@@ -252,12 +252,12 @@ describe('the proof', () => {
           }
         },
       ),
-      { numRuns: Number(process.env.FC_RUNS ?? 1_500) },
+      { numRuns: Number(process.env.FC_RUNS ?? 500) },
     )
     // A proof that finds a break in everything would pass as well.
-    expect(counts.proved).toBeGreaterThan(500)
-    expect(counts.refuted).toBeGreaterThan(500)
-  })
+    expect(counts.proved).toBeGreaterThan(100)
+    expect(counts.refuted).toBeGreaterThan(100)
+  }, 60_000)
 
   it('finds that each schema accepts what it sends', () => {
     fc.assert(
@@ -283,5 +283,35 @@ describe('the proof', () => {
 })
 
 function validator(schema: Schema) {
-  return new Ajv({ strict: false, validateFormats: false, allErrors: false }).compile(schema)
+  return new Ajv2019({ strict: false, validateFormats: false }).compile(schema)
+}
+
+/** The same, but that nothing is sent which is not declared: what is assumed of a writer. */
+function closed(schema: Schema): Schema {
+  if (typeof schema === 'boolean') return schema
+  return { ...Object(closedInside(schema)), unevaluatedProperties: false }
+}
+
+/** The parts of a schema: what holds for the same value is closed as a whole, and what is inside of it by itself. */
+function closedInside(schema: Schema): Schema {
+  if (typeof schema === 'boolean') return schema
+  const one = (value: unknown, by: typeof closed) => (value === undefined ? value : by(value as Schema))
+  const list = (value: unknown, by: typeof closed) => (Array.isArray(value) ? value.map(by) : value)
+  const map = (value: unknown) =>
+    value === undefined
+      ? value
+      : Object.fromEntries(Object.entries(Object(value)).map(([key, inner]) => [key, closed(inner as Schema)]))
+  const { properties, patternProperties, additionalProperties, items, additionalItems, anyOf, oneOf, allOf, ...rest } =
+    schema
+  const parts = {
+    properties: map(properties),
+    patternProperties: map(patternProperties),
+    additionalProperties: one(additionalProperties, closed),
+    items: Array.isArray(items) ? list(items, closed) : one(items, closed),
+    additionalItems: one(additionalItems, closed),
+    anyOf: list(anyOf, closedInside),
+    oneOf: list(oneOf, closedInside),
+    allOf: list(allOf, closedInside),
+  }
+  return { ...rest, ...Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined)) }
 }
