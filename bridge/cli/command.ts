@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Terminal } from './terminal/terminal.ts'
 
-/** What every command is given. */
+/** Dependencies of every command. */
 export interface CommandContext {
   readonly terminal: Terminal
   readonly env: Readonly<Record<string, string | undefined>>

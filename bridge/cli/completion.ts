@@ -39,6 +39,6 @@ function proposeFiles(propose: (value: string, description: string) => void): vo
       if (!entry.name.startsWith('.') && entry.name !== 'node_modules')
         propose(`${prefix}${entry.name}${entry.isDirectory() ? '/' : ''}`, '')
   } catch {
-    // There is no such folder: nothing to propose.
+    // The folder does not exist: there are no proposals.
   }
 }

@@ -76,7 +76,7 @@ interface CheckFlags {
   readonly json?: boolean
 }
 
-/** Who sends events or answers, and who receives them. */
+/** Senders and receivers of events and answers. */
 const SIDES: Readonly<Record<Affected, CheckFlags['for']>> = {
   publishers: 'publishers',
   requesters: 'publishers',

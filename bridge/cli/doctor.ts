@@ -78,7 +78,7 @@ async function examineBridge(target: Target, flags: DoctorFlags, context: Comman
   add(...said)
   if (said.some(({ verdict }) => verdict === 'fail')) return
   if (read) add(...credentials.checkPermissions(read.permissions, needsOf(flags)))
-  // Without a way in, or without NATS, there is nothing more to be learnt.
+  // Without a way in, or without NATS, the other checks would fail for the same reason.
   if (!ways.hasWebSocket && !ways.hasEventStream) return
   if (findings.some(({ check, verdict }) => check === 'NATS' && verdict === 'fail')) return
   const transport = webSocket({
@@ -109,7 +109,7 @@ interface Inside {
   readonly add: Add
 }
 
-/** What only a connection shows. */
+/** Checks that need a connection. */
 async function examineInside(transport: Transport, { target, token, flags, context, add }: Inside): Promise<void> {
   const [{ checkConnection }, { checkStreams }] = await Promise.all([
     import('./doctor/credentials.ts'),

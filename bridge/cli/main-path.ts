@@ -1,6 +1,6 @@
 import { modulePath } from './runtime/runtime.ts'
 
-/** The module that the command `spanwire` runs: a process that is started again runs it, too. */
+/** The module that the command `spanwire` runs: processes that it starts run it as well. */
 export function mainPath(): string {
   return modulePath('./main', import.meta.url)
 }

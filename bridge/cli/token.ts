@@ -180,7 +180,7 @@ async function checkSignature(text: string, { kind }: ReadToken, secret: string 
   if (secret === undefined || kind !== 'token') return 'not checked'
   const verify = createTokenVerifier({
     secret,
-    // Only the signature counts here: an expired token has one, too.
+    // Only the signature counts here: an expired token has one as well.
     clockTolerance: Number.MAX_SAFE_INTEGER,
     authorize: () => ({ publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } }),
   })

@@ -10,7 +10,7 @@ const KIND = 'TUNNEL'
 const PART_HEADER = 'Spanwire-Part'
 /** Largest part, in bytes. A POST of several parts is never in memory as a whole. */
 const MAX_PART = 256 * 1024
-/** What the headers of a part may take, in bytes. */
+/** Room for the headers of a part, in bytes. */
 const HEADERS = 512
 
 /** Which POST of which tunnel. */

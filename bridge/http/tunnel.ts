@@ -55,7 +55,7 @@ export function tunnelStream(dial: DialHub, findToken: FindToken, hub?: string):
   return app
 }
 
-/** What takes the client's bytes. */
+/** Dependencies of {@link tunnelInput}. */
 export interface TunnelInputOptions {
   readonly hub: Hub
   readonly tunnels: Tunnels

@@ -17,7 +17,7 @@ export interface CliOptions {
   readonly input?: string | Uint8Array
 }
 
-/** What a command did. */
+/** The result of a command. */
 export interface CliResult {
   readonly code: number | null
   readonly stdout: string

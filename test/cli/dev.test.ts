@@ -134,7 +134,7 @@ describe('spanwire dev', () => {
     expect(away.code).toBe(3)
   }, 40_000)
 
-  it('gives its page to those who call this machine by its name, and is open to pages of localhost only', async () => {
+  it('serves its page under the names of this machine only, and is open to pages of localhost only', async () => {
     await using dev = startCli(['dev', '--json'], { cwd: folder })
     const { url } = await dev.json<Listening>()
     const { port } = new URL(url)

@@ -1,4 +1,4 @@
-/** What needs no connection: help, errors, tokens, contracts, completion; and the runtimes that the program works on. */
+/** Commands without a connection: help, errors, tokens, contracts, completion; and the runtimes that the program works on. */
 import { execFile } from 'node:child_process'
 import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -74,6 +74,19 @@ describe('spanwire', () => {
     const { EXIT } = await import('../../bridge/cli/terminal/exit-code.ts')
     expect(Object.values(EXIT).filter((code) => !new RegExp(`^\\| ${code} +\\|`, 'm').test(readme))).toEqual([])
     expect(readme.split('\n').length).toBeLessThanOrEqual(60)
+  })
+
+  it('has a configuration in its README that works as it stands', async () => {
+    const readme = await readFile(join(root, 'bridge/cli/README.md'), 'utf8')
+    const [, block = ''] = /```ts\n\/\/ spanwire\.config\.ts\n([^`]+)```/.exec(readme) ?? []
+    const config = block
+      .replace("'spanwire/cli'", JSON.stringify(join(root, 'bridge/cli/config.ts')))
+      .replace('nats://127.0.0.1:4222', 'embedded')
+    await writeFile(join(folder, 'readme.config.ts'), config)
+    const args = ['bridge', '--config', 'readme.config.ts', '--port', '0', '--json']
+    await using bridge = startCli(args, { cwd: folder, env: { AUTH_SECRET: SECRET } })
+    const { url } = await bridge.json<{ url: string }>()
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
   })
 })
 
@@ -231,7 +244,7 @@ describe('spanwire contract', () => {
 describe('completion', () => {
   let bin: string
   beforeAll(async () => {
-    // What a shell finds as `spanwire`.
+    // The program that a shell finds as `spanwire`.
     bin = join(folder, 'spanwire')
     await writeFile(
       bin,

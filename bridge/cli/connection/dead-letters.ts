@@ -31,7 +31,7 @@ export interface DeadLetter {
   readonly headers: HeaderFields
 }
 
-/** Most that is read at once. */
+/** Largest page. */
 const PAGE = { messages: 256, bytes: 4 * 1024 * 1024 }
 /** How long to try to put one back, in ms. */
 const TIMEOUT = 20_000
@@ -78,7 +78,7 @@ function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, pay
   }
 }
 
-/** What became of a dead letter. */
+/** The result of putting a dead letter back. */
 export type Redriven =
   /** The stream has it at `seq`, and the dead letter is deleted. */
   | { readonly did: 'redriven'; readonly stream: string; readonly seq: number }

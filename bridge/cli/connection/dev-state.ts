@@ -1,12 +1,12 @@
 /** The keys of `spanwire dev`: kept between its runs, so that a token which was pasted into a page stays valid. */
 import { createHash, randomBytes } from 'node:crypto'
-import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { access, chmod, lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { type JWTPayload, SignJWT } from 'jose'
 
-/** What a run of `spanwire dev` leaves for the next one, and for the other commands. */
+/** Written by `spanwire dev` for its next run and for the other commands. */
 export interface DevState {
   /** Where the bridge of this folder listens, or listened. */
   readonly url?: string
@@ -29,6 +29,7 @@ export async function readDevState(): Promise<DevState> {
 /** The state of this folder, if `spanwire dev` has run here. */
 export async function findDevState(): Promise<DevState | undefined> {
   try {
+    if (!(await isOwn(dirname(await stateFile())))) return undefined
     const state = JSON.parse(await readFile(await stateFile(), 'utf8')) as DevState
     const isWhole = [state.secret, state.adminKey, state.monitoringKey].every((key) => typeof key === 'string')
     return isWhole ? state : undefined
@@ -41,6 +42,8 @@ export async function findDevState(): Promise<DevState | undefined> {
 export async function writeDevState(state: DevState): Promise<void> {
   const file = await stateFile()
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  // Another user may have made the folder first, to read the keys: then nothing is kept.
+  if (!(await isOwn(dirname(file)))) return
   await writeFile(file, JSON.stringify(state), { mode: 0o600 })
   await chmod(file, 0o600)
 }
@@ -53,6 +56,12 @@ export function devToken({ secret }: DevState, claims: JWTPayload = {}): Promise
     .setIssuedAt()
     .setExpirationTime(Math.floor(Date.now() / 1000) + TOKEN_LIFETIME)
     .sign(new TextEncoder().encode(secret))
+}
+
+/** Whether a folder belongs to this user and to no link. */
+async function isOwn(folder: string): Promise<boolean> {
+  const stats = await lstat(folder)
+  return stats.isDirectory() && (process.getuid === undefined || stats.uid === process.getuid())
 }
 
 /** Below the nearest `node_modules`, where no tool publishes it; else in the system's temporary folder. */

@@ -1,8 +1,8 @@
-/** Lists of JetStream's API that the SDK has no use for. */
+/** Lists of JetStream's API that the SDK does not use. */
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
-/** What JetStream says of a consumer, as far as it is shown. */
+/** The fields of JetStream's consumer information that are shown. */
 export interface ConsumerInfo {
   readonly stream: string
   readonly consumer: string

@@ -2,7 +2,7 @@ import type { StartFrom } from '../../../sdk/contract/bus.ts'
 import { parseCursor } from '../../../sdk/replay/cursor.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 
-/** What `--from` may be, for help and errors. */
+/** The forms of `--from`, for help and errors. */
 export const START_FORMS =
   'all, new, last, last-per-subject, last:10, seq:42, time:2026-01-31T12:00:00Z, time:-5min, or a cursor'
 

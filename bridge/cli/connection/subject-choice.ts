@@ -1,4 +1,4 @@
-/** What a user names on the command line: a subject, a subject filter, or an event of a contract. */
+/** Subjects, subject filters and events of a contract, as a user writes them on the command line. */
 
 import { type ContractEvent, type Events, findEvent, readEvent } from '../../../sdk/contract/contract.ts'
 import { SubjectTemplate } from '../../../sdk/contract/template.ts'

@@ -1,4 +1,4 @@
-/** What a token says: read without a check of its signature. */
+/** Reads tokens without checking their signature. */
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { toPermissions } from '../../auth/claims.ts'

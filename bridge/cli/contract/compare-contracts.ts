@@ -4,7 +4,7 @@ import { jsonEqual } from '../schema/json-equal.ts'
 import type { EventDescription } from './event-description.ts'
 import { propertyPaths } from './property-paths.ts'
 
-/** Who is deployed with the old contract, and would be affected. */
+/** Programs that are deployed with the old contract and would be affected. */
 export type Affected = 'publishers' | 'subscribers' | 'requesters' | 'responders'
 
 /** A reason why a change does not work with what is deployed. */
@@ -13,7 +13,7 @@ export interface ContractBreak extends Break {
 }
 
 /**
- * What became of an event. `narrowed`: less is accepted than deployed publishers send. `widened`: more is sent than
+ * The change of an event. `narrowed`: less is accepted than deployed publishers send. `widened`: more is sent than
  * deployed subscribers accept. `changed`: it differs, and everything deployed goes on working.
  */
 export type Verdict = 'added' | 'removed' | 'narrowed' | 'widened' | 'narrowed and widened' | 'changed' | 'unchanged'
@@ -107,7 +107,7 @@ function join(where: string, path: string): string {
   return [where, path].filter((part) => part !== '').join('.')
 }
 
-/** Changes beside the schema. */
+/** Changes other than those of the schema. */
 function settingBreaks(before: EventDescription, after: EventDescription): ContractBreak[] {
   const found: ContractBreak[] = []
   const say = (affects: Affected, reason: string) => found.push({ affects, path: '', reason, isUnclear: false })
@@ -120,10 +120,10 @@ function settingBreaks(before: EventDescription, after: EventDescription): Contr
     say(
       'subscribers',
       after.stream === undefined
-        ? `it is no longer kept in the stream ${before.stream}: nothing can be read from the past`
+        ? `the stream ${before.stream} does not keep it any more: nothing can be read from the past`
         : `it moved from the stream ${before.stream} to ${after.stream}: cursors and consumers belong to one stream`,
     )
-  if (before.reply && !after.reply) say('requesters', 'it is no longer a request')
+  if (before.reply && !after.reply) say('requesters', 'it is not a request any more')
   return found
 }
 

@@ -7,7 +7,7 @@ import { isSpanwireError } from '../../../sdk/wire/errors.ts'
 /** A parameter of a subject template. */
 export interface ParamDescription {
   readonly name: string
-  /** Whether it stands for all tokens up to the subject's end. */
+  /** Whether it matches all tokens up to the subject's end. */
   readonly isRest: boolean
 }
 
@@ -25,11 +25,11 @@ export interface EventDescription {
   readonly schema?: JsonSchema
   /** Why there is no `schema`. */
   readonly noSchema?: string
-  /** What is answered, if the event is a request. */
+  /** The answer, if the event is a request. */
   readonly reply?: { readonly schema?: JsonSchema; readonly noSchema?: string }
 }
 
-/** Each `{param}`, and whether it stands for the rest of the subject. */
+/** Each `{param}`, and whether it matches the rest of the subject. */
 const PARAM = /\{([^{}]+?)(\.\.\.)?\}/g
 
 /** Writes a contract as plain data, in the order of the contract. */
@@ -37,7 +37,7 @@ export function describeContract(events: Events): EventDescription[] {
   return Object.entries(events).map(([name, entry]) => {
     const { template, schema, reply, codec, stream } = readEvent(name, entry)
     const describe = (part: StandardSchema) =>
-      // What isn't JSON has no JSON Schema.
+      // Only JSON has a JSON Schema.
       codec === json ? describeSchema(part, name) : { noSchema: `Its data is ${codec.contentType}.` }
     return {
       name,

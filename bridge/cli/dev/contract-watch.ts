@@ -18,7 +18,7 @@ export function watchModule(path: string, changed: () => void): () => void {
     clearTimeout(timer)
     timer = setTimeout(() => {
       changed()
-      // What it imports may be others now.
+      // Its imports may have changed.
       void start()
     }, SETTLE)
   }

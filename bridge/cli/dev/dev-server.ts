@@ -100,7 +100,7 @@ async function inTime(opened: Promise<void>): Promise<'late' | undefined> {
 
 /**
  * Makes the streams that the events name, through the bridge: the same on NATS and on the embedded broker.
- * @throws SpanwireError (as rejection) as of `ensureStreams`
+ * @throws SpanwireError (as rejection) the errors of `ensureStreams`
  */
 export async function makeStreams(
   { url, token }: Pick<DevServer, 'url' | 'token'>,

@@ -1,4 +1,4 @@
-/** The page of `spanwire dev` at `/`, and what it reads. */
+/** The page of `spanwire dev` at `/`, and its data. */
 import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
@@ -6,7 +6,7 @@ import { toProblem } from '../../http/problem.ts'
 import type { EventDescription } from '../contract/event-description.ts'
 import { readPageFile } from './page-files.ts'
 
-/** What the page shows. */
+/** The content of the page. */
 export interface PlaygroundState {
   readonly token: string
   /** Such as `embedded` or `nats-server 2.15.1`. */
@@ -20,7 +20,7 @@ export interface PlaygroundState {
   readonly inspector: string | undefined
 }
 
-/** The state, and who looks at it. */
+/** The state, and the pages that follow it. */
 export class Playground {
   readonly routes: Hono
   #state: PlaygroundState
@@ -75,8 +75,8 @@ export class Playground {
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/
 
 /**
- * The page holds a token, so it is given only to those who call this machine by its own name: a page of another site
- * whose name leads here (DNS rebinding) must not read it.
+ * Serves the page only under this machine's own names. It holds a token: a page of another site whose name resolves to
+ * this machine (DNS rebinding) must not read it.
  */
 function requireHost(hosts: readonly string[]) {
   return async (c: Context, next: () => Promise<void>) => {

@@ -1,4 +1,4 @@
-/** Is the token accepted, and what does it allow. */
+/** Checks of the token: accepted, expired, permissions. */
 
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import type { SpanwireError } from '../../../sdk/wire/errors.ts'
@@ -14,7 +14,7 @@ import { PATIENCE } from './reach.ts'
 /** How far clocks may differ before a bridge refuses a token, in ms. */
 const TOLERANCE = 5_000
 
-/** What a token says by itself; nothing for other credentials. */
+/** Checks the token's own text. Other credentials have none. */
 export function checkTokenText(token: string | undefined, now: number): { findings: Finding[]; read?: ReadToken } {
   if (token === undefined) return { findings: [] }
   let read: ReadToken
@@ -64,7 +64,7 @@ export function checkTokenText(token: string | undefined, now: number): { findin
   }
 }
 
-/** What connecting says. */
+/** Checks that the bridge accepts the credentials. */
 export async function checkConnection(
   transport: Transport,
   url: string,
@@ -118,7 +118,7 @@ export interface Needs {
   readonly subscribe: ReadonlyArray<readonly [name: string, filter: string]>
 }
 
-/** What a token allows, and whether that is what is needed. */
+/** Lists the token's permissions, or checks those that are needed. */
 export function checkPermissions(permissions: Permissions, needs: Needs): Finding[] {
   const findings: Finding[] = []
   for (const [verb, list] of Object.entries(needs) as Array<[keyof Needs, Needs['publish']]>)

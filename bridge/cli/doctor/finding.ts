@@ -1,10 +1,10 @@
 /** One line of `spanwire doctor`: a fact, what it means, and what to do. */
 export interface Finding {
-  /** What was looked at, such as `WebSocket`. */
+  /** The subject of the check, such as `WebSocket`. */
   readonly check: string
   readonly verdict: 'ok' | 'warn' | 'fail' | 'skip'
   readonly fact: string
-  /** What to do. Always there unless the verdict is `ok`. */
+  /** The remedy. Always set unless the verdict is `ok`. */
   readonly advice?: string
 }
 

@@ -1,4 +1,4 @@
-/** Is a bridge there: name, port, TLS, path, NATS behind it, and its clock. */
+/** Checks of the address: name, port, TLS, path, NATS behind the bridge, and its clock. */
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { type Answer, type NoAnswer, probe } from './http-probe.ts'
 
@@ -7,7 +7,7 @@ export const PATIENCE = 5_000
 /** In ms. A token is checked with a tolerance of 5 s. */
 const MAX_SKEW = 5_000
 
-/** What was found, and where the bridge is, if it is anywhere. */
+/** Findings, and the address of the bridge if there is one. */
 export interface Reach {
   readonly findings: readonly Finding[]
   /** The bridge's address, without a path of its own; undefined if there is none. */

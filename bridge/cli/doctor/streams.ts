@@ -1,4 +1,4 @@
-/** Is JetStream there, and are the streams of the contract there and as declared. */
+/** Checks of JetStream and of the contract's streams. */
 import type { Events } from '../../../sdk/contract/contract.ts'
 import { planStreams, type StreamPlan } from '../../../sdk/streams/index.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'

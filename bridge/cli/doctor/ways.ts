@@ -1,9 +1,9 @@
-/** How a client gets through: WebSocket, Server-Sent Events, and from which pages. */
+/** Checks of the transports: WebSocket, Server-Sent Events, and the origins of pages. */
 import { type Finding, fail, ok, skip, warn } from './finding.ts'
 import { type Answer, type NoAnswer, probe, probeUpgrade, problemOf } from './http-probe.ts'
 import { PATIENCE, routeOf } from './reach.ts'
 
-/** What was found, and whether there is a way in. */
+/** Findings, and the transports that work. */
 export interface Ways {
   readonly findings: readonly Finding[]
   readonly hasWebSocket: boolean

@@ -7,7 +7,7 @@ type Keywords = Readonly<Record<string, unknown>>
 export interface DataForm {
   readonly elements: readonly HTMLElement[]
   /**
-   * What the fields hold.
+   * The values of the fields.
    * @throws Error for a field that is not JSON where it must be
    */
   read(): unknown

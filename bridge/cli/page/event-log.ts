@@ -3,7 +3,7 @@ import { element, make } from './element.ts'
 /** Rows that are kept. */
 const MOST = 300
 
-/** What is shown of an event. */
+/** One row. */
 export interface LogRow {
   readonly time: number
   readonly subject: string

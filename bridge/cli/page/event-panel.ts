@@ -18,7 +18,7 @@ export class EventPanel {
   constructor(changed: () => void) {
     element('form').addEventListener('input', changed)
     this.#raw.addEventListener('change', () => {
-      // What the fields hold goes over to the text.
+      // The text begins with the values of the fields.
       if (this.#raw.checked) this.#json.value = this.#readFields()
       this.#showData()
       changed()

@@ -170,7 +170,7 @@ element('subscribe').addEventListener('click', () =>
 
 function startOf(choice: string): StartFrom | undefined {
   if (element('from-part').hidden) return undefined
-  // Any subject may have no stream: then only what comes from now on can be had.
+  // A subject may have no stream: then only live events are available.
   if (choice === 'new') return panel.event?.stream ? 'new' : undefined
   return choice === 'all' ? 'all' : { last: 10 }
 }

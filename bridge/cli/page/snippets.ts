@@ -1,6 +1,6 @@
 import type { EventDescription } from '../contract/event-description.ts'
 
-/** What a snippet is about. */
+/** The values in a snippet. */
 export interface SnippetOf {
   /** Undefined for a plain subject. */
   readonly event: EventDescription | undefined

@@ -1,6 +1,6 @@
 import type { EventDescription } from '../contract/event-description.ts'
 
-/** What `spanwire dev` says of itself: `/playground/state.json`. */
+/** The answer of `/playground/state.json`. */
 export interface PageState {
   readonly token: string
   readonly broker: string

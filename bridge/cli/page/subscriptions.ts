@@ -22,7 +22,7 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes to a filter; a second time it begins anew.
+   * Subscribes to a filter; a second call starts it again.
    * @param from of a stream; undefined for live events
    */
   async add(filter: string, from: StartFrom | undefined): Promise<void> {

@@ -11,10 +11,10 @@ const GROUP = 'SPANWIRE_GROUP'
 /** Carries the port to processes that share it by SO_REUSEPORT. */
 const PORT = 'SPANWIRE_SHARED_PORT'
 
-/** What a process reports to its supervisor. */
+/** A report of a process to its supervisor. */
 export type WorkerReport = { readonly url: string } | { readonly failure: number }
 
-/** What a process is told by its supervisor; undefined in a process that has none. */
+/** The place of a process in its group, as its supervisor sets it. */
 export interface WorkerPlace {
   readonly group: HubGroup
   /** Set where the port is shared by SO_REUSEPORT. */

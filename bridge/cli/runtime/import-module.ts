@@ -22,7 +22,7 @@ export async function importModule(path: string): Promise<Readonly<Record<string
   }
 }
 
-/** What the runtimes say when a module can't be loaded, as one sentence that says what to do. */
+/** Turns the runtimes' errors for modules that can't be loaded into one sentence that says what to do. */
 function explainImport(path: string, cause: unknown): SpanwireError {
   const { code, message = String(cause) } = Object(cause) as { code?: string; message?: string }
   const [, missing] =

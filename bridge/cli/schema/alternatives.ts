@@ -6,7 +6,7 @@ export type Schema = boolean | Keywords
 /** The keywords of a schema object. */
 export type Keywords = Readonly<Record<string, unknown>>
 
-/** The types of JSON values. An integer is a number, too. */
+/** The types of JSON values. Integers are numbers as well. */
 export type JsonType = 'null' | 'boolean' | 'integer' | 'number' | 'string' | 'array' | 'object'
 
 /** Values of one type for which all of these keywords hold. */
@@ -27,7 +27,7 @@ const MAX_ALTERNATIVES = 512
 const MAX_REFS = 32
 
 /**
- * Writes the values that all of these schemas accept as alternatives. What can't be expressed is left out, so that the
+ * Writes the values that all of these schemas accept as alternatives. Keywords that can't be expressed are left out, so that the
  * union may be larger than the schemas, and never smaller.
  */
 export function alternativesOf(schemas: readonly Schema[], root: Schema): Alternative[] {
@@ -83,7 +83,7 @@ function combinations(lists: ReadonlyArray<readonly Schema[]>): Schema[][] {
   return lists.reduce<Schema[][]>((all, list) => all.flatMap((one) => list.map((item) => [...one, item])), [[]])
 }
 
-/** What `enum` and `const` leave; undefined if there are none. */
+/** The values that `enum` and `const` allow; undefined if there is neither. */
 function valuesOf(parts: readonly Keywords[]): unknown[] | undefined {
   let found: unknown[] | undefined
   for (const part of parts)
@@ -127,7 +127,7 @@ export function isOfType(value: unknown, type: JsonType): boolean {
   return own === type || (own === 'integer' && type === 'number')
 }
 
-/** A composite value as keywords: what holds for it is then found part by part. */
+/** A composite value as keywords: its parts are then compared one by one. */
 function asParts(value: unknown): Keywords[] {
   if (Array.isArray(value))
     return [{ prefixItems: value.map(asConst), items: false, minItems: value.length, maxItems: value.length }]

@@ -1,6 +1,6 @@
 /**
  * Whether every value that a writer sends is accepted by a reader. It is a proof: if nothing is found, every value is
- * accepted. What can't be proved is reported as unclear, never passed over.
+ * accepted. Differences that can't be decided are reported as unclear. They are never skipped silently.
  */
 import { type Alternative, alternativesOf, type Keywords, resolveRef, type Schema } from './alternatives.ts'
 import { arrayBreaks } from './array-breaks.ts'
@@ -18,7 +18,7 @@ export interface Break {
   readonly isUnclear: boolean
 }
 
-/** What the checks of one type are given. */
+/** Input of the checks of one type. */
 export interface Check {
   readonly writer: Alternative
   readonly reader: Keywords
@@ -78,7 +78,7 @@ class Proof {
   breaks(writer: readonly Schema[], reader: Schema, path: string): Break[] {
     if (reader === true || (typeof reader === 'object' && isEmpty(reader))) return []
     if (++this.#steps > MAX_STEPS) return unclear(path, 'the schemas are too large to compare')
-    // What is sent keeps to each of its schemas, whatever they say.
+    // Every value that is sent conforms to each of the writer's schemas.
     if (writer.some((one) => this.#isSame(one, reader))) return []
     if (this.#pending.some(([one, other]) => other === reader && sameList(one, writer))) return []
     this.#pending.push([writer, reader])
@@ -91,7 +91,7 @@ class Proof {
     }
   }
 
-  /** References of both must lead to the same schemas, too. */
+  /** References of both must also lead to the same schemas. */
   #isSame(writer: Schema, reader: Schema): boolean {
     if (!jsonEqual(writer, reader)) return false
     this.#hasSameRoot ??= jsonEqual(this.#writerRoot, this.#readerRoot)

@@ -2,7 +2,7 @@ import type { Alternative, Keywords, Schema } from './alternatives.ts'
 import type { Break, Check } from './find-breaks.ts'
 import { jsonEqual } from './json-equal.ts'
 
-/** Properties: which there may be, which there must be, and what they hold. */
+/** Properties: which there may be, which there must be, and their values. */
 export function objectBreaks(check: Check): Break[] {
   const { writer, reader, path, part } = check
   const found: Break[] = []
@@ -24,12 +24,12 @@ export function objectBreaks(check: Check): Break[] {
   return [...found, ...nameBreaks(check, sent), ...countBreaks(check, sent), ...dependencyBreaks(check, sent)]
 }
 
-/** What a writer sends. */
+/** The objects that a writer sends. */
 interface SentObject {
   readonly required: ReadonlySet<string>
   /** Every name that its schemas list. */
   readonly names: ReadonlySet<string>
-  /** What a property holds; undefined if it is never sent. */
+  /** The schemas of a property; undefined if it is never sent. */
   property(name: string): readonly Schema[] | undefined
   /** Values under names that no schema lists, by the pattern of the name; undefined for any name. */
   readonly unlisted: ReadonlyArray<readonly [pattern: string | undefined, value: readonly Schema[]]>
@@ -89,7 +89,7 @@ function schemaIn(map: unknown, name: string): Schema[] {
     : []
 }
 
-/** A pattern that can't be read may match: then its schema must hold, too. */
+/** A pattern that can't be read may match: its schema must then hold as well. */
 function isMatch(pattern: string, name: string): boolean {
   try {
     return new RegExp(pattern, 'u').test(name)

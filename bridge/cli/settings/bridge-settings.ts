@@ -19,7 +19,7 @@ import {
 export interface Setting {
   /** Without dashes, such as `port`. A secret has none: arguments are visible to other users of the machine. */
   readonly flag?: string
-  /** What the flag's help shows of its value, such as `<url>`. */
+  /** The value in the flag's help, such as `<url>`. */
   readonly value?: string
   /** The environment variable; those that Workers have bear the same names there. */
   readonly variable?: string
@@ -29,10 +29,10 @@ export interface Setting {
   readonly read: Reader<unknown>
 }
 
-/** What only a configuration file can hold, such as a function. */
+/** Options that only a configuration file can hold, such as functions. */
 export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group'] as const
 
-/** Names of the settings: every option of `serve`, and what the command has more. */
+/** Names of the settings: every option of `serve`, and those of the command itself. */
 type SettingName =
   | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'reusePort'>
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`
@@ -45,7 +45,7 @@ type SettingName =
 
 const DAY = 86_400
 
-/** What the type checker holds: an option of `serve` that is missing here does not compile. */
+/** All settings. An option of `serve` that is missing here does not compile. */
 export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
   upstream: {
     flag: 'upstream',

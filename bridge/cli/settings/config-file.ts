@@ -18,7 +18,7 @@ export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reus
   readonly drainPatience?: number
 }
 
-/** What `spanwire.config.ts` or `spanwire.config.json` may hold. */
+/** The content of `spanwire.config.ts` or `spanwire.config.json`. */
 export interface SpanwireConfig {
   /** The module that exports the contract, such as `./events.ts`: for every command that takes one. */
   readonly contract?: string

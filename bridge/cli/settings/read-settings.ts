@@ -8,7 +8,7 @@ import { BRIDGE_SETTINGS, CONFIG_ONLY, type Setting } from './bridge-settings.ts
 import type { LoadedConfig } from './config-file.ts'
 import { BadValue } from './readers.ts'
 
-/** What `spanwire bridge` runs with. */
+/** The checked settings of `spanwire bridge`. */
 export interface BridgeRun {
   /** Opens the upstream: to be called once, by the process that serves, which closes it at its end. */
   open(): { readonly options: ServeOptions; close(): Promise<void> }
@@ -76,7 +76,7 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
   }
 }
 
-/** The configuration file's part, checked: what it doesn't know it refuses. */
+/** The configuration file's part, checked: unknown options are refused. */
 function readConfig({ config, file = '' }: LoadedConfig): Record<string, unknown> {
   const values: Record<string, unknown> = {}
   const visit = (object: object, prefix: string) => {

@@ -90,7 +90,7 @@ export const origins: Reader<Origins> = (given) => {
 const NOTHING = { allow: [], deny: [] }
 const EVERYTHING = { allow: ['>'], deny: [] }
 
-/** What clients without credentials may do: `all`, or permissions as JSON. */
+/** Permissions of clients without credentials: `all`, or JSON. */
 export const permissions: Reader<Permissions> = (given) => {
   if (given === 'all') return { publish: EVERYTHING, subscribe: EVERYTHING }
   const value = typeof given === 'string' ? parseJson(given) : given

@@ -16,7 +16,7 @@ const tree = (leaf: z.ZodType): Schema => {
   return json(node)
 }
 
-/** What a writer sends, what a reader accepts, and whether it works; the path of what breaks, or `?` where unclear. */
+/** The schemas of writer and reader, and the paths of the breaks between them; `?` where unclear. */
 const CASES: ReadonlyArray<readonly [what: string, writer: Schema, reader: Schema, breaks: readonly string[]]> = [
   ['the same', object({ a: z.string() }), object({ a: z.string() }), []],
   ['anything to anything', {}, true, []],
@@ -243,12 +243,13 @@ describe('the proof', () => {
           const isProved = findBreaks(writer, reader).length === 0
           counts[isProved ? 'proved' : 'refuted']++
           if (!isProved) return
-          const [sends, accepts] = [validator(closed(writer)), validator(reader)]
+          // Both: a branch of oneOf that is closed may leave the value to another.
+          const [sends, isClosed, accepts] = [writer, closed(writer), reader].map(validator)
           for (let n = 0; n < 20; n++) {
             const value = sample(writer, seed + n)
             // A sample is only a guess: keywords such as "not" may exclude it.
-            if (value !== undefined && sends(value.value))
-              expect(accepts(value.value), JSON.stringify(value)).toBe(true)
+            if (value !== undefined && sends?.(value.value) && isClosed?.(value.value))
+              expect(accepts?.(value.value), JSON.stringify(value)).toBe(true)
           }
         },
       ),
