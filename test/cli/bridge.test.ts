@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { connect, defineEvents } from '../../sdk/index.ts'
 import { descendants } from '../support/descendants.ts'
@@ -10,6 +10,9 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 import { runCli, startCli } from './cli-process.ts'
+
+// Each command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const KEY = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const events = defineEvents({ 'cli.{id}.said': z.object({ text: z.string() }) })
@@ -191,7 +194,6 @@ describe.each(['node', 'bun', 'deno'] as const)('spanwire bridge --processes on 
       await Promise.all(buses.map((bus) => bus.close()))
       expect(await bridge.stop()).toBe(0)
     },
-    60_000,
   )
 
   it.skipIf(isSkipped(runtime))(
@@ -224,7 +226,6 @@ describe.each(['node', 'bun', 'deno'] as const)('spanwire bridge --processes on 
         deadline: 20_000,
       })
     },
-    60_000,
   )
 })
 

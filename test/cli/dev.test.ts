@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { buildPage } from '../../bridge/cli/page/build.ts'
 import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
@@ -12,6 +12,9 @@ import { eventually } from '../support/eventually.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { type RunningCli, runCli, startCli } from './cli-process.ts'
+
+// Each command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 interface Listening {
   readonly url: string
@@ -132,7 +135,7 @@ describe('spanwire dev', () => {
     const away = await runCli(['dev', '--upstream', 'nats://127.0.0.1:9'], { cwd: folder })
     expect(away.stderr).toContain('NATS at nats://127.0.0.1:9 is out of reach for 5000 ms')
     expect(away.code).toBe(3)
-  }, 40_000)
+  })
 
   it('serves its page under the names of this machine only, and is open to pages of localhost only', async () => {
     await using dev = startCli(['dev', '--json'], { cwd: folder })
@@ -315,7 +318,7 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     expect(await page.locator('#code').textContent()).toContain(`npx spanwire pub 'chat.paste.message' '{`)
     expect(problems).toEqual([])
     await page.context().close()
-  }, 40_000)
+  })
 
   it('shows a contract that changed', async () => {
     const page = await open()
@@ -327,7 +330,7 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     await page.getByRole('button', { name: 'added.later' }).waitFor({ state: 'detached' })
     expect(problems).toEqual([])
     await page.context().close()
-  }, 40_000)
+  })
 
   it('asks nothing of another origin, and lets no other page frame it or run scripts in it', async () => {
     const page = await open()
@@ -374,32 +377,28 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     ['dark', 1440, 900],
     ['light', 360, 780],
     ['dark', 360, 780],
-  ] as const)(
-    'has nothing that axe-core finds, and nothing cut off: %s, %i px',
-    async (colorScheme, width, height) => {
-      const page = await open({ colorScheme, viewport: { width, height } })
-      for (const [index, name] of ['shop.{id}.paid', 'chat.{room}.message'].entries()) {
-        await page.getByRole('button', { name }).click()
-        await page.getByRole('button', { name: 'Subscribe' }).click()
-        await page.getByText('Subscribed to').waitFor()
-        await page.locator('[id^=param-]').first().fill(`room-${index}`)
-        await page.getByRole('button', { name: 'Publish' }).click()
-        await page.getByText('Published to').waitFor()
-        await page.evaluate(axe.source)
-        const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
-        expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])).toEqual([])
-        expect(
-          await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
-        ).toBe(0)
-        await mkdir(join(root, 'test/screenshots'), { recursive: true })
-        await page.screenshot({
-          path: join(root, `test/screenshots/playground-${colorScheme}-${width}-${index}.png`),
-          fullPage: true,
-        })
-      }
-      expect(problems).toEqual([])
-      await page.context().close()
-    },
-    40_000,
-  )
+  ] as const)('has nothing that axe-core finds, and nothing cut off: %s, %i px', async (colorScheme, width, height) => {
+    const page = await open({ colorScheme, viewport: { width, height } })
+    for (const [index, name] of ['shop.{id}.paid', 'chat.{room}.message'].entries()) {
+      await page.getByRole('button', { name }).click()
+      await page.getByRole('button', { name: 'Subscribe' }).click()
+      await page.getByText('Subscribed to').waitFor()
+      await page.locator('[id^=param-]').first().fill(`room-${index}`)
+      await page.getByRole('button', { name: 'Publish' }).click()
+      await page.getByText('Published to').waitFor()
+      await page.evaluate(axe.source)
+      const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+      expect(violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])).toEqual([])
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+      ).toBe(0)
+      await mkdir(join(root, 'test/screenshots'), { recursive: true })
+      await page.screenshot({
+        path: join(root, `test/screenshots/playground-${colorScheme}-${width}-${index}.png`),
+        fullPage: true,
+      })
+    }
+    expect(problems).toEqual([])
+    await page.context().close()
+  })
 })

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { webSocket } from '../../sdk/index.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
@@ -15,6 +15,9 @@ import { serveLocally } from '../support/serve-locally.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
 import { runCli } from './cli-process.ts'
 import { events } from './projects/events.ts'
+
+// Each command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const CONTRACT = 'test/cli/projects/events.ts'
 
@@ -228,7 +231,7 @@ describe('spanwire doctor', () => {
       fact: 'CLI_SHOP is as declared',
     })
     expect(find((await check(page)).findings, 'stream')).toMatchObject({ verdict: 'ok' })
-  }, 40_000)
+  })
 
   it('NATS that is down, and JetStream that is off', async () => {
     await using nats = await startNatsServer()
@@ -245,7 +248,7 @@ describe('spanwire doctor', () => {
       advice: expect.stringContaining('UPSTREAM_URL'),
     })
     expect(code).toBe(1)
-  }, 40_000)
+  })
 
   it('a clock that is wrong', async () => {
     await using other = await serveLocally((_, response) =>

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { consume } from '../../sdk/consumer/index.ts'
@@ -14,6 +14,9 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 import { runCli, startCli } from './cli-process.ts'
 import { events } from './projects/events.ts'
+
+// Each command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const CONTRACT = 'test/cli/projects/events.ts'
 

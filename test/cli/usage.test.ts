@@ -4,11 +4,14 @@ import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { root } from '../build/source-files.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { runCli, startCli } from './cli-process.ts'
+
+// Each command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const run = promisify(execFile)
 const CONTRACT = 'test/cli/projects/events.ts'
@@ -298,30 +301,26 @@ describe('completion', () => {
 
 describe('the runtimes', () => {
   describe.each(['node', 'bun', 'deno'] as const)('%s', (runtime) => {
-    it.skipIf(isSkipped(runtime))(
-      'runs dev with a TypeScript contract, publishes, and shows what came',
-      async () => {
-        await using dev = startCli(['dev', CONTRACT, '--port', '0', '--json'], { runtime, env: { HOME: folder } })
-        const { url, token, streams } = await dev.json<{ url: string; token: string; streams: object[] }>()
-        expect(streams).toMatchObject([{ stream: 'CLI_SHOP', did: 'created' }])
-        const env = { SPANWIRE_URL: url, SPANWIRE_TOKEN: token }
-        const args = ['pub', 'shop.{id}.paid', '{"total":12}', '--param', 'id=1', '--contract', CONTRACT, '--json']
-        const published = await runCli(args, { runtime, env })
-        expect(JSON.parse(published.stdout)).toMatchObject({ stream: 'CLI_SHOP', seq: 1 })
-        const tail = await runCli(
-          ['tail', 'shop.{id}.paid', '--from', 'all', '--count', '1', '--json', '--contract', CONTRACT],
-          { runtime, env },
-        )
-        expect(JSON.parse(tail.stdout)).toMatchObject({ subject: 'shop.1.paid', data: { total: 12 }, seq: 1 })
-        const doctor = await runCli(['doctor', url, '--contract', CONTRACT, '--json'], { runtime, env })
-        expect(
-          (JSON.parse(doctor.stdout) as Array<{ verdict: string }>).filter(({ verdict }) => verdict === 'fail'),
-        ).toEqual([])
-        expect((await fetch(`${url}/playground/state.json`)).ok).toBe(true)
-        expect(await dev.stop()).toBe(0)
-      },
-      40_000,
-    )
+    it.skipIf(isSkipped(runtime))('runs dev with a TypeScript contract, publishes, and shows what came', async () => {
+      await using dev = startCli(['dev', CONTRACT, '--port', '0', '--json'], { runtime, env: { HOME: folder } })
+      const { url, token, streams } = await dev.json<{ url: string; token: string; streams: object[] }>()
+      expect(streams).toMatchObject([{ stream: 'CLI_SHOP', did: 'created' }])
+      const env = { SPANWIRE_URL: url, SPANWIRE_TOKEN: token }
+      const args = ['pub', 'shop.{id}.paid', '{"total":12}', '--param', 'id=1', '--contract', CONTRACT, '--json']
+      const published = await runCli(args, { runtime, env })
+      expect(JSON.parse(published.stdout)).toMatchObject({ stream: 'CLI_SHOP', seq: 1 })
+      const tail = await runCli(
+        ['tail', 'shop.{id}.paid', '--from', 'all', '--count', '1', '--json', '--contract', CONTRACT],
+        { runtime, env },
+      )
+      expect(JSON.parse(tail.stdout)).toMatchObject({ subject: 'shop.1.paid', data: { total: 12 }, seq: 1 })
+      const doctor = await runCli(['doctor', url, '--contract', CONTRACT, '--json'], { runtime, env })
+      expect(
+        (JSON.parse(doctor.stdout) as Array<{ verdict: string }>).filter(({ verdict }) => verdict === 'fail'),
+      ).toEqual([])
+      expect((await fetch(`${url}/playground/state.json`)).ok).toBe(true)
+      expect(await dev.stop()).toBe(0)
+    })
 
     it.skipIf(isSkipped(runtime))('explains a bad value in one line', async () => {
       const { code, stderr } = await runCli(['bridge', '--port', 'x'], { runtime })
