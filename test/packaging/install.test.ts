@@ -6,7 +6,7 @@ import { type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 /** Packages of an installation of `spanwire` alone, including itself. */
-const PACKAGES = ['hono', 'jose', 'spanwire']
+const PACKAGES = ['@bomb.sh', '@hono', 'commander', 'hono', 'jose', 'spanwire', 'ws']
 /** Largest size of their files together, in MB. */
 const SIZE = 3
 
@@ -48,10 +48,12 @@ describe('the tarball', () => {
       'README.md',
       'SECURITY.md',
       'bridge/PROTOCOL.md',
+      'bridge/cli/README.md',
       'package.json',
       'sdk/COMPARISON.md',
     ])
-    expect(packed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual([])
+    const page = ['index.html', 'style.css'].map((name) => `dist/bridge/cli/page/dist/${name}`)
+    expect(packed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual(page)
     expect(packed.files.filter((path) => /^dist\/(test|demo)\//.test(path))).toEqual([])
   })
 })
@@ -78,7 +80,6 @@ describe('an installation of spanwire alone', () => {
   })
 
   it.each([
-    ['a bridge on Node', "(await import('spanwire/bridge/node')).serve(options)", 'ws @hono/node-server'],
     [
       'auth.accounts',
       "(await import('spanwire/bridge/bun')).serve({ ...options, auth: { accounts: [account] } })",

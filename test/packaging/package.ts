@@ -13,8 +13,6 @@ const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 
 }
 const exact = (name: string) => `${name}@${devDependencies[name]}`
 
-/** Optional peers that a bridge on Node needs, as arguments of `npm install`. */
-export const NODE_BRIDGE: readonly string[] = ['ws', '@hono/node-server'].map(exact)
 /** Optional peer that `spanwire/testing` needs for a fake clock. */
 export const FAKE_CLOCK: string = exact('@sinonjs/fake-timers')
 

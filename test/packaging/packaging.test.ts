@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts'
 import { openToAll } from '../support/open-to-all.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
-import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
+import { FAKE_CLOCK, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 import { serveFolder } from './serve-folder.ts'
 import { measureSubpaths } from './subpaths.ts'
@@ -43,7 +43,7 @@ describe('in every runtime', () => {
   let plain: Project
   beforeAll(async () => {
     const node = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}@${OLDEST_NODE}`
-    plain = await project('everywhere', ...NODE_BRIDGE, FAKE_CLOCK, 'zod', node)
+    plain = await project('everywhere', FAKE_CLOCK, 'zod', node)
   }, 120_000)
 
   const expected = {

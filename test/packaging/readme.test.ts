@@ -14,7 +14,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { SECRET } from '../support/token.ts'
-import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
+import { FAKE_CLOCK, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 /** Blocks by the test that runs them. */
@@ -55,10 +55,7 @@ async function start(module: string, ready: string, env: Record<string, string>)
 beforeAll(async () => {
   packed = await packPackage()
   nats = await startNatsServer({ jetstream: true })
-  project = await createProject('readme', [
-    ...[packed.tarball, ...NODE_BRIDGE, FAKE_CLOCK, 'zod', 'nats@2.29.3'],
-    ...OPENTELEMETRY,
-  ])
+  project = await createProject('readme', [...[packed.tarball, FAKE_CLOCK, 'zod', 'nats@2.29.3'], ...OPENTELEMETRY])
   const [bridgePort, pagePort] = [await freePort(), await freePort()]
   pageUrl = `http://127.0.0.1:${pagePort}`
   // Replaces ports, which must be unique on one machine, and the parts that the README leaves to the application.
