@@ -5,7 +5,7 @@ import type { Terminal } from './terminal/terminal.ts'
 export interface CommandContext {
   readonly terminal: Terminal
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborted by Ctrl-C and SIGTERM. Asked for only by commands that would run for ever. */
+  /** Aborted by Ctrl-C and SIGTERM. Created only by commands that run until they are stopped. */
   stopSignal(): AbortSignal
   /** Ends the process with this code once the command is done. */
   exitWith(code: number): void

@@ -9,7 +9,7 @@ const FILES = /<(file|path|old|new)>|\[contract\]/
 
 /**
  * Adds `spanwire completion <shell>`, which prints a script for bash, zsh, fish or PowerShell, and the hidden
- * `spanwire complete -- …`, which that script asks. Where a file is meant, files are proposed.
+ * `spanwire complete -- …`, which that script calls. Files are proposed for arguments that name a file.
  */
 export function addCompletion(program: Command): void {
   const root = tab(program, { completionCommandName: 'completion' })
@@ -29,7 +29,7 @@ export function addCompletion(program: Command): void {
   }
 }
 
-/** The files of the folder that the word under the cursor names: the shell keeps those that begin with the word. */
+/** Proposes the files of the folder that the word under the cursor names. The shell filters them by the word. */
 function proposeFiles(propose: (value: string, description: string) => void): void {
   const word = process.argv.at(-1) ?? ''
   const folder = word.endsWith('/') ? word : dirname(word)
@@ -39,6 +39,6 @@ function proposeFiles(propose: (value: string, description: string) => void): vo
       if (!entry.name.startsWith('.') && entry.name !== 'node_modules')
         propose(`${prefix}${entry.name}${entry.isDirectory() ? '/' : ''}`, '')
   } catch {
-    // The folder does not exist: there are no proposals.
+    // Without the folder the list of proposals is empty.
   }
 }

@@ -9,7 +9,7 @@ export const addConsumers: AddCommand = (program, context) => {
   const command = program
     .command('consumers')
     .description('list consumers: pending, unacknowledged and redelivered events, and lag')
-    .argument('[stream]', 'only those of this stream')
+    .argument('[stream]', 'only consumers of this stream')
     .option('--json', 'a JSON array')
   addConnectionOptions(command).action(
     async (stream: string | undefined, flags: ConnectionFlags & { readonly json?: boolean }) => {
@@ -29,7 +29,7 @@ export const addConsumers: AddCommand = (program, context) => {
 const HEAD = ['STREAM', 'CONSUMER', 'FILTER', 'PENDING', 'UNACKED', 'REDELIVERED', 'LAG', 'WAITING', 'LAST DELIVERY']
 
 function show(consumers: readonly ConsumerInfo[], { terminal: { out, note, paint } }: CommandContext): void {
-  if (consumers.length === 0) return note('There are no consumers.')
+  if (consumers.length === 0) return note('No consumers.')
   const rows = consumers.map((one) => {
     const { stream, consumer, filter, pending, unacknowledged, redelivered, lag, waiting, lastDelivery } = one
     const isStuck = pending > 0 && waiting === 0 && one.kind === 'pull'

@@ -25,11 +25,13 @@ export const addContract: AddCommand = (program, context) => {
     .action(async (place: string | undefined, flags: DocsFlags) => docs(place, flags, context))
   contract
     .command('check')
-    .description('exits with 1 if a new contract does not work with what is deployed with an old one')
+    .description('exits with 1 if a new contract does not work with programs that are deployed with an old one')
     .argument('<old>', 'a module, or what "contract docs" wrote (.json)')
     .argument('<new>', 'the same of the new one')
     .addOption(
-      new Option('--for <whom>', 'who is deployed').choices(['all', 'publishers', 'subscribers']).default('all', 'all'),
+      new Option('--for <side>', 'the deployed programs that count')
+        .choices(['all', 'publishers', 'subscribers'])
+        .default('all', 'all'),
     )
     .option('--json', 'a JSON array')
     .action(async (before: string, after: string, flags: CheckFlags) => {
@@ -99,7 +101,7 @@ async function check(before: string, after: string, flags: CheckFlags, { termina
     for (const change of changes) for (const line of describe(change, terminal.paint)) terminal.out(line)
     const verdict =
       count === 0
-        ? terminal.paintNote('good', 'Compatible with what is deployed.')
+        ? terminal.paintNote('good', 'Compatible with deployed programs.')
         : terminal.paintNote('bad', `Not compatible: ${count} of ${changes.length} events.`)
     terminal.note(verdict)
   }

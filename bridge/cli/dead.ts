@@ -48,7 +48,7 @@ export const addDead: AddCommand = (program, context) => {
 function addChoice(command: Command): Command {
   command
     .argument('<subject>', 'where they go: deadLetter.subject of consume, or a filter')
-    .option('--consumer <name>', 'only those of this consumer')
+    .option('--consumer <name>', 'only dead letters of this consumer')
     .option('--grep <regexp>', 'only those whose reason or subject match')
     .addOption(
       new Option('--seq <n>', 'only this one, by its sequence in the stream of dead letters; repeatable').argParser(
@@ -96,7 +96,7 @@ async function listLetters(subject: string, flags: DeadFlags, { terminal, env }:
     await transport.close()
   }
   if (flags.json) return
-  if (count === 0) return terminal.note('There are no dead letters.')
+  if (count === 0) return terminal.note('No dead letters.')
   for (const line of formatTable(HEAD, rows)) terminal.out(line)
   if (count > rows.length) terminal.note(`There are more: give --limit, or choose by --consumer or --grep.`)
 }
@@ -115,7 +115,7 @@ async function redriveLetters(subject: string, flags: DeadFlags, { terminal, env
   const filter = toFilter(subject, {})
   const isChosen = choose(flags)
   if (!flags.all && flags.seq === undefined && flags.consumer === undefined && flags.grep === undefined)
-    throw new SpanwireError('invalid-argument', 'Say which: --seq, --consumer, --grep, or --all.')
+    throw new SpanwireError('invalid-argument', 'Choose dead letters: --seq, --consumer, --grep, or --all.')
   const transport = await openTransport(flags, env)
   const counts = { redriven: 0, kept: 0 }
   try {

@@ -17,7 +17,7 @@ interface DevFlags {
 }
 
 const DEFAULT_PORT = 8080
-/** Where a contract is looked for if none is named. */
+/** Paths that are searched for a contract if none is named. */
 const USUAL = ['events.ts', 'src/events.ts', 'events.js', 'src/events.js', 'events.mjs']
 
 /** `spanwire dev`: everything for a first event, on this machine. */
@@ -106,7 +106,7 @@ async function findUsual(): Promise<string | undefined> {
 
 type StreamSettings = NonNullable<Awaited<ReturnType<typeof loadConfig>>['config']['streams']>
 
-/** A stream that can't be made is said, and ends nothing: the rest of the contract works. */
+/** A stream that can't be made is reported. The rest of the contract works. */
 async function tryStreams(dev: DevServer, events: readonly EventDescription[], options: StreamSettings) {
   const { makeStreams } = await import('./dev/dev-server.ts')
   try {
@@ -181,7 +181,7 @@ function greeting({ url, token, playground }: DevServer, given: Greeting, { term
     row('Admin key', adminKey),
     row('Monitoring', `${monitoringKey}  (${url}/varz, /connz, /subsz, /metrics)`),
     '',
-    `  Go on: open ${url}/ and publish an event, or run  npx spanwire tail '${first}'`,
+    `  Next: open ${url}/ and publish an event, or run  npx spanwire tail '${first}'`,
     '',
   ]
 }

@@ -27,7 +27,7 @@ export const addDoctor: AddCommand = (program, context) => {
     ])
   const command = program
     .command('doctor')
-    .description('find out what stands between a client and its events; exits with 1 if something does')
+    .description('find faults between a client and its events; exits with 1 if a check fails')
     .argument('[address]', 'the bridge, as clients are given it (default: as --url)')
     .option('--origin <origin>', 'a page that must be allowed to connect, such as https://app.example.com')
     .option('--contract <file>', 'check the streams of this contract (default: "contract" of spanwire.config.ts)')
@@ -53,9 +53,7 @@ async function examine(address: string | undefined, flags: DoctorFlags, context:
   const count = findings.filter(({ verdict }) => verdict === 'fail').length
   if (!flags.json)
     terminal.note(
-      count === 0
-        ? terminal.paintNote('good', 'Nothing stands in the way.')
-        : terminal.paintNote('bad', `${count} to be put right.`),
+      count === 0 ? terminal.paintNote('good', 'No faults.') : terminal.paintNote('bad', `${count} checks failed.`),
     )
   return count === 0 ? EXIT.done : EXIT.failedCheck
 }

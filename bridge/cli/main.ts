@@ -18,7 +18,7 @@ process.stdout.on('error', () => process.exit(0))
 const args = process.argv.slice(2)
 const hasConfig = /\.m?ts$/.test((await findConfig()) ?? '')
 process.exitCode = needsTypeScript(args, hasConfig) ? await respawn(mainPath(), args) : await run()
-// Connections of a library may linger; what was written must not be cut off.
+// Connections of a library may linger. The output must not be cut off.
 process.stdout.write('', () => process.stderr.write('', () => process.exit()))
 
 async function run(): Promise<number> {

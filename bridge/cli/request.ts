@@ -23,7 +23,7 @@ interface RequestFlags extends ConnectionFlags {
 /** In ms. */
 const TIMEOUT = 5_000
 
-/** `spanwire request`: asks, and shows the answer. */
+/** `spanwire request`: sends a request and shows the answer. */
 export const addRequest: AddCommand = (program, context) => {
   const command = program
     .command('request')

@@ -52,7 +52,7 @@ async function run(
     if (!isBlocked) return verb === 'plan' && plans.some(isDestructive) ? EXIT.failedCheck : EXIT.done
     if (!flags.json)
       terminal.note(
-        `Nothing is changed. ${plans.some(({ impossible }) => impossible.length > 0) ? 'Make another stream and copy.' : 'If the loss is meant, give --destructive.'}`,
+        `No stream is changed. ${plans.some(({ impossible }) => impossible.length > 0) ? 'Make another stream and copy.' : 'If the loss is meant, give --destructive.'}`,
       )
     return EXIT.failedCheck
   } finally {

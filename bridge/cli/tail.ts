@@ -28,14 +28,14 @@ interface TailFlags extends ConnectionFlags {
   readonly json?: boolean
 }
 
-/** `spanwire tail`: events as they come, and those that a stream keeps. */
+/** `spanwire tail`: live events, and past events of a stream. */
 export const addTail: AddCommand = (program, context) => {
   const command = program
     .command('tail')
     .description('show events as they come, or from the past of a stream')
     .argument('<subject|event>', 'subject filter such as "orders.>", or an event such as "orders.{orderId}.created"')
     .option('--from <start>', `where to begin in the stream: ${START_FORMS} (default: live events only)`)
-    .option('--contract <file>', 'check the events by this contract, and mark those that it refuses')
+    .option('--contract <file>', 'check the events by this contract, and mark invalid ones')
     .addOption(
       new Option('--param <name=value>', 'only events with this parameter; repeatable').argParser(collectParam),
     )
@@ -67,11 +67,11 @@ async function tail(given: string, flags: TailFlags, context: CommandContext): P
       if (!matches(event)) continue
       const problem = contract && (await problemOf(contract, event))
       terminal.out(flags.json ? toJson(event, problem) : toLine(event, problem, flags, context))
-      // Not by a break: the cursor moves past an event when the next one is asked for.
+      // Not by a break: the cursor moves past an event when the next one is requested.
       if (++count === flags.count) events.unsubscribe()
     }
     if (start !== undefined && events.cursor !== undefined)
-      terminal.note(terminal.paintNote('dim', `To go on: --from ${events.cursor}`))
+      terminal.note(terminal.paintNote('dim', `Continue with --from ${events.cursor}`))
     return EXIT.done
   } catch (error) {
     if (stop.aborted) return EXIT.done

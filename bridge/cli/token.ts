@@ -39,11 +39,11 @@ const LIFETIME = 300
 
 /** `spanwire token sign|decode`. */
 export const addToken: AddCommand = (program, context) => {
-  const token = program.command('token').description('sign tokens for a bridge, and show what they permit')
+  const token = program.command('token').description('sign tokens for a bridge, and show their permissions')
   addSign(token, context)
   token
     .command('decode')
-    .description('show what a token permits and when it ends; exits with 1 if it is expired or its signature is wrong')
+    .description('show the permissions and the end of a token; exits with 1 if it is expired or its signature is wrong')
     .argument('[token]', 'the token or a .creds file as text; @file, - for standard input (default: SPANWIRE_TOKEN)')
     .option('--secret-file <path>', 'check the signature with this secret [AUTH_SECRET]')
     .option('--json', 'one line of JSON')
@@ -61,7 +61,7 @@ function addSign(token: Command, context: CommandContext): void {
   token
     .command('sign')
     .description('sign a token and print it')
-    .requiredOption('--user <name>', 'who it is for: the claim sub')
+    .requiredOption('--user <name>', 'the user: the claim sub')
     .addOption(list('publish', 'subject filter or event that may be published; repeatable'))
     .addOption(list('subscribe', 'subject filter or event that may be subscribed to; repeatable'))
     .addOption(list('deny-publish', 'filter that may not be published; repeatable'))

@@ -14,7 +14,7 @@ const decoder = new TextDecoder()
 
 /**
  * Answers other hubs' questions for this hub's figures.
- * @param figures the monitoring routes, without a check of the key: the hub that asks has checked it
+ * @param figures the monitoring routes, without a check of the key: the other hub has checked it
  */
 export function answerMonitoring(peers: Peers, figures: Hono): void {
   peers.handle(KIND, async ({ payload }) => {
@@ -65,7 +65,7 @@ async function figuresOf(peers: Peers, hub: string, path: string) {
     .ask(hub, KIND, { fields: [], payload: encoder.encode(path) })
     .catch((cause) => {
       if (cause.code !== 'timeout') throw cause
-      const text = `The hub ${hub} gave no answer in time, or one larger than a message of NATS: ask with a smaller limit.`
+      const text = `The hub ${hub} gave no answer in time, or its answer is larger than a message of NATS: use a smaller limit.`
       throw new SpanwireError('timeout', text, { cause })
     })
   const header = (wanted: string) => fields.find(([name]) => name === wanted)?.[1]

@@ -42,7 +42,7 @@ export function receiveForwarded(peers: Peers, tunnels: Tunnels): void {
   })
 }
 
-/** Where a POST goes, and how much one message may carry. */
+/** The target of a POST, and the largest message. */
 export interface ForwardOptions extends PostOf {
   readonly peers: Peers
   /** Id of the hub that holds the session. */
@@ -54,7 +54,7 @@ export interface ForwardOptions extends PostOf {
 /**
  * Forwards the body of a POST. Each part waits for the acknowledgement of the one before it, so that their order holds
  * and only one is in memory.
- * @throws SpanwireError (as rejection) `connection-lost` if the session is gone; `timeout`, `upstream-unavailable`
+ * @throws SpanwireError (as rejection) `connection-lost` if the session has ended; `timeout`, `upstream-unavailable`
  */
 export async function forwardPost(body: ReadableStream<Uint8Array> | null, options: ForwardOptions): Promise<void> {
   const { peers, hub, key, number, maxPayload } = options

@@ -67,7 +67,7 @@ export interface TunnelInputOptions {
  * `POST /nats/stream`: bytes of the client, for the session that the header names: `<key> <number>`, numbered from 1. If
  * another hub holds the session, they are forwarded to it.
  * `GET /nats/stream` with an upgrade is for a Worker that answers a client's `GET` itself: a WebSocket as at `/nats`,
- * whose session also takes what is posted under the key in that header.
+ * whose session also takes POSTs under the key in that header.
  */
 export function tunnelInput({ hub, tunnels, peers, findToken }: TunnelInputOptions): TunnelApp {
   const app: TunnelApp = new Hono()

@@ -14,7 +14,7 @@ interface Tunnel {
 /** Bytes of one POST: all of them, or a part of them. */
 export interface TunnelPost {
   readonly key: string
-  /** Of the POST; the first is 1. */
+  /** The number of the POST. The first is 1. */
   readonly number: number
   readonly bytes: Uint8Array
   /** How many bytes of the POST come before these. Default 0. */
@@ -42,7 +42,7 @@ export function hubOfTunnel(key: string): string | undefined {
 }
 
 /**
- * Sessions whose client can't send on the connection that it reads from. What it posts finds its session by a key, which
+ * Sessions whose client can't send on the connection that it reads from. Its POSTs find the session by a key, which
  * is sent to the reader of that connection only. The key gives access to the whole session, so it is never part of a URL.
  */
 export class Tunnels {
@@ -66,16 +66,16 @@ export class Tunnels {
 
   /**
    * To be called before a body is read: a caller without a key must not cost memory.
-   * @throws SpanwireError `connection-lost` if there is no such tunnel
+   * @throws SpanwireError `connection-lost` for an unknown tunnel
    */
   check(key: string): void {
     if (!this.has(key)) throw unknownTunnel()
   }
 
   /**
-   * Hands over what a client posted. A POST that is repeated because its answer got lost is not carried out again, nor is
+   * Hands over bytes of a client. A POST that is repeated because its answer got lost is not carried out again, nor is
    * the part of it that came before the first attempt broke off.
-   * @throws SpanwireError `connection-lost` if there is no such tunnel, or bytes before these are missing
+   * @throws SpanwireError `connection-lost` for an unknown tunnel, and if bytes before these are missing
    */
   receive({ key, number, bytes, offset = 0, isPartial = false }: TunnelPost): void {
     const tunnel = this.#byKey.get(key)

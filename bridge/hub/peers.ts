@@ -5,7 +5,7 @@ import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
 
 /** The hubs that one supervisor runs, such as the processes of one machine. */
 export interface HubGroup {
-  /** Tells this group from others on the same NATS: one subject token. */
+  /** Unique on the same NATS: one subject token. */
   readonly id: string
   /** This hub's name in the group, such as `hub-2`. */
   readonly name: string
@@ -19,7 +19,7 @@ export interface PeerMessage {
   readonly payload: Uint8Array
 }
 
-/** Answers a question. What it throws reaches the other hub as a refusal. */
+/** Answers a question. Its errors reach the other hub as refusals. */
 type PeerHandler = (message: PeerMessage) => Promise<PeerMessage> | PeerMessage
 
 /** The subjects of one hub. Clients can't publish or subscribe below `$EDGE`; programs that reach NATS are trusted. */
@@ -73,9 +73,9 @@ export class Peers {
   }
 
   /**
-   * Asks another hub.
+   * Sends a question to another hub.
    * @param hub its id, or its name in the group
-   * @throws SpanwireError (as rejection) what the other hub answers; `no-responders` if there is no such hub, `timeout`,
+   * @throws SpanwireError (as rejection) the error of the other hub; `no-responders` for an unknown hub, `timeout`,
    * `upstream-unavailable`
    */
   async ask(hub: string, kind: string, { fields, payload }: PeerMessage): Promise<PeerMessage> {
@@ -125,7 +125,7 @@ async function run(handler: PeerHandler, headers: Uint8Array | undefined, payloa
 /** @throws SpanwireError */
 function accept(hub: string, { headers, payload }: UpstreamMessage): PeerMessage {
   const { status, fields } = headers ? parseHeaders(headers) : { fields: [] }
-  if (status === 503) throw new SpanwireError('no-responders', `There is no hub ${hub} on this NATS.`)
+  if (status === 503) throw new SpanwireError('no-responders', `Unknown hub on this NATS: ${hub}.`)
   const refused = fields.find(([name]) => name === REFUSED)?.[1]
   if (refused === undefined) return { fields, payload }
   throw new SpanwireError(

@@ -33,7 +33,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
   },
   bridge: {
     'bridge/cli': 'the command line: a file per command, and the program that runs them',
-    'bridge/cli/doctor': 'what may stand between a client and its events',
+    'bridge/cli/doctor': 'checks of everything between a client and its events',
     'bridge/cli/page': 'the playground page of `spanwire dev`',
     'bridge/cli/processes': 'several processes on one port',
     'bridge/cli/dev': 'the server of `spanwire dev`',

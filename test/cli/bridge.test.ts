@@ -90,7 +90,7 @@ describe('spanwire bridge', () => {
     ['a bad origin', ['--origins', 'app.example'], {}, /--origins is "app\.example": .*no origin/],
     ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /There is no limits\.maxPaylod: limits are maxPayload, /],
     ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream: use 'embedded'/],
-    ['a file that is not there', ['--auth-secret-file', '/no/file'], {}, /--auth-secret-file names \/no\/file.*ENOENT/],
+    ['a missing file', ['--auth-secret-file', '/no/file'], {}, /--auth-secret-file names \/no\/file.*ENOENT/],
     ['a short key', [], { ADMIN_KEY: 'abc' }, /ADMIN_KEY is not a key: it must have at least 32/],
     [
       'bad permissions',
@@ -106,7 +106,7 @@ describe('spanwire bridge', () => {
     ],
     ['an unknown flag', ['--upsteam', 'x'], {}, /Unknown option '--upsteam'\. Did you mean --upstream\?/],
     ['an argument', ['now'], {}, /Too many arguments for 'bridge'/],
-  ])('names %s and says what is allowed, in one line without a stack', async (_, args, env, message) => {
+  ])('names %s and the allowed values, in one line without a stack', async (_, args, env, message) => {
     const { code, stdout, stderr } = await runCli(['bridge', ...args], { env })
     expect(stderr).toMatch(message)
     expect([code, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1])
@@ -119,7 +119,7 @@ describe('spanwire bridge', () => {
     ['{"bridge":{"auth":{"secrt":"x"}}}', /has bridge\.auth\.secrt, .* allowed are accounts, algorithms, /],
     ['{"bridge":{"port":"x"}}', /bridge\.port in bridge\.json is "x": it must be a whole number/],
     ['{', /bridge\.json can't be read as JSON/],
-  ])('names what is wrong in a configuration file: %s', async (text, message) => {
+  ])('names the fault in a configuration file: %s', async (text, message) => {
     const file = join(await mkdtemp(join(folder, 'config-')), 'bridge.json')
     await writeFile(file, text)
     const { code, stderr } = await runCli(['bridge', '--config', 'bridge.json'], { cwd: dirname(file) })
@@ -127,7 +127,7 @@ describe('spanwire bridge', () => {
     expect(code).toBe(2)
   })
 
-  it('says that a port is taken', async () => {
+  it('reports a busy port', async () => {
     const { port } = new URL(nats.monitorUrl)
     const args = ['bridge', '--upstream', 'embedded', '--auth-anonymous', 'all', '--port', port]
     const { code, stderr } = await runCli(args)

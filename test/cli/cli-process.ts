@@ -10,7 +10,7 @@ export interface CliOptions {
   readonly runtime?: Runtime
   /** Another executable, such as an older Node. */
   readonly executable?: string
-  /** Variables in addition to those of this process; undefined removes one. */
+  /** Variables in addition to the process's own; undefined removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
   /** Standard input. Default: none. */
@@ -28,7 +28,7 @@ export interface CliResult {
 export interface RunningCli extends AsyncDisposable {
   readonly child: ChildProcess
   readonly output: { readonly stdout: string; readonly stderr: string }
-  /** Resolves with the first match in stdout and stderr. Rejects with all that was written if the process ends first. */
+  /** Resolves with the first match in stdout and stderr. Rejects with the output if the process ends first. */
   written(pattern: RegExp): Promise<RegExpMatchArray>
   /** The first line of stdout as JSON. */
   json<T>(): Promise<T>

@@ -60,7 +60,7 @@ describe('spanwire dev', () => {
     await using tail = startCli(['tail', 'chat.>'], { cwd: folder })
     const pub = () => runCli(['pub', 'chat.lobby.message', '{"text":"hello"}'], { cwd: folder })
     expect((await pub()).code).toBe(0)
-    // Nothing that tail writes says that it is subscribed.
+    // The output of tail does not show when it is subscribed.
     const isShown = () => tail.output.stdout.includes('hello')
     await eventually(async () => isShown() || (await pub().then(isShown)), { what: 'the event' })
     expect(JSON.parse((await runCli(['token', 'decode', token, '--json'])).stdout)).toMatchObject({ isExpired: false })
@@ -77,10 +77,10 @@ describe('spanwire dev', () => {
     expect(answer.status).toBe(202)
   })
 
-  it('says everything that is needed, and in its last line how to go on', async () => {
+  it('prints addresses, keys and streams, and the next step in its last line', async () => {
     await writeFile(join(folder, 'events.ts'), contract(`${CHAT}, ${SHOP}`))
     await using dev = startCli(['dev', 'events.ts'], { cwd: folder })
-    await dev.written(/Go on: .*\n/)
+    await dev.written(/Next: .*\n/)
     const { stdout } = dev.output
     for (const pattern of [
       /Page +http:\/\/localhost:\d+\/\n/,
@@ -93,7 +93,7 @@ describe('spanwire dev', () => {
     ])
       expect(stdout).toMatch(pattern)
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
-      /Go on: open http:\/\/localhost:\d+\/ and publish an event, or run {2}npx spanwire tail 'chat\.\{room\}\.message'/,
+      /Next: open http:\/\/localhost:\d+\/ and publish an event, or run {2}npx spanwire tail 'chat\.\{room\}\.message'/,
     )
   })
 
@@ -127,7 +127,7 @@ describe('spanwire dev', () => {
     await dev.written(/live\.ts reloaded: 3 events; streams: DEV_SHOP made/)
   }, 60_000)
 
-  it('works on NATS, and says when it is not there', async () => {
+  it('works on NATS, and reports when NATS is unreachable', async () => {
     await using nats = await startNatsServer({ jetstream: true })
     await writeFile(join(folder, 'events.ts'), contract(SHOP))
     await using dev = startCli(['dev', '--upstream', nats.url, '--json'], { cwd: folder })
@@ -162,7 +162,7 @@ describe('spanwire dev', () => {
   })
 
   it.each([
-    ['no-such.ts', '', /There is no file no-such\.ts in /],
+    ['no-such.ts', '', /The file no-such\.ts does not exist in /],
     ['empty.ts', 'export const other = 1', /empty\.ts exports no contract: write "export const events = defineEvents/],
     [
       'two.ts',
@@ -174,7 +174,7 @@ describe('spanwire dev', () => {
       `import 'no-such-package'`,
       /it imports "no-such-package", which is not installed\. Run "npm install no-such-package"/,
     ],
-    ['relative.ts', `import './other'`, /it imports other, which is not there\. Write the file's whole name/],
+    ['relative.ts', `import './other'`, /it imports other, which does not exist\. Write the file's whole name/],
     ['throws.ts', `throw new Error('not today')`, /throws\.ts can't be loaded: not today/],
     ['enum.ts', `enum A { B }`, /enum\.ts can't be loaded: Node only strips types, so enums/],
   ])('explains a contract that it can not take: %s', async (name, text, message) => {
@@ -230,14 +230,14 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     await page.getByRole('button', { name: 'Publish' }).click()
     await row(page, '{"text":"hello from a form","mood":"fine"}').waitFor()
     expect(await page.locator('#outcome').textContent()).toBe('Published to chat.lobby.message.')
-    // And what comes from elsewhere, marked if the contract refuses it.
+    // Events from other publishers are marked if the contract refuses them.
     await runCli(['pub', 'chat.bar.message', '{"text":1}'], { cwd: folder })
     await row(page, 'The contract refuses this: text is an integer, and only string is accepted.').waitFor()
     expect(problems).toEqual([])
     await page.context().close()
   })
 
-  it('reads a stream from the beginning, and asks', async () => {
+  it('reads a stream from the beginning, and sends requests', async () => {
     const page = await open()
     await page.getByRole('button', { name: 'shop.{id}.paid' }).click()
     await page.locator('#param-id').fill('42')
@@ -292,7 +292,7 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     await page.locator('#param-room').fill('paste')
     await page.locator('#data-text').fill("it's pasted")
     const code = (await page.locator('#code').textContent()) ?? ''
-    // Where the package is installed it is called spanwire; here it is the sources.
+    // An installed package has the name spanwire. This test uses the sources.
     await writeFile(
       join(folder, 'pasted.ts'),
       `${code.replace("'spanwire'", SDK)}\nawait bus.flush()\nawait bus.close()`,
@@ -332,7 +332,7 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
     await page.context().close()
   })
 
-  it('asks nothing of another origin, and lets no other page frame it or run scripts in it', async () => {
+  it('sends no request to another origin, and refuses frames and injected scripts', async () => {
     const page = await open()
     const asked: string[] = []
     page.on('request', (request) => asked.push(request.url()))

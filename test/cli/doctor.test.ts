@@ -51,7 +51,7 @@ async function doctorWith(env: Record<string, string>, ...args: string[]) {
 const find = (findings: readonly Finding[], check: string) => findings.find((one) => one.check === check)
 
 describe('spanwire doctor', () => {
-  it('finds nothing where nothing is wrong, and says each fact in a line', async () => {
+  it('finds no fault in a healthy bridge, and prints each fact on one line', async () => {
     const { code, stdout, stderr } = await runCli([
       'doctor',
       bridge.url,
@@ -60,7 +60,7 @@ describe('spanwire doctor', () => {
       '--origin',
       'https://app.example',
     ])
-    expect(stderr).toBe('Nothing stands in the way.\n')
+    expect(stderr).toBe('No faults.\n')
     for (const line of [
       /^ok {4}reachable {5}http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms$/m,
       /^ok {4}path {10}a bridge is at /m,
@@ -149,10 +149,10 @@ describe('spanwire doctor', () => {
     const wrong = await doctor(bridge.url, '--token', signed.stdout.trim())
     expect(find(wrong.findings, 'credentials')).toMatchObject({
       verdict: 'fail',
-      fact: 'the token is refused: its signature, issuer or audience is not what the bridge expects',
+      fact: 'the token is refused: its signature, issuer or audience does not match the bridge',
       advice: expect.stringContaining('Compare AUTH_SECRET'),
     })
-    // Where the bridge's own secret is known, it is said which of them it is.
+    // With the bridge's own secret, the cause is more precise.
     const known = await doctorWith({ AUTH_SECRET: SECRET }, bridge.url, '--token', signed.stdout.trim())
     expect(find(known.findings, 'credentials')?.fact).toContain(
       'signed with another secret than AUTH_SECRET of this machine',
@@ -160,7 +160,7 @@ describe('spanwire doctor', () => {
     expect(known.code).toBe(1)
   })
 
-  it('an expired token, and what is not a token', async () => {
+  it('an expired token, and text that is not a token', async () => {
     const { findings, code } = await doctor(bridge.url, '--token', await createToken({ expiresIn: -7_200 }))
     expect(find(findings, 'token')).toMatchObject({
       verdict: 'fail',
@@ -284,7 +284,7 @@ describe('spanwire doctor', () => {
       expect(code).toBe(0)
     })
 
-    it('a proxy that strips Upgrade: it goes on by Server-Sent Events', async () => {
+    it('a proxy that strips Upgrade: the rest is checked by Server-Sent Events', async () => {
       const { findings, code } = await doctor(`${nginx.url}/strips`, '--token', token)
       expect(find(findings, 'WebSocket')).toMatchObject({
         verdict: 'fail',
@@ -318,7 +318,7 @@ describe('spanwire doctor', () => {
     expect(code).toBe(1)
   })
 
-  it('refuses what is not an address', async () => {
+  it('refuses an invalid address', async () => {
     const { code, stderr } = await runCli(['doctor', 'localhost'])
     expect([code, stderr]).toMatchObject([2, expect.stringContaining('"localhost" is not a URL of a bridge or NATS')])
   })

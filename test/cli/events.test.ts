@@ -65,7 +65,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
       expect(first.stdout).toContain('loses data: max_age goes down from 0 to 60000000000')
       expect(first.code).toBe(1)
       const refused = await inFolder('streams', 'apply')
-      expect(refused.stderr).toContain('Nothing is changed. If the loss is meant, give --destructive.')
+      expect(refused.stderr).toContain('No stream is changed. If the loss is meant, give --destructive.')
       expect(refused.code).toBe(1)
       expect((await inFolder('streams', 'apply', '--destructive')).code).toBe(0)
       await write(at(3_600_000))
@@ -121,7 +121,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     expect((await cli('pub', 'shop.43.paid', '{"total":13}', '--stored')).stderr).toContain(', CLI_SHOP #2')
   })
 
-  it('shows events of a stream from the past, and then those that come', async () => {
+  it('shows past events of a stream, and then live events', async () => {
     await using tail = startCli(['tail', 'shop.*.paid', '--from', 'all', '--json'], { env })
     await tail.written(/"seq":2/)
     await cli('pub', 'shop.44.paid', '{"total":1,"big":12345678901234567890}', '--stored')
@@ -138,7 +138,8 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     const last = await cli('tail', 'shop.{id}.paid', '--from', 'last:1', '--count', '1')
     expect(last.stdout).toMatch(/^[\d:.]+ {2}shop\.44\.paid {2}\{"total":1,"big":\d+\} {2}#3\n$/)
     const [, cursor = ''] =
-      /To go on: --from (\S+)/.exec((await cli('tail', 'shop.*.paid', '--from', 'all', '--count', '2')).stderr) ?? []
+      /Continue with --from (\S+)/.exec((await cli('tail', 'shop.*.paid', '--from', 'all', '--count', '2')).stderr) ??
+      []
     const more = await cli('tail', 'shop.*.paid', '--from', cursor, '--count', '1', '--json')
     expect(
       more.stdout
@@ -148,7 +149,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     ).toEqual([3])
   })
 
-  it('marks what the contract refuses, and leaves out what does not match', async () => {
+  it('marks events that the contract refuses, and leaves out events that do not match', async () => {
     const args = [
       'tail',
       '>',
@@ -164,7 +165,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     ]
     const live = args.slice(0, -2)
     await using tail = startCli(live, { env })
-    // Until it is subscribed: nothing that it writes says so.
+    // Repeated: the output does not show when it is subscribed.
     const publishing = setInterval(
       () => void transport.publish('chat.a.message', new TextEncoder().encode('{"text":1}')),
       100,
@@ -185,7 +186,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     await tail.stop()
   })
 
-  it('asks, and shows the answer', async () => {
+  it('sends a request and shows the answer', async () => {
     const bus = connect({ transport, events, onInvalid: () => {}, onError: () => {} })
     await bus.respond('quotes.{symbol}.get', ({ params }) => ({ price: params.symbol === 'ABC' ? 7 : Number.NaN }))
       .ready
@@ -247,7 +248,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
       /^SEQ +PUT ASIDE +SUBJECT +CONSUMER +ATTEMPTS +REASON\n2 .* work\.3\.begun +workers +2 +no place for 3\n$/,
     )
     expect((await cli('dead', 'redrive', 'dead.workers')).stderr).toContain(
-      'Say which: --seq, --consumer, --grep, or --all.',
+      'Choose dead letters: --seq, --consumer, --grep, or --all.',
     )
 
     const [consumer] = JSON.parse((await cli('consumers', 'CLI_WORK', '--json')).stdout)
@@ -263,7 +264,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     )
 
     isBroken = false
-    // Within the duplicate window the stream stores nothing: they are kept, and nothing is lost.
+    // The stream ignores duplicates within its window: the dead letters are kept.
     const redrive = () => cli('dead', 'redrive', 'dead.workers', '--all', '--json')
     await eventually(async () => (await redrive()).code === 0, { what: 'the end of the duplicate window' })
     await eventually(() => done.length === 3, { what: 'the events that were put back' })
@@ -277,7 +278,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
   }, 60_000)
 })
 
-describe('what can not be done', () => {
+describe('an impossible command', () => {
   let bridge: BridgeServer
   let env: Record<string, string>
 
@@ -305,7 +306,7 @@ describe('what can not be done', () => {
       /The schema refuses the data of chat\.a\.message: text/,
     ],
     [['pub', 'a', '@/no/file'], 2, /names \/no\/file, which can't be read \(ENOENT\)/],
-    [['pub', 'a', 'x', '--contract', 'no-such.ts'], 2, /There is no file no-such\.ts in /],
+    [['pub', 'a', 'x', '--contract', 'no-such.ts'], 2, /The file no-such\.ts does not exist in /],
     [['streams', 'plan'], 2, /No contract is named/],
     [['consumers', 'NONE'], 5, /stream-not-found/],
   ] as const)('explains %j in one line, with exit code %i', async (args, code, message) => {
@@ -316,7 +317,7 @@ describe('what can not be done', () => {
 })
 
 describe('without a connection', () => {
-  it('says that nothing answers, and with which exit code', async () => {
+  it('reports an unreachable address with its exit code', async () => {
     const { code, stderr } = await runCli(['pub', 'a', 'b', '--url', 'http://127.0.0.1:9', '--connect-timeout', '500'])
     expect(stderr).toMatch(
       /No connection to http:\/\/127\.0\.0\.1:9\S* within 500 ms: .*"spanwire doctor" finds out why\./,
@@ -324,7 +325,7 @@ describe('without a connection', () => {
     expect(code).toBe(3)
   })
 
-  it('says that the token is refused', async () => {
+  it('reports a refused token', async () => {
     await using bridge = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
     const { code, stderr } = await runCli(['pub', 'a', 'b', '--url', bridge.url, '--token', 'nonsense'])
     expect(stderr).toMatch(/authentication-failed/)

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('spanwire', () => {
-  it('has help for each command, and one line for what it does not know', async () => {
+  it('has help for each command, and one line for unknown commands and flags', async () => {
     const { stdout } = await runCli(['--help'])
     for (const name of [
       'dev',
@@ -53,14 +53,14 @@ describe('spanwire', () => {
       [2, "spanwire: Unknown option '--grap'. Did you mean --grep?"],
       [
         2,
-        "spanwire: Option '--for <whom>' argument 'me' is invalid. Allowed choices are all, publishers, subscribers. See --help.",
+        "spanwire: Option '--for <side>' argument 'me' is invalid. Allowed choices are all, publishers, subscribers. See --help.",
       ],
       [2, "spanwire: Required option '--user <name>' not specified. See --help."],
     ])
     expect((await runCli(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
-  it('writes colours for a terminal only, or where they are asked for', async () => {
+  it('writes colours for a terminal only, or with FORCE_COLOR', async () => {
     const token = await createToken({})
     const decode = (env: Record<string, string | undefined>) =>
       runCli(['token', 'decode', token], { env: { NO_COLOR: undefined, ...env } })
@@ -96,7 +96,7 @@ describe('spanwire', () => {
 describe('spanwire token', () => {
   const env = { AUTH_SECRET: SECRET }
 
-  it('signs, and shows what a token permits and when it ends', async () => {
+  it('signs a token, and shows its permissions and its end', async () => {
     const args = [
       'token',
       'sign',
@@ -162,7 +162,7 @@ describe('spanwire contract', () => {
   const NAMES = ['old.generated.ts', 'new.generated.ts']
   afterAll(() => Promise.all(NAMES.map((name) => rm(join(root, 'test/cli/projects', name), { force: true }))))
 
-  it('writes AsyncAPI, and a page of HTML without scripts in which nothing of the contract is markup', async () => {
+  it('writes AsyncAPI, and a page of HTML without scripts that escapes texts of the contract', async () => {
     const { stdout } = await runCli(['contract', 'docs', CONTRACT, '--title', 'Shop'])
     expect(JSON.parse(stdout)).toMatchObject({ asyncapi: '3.0.0', info: { title: 'Shop' } })
     const contract = await write(
@@ -175,7 +175,7 @@ describe('spanwire contract', () => {
     expect(html).toContain('from 0')
   })
 
-  it('ends with 1 if what is deployed would break, and says what, by event', async () => {
+  it('exits with 1 if deployed programs would break, and lists the breaks by event', async () => {
     const before = await write(
       'old.generated.ts',
       `'kept.as.it.is': z.object({ a: z.string() }),
@@ -229,7 +229,7 @@ describe('spanwire contract', () => {
     expect(text.stderr).toBe('Not compatible: 5 of 8 events.\n')
     expect([json.code, text.code]).toEqual([1, 1])
     const same = await runCli(['contract', 'check', before, before])
-    expect([same.code, same.stderr]).toEqual([0, 'Compatible with what is deployed.\n'])
+    expect([same.code, same.stderr]).toEqual([0, 'Compatible with deployed programs.\n'])
     expect((await runCli(['contract', 'check', kept, after, '--for', 'publishers', '--json'])).code).toBe(1)
   })
 
@@ -329,7 +329,7 @@ describe('the runtimes', () => {
         'spanwire: --port is "x": it must be a whole number from 0 to 65535. (invalid-argument)',
       ])
       const missing = await runCli(['contract', 'docs', 'missing.ts'], { runtime })
-      expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('There is no file missing.ts')])
+      expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('The file missing.ts does not exist')])
     })
   })
 })

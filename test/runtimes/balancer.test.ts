@@ -29,7 +29,7 @@ describe.each(['node', 'bun', 'deno'] as const)('two bridges on %s behind a bala
       await nats?.[Symbol.asyncDispose]()
     })
 
-    it('forwards what is posted to the process that holds the stream, large messages included', async () => {
+    it('forwards POSTs to the process that holds the stream, large messages included', async () => {
       const transports = ['a', 'b'].map(() => webSocket({ url: balancer.url, via: 'sse', token: rootToken }))
       const received = transports.map(() => [] as number[])
       await Promise.all(
@@ -48,7 +48,7 @@ describe.each(['node', 'bun', 'deno'] as const)('two bridges on %s behind a bala
       await Promise.all(transports.map((transport) => transport.close()))
     }, 60_000)
 
-    it('refuses a key of a hub that is not there', async () => {
+    it('refuses a key of an unknown hub', async () => {
       const key = `${crypto.randomUUID()}.${'0'.repeat(64)}`
       const post = () =>
         fetch(`${balancer.url}/nats/stream`, { method: 'POST', body: 'x', headers: { 'Spanwire-Tunnel': `${key} 1` } })

@@ -59,7 +59,7 @@ export function readNumber(flag: string, text: string, least: number, most: numb
 /** Where to connect, and with which token. */
 export interface Target {
   readonly url: string
-  /** Asked again before it expires. */
+  /** A function is called again before the token expires. */
   readonly token: string | (() => Promise<string>) | undefined
   readonly creds: string | undefined
 }

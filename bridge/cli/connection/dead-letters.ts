@@ -12,12 +12,12 @@ import { askJetStream } from './jetstream-lists.ts'
 
 /** An event that a consumer has put aside. */
 export interface DeadLetter {
-  /** Where it lies now. */
+  /** The stream and sequence of the dead letter. */
   readonly deadStream: string
   readonly deadSeq: number
   /** When it was put aside, in ms since 1970. */
   readonly time: number
-  /** Where it came from. */
+  /** The subject of the event. */
   readonly subject: string
   readonly stream: string
   readonly seq: number
@@ -52,7 +52,7 @@ export async function* readDeadLetters(transport: Transport, filter: string): As
       const letter = toDeadLetter(stream.name, message)
       if (letter) yield letter
     }
-    // A replica that lags behind gives an empty page: it is asked again.
+    // A replica that lags behind returns an empty page: the loop reads again.
     from = to + 1
   }
 }
@@ -103,7 +103,7 @@ export async function redrive(transport: Transport, letter: DeadLetter): Promise
   return { did: 'redriven', stream: ack.stream, seq: ack.seq }
 }
 
-/** Its own id; that of the event in its stream, if that is still there; else one by which it is put back once. */
+/** Its own id, or the id of the event in its stream. Without either, an id by which it is put back once. */
 async function idOf(transport: Transport, { id, stream, seq }: DeadLetter): Promise<string> {
   if (id !== undefined) return id
   const original = await new JetStreamApi(transportLink(transport)).message(stream, { seq })

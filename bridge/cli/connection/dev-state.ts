@@ -8,7 +8,7 @@ import { type JWTPayload, SignJWT } from 'jose'
 
 /** Written by `spanwire dev` for its next run and for the other commands. */
 export interface DevState {
-  /** Where the bridge of this folder listens, or listened. */
+  /** The URL of this folder's bridge, from its last start. */
   readonly url?: string
   readonly secret: string
   readonly adminKey: string
@@ -42,7 +42,7 @@ export async function findDevState(): Promise<DevState | undefined> {
 export async function writeDevState(state: DevState): Promise<void> {
   const file = await stateFile()
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  // Another user may have made the folder first, to read the keys: then nothing is kept.
+  // Another user may have made the folder first, to read the keys: they are then not written.
   if (!(await isOwn(dirname(file)))) return
   await writeFile(file, JSON.stringify(state), { mode: 0o600 })
   await chmod(file, 0o600)

@@ -11,11 +11,11 @@ export interface ConsumerInfo {
   readonly pending: number
   /** Messages that were delivered and not acknowledged. */
   readonly unacknowledged: number
-  /** Of those, messages that were delivered more than once. */
+  /** Unacknowledged messages that were delivered more than once. */
   readonly redelivered: number
   /** Messages of the stream after the last one that it has acknowledged, of all subjects. */
   readonly lag: number
-  /** Pull requests that wait. 0: no process asks for messages. */
+  /** Pull requests that wait. 0: no process pulls messages. */
   readonly waiting: number
   /** When it last delivered a message, in ms since 1970. */
   readonly lastDelivery?: number
@@ -32,7 +32,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
- * Asks JetStream's API.
+ * Sends a request to JetStream's API.
  * @throws SpanwireError (as rejection) `stream-not-found`, `permission-denied`, `timeout`
  */
 export async function askJetStream(transport: Transport, action: string, body: object): Promise<Fields> {
@@ -44,7 +44,9 @@ export async function askJetStream(transport: Transport, action: string, body: o
     answer = Object(JSON.parse(decoder.decode(payload)))
   } catch (cause) {
     if (isSpanwireError(cause, 'no-responders'))
-      throw new SpanwireError('stream-not-found', 'JetStream is not there: turn it on in nats-server (-js).', { cause })
+      throw new SpanwireError('stream-not-found', 'JetStream is unavailable: turn it on in nats-server (-js).', {
+        cause,
+      })
     throw cause
   }
   if (!answer.error) return answer

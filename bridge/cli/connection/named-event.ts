@@ -1,4 +1,4 @@
-/** One event to publish or to request, from what a command is given: by a contract, or by its subject alone. */
+/** One event to publish or to request: by a contract, or by its subject alone. */
 
 import { connect } from '../../../sdk/connect.ts'
 import type { Bus, StreamAck } from '../../../sdk/contract/bus.ts'

@@ -20,7 +20,7 @@ export function readPayload(payload: Uint8Array): PayloadText {
   }
   try {
     const value: unknown = JSON.parse(text)
-    // As it was sent, so that numbers keep all digits; on one line.
+    // The text of the publisher, so that numbers keep all digits. On one line.
     return { kind: 'json', text: /[\r\n]/.test(text) ? JSON.stringify(value) : text.trim() }
   } catch {
     return { kind: 'text', text }

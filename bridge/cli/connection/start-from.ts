@@ -9,7 +9,7 @@ export const START_FORMS =
 const UNITS = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /**
- * Where a subscription begins.
+ * Parses the start of a subscription.
  * @param now in ms since 1970
  * @throws SpanwireError `invalid-argument`
  */

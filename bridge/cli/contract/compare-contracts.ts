@@ -7,14 +7,14 @@ import { propertyPaths } from './property-paths.ts'
 /** Programs that are deployed with the old contract and would be affected. */
 export type Affected = 'publishers' | 'subscribers' | 'requesters' | 'responders'
 
-/** A reason why a change does not work with what is deployed. */
+/** A reason why a change does not work with deployed programs. */
 export interface ContractBreak extends Break {
   readonly affects: Affected
 }
 
 /**
  * The change of an event. `narrowed`: less is accepted than deployed publishers send. `widened`: more is sent than
- * deployed subscribers accept. `changed`: it differs, and everything deployed goes on working.
+ * deployed subscribers accept. `changed`: it differs, and deployed programs keep working.
  */
 export type Verdict = 'added' | 'removed' | 'narrowed' | 'widened' | 'narrowed and widened' | 'changed' | 'unchanged'
 
@@ -51,8 +51,8 @@ function removedEvent({ name, reply }: EventDescription): EventChange {
     verdict: 'removed',
     notes: [],
     breaks: [
-      gone(reply ? 'requesters' : 'publishers', 'what they send is received by nothing new'),
-      gone(reply ? 'responders' : 'subscribers', 'nothing new sends it'),
+      gone(reply ? 'requesters' : 'publishers', 'programs with the new contract do not receive it'),
+      gone(reply ? 'responders' : 'subscribers', 'programs with the new contract do not send it'),
     ],
   }
 }
@@ -89,13 +89,13 @@ interface Described {
   readonly noSchema?: string
 }
 
-/** @param where what the data is: empty for the event's own */
+/** @param where prefix of the paths: empty for the event's own data */
 function schemaBreaks(writer: Described, reader: Described, affects: Affected, where: string): ContractBreak[] {
   if (writer.schema && reader.schema)
     return findBreaks(writer.schema, reader.schema).map((one) => ({ ...one, path: join(where, one.path), affects }))
-  // Both are bytes, or of a library that says nothing: they can't be compared, and may be the same.
+  // Bytes have no schema, and both are bytes.
   if (!writer.schema && !reader.schema && writer.noSchema === reader.noSchema && isBytes(writer)) return []
-  const reason = `can't be compared: ${writer.noSchema ?? reader.noSchema ?? 'there is no schema'}`
+  const reason = `can't be compared: ${writer.noSchema ?? reader.noSchema ?? 'the schema is missing'}`
   return [{ affects, path: where, reason, isUnclear: true }]
 }
 
@@ -107,7 +107,7 @@ function join(where: string, path: string): string {
   return [where, path].filter((part) => part !== '').join('.')
 }
 
-/** Changes other than those of the schema. */
+/** Changes of settings other than the schema. */
 function settingBreaks(before: EventDescription, after: EventDescription): ContractBreak[] {
   const found: ContractBreak[] = []
   const say = (affects: Affected, reason: string) => found.push({ affects, path: '', reason, isUnclear: false })
@@ -120,7 +120,7 @@ function settingBreaks(before: EventDescription, after: EventDescription): Contr
     say(
       'subscribers',
       after.stream === undefined
-        ? `the stream ${before.stream} does not keep it any more: nothing can be read from the past`
+        ? `the stream ${before.stream} does not keep it any more: past events can't be read`
         : `it moved from the stream ${before.stream} to ${after.stream}: cursors and consumers belong to one stream`,
     )
   if (before.reply && !after.reply) say('requesters', 'it is not a request any more')

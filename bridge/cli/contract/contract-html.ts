@@ -59,7 +59,7 @@ ${reply ? `<h3>Answer</h3>\n${data(reply)}` : ''}
 }
 
 function data({ schema, noSchema }: Pick<EventDescription, 'schema' | 'noSchema'>): string {
-  if (!schema) return `<p>${escapeHtml(noSchema ?? 'There is no schema.')}</p>`
+  if (!schema) return `<p>${escapeHtml(noSchema ?? 'No schema.')}</p>`
   const rows = fieldRows(schema)
   const type = `<p><code>${escapeHtml(describeType(schema))}</code></p>`
   const text = typeof schema.description === 'string' ? `<p>${escapeHtml(schema.description)}</p>` : ''

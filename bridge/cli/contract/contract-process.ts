@@ -14,5 +14,5 @@ try {
   if (!isSpanwireError(error)) throw error
   answer = { problem: error.message }
 }
-// The contract's module may print, too: the last line is the answer.
+// The contract's module may also print: the last line is the answer.
 process.stdout.write(`\n${JSON.stringify(answer)}\n`, () => process.exit(0))

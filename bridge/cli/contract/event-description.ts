@@ -21,9 +21,9 @@ export interface EventDescription {
   /** The JetStream stream that keeps it. */
   readonly stream?: string
   readonly contentType: string
-  /** JSON Schema of what is sent. */
+  /** JSON Schema of the data as it is sent. */
   readonly schema?: JsonSchema
-  /** Why there is no `schema`. */
+  /** The reason why `schema` is missing. */
   readonly noSchema?: string
   /** The answer, if the event is a request. */
   readonly reply?: { readonly schema?: JsonSchema; readonly noSchema?: string }

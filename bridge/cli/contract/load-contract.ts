@@ -6,7 +6,7 @@ import { importModule } from '../runtime/import-module.ts'
 /**
  * Loads a contract from a module: its export `events`, else `default`, else the only export that is a contract.
  * `events.ts#orders` names another export.
- * @throws SpanwireError `invalid-argument` that names the file and says what to do
+ * @throws SpanwireError `invalid-argument` that names the file and the remedy
  */
 export async function loadContract(place: string): Promise<Events> {
   const [path = '', name] = splitPlace(place)

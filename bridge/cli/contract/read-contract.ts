@@ -4,7 +4,7 @@ import type { EventDescription } from './event-description.ts'
 
 /** How long a contract may take to load, in ms. A module that opens a connection never ends. */
 const PATIENCE = 30_000
-/** Most that is kept of what the process says, in characters. */
+/** Longest output of the process that is kept, in characters. */
 const MAX_TEXT = 16 * 1024 * 1024
 
 /**

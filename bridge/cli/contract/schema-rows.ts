@@ -6,14 +6,14 @@ export interface FieldRow {
   readonly path: string
   readonly type: string
   readonly isRequired: boolean
-  /** Bounds, patterns and the like. */
+  /** Bounds, patterns, formats. */
   readonly rules: string
   readonly description: string
 }
 
 const MAX_DEPTH = 8
 
-/** The properties of an object's schema, those of its parts after each. */
+/** The properties of an object's schema. Each is followed by its own properties. */
 export function fieldRows(schema: Keywords, path = '', depth = 0): FieldRow[] {
   if (depth > MAX_DEPTH) return []
   const required = Array.isArray(schema.required) ? schema.required : []

@@ -51,7 +51,7 @@ export function watchModule(path: string, changed: () => void): () => void {
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g
 
-/** The module and those that it imports by relative paths, and theirs. */
+/** The module and all modules that it imports by relative paths, directly or not. */
 async function modulesOf(path: string): Promise<string[]> {
   const found = new Set([path])
   for (const file of found) {

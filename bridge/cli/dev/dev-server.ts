@@ -31,14 +31,14 @@ export interface DevServer {
   readonly token: string
 }
 
-/** Ports that are tried after the one that was wanted. */
+/** Ports that are tried after a busy one. */
 const MORE_PORTS = 20
 /** How long NATS may take to answer, in ms. */
 const PATIENCE = 5_000
 const ANY_PORT = ['http://localhost:*', 'https://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*']
 
 /**
- * Starts it, and waits until the broker is there.
+ * Starts it, and waits until the broker is connected.
  * @throws SpanwireError (as rejection) `connection-refused`, `invalid-argument`, `upstream-unavailable`
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {

@@ -16,7 +16,7 @@ export interface PlaygroundState {
   readonly events: readonly EventDescription[]
   /** Why the contract that was written last could not be read. */
   readonly problem: string | undefined
-  /** Where the inspector is, if this bridge has one. */
+  /** The path of the inspector, if this bridge has one. */
   readonly inspector: string | undefined
 }
 
@@ -26,7 +26,7 @@ export class Playground {
   #state: PlaygroundState
   readonly #listeners = new Set<() => void>()
 
-  /** @param hosts names by which this machine may be called, in addition to those of loopback */
+  /** @param hosts names of this machine, in addition to the names of loopback */
   constructor(state: PlaygroundState, hosts: readonly string[]) {
     this.#state = state
     this.routes = this.#createRoutes(hosts)
@@ -90,7 +90,7 @@ function requireHost(hosts: readonly string[]) {
 async function sendFile(c: Context, name: string): Promise<Response> {
   const file = await readPageFile(name)
   if (!file && name === 'index.html') return c.text('The playground page is not built: run "npm run build".', 503)
-  if (!file) throw new SpanwireError('request-refused', 'There is no such file.')
+  if (!file) throw new SpanwireError('request-refused', 'Unknown file.')
   const { host } = new URL(c.req.url)
   // Browsers differ in whether 'self' includes the WebSocket of the same host.
   const sources = `connect-src 'self' ws://${host}; script-src 'self'; style-src 'self'; img-src data:`

@@ -32,7 +32,7 @@ export function checkTokenText(token: string | undefined, now: number): { findin
         fail(
           'token',
           `it expired ${formatDuration(now - expiresAt)} ago, at ${new Date(expiresAt).toISOString()}`,
-          'Get a new one. Give the SDK a function as token: it asks for a new one in time.',
+          'Get a new one. Give the SDK a function as token: it is called for a new one in time.',
         ),
       ],
     }
@@ -91,8 +91,8 @@ export async function checkConnection(
       )
     return fail(
       'credentials',
-      'the token is refused: its signature, issuer or audience is not what the bridge expects',
-      'Compare AUTH_SECRET (or the key) of the bridge with the one that signs, and its issuer and audience with those of the token: spanwire token decode.',
+      'the token is refused: its signature, issuer or audience does not match the bridge',
+      'Compare AUTH_SECRET (or the key) of the bridge with the one that signs, and the issuer and audience of both: spanwire token decode.',
     )
   }
 }
@@ -118,7 +118,7 @@ export interface Needs {
   readonly subscribe: ReadonlyArray<readonly [name: string, filter: string]>
 }
 
-/** Lists the token's permissions, or checks those that are needed. */
+/** Lists the token's permissions, or checks the needed ones. */
 export function checkPermissions(permissions: Permissions, needs: Needs): Finding[] {
   const findings: Finding[] = []
   for (const [verb, list] of Object.entries(needs) as Array<[keyof Needs, Needs['publish']]>)
@@ -144,7 +144,7 @@ export function checkPermissions(permissions: Permissions, needs: Needs): Findin
   const isNothing = permissions.publish.allow.length + permissions.subscribe.allow.length === 0
   return [
     isNothing
-      ? fail('permission', fact, 'Sign the token with publish and subscribe: what it does not name is denied.')
+      ? fail('permission', fact, 'Sign the token with publish and subscribe: other subjects are denied.')
       : ok('permission', fact),
   ]
 }

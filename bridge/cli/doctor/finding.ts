@@ -1,4 +1,4 @@
-/** One line of `spanwire doctor`: a fact, what it means, and what to do. */
+/** One line of `spanwire doctor`: a fact, a verdict, and a remedy. */
 export interface Finding {
   /** The subject of the check, such as `WebSocket`. */
   readonly check: string

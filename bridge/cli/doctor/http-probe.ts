@@ -24,7 +24,7 @@ export interface ProbeOptions {
 
 const MAX_BODY = 65_536
 
-/** Why there was no answer: `code` is that of the runtime, such as `ECONNREFUSED`. */
+/** The request failed. `code` is the runtime's error code, such as `ECONNREFUSED`. */
 export class NoAnswer extends Error {
   readonly code: string
 
@@ -72,8 +72,8 @@ export function probe(url: URL, { headers, timeout, until }: ProbeOptions): Prom
 }
 
 /**
- * Asks for an upgrade to WebSocket and reads the head of the answer. By hand, as no client tells what was answered
- * instead.
+ * Requests an upgrade to WebSocket and reads the head of the answer. Written by hand: WebSocket clients do not expose
+ * the answer of a refusal.
  * @throws NoAnswer (as rejection)
  */
 export function probeUpgrade(url: URL, { headers, timeout }: ProbeOptions): Promise<Answer> {

@@ -132,7 +132,7 @@ function describe(answer: Answer, now: number): Finding[] {
       warn(
         'bridge',
         'it is being replaced: it takes no more clients',
-        'Ask again in a moment. The proxy should leave it out: /healthz is 503.',
+        'Try again in a moment. The proxy should leave it out: /healthz is 503.',
       ),
     )
   if (health?.upstream === 'open')
@@ -142,7 +142,7 @@ function describe(answer: Answer, now: number): Finding[] {
       fail(
         'NATS',
         `the bridge is not connected to NATS (${health?.upstream})`,
-        'Start NATS, and check UPSTREAM_URL and UPSTREAM_CREDS of the bridge. Its log says why NATS refuses it.',
+        'Start NATS, and check UPSTREAM_URL and UPSTREAM_CREDS of the bridge. Its log has the reason.',
       ),
     )
   const skew = Date.parse(answer.headers.date ?? '') - now

@@ -27,7 +27,7 @@ export async function checkStreams(transport: Transport, check: StreamCheck | un
     return [jetStream, ...(await planStreams(check.contract, transport, check.options)).map(describe)]
   } catch (error) {
     if (!isSpanwireError(error, 'permission-denied') && !isSpanwireError(error, 'timeout')) throw error
-    // A page's token may not ask for a stream's configuration: whether it can be read from is found out by reading.
+    // A page's token has no access to a stream's configuration. A subscription shows whether the stream exists.
     return [jetStream, ...(await Promise.all(stored.map((event) => tryReplay(transport, event))))]
   }
 }
@@ -40,8 +40,8 @@ async function checkJetStream(transport: Transport, isNeeded: boolean): Promise<
     if (isSpanwireError(error, 'permission-denied') || isSpanwireError(error, 'timeout'))
       return skip(
         'JetStream',
-        'these credentials may not ask for it',
-        'Allow publish to $JS.API.INFO to see more, or ask with a token of an operator.',
+        'these credentials have no access to it',
+        'Allow publish to $JS.API.INFO to see more, or use a token of an operator.',
       )
     const bad = isNeeded ? fail : warn
     return bad(
@@ -67,7 +67,7 @@ function describe({ stream, did, changes, losses, before, after }: StreamPlan): 
   return (isMissing ? fail : warn)(
     'stream',
     `${stream} differs: ${parts.join('; ')}`,
-    losses.length > 0 ? 'See what would be lost: spanwire streams plan' : 'Bring it up to date: spanwire streams apply',
+    losses.length > 0 ? 'List the losses: spanwire streams plan' : 'Bring it up to date: spanwire streams apply',
   )
 }
 
@@ -90,7 +90,7 @@ async function tryReplay(transport: Transport, { name, filter, stream }: EventDe
     return warn(
       'stream',
       `${name} can't be read from its stream: ${message}`,
-      'Allow to subscribe to it, or ask with a token of an operator.',
+      'Allow to subscribe to it, or use a token of an operator.',
     )
   } finally {
     subscription.unsubscribe()

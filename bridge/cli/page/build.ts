@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 
 const page = fileURLToPath(new URL('.', import.meta.url))
 
-/** @param folder where the files go. Default: where `spanwire dev` looks for them when it runs from its sources */
+/** @param folder target of the files. Default: the folder that `spanwire dev` reads when it runs from its sources */
 export async function buildPage(folder: string = join(page, 'dist')): Promise<void> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })

@@ -4,7 +4,7 @@ import { LANGUAGES, type Language, type SnippetOf, snippetFor } from './snippets
 /** In ms. */
 const COPIED_FOR = 2_000
 
-/** The code to paste, with what the forms hold. */
+/** The code to paste, with the values of the forms. */
 export class CodePanel {
   readonly #code = element('code')
   #language: Language = 'TypeScript'

@@ -16,7 +16,7 @@ export interface DataForm {
 /** Reads one field; undefined if it is left empty. */
 type ReadField = () => unknown
 
-/** A form for an object's schema; undefined where only JSON can say it. */
+/** A form for an object's schema; undefined where only JSON can express it. */
 export function createDataForm(schema: Keywords | undefined): DataForm | undefined {
   if (schema?.type !== 'object' || typeof schema.properties !== 'object' || schema.properties === null) return undefined
   const names = Object.keys(schema.properties)
@@ -104,7 +104,7 @@ function inputField(name: string, schema: Keywords, place: Place) {
   return { element: labelled(name, input, place), read }
 }
 
-/** For what has no field of its own: lists, unions, anything. */
+/** For types without a field of their own: lists, unions, anything. */
 function jsonField(name: string, schema: Keywords, place: Place) {
   const area = make('textarea')
   area.rows = 3

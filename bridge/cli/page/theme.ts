@@ -10,7 +10,7 @@ export function startTheme(): void {
     const kept = localStorage.getItem(KEY)
     if (kept) dataset.theme = kept
   } catch {
-    // Storage is turned off: nothing is remembered.
+    // Storage is turned off: the choice is not kept.
   }
   const button = element<HTMLButtonElement>('theme')
   const isDark = () => (dataset.theme ? dataset.theme === 'dark' : system.matches)

@@ -10,14 +10,14 @@ const FIRST_DELAY = 250
 const LONGEST_DELAY = 10_000
 /** A process that ran this long, in ms, did not die of its start. */
 const STEADY = 30_000
-/** How long processes may take after they were asked to stop, in addition to the clients' patience, in ms. */
+/** How long processes may take after SIGTERM, in addition to the clients' patience, in ms. */
 const GRACE = 10_000
 
 export interface SupervisorOptions extends WorkerProgram {
   readonly count: number
   /** How long clients may take to leave, in ms. */
   readonly patience: number
-  /** Asks all processes to drain. */
+  /** Drains all processes. */
   readonly stop: AbortSignal
   /** Called once when every process listens for the first time. */
   readonly ready: (url: string) => void
@@ -31,7 +31,7 @@ export function countOf(processes: number | 'auto'): number {
 }
 
 /**
- * Runs processes that share a port, and replaces those that die, until it is asked to stop. Resolves with an exit code:
+ * Runs processes that share a port, and replaces crashed ones, until it is stopped. Resolves with an exit code:
  * a process that fails before it has listened once ends all of them, because the next one would fail as well.
  */
 export class Supervisor {

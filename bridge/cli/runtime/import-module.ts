@@ -6,14 +6,14 @@ import { SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /**
  * Imports a module of the user's by its path from this folder.
- * @throws SpanwireError (as rejection) `invalid-argument` that says what to do
+ * @throws SpanwireError (as rejection) `invalid-argument` with the remedy
  */
 export async function importModule(path: string): Promise<Readonly<Record<string, unknown>>> {
   const full = resolve(process.cwd(), path)
   try {
     await access(full)
   } catch (cause) {
-    throw new SpanwireError('invalid-argument', `There is no file ${path} in ${process.cwd()}.`, { cause })
+    throw new SpanwireError('invalid-argument', `The file ${path} does not exist in ${process.cwd()}.`, { cause })
   }
   try {
     return (await import(pathToFileURL(full).href)) as Record<string, unknown>
@@ -22,7 +22,7 @@ export async function importModule(path: string): Promise<Readonly<Record<string
   }
 }
 
-/** Turns the runtimes' errors for modules that can't be loaded into one sentence that says what to do. */
+/** Turns the runtimes' errors for modules that can't be loaded into one sentence with the remedy. */
 function explainImport(path: string, cause: unknown): SpanwireError {
   const { code, message = String(cause) } = Object(cause) as { code?: string; message?: string }
   const [, missing] =
@@ -35,7 +35,7 @@ function explainImport(path: string, cause: unknown): SpanwireError {
     return explain(`it imports "${missing}", which is not installed. Run "npm install ${packageOf(missing)}".`)
   if (missing !== undefined)
     return explain(
-      `it imports ${basename(missing)}, which is not there. Write the file's whole name, with its extension.`,
+      `it imports ${basename(missing)}, which does not exist. Write the file's whole name, with its extension.`,
     )
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION')
     return explain(`Node ${process.versions.node} loads no TypeScript. Use Node 22.18 or later, Bun or Deno.`)

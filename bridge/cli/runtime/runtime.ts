@@ -18,7 +18,7 @@ export function typeScriptFlags(): string[] {
   return ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
 }
 
-/** Where a module of this program is, as an argument for {@link startModule}. */
+/** The path of a module of this program, as an argument for {@link startModule}. */
 export function modulePath(name: string, base: string): string {
   // The extension is that of the running program: `.ts` in the repository, `.js` in the package.
   return fileURLToPath(new URL(`${name}.${base.endsWith('.ts') ? 'ts' : 'js'}`, base))

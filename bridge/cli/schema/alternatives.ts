@@ -64,7 +64,7 @@ function expand(schemas: readonly Schema[], root: Schema): Keywords[][] {
     }
     const { $ref, allOf, anyOf, oneOf, ...rest } = schema
     const isRef = typeof $ref === 'string'
-    // A reference that leads to itself would go on for ever: it is left out.
+    // A reference that leads to itself never ends: it is left out.
     const referred = isRef && refs < MAX_REFS ? [resolveRef($ref, root)] : []
     const branches = [asList(anyOf), asList(oneOf)].filter((list) => list.length > 0)
     const count = branches.reduce((product, list) => product * list.length, done.length + waiting.length + 1)
@@ -145,7 +145,7 @@ function asList(value: unknown): Schema[] {
 }
 
 /**
- * The schema that a reference inside of the same document points to; everything for what can't be found.
+ * The schema that a reference inside of the same document points to. An unknown reference accepts everything.
  * Source: RFC 6901.
  */
 export function resolveRef(ref: string, root: Schema): Schema {

@@ -16,7 +16,7 @@ export function arrayBreaks({ writer, reader, path, part }: Check): Break[] {
   const isUnique = writer.parts.some(({ uniqueItems }) => uniqueItems === true) || most <= 1
   if (reader.uniqueItems === true && !isUnique && !isUniqueValue(writer)) say('may have items that are the same')
   if (reader.contains !== undefined && !writer.parts.some(({ contains }) => jsonEqual(contains, reader.contains)))
-    say('it may lack the item that "contains" asks for', true)
+    say('it may lack the item of "contains"', true)
 
   const wanted = readItems(reader)
   const given = writer.parts.map(readItems)
@@ -41,7 +41,7 @@ export function arrayBreaks({ writer, reader, path, part }: Check): Break[] {
 }
 
 interface Items {
-  /** Of the first positions. */
+  /** Schemas of the first positions. */
   readonly first: readonly Schema[]
   readonly rest: Schema
 }

@@ -1,5 +1,5 @@
 /**
- * Whether every value that a writer sends is accepted by a reader. It is a proof: if nothing is found, every value is
+ * Whether every value that a writer sends is accepted by a reader. It is a proof: an empty result means that every value is
  * accepted. Differences that can't be decided are reported as unclear. They are never skipped silently.
  */
 import { type Alternative, alternativesOf, type Keywords, resolveRef, type Schema } from './alternatives.ts'
@@ -11,7 +11,7 @@ import { stringBreaks } from './string-breaks.ts'
 
 /** A value that may be sent and is not accepted, or may not be. */
 export interface Break {
-  /** Where in the data, such as `items[].price`; empty for the data itself. */
+  /** The path in the data, such as `items[].price`; empty for the data itself. */
   readonly path: string
   readonly reason: string
   /** Whether it is only that the opposite can't be proved. */
@@ -27,7 +27,7 @@ export interface Check {
   part(writer: readonly Schema[], reader: Schema, path: string): Break[]
 }
 
-/** Keywords that say nothing about which values are accepted. */
+/** Keywords without an effect on accepted values. */
 const ANNOTATIONS = new Set([
   ...['$schema', '$id', 'id', '$anchor', '$comment', '$defs', 'definitions', '$vocabulary'],
   ...['title', 'description', 'default', 'examples', 'deprecated', 'readOnly', 'writeOnly', 'contentMediaType'],
@@ -48,7 +48,7 @@ const MAX_STEPS = 10_000
 /** References and alternatives inside of each other. */
 const MAX_DEPTH = 200
 
-/** Finds what breaks. No result means that none does. */
+/** Finds all breaks. An empty result means that every value is accepted. */
 export function findBreaks(writer: Schema, reader: Schema): Break[] {
   return new Proof(writer, reader).breaks([writer], reader, '')
 }
@@ -101,7 +101,7 @@ class Proof {
   #alternative(writer: Alternative, reader: Schema, path: string): Break[] {
     if (++this.#steps > MAX_STEPS) return unclear(path, 'the schemas are too large to compare')
     if (reader === true) return []
-    if (reader === false) return broken(path, 'nothing is accepted here')
+    if (reader === false) return broken(path, 'no value is accepted here')
     const check: Check = {
       writer,
       reader,
@@ -140,7 +140,7 @@ class Proof {
     if (reader.not !== undefined && !this.#isDisjoint(writer, reader.not as Schema))
       found.push(...unclear(path, 'some of it may be what "not" excludes'))
     if (reader.if !== undefined) {
-      // Both hold, whichever of them is asked for.
+      // Stricter than necessary: both branches must accept the value.
       for (const branch of [reader.then, reader.else])
         if (branch !== undefined) found.push(...this.#guarded(writer, branch as Schema, path))
     }
@@ -158,7 +158,7 @@ class Proof {
     }
     const parts = splitByProperty(writer)
     if (parts) return parts.flatMap((part) => this.#anyOf(part, branches, path))
-    return best?.found ?? broken(path, 'nothing is accepted here')
+    return best?.found ?? broken(path, 'no value is accepted here')
   }
 
   #oneOf(writer: Alternative, branches: readonly Schema[], path: string): Break[] {

@@ -40,7 +40,7 @@ function readObject({ parts }: Alternative): SentObject {
   const names = new Set(parts.flatMap(({ properties }) => Object.keys(Object(properties))))
   const patterns = new Set(parts.flatMap(({ patternProperties }) => Object.keys(Object(patternProperties))))
   const isExplicit = parts.some(({ additionalProperties }) => additionalProperties !== undefined)
-  // Publishers send what their contract declares. Only a schema that says so sends more, or one that declares nothing.
+  // Publishers send only declared properties, unless the schema declares more by `additionalProperties` or no properties.
   const declares = parts.some(
     ({ properties, patternProperties }) => properties !== undefined || patternProperties !== undefined,
   )
@@ -76,7 +76,7 @@ function ownSchemas({ properties, patternProperties }: Keywords, name: string): 
   return [...schemaIn(properties, name), ...byPattern]
 }
 
-/** The same, and what holds for all names that it does not list. */
+/** The same, with the schema of unlisted names. */
 function schemasFor(keywords: Keywords, name: string): Schema[] {
   const own = ownSchemas(keywords, name)
   const { additionalProperties } = keywords
@@ -102,7 +102,7 @@ function unlistedBreaks({ reader, path, part }: Check, pattern: string | undefin
   const at = path === '' ? '*' : `${path}.*`
   const patterns = Object.entries(Object(reader.patternProperties)) as Array<[string, Schema]>
   const own = patterns.find(([other]) => other === pattern)
-  // Names that match no pattern of the reader's, and those that may match one.
+  // Names without a pattern of the reader, and names that may match one.
   const accepted = [
     ...(own ? [own[1]] : reader.additionalProperties === undefined ? [] : [reader.additionalProperties as Schema]),
     ...patterns.filter(([other]) => other !== pattern).map(([, schema]) => schema),

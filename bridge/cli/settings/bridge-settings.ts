@@ -21,7 +21,7 @@ export interface Setting {
   readonly flag?: string
   /** The value in the flag's help, such as `<url>`. */
   readonly value?: string
-  /** The environment variable; those that Workers have bear the same names there. */
+  /** The environment variable. The Worker's variables have the same names. */
   readonly variable?: string
   /** Whether `<VARIABLE>_FILE` and `--<flag>-file` may name a file that holds the value. */
   readonly isFile?: boolean
@@ -32,7 +32,7 @@ export interface Setting {
 /** Options that only a configuration file can hold, such as functions. */
 export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group'] as const
 
-/** Names of the settings: every option of `serve`, and those of the command itself. */
+/** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
   | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'reusePort'>
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`

@@ -31,7 +31,7 @@ export interface SpanwireConfig {
 /** A configuration, and the file that it came from. */
 export interface LoadedConfig {
   readonly config: SpanwireConfig
-  /** For messages; undefined if there is no file. */
+  /** For messages; undefined without a file. */
   readonly file: string | undefined
 }
 

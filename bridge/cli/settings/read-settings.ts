@@ -20,7 +20,7 @@ export interface BridgeRun {
   readonly isEmbedded: boolean
 }
 
-/** Where settings come from. A flag goes before a variable, and a variable before the configuration file. */
+/** Sources of settings. A flag goes before a variable, and a variable before the configuration file. */
 export interface SettingSources {
   /** Values of flags, by the flag's name without dashes. */
   readonly flags: Readonly<Record<string, unknown>>
@@ -39,7 +39,7 @@ const PATIENCE = 10_000
 
 /**
  * Reads every setting from where it is given.
- * @throws SpanwireError (as rejection) `invalid-argument` that names the setting, its value and what is allowed
+ * @throws SpanwireError (as rejection) `invalid-argument` that names the setting, its value and the allowed values
  */
 export async function readSettings(sources: SettingSources): Promise<BridgeRun> {
   const values = readConfig(sources.config)

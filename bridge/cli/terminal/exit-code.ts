@@ -2,11 +2,11 @@ import { isSpanwireError, type SpanwireErrorCode } from '../../../sdk/wire/error
 
 /** Exit codes of every command. Scripts may rely on them; bridge/cli/README.md has the same table. */
 export const EXIT = {
-  /** The command did what it was asked to do. */
+  /** The command succeeded. */
   done: 0,
   /** A check answered no: a destructive plan, an incompatible contract, a fault that `doctor` found. */
   failedCheck: 1,
-  /** A bad flag, value, file or configuration. Nothing was sent. */
+  /** A bad flag, value, file or configuration. No message was sent. */
   usage: 2,
   /** The bridge, NATS or a responder is out of reach, or gave no answer in time. */
   unreachable: 3,

@@ -10,7 +10,7 @@ export interface Failure {
 
 /**
  * Describes the error that ended a command.
- * @param isDebug whether the stack is wanted: `SPANWIRE_DEBUG=1`
+ * @param isDebug whether the stack is shown: `SPANWIRE_DEBUG=1`
  */
 export function describeFailure(error: unknown, isDebug: boolean): Failure {
   if (error instanceof CommanderError) return { text: usageText(error), exitCode: EXIT.usage }

@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { styleText } from 'node:util'
 
-/** Where a command writes: results to `out`, everything for people to `note`. */
+/** Output of a command: results by `out`, everything for people by `note`. */
 export interface Terminal {
   /** Writes one line of the result to stdout. */
   out(line: string): void

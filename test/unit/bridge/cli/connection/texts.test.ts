@@ -23,7 +23,7 @@ describe('payloads as text', () => {
     )
   })
 
-  it('are fields of a line of JSON, whatever they are', () => {
+  it('are always fields of a line of JSON', () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array(), fc.string().map(bytes), fc.json().map(bytes)), (payload) => {
         const line = `{${payloadField(payload)}}`

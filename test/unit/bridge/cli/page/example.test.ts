@@ -48,7 +48,7 @@ describe('the code to paste', () => {
     token: 't',
   }
 
-  it('holds the data as it is, whatever it is', () => {
+  it('holds the exact data', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (data) => {
         const code = snippetFor('TypeScript', { ...of, data })

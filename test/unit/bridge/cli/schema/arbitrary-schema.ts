@@ -125,7 +125,7 @@ export function vary(schema: Schema): fc.Arbitrary<Schema> {
   )
 }
 
-/** A value that the schema may accept, or undefined: it sends only properties that are declared, unless it says more. */
+/** A value that the schema may accept, or undefined: it has only declared properties, unless the schema declares more. */
 export function sample(schema: Schema, seed: number): { readonly value: unknown } | undefined {
   const random = createRandom(seed)
   return build([schema], random, 0)

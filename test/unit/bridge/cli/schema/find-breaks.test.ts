@@ -147,7 +147,7 @@ const CASES: ReadonlyArray<readonly [what: string, writer: Schema, reader: Schem
   ['a tuple to an array', json(z.tuple([z.string(), z.string()])), json(z.array(z.string())), []],
   ['a tuple to another', json(z.tuple([z.string(), z.number()])), json(z.tuple([z.string(), z.string()])), ['[1]']],
   ['items that may be the same', json(z.array(z.string())), { type: 'array', uniqueItems: true }, ['']],
-  ['an item that must be there', json(z.array(z.string())), { type: 'array', contains: { const: 'a' } }, ['?']],
+  ['a required item', json(z.array(z.string())), { type: 'array', contains: { const: 'a' } }, ['?']],
 
   ['a union that grew', json(z.union([z.string(), z.number()])), json(z.string()), ['']],
   ['a union that shrank', json(z.string()), json(z.union([z.string(), z.number()])), []],
@@ -223,7 +223,7 @@ const CASES: ReadonlyArray<readonly [what: string, writer: Schema, reader: Schem
   ['annotations', { type: 'string', description: 'a' }, { type: 'string', title: 'b', default: 'c' }, []],
 ]
 
-describe('what a reader may not accept', () => {
+describe('breaks between a writer and a reader', () => {
   it.each(CASES)('%s', (_, writer, reader, expected) => {
     const found = findBreaks(writer, reader)
     expect(found.map(({ path, isUnclear }) => (isUnclear ? '?' : path))).toEqual(expected)
@@ -231,7 +231,7 @@ describe('what a reader may not accept', () => {
 })
 
 describe('the proof', () => {
-  it('is sound: where nothing is found, the reader accepts every value that the writer sends', () => {
+  it('is sound: without a break the reader accepts every value of the writer', () => {
     const counts = { proved: 0, refuted: 0 }
     fc.assert(
       fc.property(
@@ -260,7 +260,7 @@ describe('the proof', () => {
     expect(counts.refuted).toBeGreaterThan(300)
   }, 60_000)
 
-  it('finds that each schema accepts what it sends', () => {
+  it('finds no break between a schema and itself', () => {
     fc.assert(
       fc.property(schemas, (schema) => {
         expect(findBreaks(schema, schema).filter(({ isUnclear }) => !isUnclear)).toEqual([])
@@ -290,13 +290,13 @@ function validator(schema: Schema) {
   return ajv.compile(schema)
 }
 
-/** The same, but that nothing is sent which is not declared: what is assumed of a writer. */
+/** The same schema without undeclared properties, as the proof assumes of a writer. */
 function closed(schema: Schema): Schema {
   if (typeof schema === 'boolean') return schema
   return { ...Object(closedInside(schema)), unevaluatedProperties: false }
 }
 
-/** The parts of a schema: what holds for the same value is closed as a whole, and what is inside of it by itself. */
+/** Closes the inner values of a schema. Its branches apply to the same value and stay open: the whole is closed. */
 function closedInside(schema: Schema): Schema {
   if (typeof schema === 'boolean') return schema
   const one = (value: unknown, by: typeof closed) => (value === undefined ? value : by(value as Schema))
