@@ -8,6 +8,7 @@ import { addDead } from './dead.ts'
 import { addDev } from './dev.ts'
 import { addDoctor } from './doctor.ts'
 import { addPub } from './pub.ts'
+import { addRelay } from './relay.ts'
 import { addRequest } from './request.ts'
 import { addStreams } from './streams.ts'
 import { addTail } from './tail.ts'
@@ -17,6 +18,7 @@ import { addToken } from './token.ts'
 const COMMANDS: readonly AddCommand[] = [
   addDev,
   addBridge,
+  addRelay,
   addTail,
   addPub,
   addRequest,

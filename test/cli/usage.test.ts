@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { defineEvents, event, type StandardSchema } from '../../sdk/index.ts'
+import { ensureStreams } from '../../sdk/streams/index.ts'
+import { nats as natsTransport } from '../../sdk/transport/nats/index.ts'
 import { root } from '../build/source-files.ts'
+import { eventually } from '../support/eventually.ts'
+import { startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
 import { runCli, startCli } from './cli-process.ts'
@@ -90,6 +95,39 @@ describe('spanwire', () => {
     await using bridge = startCli(args, { cwd: folder, env: { AUTH_SECRET: SECRET } })
     const { url } = await bridge.json<{ url: string }>()
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('spanwire relay', () => {
+  it('runs the relays of a module, and drains on SIGTERM', async () => {
+    await using nats = await startNatsServer({ jetstream: true })
+    const file = join(folder, 'relays.ts')
+    const path = (name: string) => JSON.stringify(join(root, name))
+    // This source without messages replaces a foreign broker: test/relays uses real brokers.
+    await writeFile(
+      file,
+      `import { defineEvents, event } from ${path('sdk/index.ts')}
+       import { into } from ${path('bridge/relay/index.ts')}
+       const any = { '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value }) } }
+       export const events = defineEvents({ 'from.{key}': event(any, { stream: 'CLI_RELAY' }) })
+       const source = { exclusive: true, epoch: 'e', settle: async () => {}, pause() {}, resume() {}, lag: async () => 0, close: async () => {} }
+       const from = { place: 'test:queue', identity: 'test', shared: false,
+         described: { protocol: 'test', host: 'h', address: 'a' }, openSource: async () => source }
+       export const relays = { queue: into(events, 'from.{key}', { from, params: () => ({ key: 'x' }) }) }`,
+    )
+    const transport = natsTransport({ url: nats.url })
+    const any: StandardSchema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
+    await ensureStreams(defineEvents({ 'from.{key}': event(any, { stream: 'CLI_RELAY' }) }), transport)
+    await transport.close()
+    await using relay = startCli(['relay', file, '--upstream', nats.url, '--port', '0', '--json'])
+    const { url } = await relay.json<{ url: string }>()
+    await eventually(async () => (await fetch(`${url}/healthz`)).ok, { what: 'a healthy relay' })
+    expect(await relay.stop()).toBe(0)
+  })
+
+  it('explains a module that is not a file of relays', async () => {
+    const { code, stderr } = await runCli(['relay', CONTRACT])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('must export "events" (a contract) and "relays"')])
   })
 })
 

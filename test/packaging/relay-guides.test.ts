@@ -15,7 +15,7 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { readExamples } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { rootToken, SECRET } from '../support/token.ts'
-import { NODE_BRIDGE, type Package, packPackage } from './package.ts'
+import { type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 const BLOCKS = ['events.ts', 'deploy.ts', 'relays.ts', 'relay.ts', 'produce.ts', 'bridge.ts', 'page.ts']
@@ -40,9 +40,7 @@ describe.each([
       rest.use(nats)
       const page = await servePage()
       rest.use(page)
-      const project = rest.use(
-        await createProject(undefined, [packed.tarball, ...NODE_BRIDGE, 'zod', 'nats@2.29.3', ...packages]),
-      )
+      const project = rest.use(await createProject(undefined, [packed.tarball, 'zod', 'nats@2.29.3', ...packages]))
       const [bridgePort, relayPort] = [await freePort(), await freePort()]
       const port = kind === 'activemq' ? foreign.broker.stompPort : Number(foreign.broker.url.split(':').at(-1))
       const examples = await readExamples(`bridge/relay/${guide}`)
