@@ -49,6 +49,10 @@ describe('the tarball', () => {
       'SECURITY.md',
       'bridge/PROTOCOL.md',
       'bridge/cli/README.md',
+      'bridge/relay/ACTIVEMQ.md',
+      'bridge/relay/KAFKA.md',
+      'bridge/relay/RABBITMQ.md',
+      'bridge/relay/README.md',
       'package.json',
       'sdk/COMPARISON.md',
     ])
