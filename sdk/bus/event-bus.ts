@@ -43,13 +43,7 @@ export function createBus(
 ): object {
   // Not part of the first load: many pages only publish and subscribe.
   const requests = lazy(() => import('./request.ts'))
-  const publishing = lazy(async () => {
-    const [{ createPublisher }, box] = await Promise.all([
-      import('./publisher.ts'),
-      outbox && import('../outbox/outbox.ts'),
-    ])
-    return createPublisher(transport, (deliver) => box?.openOutbox(outbox, transport, deliver))
-  })
+  const publishing = lazy(async () => (await import('./publisher.ts')).createPublisher(transport, outbox))
   const replaying = lazy(() => import('../replay/replay.ts'))
   const views = lazy(() => import('./latest.ts'))
   const presences = lazy(() => import('../presence/presence.ts'))
@@ -233,7 +227,7 @@ export function createBus(
         publishes,
         send<unknown>(event.schema, event, subject, data, options, (payload, headers) =>
           outbox || event.stream
-            ? publishing((publish) => publish(!!event.stream, subject, payload, headers, options))
+            ? publishing((publish) => publish({ stream: !!event.stream, subject, payload, headers }, options))
             : transport.publish(subject, payload, { headers, signal: options.signal }),
         ),
       )

@@ -1,11 +1,13 @@
 import type { StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
 import { NEVER_STORED } from '../jetstream/never-stored.ts'
+import { createBackoff } from '../kit/backoff.ts'
+import { pause } from '../kit/pause.ts'
 import { timedOut } from '../transport/answer.ts'
 import { aborted } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
-import type { HeaderFields } from '../wire/headers.ts'
 import { isTemporary, isWrongSequence, type PublishAnswer, readAnswer, refusal } from './publish-answer.ts'
 
 /** All attempts together, in ms. */
@@ -28,32 +30,31 @@ const UNCERTAIN: readonly SpanwireErrorCode[] = [
 
 /**
  * Publishes until JetStream acknowledges. The first attempt is handed to the transport before this returns.
- * @param headers with the event's id, by which a stream drops what it has already
  * @throws SpanwireError (as rejection) `timeout`, `stream-not-found`, `stream-refused`, `wrong-last-sequence`, and what
  * {@link Transport.request} throws but for what is tried again
  */
 export async function publishAcked(
   transport: Transport,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
+  event: EncodedEvent,
   options: StreamPublishOptions,
 ): Promise<StreamAck> {
+  const { subject } = event
   const { timeout = TIMEOUT, signal, expectLastSeq, expectLastSubjectSeq } = options
   const deadline = performance.now() + timeout
-  const fields: Array<readonly [string, string]> = [...headers]
+  const fields: Array<readonly [string, string]> = [...event.headers]
   if (expectLastSeq !== undefined) fields.push(['Nats-Expected-Last-Sequence', String(expectLastSeq)])
   if (expectLastSubjectSeq !== undefined)
     fields.push(['Nats-Expected-Last-Subject-Sequence', String(expectLastSubjectSeq)])
   // An id that was given may have been published before.
   let uncertain = options.id !== undefined
   let silentSince: number | undefined
-  for (let retry = 0; ; retry++) {
+  const backoff = createBackoff({ first: 100, longest: 2_000 })
+  for (;;) {
     let error: SpanwireError
     try {
-      const answer = await ask(transport, subject, payload, fields, deadline - performance.now(), signal)
+      const answer = await ask(transport, { ...event, headers: fields }, deadline, signal)
       const conflict = isWrongSequence(answer)
-      const settled = conflict && uncertain ? await wasStored(transport, subject, headers, deadline, signal) : answer
+      const settled = conflict && uncertain ? await wasStored(transport, event, deadline, signal) : answer
       const { ack } = settled
       if (ack) return ack
       error = refusal(conflict && !isTemporary(settled) ? answer : settled, subject)
@@ -76,27 +77,27 @@ export async function publishAcked(
     // While offline the transport itself waits, if it has room; a timeout was a wait already.
     const hasWaited =
       error.code === 'timeout' || (error.code !== 'offline-queue-full' && transport.status.state !== 'open')
-    const pause = hasWaited ? 0 : Math.min(100 * 2 ** retry, 2_000)
-    if (left <= pause) {
+    const delay = hasWaited ? 0 : backoff.next()
+    if (left <= delay) {
       const why =
         error.code === 'no-responders' && !uncertain
           ? `was not stored within ${timeout} ms: no stream keeps it (ensureStreams makes one), or none for the moment`
           : `was not acknowledged within ${timeout} ms: it may be stored`
       throw new SpanwireError('timeout', `${subject} ${why}.`, { cause: error })
     }
-    if (pause > 0) await wait(pause, signal)
+    if (delay > 0) await pause(delay, signal)
+    if (signal?.aborted) throw aborted(signal)
   }
 }
 
 /** One attempt. While offline the transport keeps it; patience begins when it is sent. */
 async function ask(
   transport: Transport,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
-  left: number,
+  { subject, payload, headers }: EncodedEvent,
+  deadline: number,
   signal: AbortSignal | undefined,
 ): Promise<PublishAnswer> {
+  const left = deadline - performance.now()
   const isOpen = () => transport.status.state === 'open'
   const patience = Math.min(PATIENCE, left)
   if (isOpen()) {
@@ -130,29 +131,14 @@ async function ask(
  */
 function wasStored(
   transport: Transport,
-  subject: string,
-  headers: HeaderFields,
+  { subject, headers }: EncodedEvent,
   deadline: number,
   signal: AbortSignal | undefined,
 ): Promise<PublishAnswer> {
   const id = headers.filter(([name]) => name === ID_HEADER)
-  return ask(transport, subject, new Uint8Array(), [...id, ...NEVER_STORED], deadline - performance.now(), signal)
+  return ask(transport, { subject, payload: new Uint8Array(), headers: [...id, ...NEVER_STORED] }, deadline, signal)
 }
 
 function noStream(subject: string, cause: unknown): SpanwireError {
   return new SpanwireError('stream-not-found', `No stream keeps ${subject}: make one with ensureStreams.`, { cause })
-}
-
-function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer)
-      reject(aborted(signal as AbortSignal))
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', end, { once: true })
-  })
 }

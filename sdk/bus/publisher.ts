@@ -1,16 +1,18 @@
 /** Publishing that outlives a lost connection, or the page: loaded for events with a stream, and for an outbox. */
-import type { Deliver } from '../outbox/outbox.ts'
+import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
 import type { Transport } from '../transport/transport.ts'
 import { publishAcked } from './publish-acked.ts'
 
-/** @param openOutbox by which to publish instead, if there is to be one */
+/** @param outbox publish by way of an outbox; undefined: directly */
 export async function createPublisher(
   transport: Transport,
-  openOutbox: (deliver: Deliver) => Promise<Deliver> | undefined,
+  outbox: 'persistent' | OutboxOptions | undefined,
 ): Promise<Deliver> {
-  const deliver: Deliver = (stream, subject, payload, headers, options) =>
-    stream
-      ? publishAcked(transport, subject, payload, headers, options)
-      : transport.publish(subject, payload, { headers, signal: options.signal })
-  return (await openOutbox(deliver)) ?? deliver
+  const deliver: Deliver = (event, options) =>
+    event.stream
+      ? publishAcked(transport, event, options)
+      : transport.publish(event.subject, event.payload, { headers: event.headers, signal: options.signal })
+  if (!outbox) return deliver
+  const { openOutbox } = await import('../outbox/outbox.ts')
+  return openOutbox(outbox, transport, deliver)
 }

@@ -1,9 +1,8 @@
+import { createBackoff } from '../kit/backoff.ts'
+import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { isSpanwireError } from '../wire/errors.ts'
-
-/** Between attempts to send what could not be sent, in ms. */
-const PAUSE = 1_000
 
 /** What JetStream is told of one delivery. Source: ADR-13, and nats-server's consumer.go */
 export interface Acknowledgement {
@@ -36,6 +35,7 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
   const alive = setInterval(() => void keep().catch(() => {}), ackWait / 3)
   const settle = async (text: string) => {
     clearInterval(alive)
+    const backoff = createBackoff({ first: 500, longest: 2_000 })
     const until = performance.now() + ackWait
     for (let left = ackWait; left > 0; left = until - performance.now()) {
       try {
@@ -45,7 +45,7 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
       } catch (error) {
         if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE, left)))
+      await pause(Math.min(backoff.next(), left))
     }
   }
   return {

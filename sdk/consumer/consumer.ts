@@ -2,7 +2,9 @@ import type { ContractEvent } from '../contract/contract.ts'
 import { JetStreamApi } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
+import { createBackoff } from '../kit/backoff.ts'
 import { guard } from '../kit/guard.ts'
+import { pause } from '../kit/pause.ts'
 import { transportLink } from '../transport/jetstream-link.ts'
 import type { Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -13,8 +15,6 @@ import { Lanes } from './lanes.ts'
 import { MOST_HELD, type Settings } from './options.ts'
 import { Pull, type Pulled } from './pull.ts'
 
-/** Between attempts to reach JetStream, in ms. */
-const PAUSE = 1_000
 /** How often to look whether another process has let go, in ms. */
 const LOOK_AGAIN = 250
 
@@ -116,13 +116,14 @@ export class DurableConsumer implements Consumer {
 
   async #ensure(filter: string): Promise<void> {
     const { consumer: name, from, ackWait, order } = this.#settings
+    const backoff = createBackoff({ first: 500, longest: 5_000 })
     while (!this.#stopped) {
       try {
         return await ensureConsumer(this.#api, { stream: this.#stream, name, filter, from, ackWait, order })
       } catch (error) {
         if (isLasting(error)) throw error
       }
-      await pause(PAUSE)
+      await pause(backoff.next())
     }
     throw drainedEarly()
   }
@@ -244,8 +245,4 @@ export class DurableConsumer implements Consumer {
 
 function drainedEarly(): SpanwireError {
   return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -48,5 +48,5 @@ export async function buryEvent(
     ['Spanwire-Dead-Attempts', String(attempts)],
     ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
   ]
-  await publishAcked(transport, subject, message.payload, headers, { timeout: TIMEOUT })
+  await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

@@ -2,6 +2,7 @@ import type { JetStreamApi } from '../jetstream/api.ts'
 import { type Delivery, readDelivery } from '../jetstream/delivery.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
+import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -41,7 +42,6 @@ export interface PullHandler {
 const EXPIRES = 30_000
 /** In ms. A request that is silent for longer than two and a half of these is given up. */
 const HEARTBEAT = 5_000
-const LONGEST_PAUSE = 2_000
 
 const BAD_REQUEST = 400
 const NO_MESSAGES = 404
@@ -63,12 +63,13 @@ export class Pull {
   readonly #watch: ReturnType<typeof setInterval>
   readonly #keepPin: ReturnType<typeof setInterval> | undefined
   #pin: string | undefined
-  #pause: ReturnType<typeof setTimeout> | undefined
+  readonly #backoff = createBackoff({ first: 100, longest: 2_000 })
+  /** A retry is scheduled, or the consumer is being looked up before it. */
+  #isRetrying = false
   #request = 0
   /** What the open request may still bring. */
   #open = 0
   #heardAt = 0
-  #failures = 0
   #stopped = false
 
   constructor(transport: Transport, api: JetStreamApi, target: PullTarget, handler: PullHandler) {
@@ -107,7 +108,7 @@ export class Pull {
   /** There may be room for more. */
   fill(): void {
     const batch = this.#handler.room()
-    if (this.#stopped || this.#open > 0 || this.#pause !== undefined || batch <= 0) return
+    if (this.#stopped || this.#open > 0 || this.#isRetrying || batch <= 0) return
     if (this.#transport.status.state !== 'open') return
     this.#open = batch
     this.#heardAt = performance.now()
@@ -156,7 +157,7 @@ export class Pull {
     this.#stopped = true
     clearInterval(this.#watch)
     clearInterval(this.#keepPin)
-    clearTimeout(this.#pause)
+    this.#backoff.cancel()
     this.#releaseStatus()
   }
 
@@ -173,7 +174,7 @@ export class Pull {
       const { delivered } = delivery
       const { message, pin } =
         this.#target.pinTimeout === undefined ? { ...delivery, pin: undefined } : takePin(delivery.message)
-      this.#failures = 0
+      this.#backoff.failures = 0
       if (this.#open > 0) this.#open--
       if (pin !== this.#pin) {
         this.#pin = pin
@@ -207,18 +208,15 @@ export class Pull {
   }
 
   #retry(): void {
-    if (this.#stopped || this.#pause !== undefined) return
+    if (this.#stopped || this.#isRetrying) return
     this.#open = 0
-    this.#pause = setTimeout(
-      () => {
-        void this.#look().then((error) => {
-          this.#pause = undefined
-          if (error) this.#gone(error)
-          else this.fill()
-        })
-      },
-      Math.min(100 * 2 ** this.#failures++, LONGEST_PAUSE),
-    )
+    this.#isRetrying = true
+    this.#backoff.schedule(async () => {
+      const error = await this.#look()
+      this.#isRetrying = false
+      if (error) this.#gone(error)
+      else this.fill()
+    })
   }
 
   /** Whether the consumer is there still. Who can't say asks for messages again, and hears it then. */

@@ -1,4 +1,13 @@
 import { decode, encode } from '../wire/bytes.ts'
+import type { HeaderFields } from '../wire/headers.ts'
+
+/** An event as bytes, ready to publish. */
+export interface EncodedEvent {
+  readonly subject: string
+  readonly payload: Uint8Array
+  /** With its id, by which a stream drops what it has already. */
+  readonly headers: HeaderFields
+}
 
 /** How an event's data becomes bytes and back. Either may throw: the error is the cause of an `invalid-data`. */
 export interface Codec {

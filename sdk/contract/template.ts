@@ -27,7 +27,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is no subject template: use words, {param}, at the end {rest...}; each name once.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, {param} and, at the end, {rest...}. Each name may occur once.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
@@ -74,7 +74,7 @@ export class SubjectTemplate {
       )
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} can't stand for {${name}} in ${this.#template}: give one token, without '.', '*', '>' or white space.`,
+          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without ".", "*", ">" and white space.`,
         )
       return value
     })

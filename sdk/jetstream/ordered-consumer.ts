@@ -1,3 +1,4 @@
+import { createBackoff } from '../kit/backoff.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { JetStreamApi, StreamState } from './api.ts'
 import { readDelivery } from './delivery.ts'
@@ -14,6 +15,14 @@ export interface FollowHandler {
   started(next: number, state: StreamState): void
   /** Something failed, and is tried again. */
   trouble?(error: SpanwireError): void
+}
+
+/** The part of a stream to follow. */
+export interface FollowTarget {
+  readonly stream: string
+  readonly filter: string
+  /** The first sequence to deliver. */
+  readonly from: number
 }
 
 /** A stream being followed. */
@@ -40,22 +49,19 @@ const LONGEST_QUIET = 300_000
  */
 export function followStream(
   api: JetStreamApi,
-  stream: string,
-  filter: string,
-  from: number,
+  { stream, filter, from }: FollowTarget,
   handler: FollowHandler,
 ): Following {
   const { link } = api
   let next = from
   let attempt = 0
-  let failures = 0
   let stopped = false
   let end = () => {}
-  let retry: ReturnType<typeof setTimeout> | undefined
+  const backoff = createBackoff({ first: 100, longest: 2_000 })
 
   async function start(): Promise<void> {
     end()
-    clearTimeout(retry)
+    backoff.cancel()
     const own = ++attempt
     const isCurrent = () => own === attempt && !stopped
     const inbox = `${link.newInbox()}.follow`
@@ -127,7 +133,7 @@ export function followStream(
       const state = await api.streamState(stream, { deleted: true })
       if (!isCurrent()) return
       if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} is gone.`)
-      failures = 0
+      backoff.failures = 0
       handler.started(next, state)
       const held = waiting ?? []
       waiting = undefined
@@ -142,7 +148,7 @@ export function followStream(
           : new SpanwireError('upstream-unavailable', `Can't follow ${stream}.`, { cause }),
       )
       // Whoever hears of it may have stopped this.
-      if (isCurrent()) retry = setTimeout(() => void start(), Math.min(100 * 2 ** failures++, 2_000))
+      if (isCurrent()) backoff.schedule(start)
     }
   }
 
@@ -156,7 +162,7 @@ export function followStream(
     },
     stop() {
       stopped = true
-      clearTimeout(retry)
+      backoff.cancel()
       end()
     },
   }

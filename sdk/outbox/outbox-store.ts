@@ -1,11 +1,7 @@
-import type { HeaderFields } from '../wire/header-fields.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
 
 /** An event that waits to be published. Structured cloning keeps all of it. */
-export interface OutboxEntry {
-  readonly subject: string
-  readonly payload: Uint8Array
-  /** With its id, by which a stream knows it again. */
-  readonly headers: HeaderFields
+export interface OutboxEntry extends EncodedEvent {
   /** Whether a stream keeps it. */
   readonly stream: boolean
   /** Those of its publish that still count. */

@@ -1,10 +1,10 @@
 /** Events are written down before they are published, so that a reload loses none: loaded if the bus has an outbox. */
 import type { PublishOptions, StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
 import { guard } from '../kit/guard.ts'
 import { MAX_TIMER } from '../kit/max-timer.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, type SpanwireError } from '../wire/errors.ts'
-import type { HeaderFields } from '../wire/header-fields.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import { indexedDbOutbox } from './indexed-db.ts'
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
@@ -33,10 +33,7 @@ export interface OutboxOptions {
 
 /** Publishes as a bus does without an outbox. */
 export type Deliver = (
-  stream: boolean,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
+  event: EncodedEvent & { readonly stream: boolean },
   options: StreamPublishOptions,
 ) => Promise<unknown>
 
@@ -59,10 +56,10 @@ export async function openOutbox(
 
   /** Until it is settled; then it is no longer kept, unless only this client is at its end. */
   async function send(key: unknown, entry: OutboxEntry, { id, signal }: PublishOptions): Promise<unknown> {
-    const { stream, subject, payload, headers, options } = entry
+    const { options } = entry
     const forget = () => key !== undefined && store.delete(key).catch(warn)
     try {
-      const ack = await deliver(stream, subject, payload, headers, {
+      const ack = await deliver(entry, {
         ...options,
         // It has time, unless its publisher says otherwise.
         timeout: options.timeout ?? MAX_TIMER,
@@ -98,9 +95,9 @@ export async function openOutbox(
   // It may have been closed meanwhile: what was published before that is written down first.
   setTimeout(follow)
 
-  return async (stream, subject, payload, headers, options) => {
+  return async (event, options) => {
     const { timeout, expectLastSeq, expectLastSubjectSeq } = options
-    const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
+    const entry = { ...event, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
     return send(await store.put(entry).catch(warn), entry, options)
   }
 }

@@ -5,6 +5,7 @@ import { JetStreamApi, type StreamState } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
+import { createBackoff } from '../kit/backoff.ts'
 import { transportLink } from '../transport/jetstream-link.ts'
 import type { Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -14,8 +15,6 @@ import type { ReplaySource } from './replay-source.ts'
 
 /** Of `last-per-subject`, which is read at once: what a client can hold without harm. */
 const LIMITS = { messages: 50_000, bytes: 33_554_432 }
-/** Between attempts to reach JetStream, in ms. */
-const PAUSE = 500
 
 export function directSource(transport: Transport): ReplaySource {
   const api = new JetStreamApi(transportLink(transport))
@@ -23,7 +22,7 @@ export function directSource(transport: Transport): ReplaySource {
   return (start, filter, sink) => {
     let stopped = false
     let following: Following | undefined
-    let retry: ReturnType<typeof setTimeout> | undefined
+    const backoff = createBackoff({ first: 500, longest: 5_000 })
 
     async function begin(): Promise<void> {
       try {
@@ -35,7 +34,7 @@ export function directSource(transport: Transport): ReplaySource {
         if (!stopped) following = follow(stream, from)
       } catch (error) {
         trouble(error)
-        if (!stopped) retry = setTimeout(begin, PAUSE)
+        if (!stopped) backoff.schedule(begin)
       }
     }
 
@@ -57,24 +56,28 @@ export function directSource(transport: Transport): ReplaySource {
         end = undefined
         sink.live()
       }
-      return followStream(api, stream.name, filter, from, {
-        started(next, state) {
-          sink.opened(opening(state, next))
-          if (stopped) return
-          const gone = missing(state, next)
-          exempt ??= gone
-          const ranges = subtract(gone, exempt)
-          if (ranges.length > 0) sink.gap(ranges)
-          end = state.lastSeq
-          if (end < next) live()
-          else void lookAhead(state, next, () => end === state.lastSeq && live())
+      return followStream(
+        api,
+        { stream: stream.name, filter, from },
+        {
+          started(next, state) {
+            sink.opened(opening(state, next))
+            if (stopped) return
+            const gone = missing(state, next)
+            exempt ??= gone
+            const ranges = subtract(gone, exempt)
+            if (ranges.length > 0) sink.gap(ranges)
+            end = state.lastSeq
+            if (end < next) live()
+            else void lookAhead(state, next, () => end === state.lastSeq && live())
+          },
+          message(message) {
+            sink.message(message)
+            if (end !== undefined && (message.pending === 0 || message.seq >= end)) live()
+          },
+          trouble,
         },
-        message(message) {
-          sink.message(message)
-          if (end !== undefined && (message.pending === 0 || message.seq >= end)) live()
-        },
-        trouble,
-      })
+      )
     }
 
     /** Of what the stream has, nothing may match the filter: then nothing comes that would say so. */
@@ -93,7 +96,7 @@ export function directSource(transport: Transport): ReplaySource {
 
     const stop = () => {
       stopped = true
-      clearTimeout(retry)
+      backoff.cancel()
       following?.stop()
     }
     void begin()

@@ -3,6 +3,7 @@
 import type { ReplayOptions, SubscribeOptions } from '../contract/bus.ts'
 import type { Gap, SeqRange } from '../contract/gap.ts'
 import type { Source, SourceMessage } from '../contract/source.ts'
+import { createBackoff } from '../kit/backoff.ts'
 import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -17,8 +18,6 @@ import { toStart } from './start-from.ts'
 
 /** Events that may wait for the application before the replay pauses. */
 const BUFFER = 10_000
-/** Between attempts after something went wrong that may pass, in ms; doubled up to the second. */
-const PAUSE = [100, 5_000] as const
 
 export interface ReplaySubscriptionOptions extends ReplayOptions, Pick<SubscribeOptions, 'onGap'> {
   /** Events that the application isn't done with; with more, the replay pauses, and goes on at half of it. */
@@ -50,8 +49,7 @@ export function replay(
   /** Replays are numbered: what an earlier one says doesn't count any more. */
   let round = 0
   let running: RunningReplay | undefined
-  let failures = 0
-  let retry: ReturnType<typeof setTimeout> | undefined
+  const backoff = createBackoff({ first: 100, longest: 5_000 })
 
   const progress = createProgress<Cursor>((position) => {
     cursor = encodeCursor(position)
@@ -85,15 +83,14 @@ export function replay(
 
   function halt(): void {
     round++
-    clearTimeout(retry)
-    retry = undefined
+    backoff.cancel()
     isLive = false
     running?.stop()
     running = undefined
   }
 
   function run(): void {
-    if (ended || paused || running || retry !== undefined || !place || transport.status.state !== 'open') return
+    if (ended || paused || running || backoff.isScheduled || !place || transport.status.state !== 'open') return
     const own = ++round
     const during =
       <Given extends unknown[]>(hear: (...given: Given) => void) =>
@@ -104,15 +101,15 @@ export function replay(
       opened: during(opened),
       message: during(message),
       live: during(() => {
-        failures = 0
+        backoff.failures = 0
         isLive = true
         place = catchUp(place as Place)
         live.resolve()
       }),
       gap: during(lost),
-      interrupted: during(() => again(failures++ > 0)),
+      interrupted: during(() => again()),
       // A stream that is being made again isn't there for a moment.
-      ended: during((error) => (error.code === 'stream-not-found' && place?.cursor ? again(true) : fail(error))),
+      ended: during((error) => (error.code === 'stream-not-found' && place?.cursor ? again() : fail(error))),
     }
     const begin = (source: ReplaySource) => {
       const started = source(startOf(place as Place), filter, sink)
@@ -125,21 +122,16 @@ export function replay(
       running = { stop() {}, drain: async () => {} }
       import('./direct-source.ts').then(
         ({ directSource }) => own === round && begin(directSource(transport)),
-        () => own === round && again(true),
+        () => own === round && again(),
       )
     } catch (error) {
       fail(error)
     }
   }
 
-  function again(pause: boolean): void {
+  function again(): void {
     halt()
-    if (!pause) return run()
-    const wait = Math.min(PAUSE[0] * 2 ** failures++, PAUSE[1])
-    retry = setTimeout(() => {
-      retry = undefined
-      run()
-    }, wait)
+    backoff.schedule(run)
   }
 
   function opened(opening: ReplayOpening): void {
@@ -153,13 +145,15 @@ export function replay(
       tell(result.gap)
     }
     ready.resolve()
-    if (result.again) again(false)
+    if (!result.again) return
+    halt()
+    run()
   }
 
   function message(message: StreamMessage): void {
     const next = take(place as Place, message.seq)
     if (!next) return
-    failures = 0
+    backoff.failures = 0
     place = next
     const given: SourceMessage = { ...message, live: isLive, done: progress.add(next.cursor as Cursor) }
     handler.message(given)

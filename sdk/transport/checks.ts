@@ -4,12 +4,12 @@ import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
 function check(isValid: (text: string) => boolean, text: string | undefined, what: string): void {
   if (text !== undefined && !isValid(text))
-    throw new SpanwireError('invalid-subject', `${JSON.stringify(text)} is no ${what}.`)
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(text)} is not a valid ${what}.`)
 }
 
 /** @throws SpanwireError `invalid-subject` */
 export function checkSubject(subject: string | undefined): void {
-  check(isSubject, subject, 'subject to publish to')
+  check(isSubject, subject, 'subject')
 }
 
 /** @throws SpanwireError `invalid-subject` */

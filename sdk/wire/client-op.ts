@@ -54,9 +54,9 @@ export function encodeSubscribe(filter: string, sid: string | number, queue?: st
   return encodeFrame(`SUB ${filter}${queue ? ` ${queue}` : ''} ${sid}`)
 }
 
-/** UNSUB; with `max`, the subscription ends once that many messages in all were delivered. */
-export function encodeUnsubscribe(sid: string | number, max?: number): Uint8Array {
-  return encodeFrame(`UNSUB ${sid}${max ? ` ${max}` : ''}`)
+/** UNSUB. */
+export function encodeUnsubscribe(sid: string | number): Uint8Array {
+  return encodeFrame(`UNSUB ${sid}`)
 }
 
 function violation(): never {

@@ -1,10 +1,11 @@
 /** NATS by its own JavaScript clients: on Node, Deno and Bun, or with a connection that you have already. */
 
-import { backoff } from '../../kit/backoff.ts'
+import { createBackoff } from '../../kit/backoff.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { notInstalled } from '../../kit/optional-package.ts'
+import { pause } from '../../kit/pause.ts'
 import { SpanwireError } from '../../wire/errors.ts'
-import { closedError, onAbort } from '../checks.ts'
+import { closedError } from '../checks.ts'
 import type { OfflineOptions } from '../offline-queue.ts'
 import type { Transport } from '../transport.ts'
 import type { WebSocketOptions } from '../websocket/websocket-options.ts'
@@ -82,7 +83,8 @@ async function dial(
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
   let token: string | undefined
   let refusals = 0
-  for (let attempt = 0; !signal.aborted; attempt++) {
+  const backoff = createBackoff()
+  while (!signal.aborted) {
     try {
       token = typeof source === 'function' ? await inTime(source(), connectTimeout) : source
       const connection = await client.connect({
@@ -113,7 +115,7 @@ async function dial(
         throw error
       failed(error)
     }
-    await pause(backoff(attempt, {}, Math.random), signal)
+    await pause(backoff.next(), signal)
   }
   throw closedError()
 
@@ -127,14 +129,4 @@ async function dial(
       }
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    onAbort(signal, () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -1,10 +1,12 @@
+import { createBackoff } from '../../kit/backoff.ts'
+import { pause } from '../../kit/pause.ts'
 import { TUNNEL_HEADER } from '../../wire/header-names.ts'
 
 /** In bytes: what one POST carries, beside one frame that may be larger. */
 const MAX_POST = 512 * 1024
-/** How long to wait before a POST that got no answer is sent again, in ms. */
-const RETRY_DELAY = 250
-const MAX_RETRIES = 20
+/** Delays before a POST that got no answer is sent again: 5 s in all on average, then the connection counts as lost. */
+const RETRIES = { first: 250, longest: 500 }
+const MAX_ATTEMPTS = 20
 
 /**
  * What a link uses of a WebSocket, over plain HTTP: a bridge's bytes come as Server-Sent Events, ours go by POST, one at
@@ -111,7 +113,8 @@ export class SseSocket {
   /** Until it is answered; the bridge knows by its number whether it had it. */
   async #deliver(body: Blob): Promise<boolean> {
     const number = ++this.#posted
-    for (let attempt = 0; attempt < MAX_RETRIES && !this.#closed; attempt++) {
+    const backoff = createBackoff(RETRIES)
+    while (backoff.failures < MAX_ATTEMPTS && !this.#closed) {
       try {
         const { status } = await fetch(this.#url, {
           method: 'POST',
@@ -122,7 +125,7 @@ export class SseSocket {
         // A proxy on the way may fail for a moment.
         if (status < 500) return status === 204
       } catch {}
-      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY))
+      await pause(backoff.next(), this.#ending.signal)
     }
     return false
   }

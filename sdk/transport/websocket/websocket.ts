@@ -1,4 +1,4 @@
-import { backoff } from '../../kit/backoff.ts'
+import { createBackoff } from '../../kit/backoff.ts'
 import { lazy, preload } from '../../kit/lazy.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { encodeFrame } from '../../wire/bytes.ts'
@@ -71,14 +71,12 @@ export function webSocket(options: WebSocketOptions): Transport {
   let heartbeat: ReturnType<typeof setInterval> | undefined
   let stopRefresh: Promise<() => void> | undefined
   // Of the attempts to make one:
-  let attempts = 0
+  const redials = createBackoff(options.backoff, options.random)
   let refusals = 0
   let other: typeof import('./fallback.ts') | undefined
-  let retry: ReturnType<typeof setTimeout> | undefined
   let patience: ReturnType<typeof setTimeout> | undefined
 
   async function dial(): Promise<void> {
-    retry = undefined
     let step = 'The token function'
     try {
       // One that hangs, as a fetch on a network that is gone, must not end all attempts.
@@ -90,14 +88,14 @@ export function webSocket(options: WebSocketOptions): Transport {
       ])
       clearTimeout(patience)
       // Without the module, as when the page is offline, there is still the WebSocket.
-      if (share || via === 'sse' || attempts > 1) other ??= await import('./fallback.ts').catch(() => undefined)
-      const socket = await other?.openOtherWay(options, url, attempts)
+      if (share || via === 'sse' || redials.failures > 1) other ??= await import('./fallback.ts').catch(() => undefined)
+      const socket = await other?.openOtherWay(options, url, redials.failures)
       step = 'Opening the WebSocket'
       if (phase === 'closed') return socket?.close()
-      const wait = via || attempts ? connectTimeout : Math.min(3_000, connectTimeout)
+      const wait = via || redials.failures ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {
         // As bad as two refusals.
-        attempts++
+        redials.failures++
         link?.end(new SpanwireError('connection-refused', `No connection within ${wait} ms.`))
       }, wait)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
@@ -121,14 +119,9 @@ export function webSocket(options: WebSocketOptions): Transport {
     }
   }
 
-  function redial(ms: number): void {
-    clearTimeout(retry)
-    retry = setTimeout(dial, ms)
-  }
-
   /** The browser says that the network is back, or that the page is seen again (or isn't any more), maybe after a sleep. */
   function wake(): void {
-    if (retry !== undefined) return redial(0)
+    if (redials.isScheduled) return redials.schedule(dial, 0)
     if (heartbeat === undefined || probe) return
     silent = false
     beat()
@@ -180,7 +173,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     const waiters = trips?.ponged() ?? []
     if (heartbeat === undefined) {
       clearTimeout(patience)
-      attempts = refusals = 0
+      redials.failures = refusals = 0
       // While a probe is under way it decides: a beat that is due would find its ping unanswered at once.
       heartbeat = setInterval(() => probe || beat(), pingInterval)
       preload(errors, requests)
@@ -189,7 +182,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.
     const error =
       phase === 'stalled'
-        ? new SpanwireError('upstream-unavailable', 'NATS was lost before it confirmed: it may have arrived.')
+        ? new SpanwireError('upstream-unavailable', 'NATS was lost before it was confirmed: it may have arrived.')
         : undefined
     inTurn(() => {
       for (const waiter of waiters) waiter.settle(error)
@@ -248,12 +241,14 @@ export function webSocket(options: WebSocketOptions): Transport {
   function lost(error: SpanwireError): void {
     if (phase === 'closed') return
     abandon(
-      new SpanwireError('connection-lost', 'Lost before it was confirmed: it may have arrived.', { cause: error }),
+      new SpanwireError('connection-lost', 'The connection was lost before it was confirmed: it may have arrived.', {
+        cause: error,
+      }),
     )
     if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS)) {
       return end(error)
     }
-    redial(backoff(attempts++, options.backoff ?? {}, options.random ?? Math.random))
+    redials.schedule(dial)
     enter('lost', error)
   }
 
@@ -272,7 +267,7 @@ export function webSocket(options: WebSocketOptions): Transport {
   function end(error: SpanwireError): void {
     if (phase === 'closed') return
     phase = 'closed'
-    clearTimeout(retry)
+    redials.cancel()
     globalThis.removeEventListener?.('online', wake)
     globalThis.document?.removeEventListener('visibilitychange', wake)
     const last = link

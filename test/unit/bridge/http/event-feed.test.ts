@@ -149,12 +149,23 @@ describe('the subscriptions', () => {
     const { response, reader } = await again('maximum connections exceeded')
     expect(response.status).toBe(200)
     expect(await reader.rest()).toMatchObject([{ event: 'error', data: expect.stringContaining('rate-limited') }])
-    expect(reader.retry).toBe(5_000)
+    expect(reader.retry).toBeGreaterThanOrEqual(2_500)
     expect((await again('Authorization Violation')).response.status).toBe(401)
   })
 })
 
 describe('the events', () => {
+  it('set a reconnection delay that differs from browser to browser', async () => {
+    const delays = new Set<number | undefined>()
+    for (let browser = 0; browser < 20; browser++) {
+      const { reader, hub } = await ask('subject=a')
+      hub.opened('1')
+      await reader.next()
+      delays.add(reader.retry)
+    }
+    expect(delays.size).toBeGreaterThan(10)
+  })
+
   it('begin with how a proxy is asked to pass them on', async () => {
     const { response, reader, hub } = await ask('subject=a')
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -164,7 +175,8 @@ describe('the events', () => {
     })
     hub.opened('1')
     await reader.next()
-    expect(reader.retry).toBe(2_000)
+    expect(reader.retry).toBeGreaterThanOrEqual(1_000)
+    expect(reader.retry).toBeLessThanOrEqual(3_000)
     expect(reader.commented).toBeGreaterThan(2_000)
   })
 

@@ -3,6 +3,7 @@ import { publishAcked } from '../../../../sdk/bus/publish-acked.ts'
 import type { ConnectionStatus, Transport } from '../../../../sdk/transport/transport.ts'
 import { createRequester } from '../../../../sdk/transport/websocket/requester.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../../../sdk/wire/errors.ts'
+import { HERD, largestShare, seededRandom } from '../herd.ts'
 import { createMemoryTransport } from '../memory-transport.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -46,8 +47,9 @@ function script(replies: Reply[]) {
   return { transport, asked, enter, listeners }
 }
 
+const EVENT = { subject: 's.a', payload: new Uint8Array(3), headers: [['Nats-Msg-Id', 'i']] as const }
 const publish = (transport: Transport, options = {}) => {
-  const outcome = publishAcked(transport, 's.a', new Uint8Array(3), [['Nats-Msg-Id', 'i']], options)
+  const outcome = publishAcked(transport, EVENT, options)
   outcome.catch(() => {})
   return outcome
 }
@@ -195,5 +197,17 @@ describe('an acknowledged publish', () => {
     const refused = publish(theirs.transport, { expectLastSubjectSeq: 3 })
     await vi.advanceTimersByTimeAsync(1_000)
     await expect(refused).rejects.toMatchObject({ code: 'wrong-last-sequence' })
+  })
+
+  it('is sent again out of step by 1,000 publishers that were refused together', async () => {
+    vi.spyOn(Math, 'random').mockImplementation(seededRandom(1))
+    const publishers = Array.from({ length: HERD }, () => script(['connection-refused']))
+    for (const { transport } of publishers) void publish(transport)
+    await vi.advanceTimersByTimeAsync(5_000)
+    for (const retry of [1, 2, 3]) {
+      const times = publishers.map(({ asked }) => asked[retry]?.at as number)
+      expect(largestShare(times, 10)).toBeLessThan(0.2)
+    }
+    vi.restoreAllMocks()
   })
 })

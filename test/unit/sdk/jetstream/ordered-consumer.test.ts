@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { JetStreamApi } from '../../../../sdk/jetstream/api.ts'
 import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
 import { followStream } from '../../../../sdk/jetstream/ordered-consumer.ts'
+import { SpanwireError } from '../../../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'
 import { encodeAckSubject } from '../../../../sdk/wire/replay-frames.ts'
+import { HERD, largestShare, seededRandom } from '../herd.ts'
 
 // A replica that falls behind can't be had at will: this broker is a script. Against real ones: test/chaos.
 
+const TARGET = { stream: 'S', filter: 'a.>', from: 1 }
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** A stream whose consumers live at a replica that may stop hearing of new messages. */
@@ -77,7 +80,7 @@ function scriptedBroker() {
       drops = questions
     },
     follow(heard: number[]) {
-      return followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
+      return followStream(new JetStreamApi(link), TARGET, {
         message: ({ seq }) => void heard.push(seq),
         started() {},
       })
@@ -166,7 +169,7 @@ describe('a consumer that delivers nothing, and whose heartbeats say that all is
       publish() {},
       newInbox: () => '_INBOX.x',
     }
-    const following = followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
+    const following = followStream(new JetStreamApi(link), TARGET, {
       message() {},
       started() {},
       trouble: () => following.stop(),
@@ -174,4 +177,36 @@ describe('a consumer that delivers nothing, and whose heartbeats say that all is
     await vi.advanceTimersByTimeAsync(60_000)
     expect([asked.length, open, vi.getTimerCount()]).toEqual([1, 0, 0])
   })
+})
+
+it('1,000 consumers that lost the same server are created again out of step', async () => {
+  vi.useFakeTimers()
+  vi.spyOn(Math, 'random').mockImplementation(seededRandom(2))
+  const attempts = Array.from({ length: HERD }, () => {
+    const times: number[] = []
+    const link: JetStreamLink = {
+      async request() {
+        times.push(Date.now())
+        throw new SpanwireError('upstream-unavailable', 'NATS is away.')
+      },
+      subscribe: () => () => {},
+      publish() {},
+      newInbox: () => '_INBOX.x',
+    }
+    const following = followStream(new JetStreamApi(link), TARGET, { message() {}, started() {} })
+    return { times, following }
+  })
+  await vi.advanceTimersByTimeAsync(5_000)
+  for (const retry of [1, 2, 3]) {
+    expect(
+      largestShare(
+        attempts.map(({ times }) => times[retry] as number),
+        10,
+      ),
+    ).toBeLessThan(0.2)
+  }
+  for (const { following } of attempts) following.stop()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.restoreAllMocks()
+  vi.useRealTimers()
 })

@@ -5,6 +5,8 @@ import type { CursorStore } from '../../../../sdk/contract/cursor-store.ts'
 import type { Gap } from '../../../../sdk/contract/gap.ts'
 import type { Source, SourceMessage } from '../../../../sdk/contract/source.ts'
 import { replay } from '../../../../sdk/replay/replay.ts'
+import type { Transport } from '../../../../sdk/transport/transport.ts'
+import { HERD, largestShare, seededRandom } from '../herd.ts'
 import { createScriptedEdge, type ScriptedEdge } from '../scripted-edge.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -386,4 +388,39 @@ it('whatever happens, each event comes once and in order, and what is gone is to
   )
   console.log(seen)
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20)
+})
+
+it('1,000 replays that a bridge interrupts ask for the rest out of step', async () => {
+  vi.spyOn(Math, 'random').mockImplementation(seededRandom(3))
+  const replays = await Promise.all(
+    Array.from({ length: HERD }, async () => {
+      const edge = createScriptedEdge()
+      const times: number[] = []
+      const { subscribe } = edge.transport
+      const transport: Transport = {
+        ...edge.transport,
+        subscribe(...args) {
+          times.push(Date.now())
+          const subscription = subscribe(...args)
+          edge.interrupt()
+          edge.deliver()
+          return subscription
+        },
+      }
+      const source = replay(transport, 's.*', { message() {}, ended() {} }, {})
+      return { source, times }
+    }),
+  )
+  await vi.advanceTimersByTimeAsync(5_000)
+  for (const retry of [1, 2, 3]) {
+    expect(
+      largestShare(
+        replays.map(({ times }) => times[retry] as number),
+        10,
+      ),
+    ).toBeLessThan(0.2)
+  }
+  for (const { source } of replays) source.unsubscribe()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.restoreAllMocks()
 })

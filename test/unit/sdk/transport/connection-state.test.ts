@@ -1,6 +1,5 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { backoff } from '../../../../sdk/kit/backoff.ts'
 import { type ConnectionInput, type Phase, toState, transition } from '../../../../sdk/transport/connection-state.ts'
 import { createOfflineQueue } from '../../../../sdk/transport/offline-queue.ts'
 
@@ -23,15 +22,6 @@ describe('transition table', () => {
   it('shows a stalled connection as reconnecting', () => {
     expect(toState('stalled')).toBe('reconnecting')
     expect(toState('open')).toBe('open')
-  })
-})
-
-describe('backoff', () => {
-  it('doubles up to the longest, with full jitter', () => {
-    const waits = (random: () => number) => [0, 1, 2, 10, 100].map((n) => backoff(n, {}, random))
-    expect(waits(() => 1)).toEqual([500, 1_000, 2_000, 20_000, 20_000])
-    expect(waits(() => 0)).toEqual([0, 0, 0, 0, 0])
-    expect(backoff(3, { first: 10, longest: 50 }, () => 0.5)).toBe(25)
   })
 })
 

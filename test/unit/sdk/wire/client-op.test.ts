@@ -106,7 +106,6 @@ describe('encoding', () => {
     expect(text(encodeSubscribe('a', 1))).toBe('SUB a 1\r\n')
     expect(text(encodeSubscribe('a', 1, 'q'))).toBe('SUB a q 1\r\n')
     expect(text(encodeUnsubscribe(1))).toBe('UNSUB 1\r\n')
-    expect(text(encodeUnsubscribe(1, 5))).toBe('UNSUB 1 5\r\n')
     expect(text(encodePublish('a', bytes('hi')))).toBe('PUB a 2\r\nhi\r\n')
     expect(text(encodePublish('a', bytes(''), 'r'))).toBe('PUB a r 0\r\n\r\n')
     expect(text(encodePublish('a', bytes('hi'), 'r', bytes('NATS/1.0\r\n\r\n')))).toBe(
