@@ -3,6 +3,7 @@ import type { Bus } from './contract/bus.ts'
 import type { Events } from './contract/contract.ts'
 import type { Gap } from './contract/gap.ts'
 import type { ReceivedEvent } from './contract/received-event.ts'
+import { typed } from './contract/untyped-bus.ts'
 import type { OutboxOptions } from './outbox/outbox.ts'
 import type { Transport } from './transport/transport.ts'
 import { webSocket } from './transport/websocket/websocket.ts'
@@ -53,5 +54,5 @@ export type ConnectOptions<Contract> = BusOptions<Contract> &
  * @throws SpanwireError `invalid-argument` for a URL that is none of these
  */
 export function connect<Contract extends Events>(options: ConnectOptions<Contract>): Bus<Contract> {
-  return createBus(options.events, options.transport ?? webSocket(options), options) as Bus<Contract>
+  return typed(createBus(options.events, options.transport ?? webSocket(options), options))
 }

@@ -1,7 +1,8 @@
 import type { StreamSubscription } from '../contract/bus.ts'
-import { type Source, toSubscription } from '../contract/source.ts'
+import { toSubscription } from '../contract/source.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'
+import type { Attached } from './subscriber.ts'
 
 /** Events that wait to be read, in a bounded buffer. What feeds it. */
 export interface EventSink<Event> {
@@ -15,7 +16,7 @@ export interface EventSink<Event> {
  * @param start begins the subscription; returns the source, and what ends it
  */
 export function createEventStream<Event>(
-  start: (sink: EventSink<Event>) => readonly [source: Source, unsubscribe: () => void, drain: () => Promise<void>],
+  start: (sink: EventSink<Event>) => Attached,
   limit = 10_000,
   signal?: AbortSignal,
 ): StreamSubscription<Event> {
@@ -73,7 +74,7 @@ export function createEventStream<Event>(
     }
   }
   const reader = read()
-  return Object.assign(
+  const stream: StreamSubscription<Event> = Object.assign(
     toSubscription(source, unsubscribe, async () => {
       await finish()
       end()
@@ -84,12 +85,11 @@ export function createEventStream<Event>(
         unsubscribe()
         return reader.return(undefined)
       },
-      [Symbol.asyncIterator]() {
-        return this
-      },
+      [Symbol.asyncIterator]: () => stream,
       async [Symbol.asyncDispose]() {
         unsubscribe()
       },
     },
-  ) as StreamSubscription<Event>
+  )
+  return stream
 }

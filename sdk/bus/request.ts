@@ -1,86 +1,98 @@
-/** Requests and their answers: loaded when the first is made. */
-
+/** Requests and their answers: loaded with the first of either. Errors travel as in NATS ADR-32 (service API). */
 import type { PublishOptions, RequestOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { EventHeaders } from '../contract/event-headers.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
+import type { StandardSchema } from '../contract/standard-schema.ts'
 import { validate } from '../contract/validate.ts'
 import { checkSubject } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
-import { SpanwireError } from '../wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
 import type { Faults } from './receiver.ts'
-import { readServiceError, serviceError } from './service-error.ts'
 
-/** Validates and encodes data, gives it id and time, and hands it to `go`. May throw. */
-export type Send = <T>(
-  schema: ContractEvent['schema'] | undefined,
-  event: ContractEvent,
-  subject: string,
-  data: unknown,
-  options: PublishOptions,
-  go: (payload: Uint8Array, headers: Array<readonly [string, string]>) => Promise<T>,
-) => Promise<T>
+const CODE_HEADER = 'Nats-Service-Error-Code'
+const MESSAGE_HEADER = 'Nats-Service-Error'
 
-/** What a bus has. */
+/** Data on its way to a subject. */
+export interface Outgoing extends Pick<ContractEvent, 'codec'> {
+  readonly schema: StandardSchema | undefined
+  readonly subject: string
+  readonly data: unknown
+  readonly options: PublishOptions
+}
+
+/** Validates and encodes data, adds id and time, and calls `go`. May throw. */
+export type Send = <T>(outgoing: Outgoing, go: (payload: Uint8Array, headers: HeaderFields) => Promise<T>) => Promise<T>
+
+/** The parts of a bus that requests and answers use. */
 export interface BusParts {
   readonly transport: Transport
   readonly faults: Faults
   readonly send: Send
 }
 
-/** Publishes a request, and reads the first answer. */
+/** Publishes a request. Resolves with the data of the first answer. */
 export async function request(
   { transport, send }: BusParts,
-  event: ContractEvent,
-  subject: string,
-  data: unknown,
-  options: RequestOptions,
+  outgoing: ContractEvent & Outgoing & { readonly options: RequestOptions },
 ): Promise<unknown> {
-  if (event.stream)
+  const { name, stream, subject, codec, reply } = outgoing
+  if (stream)
     throw new SpanwireError(
       'unsupported',
-      `The stream would answer ${event.name} first: give the event { stream: false }.`,
+      `The stream would answer ${name} first: declare the event { stream: false }.`,
     )
-  const { timeout = 5_000, signal } = options
-  const answer = await send(event.schema, event, subject, data, options, (payload, headers) =>
+  const { timeout = 5_000, signal } = outgoing.options
+  const answer = await send(outgoing, (payload, headers) =>
     transport.request(subject, payload, { headers, timeout, signal }),
   )
-  const failure = readServiceError(new EventHeaders(answer.headerBlock), subject)
-  if (failure) throw failure
-  let reply: unknown
+  const answerHeaders = new EventHeaders(answer.headerBlock)
+  if (answerHeaders.get(CODE_HEADER) !== undefined)
+    throw new SpanwireError(
+      'responder-failed',
+      answerHeaders.get(MESSAGE_HEADER) || `The responder of ${subject} failed.`,
+    )
+  let data: unknown
   try {
-    reply = event.codec.decode(answer.payload)
+    data = codec.decode(answer.payload)
   } catch (cause) {
-    throw new SpanwireError('invalid-data', `The answer from ${subject} can't be read.`, { cause })
+    throw new SpanwireError('invalid-data', `The answer from ${subject} can't be decoded.`, { cause })
   }
-  return validate(event.reply, reply, subject)
+  return validate(reply, data, subject)
 }
 
-/** Has `handler` answer a request. Rejects with what went wrong, unless the handler told the requester itself. */
+/** Calls a handler with a request and publishes its result. Events without a reply subject are ignored. */
 export async function respond(
   parts: BusParts,
   event: ContractEvent,
   handler: (event: ReceivedEvent) => unknown,
   received: ReceivedEvent,
 ): Promise<void> {
+  const { reply: subject } = received
+  if (subject === undefined) return
   try {
     const data = await handler(received)
-    const reply = received.reply as string
-    checkSubject(reply)
-    await parts.send(event.reply, event, reply, data, {}, (payload, headers) =>
-      parts.transport.publish(reply, payload, { headers }),
+    checkSubject(subject)
+    await parts.send({ codec: event.codec, schema: event.reply, subject, data, options: {} }, (payload, headers) =>
+      parts.transport.publish(subject, payload, { headers }),
     )
   } catch (error) {
-    // What went wrong inside may be nobody else's business.
-    const spoken = error instanceof SpanwireError && error.code === 'responder-failed'
-    refuse(parts, received, 500, spoken ? error.message : 'The responder failed.')
-    if (!spoken) throw error
+    // Only a message that is meant for the requester leaves this process.
+    const isPublic = isSpanwireError(error, 'responder-failed')
+    refuse(parts, received, 500, isPublic ? error.message : 'The responder failed.')
+    if (!isPublic) throw error
   }
 }
 
-/** Answers a request with an error. */
+/** Answers a request with an error. Events without a reply subject are ignored. */
 export function refuse({ transport, faults }: BusParts, received: ReceivedEvent, code: number, message: string): void {
-  transport
-    .publish(received.reply as string, new Uint8Array(), { headers: serviceError(code, message) })
-    .catch((error) => faults.onError(error, received))
+  const { reply } = received
+  if (reply === undefined) return
+  const headers = [
+    [CODE_HEADER, String(code)],
+    // A header value has no line ends.
+    [MESSAGE_HEADER, message.replace(/\s+/g, ' ')],
+  ] as const
+  transport.publish(reply, new Uint8Array(), { headers }).catch((error) => faults.onError(error, received))
 }

@@ -87,11 +87,11 @@ export type StartFrom =
 /** Beside those of every subscription. */
 export interface ReplayOptions {
   /** Default `new`. */
-  readonly from?: StartFrom
+  readonly from?: StartFrom | undefined
   /** Keeps the cursor: where the subscription was, it continues after a restart. What it has goes before `from`. */
-  readonly cursorStore?: CursorStore
+  readonly cursorStore?: CursorStore | undefined
   /** Under which key. Default: the subject filter. */
-  readonly cursorKey?: string
+  readonly cursorKey?: string | undefined
 }
 
 /** A queue group is served by NATS as things are published: it can't begin in the past. */

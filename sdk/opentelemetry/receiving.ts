@@ -1,37 +1,49 @@
 import { SpanKind, type Tracer, trace } from '@opentelemetry/api'
+import type { OnOptions } from '../contract/bus.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
+import { type HandlerArgs, type ParamValues, readHandlerArgs } from '../contract/untyped-bus.ts'
 import { contextOf } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
 
-type Handler = (event: ReceivedEvent, ...more: unknown[]) => unknown
+/** The members of an event that its span describes. */
+export type TracedEvent = Pick<ReceivedEvent, 'name' | 'subject' | 'id' | 'seq' | 'live' | 'payload' | 'headers'>
 
-/** How the handlers of a subscription are traced. */
+/** Traces the handlers of subscriptions. */
 export interface Receiving {
   readonly tracer: Tracer
   readonly operation: 'process' | 'respond'
-  /** Whether an event's handler begins a trace of its own, with a link to the event's. */
-  readonly isLinked: (event: ReceivedEvent) => boolean
+  /** Whether an event's handler begins a trace of its own, with a link to the event's trace. */
+  readonly isLinked: (event: TracedEvent) => boolean
 }
 
-/** The arguments `params?, handler, options?` of a subscription, with the handler in a span. */
-export function withSpans(how: Receiving, args: readonly unknown[]): unknown[] {
-  const at = args.findIndex((arg) => typeof arg === 'function')
-  const { queue } = (args[at + 1] ?? {}) as { queue?: string }
-  return args.map((arg, index) => (index === at ? inSpans(how, arg as Handler, queue) : arg))
+/** Wraps the handler among the arguments `params?, handler, options?` of a subscription. */
+export function withSpans<Options extends OnOptions>(
+  receiving: Receiving,
+  args: HandlerArgs<ReceivedEvent, Options>,
+): [params: ParamValues, handler: (event: ReceivedEvent) => unknown, options?: Options | undefined] {
+  const [params, handler, options] = readHandlerArgs(args)
+  return [params, inSpans(receiving, handler, options?.queue), options]
 }
 
-/** @param queue the queue group, or the consumer's name */
-export function inSpans({ tracer, operation, isLinked }: Receiving, handler: Handler, queue?: string): Handler {
+/**
+ * Wraps a handler.
+ * @param group the queue group or the consumer's name
+ */
+export function inSpans<Event extends TracedEvent, More extends unknown[]>(
+  { tracer, operation, isLinked }: Receiving,
+  handler: (event: Event, ...more: More) => unknown,
+  group?: string,
+): (event: Event, ...more: More) => unknown {
   return (event, ...more) => {
     const origin = contextOf(event)
     const creation = isLinked(event) ? trace.getSpanContext(origin) : undefined
-    // Without its span, its baggage is left.
+    // Without the span, the baggage remains.
     const parent = creation ? trace.deleteSpan(origin) : origin
     const span = tracer.startSpan(
       `${operation} ${event.name}`,
       {
         kind: operation === 'respond' ? SpanKind.SERVER : SpanKind.CONSUMER,
-        attributes: attributesOf(operation, event.name, event.subject, queue),
+        attributes: attributesOf(operation, event.name, event.subject, group),
         links: creation ? [{ context: creation }] : [],
       },
       parent,

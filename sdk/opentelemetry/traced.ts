@@ -1,8 +1,7 @@
 import { type Tracer, trace } from '@opentelemetry/api'
 import type { Bus } from '../contract/bus.ts'
-import type { EventHeaders } from '../contract/event-headers.ts'
-import type { ReceivedEvent } from '../contract/received-event.ts'
-import { inSpans, type Receiving, withSpans } from './receiving.ts'
+import { typed, untyped } from '../contract/untyped-bus.ts'
+import { inSpans, type Receiving, type TracedEvent, withSpans } from './receiving.ts'
 import { createSend } from './sending.ts'
 
 export interface TracedOptions {
@@ -22,9 +21,6 @@ export interface TracedOptions {
    */
   readonly parent?: 'auto' | 'child' | 'link'
 }
-
-/** What is wrapped, without its types. */
-type Subscribe = (name: string, ...args: unknown[]) => unknown
 
 /**
  * The same bus, traced: events carry the trace in which they are published, and what their handlers do belongs to it.
@@ -51,26 +47,25 @@ type Subscribe = (name: string, ...args: unknown[]) => unknown
  * Source: OpenTelemetry's semantic conventions, Messaging spans (Development, read in November 2026).
  */
 export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}): Bus<Contract> {
-  const { on, respond } = bus as unknown as Record<'on' | 'respond', Subscribe>
+  const plain = untyped(bus)
   const processing = toProcessing(options)
   const { tracer } = processing
-  const send = createSend(bus, tracer)
+  const send = createSend(plain, tracer)
   const responding: Receiving = { tracer, operation: 'respond', isLinked: () => false }
-  const methods: Readonly<Record<keyof Bus<Contract>, unknown>> = {
-    status: bus.status,
-    publish: (name: string, ...args: unknown[]) => send('publish', name, args),
-    request: (name: string, ...args: unknown[]) => send('request', name, args),
-    on: (name: string, ...args: unknown[]) => on.call(bus, name, ...withSpans(processing, args)),
-    respond: (name: string, ...args: unknown[]) => respond.call(bus, name, ...withSpans(responding, args)),
-    subscribe: bus.subscribe.bind(bus),
-    latest: bus.latest.bind(bus),
-    presence: bus.presence.bind(bus),
-    flush: bus.flush.bind(bus),
-    drain: bus.drain.bind(bus),
-    close: bus.close.bind(bus),
-    [Symbol.asyncDispose]: bus[Symbol.asyncDispose].bind(bus),
-  }
-  return methods as unknown as Bus<Contract>
+  return typed<Contract>({
+    status: plain.status,
+    publish: (name, ...args) => send('publish', name, args),
+    request: (name, ...args) => send('request', name, args),
+    on: (name, ...args) => plain.on(name, ...withSpans(processing, args)),
+    respond: (name, ...args) => plain.respond(name, ...withSpans(responding, args)),
+    subscribe: (name, ...args) => plain.subscribe(name, ...args),
+    latest: (name, ...args) => plain.latest(name, ...args),
+    presence: (channel, options) => plain.presence(channel, options),
+    flush: () => plain.flush(),
+    drain: () => plain.drain(),
+    close: () => plain.close(),
+    [Symbol.asyncDispose]: () => plain[Symbol.asyncDispose](),
+  })
 }
 
 /**
@@ -79,19 +74,17 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
  *
  *     consume(stored, transport, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
  */
-export function tracedHandler<Event extends { readonly headers: EventHeaders }, More extends unknown[]>(
+export function tracedHandler<Event extends TracedEvent, More extends unknown[]>(
   handler: (event: Event, ...more: More) => unknown,
   options: TracedOptions & {
     /** The queue group or the consumer's name, for the span. */
     readonly group?: string
   } = {},
 ): (event: Event, ...more: More) => unknown {
-  // What a handler is given is a ReceivedEvent, however its contract types it.
-  const plain = handler as unknown as Parameters<typeof inSpans>[1]
-  return inSpans(toProcessing(options), plain, options.group) as unknown as typeof handler
+  return inSpans(toProcessing(options), handler, options.group)
 }
 
 function toProcessing({ tracer = trace.getTracer('spanwire'), parent = 'auto' }: TracedOptions): Receiving {
-  const isLinked = (event: ReceivedEvent) => parent === 'link' || (parent === 'auto' && event.live === false)
+  const isLinked = (event: TracedEvent) => parent === 'link' || (parent === 'auto' && event.live === false)
   return { tracer, operation: 'process', isLinked }
 }

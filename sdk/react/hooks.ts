@@ -12,12 +12,13 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { Bus, EventHandler, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
+import type { Bus, EventHandler, EventOf, ReplayOptions, StreamEventName, WithFilter } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
+import { readHandlerArgs } from '../contract/untyped-bus.ts'
 import type { Presence } from '../presence/presence.ts'
 import { type EventsArgs, type EventsState, eventsStore } from '../store/events-store.ts'
-import { type HandlerOptions, handlerStore } from '../store/handler-store.ts'
+import { type HandlerOptions, type HandlerStoreArgs, handlerStore } from '../store/handler-store.ts'
 import { type LatestState, latestStore } from '../store/latest-store.ts'
 import { type PresenceState, presenceStore } from '../store/presence-store.ts'
 import { statusStore } from '../store/status-store.ts'
@@ -115,13 +116,16 @@ export function createHooks<Contract>(): BusHooks<Contract> {
     BusProvider: createProvider(context),
     useBus: () => useContextBus(context),
 
-    useEvent<Name extends EventName<Contract>>(name: Name, ...args: unknown[]) {
-      const params = (typeof args[0] === 'function' ? {} : args.shift()) as ParamsFilter<Name>
-      const [handler, options] = args as [EventHandler<Contract, Name>, HandlerOptions<Contract, Name>?]
+    useEvent<Name extends EventName<Contract>>(name: Name, ...args: HandlerStoreArgs<Contract, Name>) {
+      const [params, handler, options] = readHandlerArgs<
+        ParamsFilter<Name>,
+        EventHandler<Contract, Name>,
+        HandlerOptions<Contract, Name>
+      >(args)
       const newest = useNewest(handler)
       // Of an unmounted component: it isn't done with the event, so a cursor stays before it.
       const call: typeof handler = (event) => (newest.current ? newest.current(event) : new Promise(() => {}))
-      const { cursorStore, ...rest } = (options ?? {}) as { cursorStore?: unknown }
+      const { cursorStore, ...rest }: ReplayOptions = options ?? {}
       const key = keyOf(name, params, rest)
       return useStore(context, (bus) => handlerStore(bus, name, params, call, options), key, cursorStore)
     },

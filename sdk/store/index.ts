@@ -9,7 +9,7 @@ export {
   eventsStore,
   type StreamEventsOptions,
 } from './events-store.ts'
-export { type HandlerOptions, handlerStore } from './handler-store.ts'
+export { type HandlerOptions, type HandlerStoreArgs, handlerStore } from './handler-store.ts'
 export { type LatestState, latestStore } from './latest-store.ts'
 export { type PresenceState, presenceStore } from './presence-store.ts'
 export { statusStore } from './status-store.ts'
