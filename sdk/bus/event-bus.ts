@@ -1,7 +1,7 @@
 import type { BusStatus, RequestOptions, StreamPublishOptions, SubscribeOptions } from '../contract/bus.ts'
 import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import type { Source } from '../contract/source.ts'
+import { toSubscription } from '../contract/source.ts'
 import {
   readHandlerArgs,
   type UntypedBus,
@@ -11,7 +11,7 @@ import {
   withParams,
 } from '../contract/untyped-bus.ts'
 import { validate } from '../contract/validate.ts'
-import { guard } from '../kit/guard.ts'
+import { guard, report } from '../kit/guard.ts'
 import { createIds } from '../kit/ids.ts'
 import { lazy, preload } from '../kit/lazy.ts'
 import type { OutboxOptions } from '../outbox/outbox.ts'
@@ -22,7 +22,7 @@ import { createEventStream } from './event-stream.ts'
 import { createLatest } from './latest.ts'
 import type { Faults } from './receiver.ts'
 import type { Send } from './request.ts'
-import { createSubscriber, preloadReplay, report } from './subscriber.ts'
+import { createSubscriber, preloadReplay } from './subscriber.ts'
 
 // Not part of the first load: many pages only publish and subscribe.
 const requests = lazy(() => import('./request.ts'))
@@ -46,7 +46,10 @@ export function createBus(
   if (hasStreams || outbox) preload(publishing)
 
   const safe =
-    <E>(call: (error: E, event: ReceivedEvent) => void = report) =>
+    <E>(
+      call: (error: E, event: ReceivedEvent) => void = (error, { subject }) =>
+        console.error('spanwire:', subject, error),
+    ) =>
     (error: E, event: ReceivedEvent) =>
       guard(call, report, [error, event])
   const faults: Faults = { onInvalid: safe(onInvalid), onError: safe(onError) }
@@ -83,13 +86,12 @@ export function createBus(
 
     async publish(name, ...args) {
       const outgoing = prepare(name, args)
-      const { subject, stream, options } = outgoing
       return track(
         publishes,
         send<unknown>(outgoing, (payload, headers) =>
-          outbox || stream
-            ? publishing((publish) => publish({ stream: !!stream, subject, payload, headers }, options))
-            : transport.publish(subject, payload, { headers, signal: options.signal }),
+          outbox || outgoing.stream
+            ? publishing((publish) => publish({ ...outgoing, payload, headers }))
+            : transport.publish(outgoing.subject, payload, { headers, signal: outgoing.options.signal }),
         ),
       )
     },
@@ -202,9 +204,13 @@ function createStatus(transport: Transport): BusStatus {
           push(status)
           if (status.state === 'closed') end()
         }
-        const unsubscribe = transport.onStatus(follow)
+        const stop = transport.onStatus(follow)
         follow(transport.status)
-        return [{ ready: Promise.resolve() } as Source, unsubscribe, async () => unsubscribe()]
+        const unsubscribe = () => {
+          stop()
+          end()
+        }
+        return toSubscription({ ready: Promise.resolve() }, unsubscribe, async () => unsubscribe())
       }),
   }
 }

@@ -8,8 +8,8 @@ export async function createPublisher(
   transport: Transport,
   outbox: 'persistent' | OutboxOptions | undefined,
 ): Promise<Deliver> {
-  const deliver: Deliver = (event, options) =>
-    event.stream
+  const deliver: Deliver = ({ stream, options, ...event }) =>
+    stream
       ? publishAcked(transport, event, options)
       : transport.publish(event.subject, event.payload, { headers: event.headers, signal: options.signal })
   if (!outbox) return deliver

@@ -1,30 +1,28 @@
 import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
-import { ReceivedEvent } from '../contract/received-event.ts'
-import { type Source, type SourceMessage, toSource, toSubscription } from '../contract/source.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
+import { type SourceMessage, toSource, toSubscription } from '../contract/source.ts'
 import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
-import { guard } from '../kit/guard.ts'
+import { guard, report } from '../kit/guard.ts'
 import { lazy, preload } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { createReceiver, type Faults } from './receiver.ts'
 
 // Not part of the first load: many pages subscribe only to events without a stream.
-const replaying = lazy(() => import('../replay/replay.ts'))
-const conflating = lazy(() => import('./conflated.ts'))
-const interruptions = lazy(() => import('./interruptions.ts'))
+const sources = lazy(() => import('./sources.ts'))
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
   push(event: ReceivedEvent, message: SourceMessage): void
   /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
   invalid?(event: ReceivedEvent): void
-  /** The subscription ended. No more events follow. */
+  /** The subscription ended. No more events follow. May be called more than once. */
   end?(error?: Error): void
 }
 
-/** A source of events with functions that end it. */
-export type Attached = readonly [source: Source, unsubscribe: () => void, drain: () => Promise<void>]
+/** A subscription with a sink. */
+export type Attached = Omit<StreamHandle, typeof Symbol.dispose>
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
@@ -41,14 +39,9 @@ export interface Subscriber {
   drain(): Promise<unknown>
 }
 
-/** Writes an error to the console. */
-export function report(error: unknown, event?: unknown): undefined {
-  console.error('spanwire:', event instanceof ReceivedEvent ? event.subject : undefined, error)
-}
-
 /** Loads the module for events with a stream, before the network may be away. */
 export function preloadReplay(): void {
-  preload(replaying)
+  preload(sources)
 }
 
 export function createSubscriber(
@@ -77,42 +70,37 @@ export function createSubscriber(
         invalid?.(received)
       },
     )
-    const over = () => {
+    const over = (error?: Error) => {
       drains.delete(drain)
       watching?.then((stop) => stop?.())
+      end?.(error)
     }
     const handler: SubscriptionHandler = {
       message: receive,
-      ended(error) {
-        over()
-        end?.(error)
-      },
+      ended: over,
     }
     const { queue, conflate, onGap = onGapOfBus } = options
     const replays = event.stream && queue === undefined
     const source = replays
       ? toSource(
-          replaying(({ replay }) => replay(transport, filter, handler, { ...options, onGap })),
+          sources(({ replay }) => replay(transport, filter, handler, { ...options, onGap })),
           handler,
         )
       : conflate
         ? toSource(
-            conflating(({ subscribeConflated }) => subscribeConflated(transport, filter, handler)),
+            sources(({ subscribeConflated }) => subscribeConflated(transport, filter, handler)),
             handler,
           )
         : transport.subscribe(filter, handler, { queue })
     if (onGap && !replays)
-      watching = interruptions(({ watchInterruptions }) => watchInterruptions(transport, source, filter, onGap)).catch(
-        report,
-      )
+      watching = sources(({ watchInterruptions }) => watchInterruptions(transport, source, filter, onGap)).catch(report)
     const drain = async () => {
       await source.drain()
       await settled()
       over()
-      end?.()
     }
     drains.add(drain)
-    return [
+    return toSubscription(
       source,
       () => {
         isLive = false
@@ -120,7 +108,7 @@ export function createSubscriber(
         source.unsubscribe()
       },
       drain,
-    ]
+    )
   }
 
   return {
@@ -138,13 +126,10 @@ export function createSubscriber(
         sink.end?.()
         if (error && onEnd) guard(onEnd, report, [error])
       }
-      const [source, end, drain] = attach(event, event.template.filter(params), options, { ...sink, end: over })
-      const unsubscribe = () => {
-        over()
-        end()
-      }
+      const attached = attach(event, event.template.filter(params), options, { ...sink, end: over })
+      const { unsubscribe } = attached
       release = onAbort(signal, unsubscribe)
-      return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
+      return Object.assign(attached, { [Symbol.dispose]: unsubscribe })
     },
 
     drain: () => Promise.all([...drains].map((drain) => drain())),

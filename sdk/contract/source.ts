@@ -3,10 +3,7 @@ import type { Replaying } from './bus.ts'
 import type { EventMessage } from './received-event.ts'
 
 /** Where a subscription's messages come from: NATS as it is, or a replay of a stream. */
-export interface Source extends TransportSubscription, Partial<Replaying> {
-  /** Of a replay: the application has read the oldest message that it wasn't done with, and asks for another. */
-  read?(): void
-}
+export interface Source extends TransportSubscription, Partial<Replaying> {}
 
 /** A message of a source. */
 export interface SourceMessage extends EventMessage {
@@ -33,7 +30,6 @@ export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandle
     get cursor() {
       return source?.cursor
     },
-    read: () => source?.read?.(),
     unsubscribe: () => void opening.then((opened) => opened.unsubscribe()).catch(noop),
     drain: () => opening.then((opened) => opened.drain()).catch(noop),
   }
@@ -41,7 +37,7 @@ export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandle
 
 /** A source as the application sees it. */
 export function toSubscription(
-  source: Source,
+  source: Pick<Source, 'ready' | 'live' | 'cursor'>,
   unsubscribe: () => void,
   drain: () => Promise<void>,
 ): TransportSubscription & Replaying {

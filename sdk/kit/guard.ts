@@ -1,3 +1,8 @@
+/** Writes an error that has no other recipient to the console. */
+export function report(error: unknown): undefined {
+  console.error('spanwire:', error)
+}
+
 /** Calls a handler; what it throws, now or later, goes to `onError`, with what it was called with. Then `done`. */
 export function guard<Args extends unknown[]>(
   call: (...args: Args) => unknown,

@@ -32,10 +32,14 @@ export interface OutboxOptions {
 }
 
 /** Publishes as a bus does without an outbox. */
-export type Deliver = (
-  event: EncodedEvent & { readonly stream: boolean },
-  options: StreamPublishOptions,
-) => Promise<unknown>
+export type Deliver = (event: DeliverableEvent) => Promise<unknown>
+
+/** An event to publish. */
+export interface DeliverableEvent extends EncodedEvent {
+  /** Truthy if a stream keeps it. */
+  readonly stream: unknown
+  readonly options: StreamPublishOptions
+}
 
 /** Takes over what is left, and begins to publish it. Returns what publishes by way of the outbox. */
 export async function openOutbox(
@@ -59,13 +63,16 @@ export async function openOutbox(
     const { options } = entry
     const forget = () => key !== undefined && store.delete(key).catch(warn)
     try {
-      const ack = await deliver(entry, {
-        ...options,
-        // It has time, unless its publisher says otherwise.
-        timeout: options.timeout ?? MAX_TIMER,
-        // One that was given may have been published before.
-        ...(id !== undefined && { id }),
-        signal,
+      const ack = await deliver({
+        ...entry,
+        options: {
+          ...options,
+          // It has time, unless its publisher says otherwise.
+          timeout: options.timeout ?? MAX_TIMER,
+          // One that was given may have been published before.
+          ...(id !== undefined && { id }),
+          signal,
+        },
       })
       await forget()
       return ack
@@ -95,9 +102,16 @@ export async function openOutbox(
   // It may have been closed meanwhile: what was published before that is written down first.
   setTimeout(follow)
 
-  return async (event, options) => {
+  return async ({ subject, payload, headers, stream, options }) => {
     const { timeout, expectLastSeq, expectLastSubjectSeq } = options
-    const entry = { ...event, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
+    // No more than this: IndexedDB can't clone functions.
+    const entry = {
+      subject,
+      payload,
+      headers,
+      stream: !!stream,
+      options: { timeout, expectLastSeq, expectLastSubjectSeq },
+    }
     return send(await store.put(entry).catch(warn), entry, options)
   }
 }

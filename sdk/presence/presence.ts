@@ -1,6 +1,6 @@
 /** Who is in a channel: loaded when somebody wants to know. */
 
-import { guard } from '../kit/guard.ts'
+import { guard, report } from '../kit/guard.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Transport } from '../transport/transport.ts'
 import { decode, encode } from '../wire/bytes.ts'
@@ -195,10 +195,6 @@ function joinsOf(transport: Transport): Set<Joined> {
   const all = joins.get(transport) ?? new Set()
   joins.set(transport, all)
   return all
-}
-
-function report(error: unknown): void {
-  console.error('spanwire:', error)
 }
 
 function withoutBridge(): SpanwireError {

@@ -4,8 +4,6 @@ export interface Progress<Position> {
   readonly pending: number
   /** One more, and the position after it. Returns what says that the application is done with it. */
   add(position: Position): () => void
-  /** It is done with the oldest that it isn't done with. */
-  read(): void
 }
 
 /** @param advanced hears of the position before which nothing is pending */
@@ -36,6 +34,5 @@ export function createProgress<Position>(advanced: (position: Position) => void)
       entries.push(entry)
       return () => finish(entry)
     },
-    read: () => finish(entries[head]),
   }
 }

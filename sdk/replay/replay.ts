@@ -201,7 +201,6 @@ export function replay(
     get cursor() {
       return cursor
     },
-    read: progress.read,
     unsubscribe,
     async drain() {
       await running?.drain()

@@ -1,4 +1,4 @@
-import { guard } from '../kit/guard.ts'
+import { guard, report } from '../kit/guard.ts'
 
 /**
  * One call per frame for all stores, so that a framework renders once for what came to any of them. Frames don't come
@@ -41,5 +41,5 @@ function run(): void {
   const flushes = [...due]
   due.clear()
   // One listener that throws doesn't keep the frame from the others.
-  for (const flush of flushes) guard(flush, (error) => console.error('spanwire:', error), [])
+  for (const flush of flushes) guard(flush, report, [])
 }

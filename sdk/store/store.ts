@@ -1,4 +1,4 @@
-import { guard } from '../kit/guard.ts'
+import { guard, report } from '../kit/guard.ts'
 import { offNextFrame, onNextFrame } from './frame.ts'
 
 /** How long a subscription outlives its last listener, in ms: StrictMode and a change of page come back at once. */
@@ -46,7 +46,7 @@ export function createStore<Snapshot>(
   const flush = () => {
     if (!running) return
     snapshot = running.read()
-    for (const listener of [...listeners]) guard(listener, (error) => console.error('spanwire:', error), [])
+    for (const listener of [...listeners]) guard(listener, report, [])
   }
   const stop = () => {
     grace = undefined

@@ -1,5 +1,6 @@
 /** Fresh tokens for a live connection: loaded once there is one whose token comes from a function. */
 import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { encodeConnect } from '../../wire/client-op.ts'
 
 /**
  * How long a token may be used before a new one should be had, in ms; undefined if it doesn't expire or isn't a JWT.
@@ -21,7 +22,7 @@ export function refreshAfter(token: string, now: number): number | undefined {
 export function keepFresh(
   first: string,
   source: () => string | Promise<string>,
-  use: (token: string) => void,
+  send: (frame: Uint8Array) => void,
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
@@ -31,7 +32,7 @@ export function keepFresh(
     timer = setTimeout(async () => {
       try {
         const next = await source()
-        if (!stopped) use(next)
+        if (!stopped) send(encodeConnect({ verbose: false, auth_token: next }))
         plan(next)
       } catch {
         // The old one still holds; when it ends, so does the connection, and the function is asked again.

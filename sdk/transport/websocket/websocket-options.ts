@@ -1,6 +1,6 @@
 import type { BackoffOptions } from '../../kit/backoff.ts'
 import type { LinkSocket } from '../link-socket.ts'
-import type { OfflineOptions } from '../offline-queue.ts'
+import type { OfflineOptions } from '../outbound.ts'
 import type { ShareOptions } from '../shared/share.ts'
 import type { TokenSource } from '../token.ts'
 

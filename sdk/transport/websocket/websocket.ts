@@ -1,42 +1,34 @@
 import { createBackoff } from '../../kit/backoff.ts'
 import { lazy, preload } from '../../kit/lazy.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
-import { encodeFrame } from '../../wire/bytes.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
 import { isSpanwireError, SpanwireError } from '../../wire/errors.ts'
 import { encodeFields } from '../../wire/header-fields.ts'
 import type { ServerInfo } from '../../wire/server-op.ts'
-import { checkFilter, checkSize, checkSubject, closedError, onAbort, queueFull } from '../checks.ts'
-import { type ConnectionInput, type Phase, toState, transition } from '../connection-state.ts'
+import { checkFilter, checkSize, checkSubject, closedError } from '../checks.ts'
 import type { LinkSocket } from '../link-socket.ts'
-import { createOfflineQueue } from '../offline-queue.ts'
+import { createOutbound, type Outgoing, type Pending } from '../outbound.ts'
 import { StatusCell } from '../status-cell.ts'
 import type { SubscriptionHandler, Transport } from '../transport.ts'
-import { type Link, openLink } from './link.ts'
-import { createRoundTrips, type RoundTrips } from './round-trips.ts'
-import type { Suspect, SuspectSubscription } from './server-error.ts'
+import { type Connection, openConnection } from './connection.ts'
+import type { SuspectSubscription } from './incidents.ts'
 import { toSocketUrl } from './socket-url.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
-/** How long a server may take to say something once a page is looked at again, in ms. */
-const PROBE = 5_000
 /** Refusals in a row after which a token function isn't asked again. */
 const MAX_REFUSALS = 3
 
-/** A message to be sent, or a subscription, or somebody who only waits. */
-interface Member extends Suspect {
-  readonly frame?: Uint8Array
+interface Message extends Outgoing {
+  readonly frame: Uint8Array
 }
 
-/** A message, and how large it is: header block and payload, in bytes. */
-interface Sized extends Member {
-  readonly size: number
-}
-
-interface Subscription extends Member, SuspectSubscription {
+interface Subscription extends Pending, SuspectSubscription {
   readonly frame: Uint8Array
   readonly handler: SubscriptionHandler
 }
+
+// Not part of the first load: many pages never need them.
+const incidents = lazy(() => import('./incidents.ts'))
 
 /**
  * Spanwire's own NATS client over WebSocket.
@@ -47,70 +39,66 @@ export function webSocket(options: WebSocketOptions): Transport {
   const { token: source, user, pass, name, via, share, pingInterval = 25_000 } = options
   const connectTimeout = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
   const url = toSocketUrl(options.url)
-  // Not part of the first load: many pages never need them.
-  const errors = lazy(() => import('./server-error.ts'))
   const requests = lazy(async () => (await import('./requester.ts')).createRequester(transport))
   const cell = new StatusCell('connecting')
-  const queue = createOfflineQueue<Sized>(options.offline)
   const subscriptions = new Map<string, Subscription>()
-  /** Those who asked for a flush while offline. */
-  const flushes: Member[] = []
-  let phase: Phase = 'connecting'
-  let lastSid = 0
-  /** What the server last said of itself. */
-  let info: ServerInfo | undefined
-  /** While errors of the server are being told: what came behind them waits. */
-  let telling: Promise<void> | undefined
-  // Of the current connection:
-  let link: Link | undefined
-  let trips: RoundTrips<Member> | undefined
-  let fault: SpanwireError | undefined
-  /** A ping was sent, and nothing came since. */
-  let silent = false
-  let probe: ReturnType<typeof setTimeout> | undefined
-  let heartbeat: ReturnType<typeof setInterval> | undefined
-  let stopRefresh: Promise<() => void> | undefined
-  // Of the attempts to make one:
   const redials = createBackoff(options.backoff, options.random)
+  const outbound = createOutbound<Message>(
+    cell,
+    options.offline,
+    ({ size, frame }) => {
+      checkSize(size, info)
+      connection?.write(frame)
+    },
+    () => connection?.ping(),
+  )
+  let lastSid = 0
   let refusals = 0
-  let other: typeof import('./fallback.ts') | undefined
+  /** The newest INFO. */
+  let info: ServerInfo | undefined
+  /** Set while an error of the server is processed. Later operations wait for it. */
+  let handling: Promise<void> | undefined
+  let fallback: typeof import('./fallback.ts') | undefined
+  // State of the current connection:
+  let connection: Connection | undefined
+  /** CONNECT was sent. */
+  let greeted = false
   let patience: ReturnType<typeof setTimeout> | undefined
+  let fault: SpanwireError | undefined
+  let stopRefresh: Promise<() => void> | undefined
 
   async function dial(): Promise<void> {
+    const { failures } = redials
     let step = 'The token function'
     try {
-      // One that hangs, as a fetch on a network that is gone, must not end all attempts.
+      // A function that hangs, like a fetch without a network, must not end all attempts.
       const token = await Promise.race([
         typeof source === 'function' ? source() : source,
         new Promise<never>((_, reject) => {
-          patience = setTimeout(reject, connectTimeout, 'too late')
+          patience = setTimeout(reject, connectTimeout, 'timeout')
         }),
       ])
       clearTimeout(patience)
-      // Without the module, as when the page is offline, there is still the WebSocket.
-      if (share || via === 'sse' || redials.failures > 1) other ??= await import('./fallback.ts').catch(() => undefined)
-      const socket = await other?.openOtherWay(options, url, redials.failures)
+      // If the module can't be loaded, as offline, there is still the WebSocket.
+      if (share || via === 'sse' || failures > 1) fallback ??= await import('./fallback.ts').catch(() => undefined)
+      const socket = await fallback?.openOtherWay(options, url, failures)
       step = 'Opening the WebSocket'
-      if (phase === 'closed') return socket?.close()
-      const wait = via || redials.failures ? connectTimeout : Math.min(3_000, connectTimeout)
+      if (cell.phase === 'closed') return socket?.close()
+      const limit = via || failures ? connectTimeout : Math.min(3_000, connectTimeout)
       patience = setTimeout(() => {
-        // As bad as two refusals.
+        // A timeout counts as two refusals.
         redials.failures++
-        link?.end(new SpanwireError('connection-refused', `No connection within ${wait} ms.`))
-      }, wait)
+        connection?.end(new SpanwireError('connection-refused', `No connection within ${limit} ms.`))
+      }, limit)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
-      link = openLink(socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket), {
-        message(sid, message) {
-          silent = false
-          subscriptions.get(sid)?.handler.message(message)
-        },
+      connection = openConnection(socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket), {
+        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
         operation(verb, text) {
-          silent = false
           if (verb === '-ERR') erred(text)
           else if (verb === 'INFO') informed(JSON.parse(text), token)
           else if (verb === 'PONG') ponged()
-          else if (verb === 'PING') link?.send(encodeFrame('PONG'))
         },
+        beat: outbound.join,
         lost: (error) => inTurn(() => lost(fault ?? error)),
       })
     } catch (cause) {
@@ -119,24 +107,23 @@ export function webSocket(options: WebSocketOptions): Transport {
     }
   }
 
-  /** The browser says that the network is back, or that the page is seen again (or isn't any more), maybe after a sleep. */
+  /** The browser is online again, or the page is shown or hidden, maybe after a sleep. */
   function wake(): void {
-    if (redials.isScheduled) return redials.schedule(dial, 0)
-    if (heartbeat === undefined || probe) return
-    silent = false
-    beat()
-    probe = setTimeout(() => {
-      probe = undefined
-      if (silent) beat()
-    }, PROBE)
+    if (redials.isScheduled) redials.schedule(dial, 0)
+    else connection?.probe()
+  }
+
+  function send(frame: Uint8Array, pending?: Pending): void {
+    if (!greeted) return
+    connection?.write(frame)
+    outbound.join(pending)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
     info = next
-    if (!trips) {
-      const current = createRoundTrips<Member>((bytes) => link?.send(bytes))
-      trips = current
-      current.send(
+    if (!greeted) {
+      greeted = true
+      send(
         encodeConnect({
           verbose: false,
           pedantic: false,
@@ -145,146 +132,123 @@ export function webSocket(options: WebSocketOptions): Transport {
           protocol: 1,
           lang: 'spanwire',
           version: '0.1.0',
-          // JSON leaves out what is undefined.
+          // JSON leaves out undefined members.
           ...({ auth_token: token, user, pass, name } as object),
         }),
       )
-      for (const subscription of subscriptions.values()) current.send(subscription.frame, subscription)
-      // nats-server takes no second CONNECT, and asks for a new token by closing.
+      for (const subscription of subscriptions.values()) send(subscription.frame, subscription)
+      // nats-server accepts no second CONNECT, and closes the connection of an expired token.
       if (next.edge && token && typeof source === 'function')
         stopRefresh = import('./token-refresh.ts').then(
-          ({ keepFresh }) =>
-            keepFresh(token, source, (auth_token) => current.send(encodeConnect({ verbose: false, auth_token }))),
-          // The token holds until it expires; then the connection is made anew.
+          ({ keepFresh }) => keepFresh(token, source, send),
+          // The token is valid until it expires. Then a new connection is made.
           () => () => {},
         )
     } else if (next.ldm) {
-      // Lame duck: what is under way is confirmed, what comes now waits, and another server is looked for.
-      const error = new SpanwireError('connection-lost', 'The server is shutting down.')
-      const leaving = link
-      enter('lost', error)
-      trips.send(undefined, { settle: () => leaving?.end(error) })
-    } else if (heartbeat !== undefined) {
+      const leaving = connection
+      handle(({ leave }) => leave(leaving, cell, outbound))
+    } else if (connection?.isLive) {
       reached()
     }
   }
 
   function ponged(): void {
-    const waiters = trips?.ponged() ?? []
-    if (heartbeat === undefined) {
+    const confirmed = outbound.confirmed()
+    if (!connection?.isLive) {
       clearTimeout(patience)
       redials.failures = refusals = 0
-      // While a probe is under way it decides: a beat that is due would find its ping unanswered at once.
-      heartbeat = setInterval(() => probe || beat(), pingInterval)
-      preload(errors, requests)
+      connection?.start(pingInterval)
+      preload(incidents, requests)
       reached()
     }
-    // The PONG of a bridge that lost NATS meanwhile confirms nothing that was published.
+    // The PONG of a bridge that lost NATS in between does not confirm publishes.
     const error =
-      phase === 'stalled'
+      cell.phase === 'stalled'
         ? new SpanwireError('upstream-unavailable', 'NATS was lost before it was confirmed: it may have arrived.')
         : undefined
     inTurn(() => {
-      for (const waiter of waiters) waiter.settle(error)
+      for (const pending of confirmed) pending.settle(error)
     })
   }
 
   function inTurn(run: () => void): void {
-    if (telling) telling.then(run)
+    if (handling) handling.then(run)
     else run()
   }
 
-  /** The server is there. NATS too, unless it is a bridge that says something else. */
+  /** The server answers. NATS does too, unless a bridge reports otherwise. */
   function reached(): void {
     if (info?.edge?.upstream === 'reconnecting') {
-      enter('stall', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
-    } else if (phase !== 'open') {
-      // What has waited goes before what the listeners may publish; subscriptions that weren't ready are now.
-      for (const member of queue.take()) send(member)
-      for (const waiter of [...flushes.splice(0), ...subscriptions.values()]) trips?.send(undefined, waiter)
-      enter('ready')
+      cell.set('stalled', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
+    } else if (cell.phase !== 'open') {
+      // Queued messages go before those that listeners publish. Subscriptions that were not ready are now.
+      outbound.resume()
+      for (const subscription of subscriptions.values()) outbound.join(subscription)
+      cell.set('open')
     }
   }
 
-  function send(member: Sized): void {
-    try {
-      checkSize(member.size, info)
-      trips?.send(member.frame, member)
-    } catch (error) {
-      member.settle(error as Error)
-    }
-  }
-
-  function beat(): void {
-    if (silent) return link?.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
-    silent = true
-    trips?.send()
+  /** Later operations of the server wait until `run` has returned. */
+  function handle(run: (incidents: typeof import('./incidents.ts')) => void): void {
+    const current = connection
+    const own = incidents(run)
+      .catch((error) => current?.end(error))
+      .then(() => {
+        if (handling === own) handling = undefined
+      })
+    handling = own
   }
 
   function erred(text: string): void {
-    const current = link
-    const oldest = trips?.oldest ?? []
-    const own = errors(({ tellError }) => {
-      const about = tellError(text, oldest, subscriptions)
-      if (!about || current !== link) return
+    const current = connection
+    const { oldest } = outbound
+    handle(({ readError }) => {
+      const about = readError(text, oldest, subscriptions)
+      if (!about || current !== connection) return
       fault = about.error
       if (about.credentials) current?.end(fault)
     })
-      .catch((error) => current?.end(error))
-      .then(() => {
-        if (telling === own) telling = undefined
-      })
-    telling = own
   }
 
-  /** The connection, or an attempt to make one, is gone. */
+  /** The connection, or an attempt to open one, failed. */
   function lost(error: SpanwireError): void {
-    if (phase === 'closed') return
-    abandon(
+    if (cell.phase === 'closed') return
+    forget()
+    outbound.lost(
       new SpanwireError('connection-lost', 'The connection was lost before it was confirmed: it may have arrived.', {
         cause: error,
       }),
     )
-    if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS)) {
+    if (error.code === 'authentication-failed' && (typeof source !== 'function' || ++refusals === MAX_REFUSALS))
       return end(error)
-    }
     redials.schedule(dial)
-    enter('lost', error)
+    cell.set('reconnecting', error)
   }
 
-  /** Forgets everything that belongs to one connection. */
-  function abandon(error: Error): void {
-    clearInterval(heartbeat)
+  /** Drops the state of one connection. */
+  function forget(): void {
     clearTimeout(patience)
-    clearTimeout(probe)
     stopRefresh?.then((stop) => stop())
-    const waiters = trips?.end() ?? []
-    heartbeat = probe = link = trips = fault = stopRefresh = undefined
-    silent = false
-    for (const waiter of waiters) waiter.settle(error)
+    greeted = false
+    connection = fault = stopRefresh = undefined
   }
 
   function end(error: SpanwireError): void {
-    if (phase === 'closed') return
-    phase = 'closed'
+    if (cell.phase === 'closed') return
+    cell.phase = 'closed'
     redials.cancel()
     globalThis.removeEventListener?.('online', wake)
     globalThis.document?.removeEventListener('visibilitychange', wake)
-    const last = link
-    abandon(error)
+    const last = connection
+    forget()
     last?.end(error)
-    for (const member of [...queue.take(), ...flushes]) member.settle(error)
+    outbound.end(error)
     for (const subscription of [...subscriptions.values()]) subscription.end(error)
-    cell.set(phase, error)
-  }
-
-  function enter(input: ConnectionInput, error?: SpanwireError): void {
-    phase = transition(phase, input)
-    cell.set(toState(phase), error)
+    cell.set('closed', error)
   }
 
   function assertNotClosed(): void {
-    if (phase === 'closed') throw closedError()
+    if (cell.phase === 'closed') throw closedError()
   }
 
   const transport: Transport = {
@@ -303,26 +267,8 @@ export function webSocket(options: WebSocketOptions): Transport {
       const block = headers?.length ? encodeFields(headers) : undefined
       const size = payload.length + (block?.length ?? 0)
       checkSize(size, info)
-      return new Promise((resolve, reject) => {
-        const member: Sized = {
-          frame: encodePublish(subject, payload, reply, block),
-          subject,
-          reply,
-          size,
-          settle(error) {
-            release()
-            if (error) reject(error)
-            else resolve()
-          },
-        }
-        const release = onAbort(signal, (error) => {
-          queue.delete(member)
-          reject(error)
-        })
-        if (signal?.aborted) return
-        if (phase === 'open') send(member)
-        else for (const refused of queue.add(member)) refused.settle(queueFull())
-      })
+      const frame = encodePublish(subject, payload, reply, block)
+      return outbound.publish((settle) => ({ frame, subject, reply, size, settle }), signal)
     },
 
     async request(...args) {
@@ -336,7 +282,7 @@ export function webSocket(options: WebSocketOptions): Transport {
       const sid = `${++lastSid}`
       const ready = Promise.withResolvers<void>()
       ready.promise.catch(() => {})
-      /** Returns whether it was live. */
+      /** Returns whether the subscription existed. */
       const forget = (error: Error = new SpanwireError('aborted', 'Ended before the server had it.')) => {
         ready.reject(error)
         return subscriptions.delete(sid)
@@ -347,24 +293,24 @@ export function webSocket(options: WebSocketOptions): Transport {
         queue,
         handler,
         frame: encodeSubscribe(filter, sid, queue),
-        // After an error there will be another connection, which has it again.
-        settle: (error) => error || phase !== 'open' || ready.resolve(),
+        // After an error the next connection subscribes again.
+        settle: (error) => error || cell.phase !== 'open' || ready.resolve(),
         end(error) {
           forget(error)
           handler.ended(error)
         },
       }
       subscriptions.set(sid, subscription)
-      trips?.send(subscription.frame, subscription)
+      send(subscription.frame, subscription)
       return {
         ready: ready.promise,
         unsubscribe() {
-          if (forget()) trips?.send(encodeUnsubscribe(sid))
+          if (forget()) send(encodeUnsubscribe(sid))
         },
         async drain() {
-          // What the server had sent before arrives before its PONG; if the connection is lost, nothing more comes.
-          if (trips && subscriptions.has(sid))
-            await new Promise<unknown>((settle) => trips?.send(encodeUnsubscribe(sid), { settle }))
+          // Messages that the server sent before arrive before its PONG. If the connection is lost, none arrive.
+          if (greeted && subscriptions.has(sid))
+            await new Promise<unknown>((settle) => send(encodeUnsubscribe(sid), { settle }))
           forget()
         },
       }
@@ -372,17 +318,12 @@ export function webSocket(options: WebSocketOptions): Transport {
 
     async flush() {
       assertNotClosed()
-      return new Promise((resolve, reject) => {
-        const member: Member = { settle: (error) => (error ? reject(error) : resolve()) }
-        if (phase === 'open') trips?.send(undefined, member)
-        else flushes.push(member)
-      })
+      return outbound.flush()
     },
 
     async drain() {
-      for (const sid of subscriptions.keys()) trips?.send(encodeUnsubscribe(sid))
-      // While NATS is away nothing more comes, and only what waits is worth waiting for.
-      if (phase === 'open' || queue.length > 0) await transport.flush().catch(() => {})
+      for (const sid of subscriptions.keys()) send(encodeUnsubscribe(sid))
+      await outbound.drain()
       end(closedError())
     },
 

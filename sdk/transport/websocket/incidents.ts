@@ -1,54 +1,49 @@
-/** What a server's -ERR means: loaded when the first comes. */
+/** Errors and shutdowns that a server announces: loaded with the first connection. */
 import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
-import type { Waiter } from './round-trips.ts'
+import type { Outbound, Outgoing, Pending } from '../outbound.ts'
+import type { StatusCell } from '../status-cell.ts'
+import type { Connection } from './connection.ts'
 
-/** Who may be meant by an error about a publish: what was sent and is not confirmed. */
-export interface Suspect extends Waiter {
-  readonly subject?: string | undefined
-  readonly reply?: string | undefined
-  /** Of a subscription. */
-  readonly sid?: string | undefined
-}
-
-/** Who may be meant by an error about a subscription. */
+/** A subscription that an error may be about. */
 export interface SuspectSubscription {
   readonly filter: string
   readonly queue?: string | undefined
   end(error: Error): void
 }
 
-/** The connection itself is meant. */
+/** An error about the connection itself. */
 export interface ConnectionFault {
   readonly error: SpanwireError
-  /** The credentials were refused, or ran out. Else the server is about to close it. */
+  /** The credentials were refused, or expired. In all other cases the server closes the connection. */
   readonly credentials: boolean
 }
 
 /**
- * Reads the text of an `-ERR` (nats-server's `errors.go`, and bridge/PROTOCOL.md), and tells those whom it is about.
- * @param oldest what the next PONG would confirm
+ * Reads the text of an `-ERR` and settles the operations that it is about.
+ * Source: nats-server's `errors.go`, and bridge/PROTOCOL.md.
+ * @param oldest the round that the next PONG would confirm
  * @returns the fault, if it is about the connection
  */
-export function tellError(
+export function readError(
   text: string,
-  oldest: readonly Suspect[],
+  oldest: readonly Pending[],
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): ConnectionFault | undefined {
-  // Subjects are in quotes, as JSON writes them (Go's %q does the same with all that a subject may hold).
+  // Subjects are quoted as in JSON: Go's %q gives the same for every character that a subject may have.
   const [, kind, act, subject, queue] =
     /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
   const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
   const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}`)
-  const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
+  const is = (own: string | undefined, named: string | undefined) => (own && JSON.stringify(own)) === named
   if (act === 'Publish') {
     const error = fault(codeOf(kind, 'permission-denied'))
-    for (const suspect of oldest) if (is(suspect.subject, subject) || is(suspect.reply, subject)) suspect.settle(error)
+    for (const pending of oldest) if (is(pending.subject, subject) || is(pending.reply, subject)) pending.settle(error)
   } else if (act === 'Subscription') {
     const error = fault('permission-denied')
     for (const other of [...subscriptions.values()])
       if (is(other.filter, subject) && is(other.queue, queue)) other.end(error)
   } else if (/^maximum subscriptions/i.test(text)) {
-    // The newest is the one too many.
+    // The newest subscription exceeded the limit.
     const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
     subscriptions.get(newest?.sid ?? '')?.end(fault('permission-denied'))
   } else {
@@ -61,4 +56,15 @@ function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {
   if (/payload|^headers/i.test(text)) return 'payload-too-large'
   if (/slow/i.test(text)) return 'slow-consumer'
   return /upstream/i.test(text) ? 'upstream-unavailable' : otherwise
+}
+
+/** Lame duck mode: operations under way are confirmed, new ones wait for another server. */
+export function leave<Message extends Outgoing>(
+  connection: Connection | undefined,
+  cell: StatusCell,
+  outbound: Outbound<Message>,
+): void {
+  const error = new SpanwireError('connection-lost', 'The server is shutting down.')
+  cell.set('reconnecting', error)
+  outbound.join({ settle: () => connection?.end(error) })
 }

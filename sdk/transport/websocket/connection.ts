@@ -1,0 +1,121 @@
+import { encodeFrame, join } from '../../wire/bytes.ts'
+import { SpanwireError } from '../../wire/errors.ts'
+import { createServerReader, type ServerHandler } from '../../wire/server-reader.ts'
+import type { LinkSocket } from '../link-socket.ts'
+
+/** Longest silence of a server after a page is shown again, in ms. */
+const PROBE = 5_000
+/** In bytes. A bridge refuses WebSocket messages of more than twice its `max_payload`. */
+const MAX_FRAME = 65_536
+const PING = encodeFrame('PING')
+
+/** Receives the operations of a server. Nothing is called after `lost`. */
+export interface ConnectionHandler extends ServerHandler {
+  /** A PING is due: {@link Connection.ping} must be called soon. */
+  beat(): void
+  /** The connection ended. Called once. */
+  lost(error: SpanwireError): void
+}
+
+/** One WebSocket that speaks NATS, from its opening to its end. */
+export interface Connection {
+  /** Whether the server has answered the first PING. */
+  readonly isLive: boolean
+  /** Gathers bytes until the next `ping`. */
+  write(bytes: Uint8Array): void
+  /** Sends everything that was gathered, followed by a PING. */
+  ping(): void
+  /** The server answered the first PING: beats every `interval` ms. */
+  start(interval: number): void
+  /** Checks whether the server still answers, as after a sleep of the device. */
+  probe(): void
+  /** Sends what was gathered and ends the connection. Idempotent. */
+  end(error: SpanwireError): void
+}
+
+export function openConnection(socket: LinkSocket, on: ConnectionHandler): Connection {
+  let chunks: Uint8Array[] = []
+  let size = 0
+  let heard = false
+  let ended = false
+  /** A PING was sent, and nothing arrived since. */
+  let silent = false
+  let heartbeat: ReturnType<typeof setInterval> | undefined
+  let probe: ReturnType<typeof setTimeout> | undefined
+
+  const flush = () => {
+    // A socket that is closing ignores it.
+    if (size > 0 && !ended) socket.send(join(chunks) as Uint8Array<ArrayBuffer>)
+    chunks = []
+    size = 0
+  }
+  const beat = () => {
+    if (silent) return connection.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    silent = true
+    on.beat()
+  }
+  const read = createServerReader({
+    message: (sid, message) => ended || on.message(sid, message),
+    operation(verb, text) {
+      if (ended) return
+      if (verb === 'PING') socket.send(encodeFrame('PONG') as Uint8Array<ArrayBuffer>)
+      else on.operation(verb, text)
+    },
+  })
+
+  socket.binaryType = 'arraybuffer'
+  socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
+    heard = true
+    silent = false
+    try {
+      if (!ended) read(new Uint8Array(data))
+    } catch (cause) {
+      connection.end(new SpanwireError('protocol-violation', "The server doesn't speak the NATS protocol.", { cause }))
+    }
+  }
+  // An error is always followed by a close, which knows more.
+  socket.onclose = ({ code, reason }: CloseEvent) =>
+    connection.end(
+      heard
+        ? new SpanwireError('connection-lost', `The connection ended (${code} ${reason}).`)
+        : new SpanwireError('connection-refused', 'No server answers at that address.'),
+    )
+
+  const connection: Connection = {
+    get isLive() {
+      return !!heartbeat
+    },
+    write(bytes) {
+      if (size + bytes.length > MAX_FRAME) flush()
+      chunks.push(bytes)
+      size += bytes.length
+    },
+    ping() {
+      connection.write(PING)
+      flush()
+    },
+    start(interval) {
+      // A probe decides by itself: a beat in between would find its PING unanswered.
+      heartbeat = setInterval(() => probe || beat(), interval)
+    },
+    probe() {
+      if (!heartbeat || probe) return
+      silent = false
+      beat()
+      probe = setTimeout(() => {
+        probe = undefined
+        if (silent) beat()
+      }, PROBE)
+    },
+    end(error) {
+      if (ended) return
+      flush()
+      ended = true
+      clearInterval(heartbeat)
+      clearTimeout(probe)
+      socket.close()
+      on.lost(error)
+    },
+  }
+  return connection
+}
