@@ -1,7 +1,6 @@
 import type { BusStatus, RequestOptions, StreamPublishOptions, SubscribeOptions } from '../contract/bus.ts'
 import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import { toSubscription } from '../contract/source.ts'
 import {
   readHandlerArgs,
   type UntypedBus,
@@ -18,11 +17,11 @@ import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
-import { createEventStream } from './event-stream.ts'
+import { createEventStream, type StreamSink } from './event-stream.ts'
 import { createLatest } from './latest.ts'
 import type { Faults } from './receiver.ts'
 import type { Send } from './request.ts'
-import { createSubscriber, preloadReplay } from './subscriber.ts'
+import { createSubscriber, sources } from './subscriber.ts'
 
 // Not part of the first load: many pages only publish and subscribe.
 const requests = lazy(() => import('./request.ts'))
@@ -42,7 +41,7 @@ export function createBus(
 ): UntypedBus {
   const publishing = lazy(async () => (await import('./publisher.ts')).createPublisher(transport, outbox))
   const hasStreams = Object.values(contract).some((entry) => 'stream' in entry && entry.stream)
-  if (hasStreams) preloadReplay()
+  if (hasStreams) preload(sources)
   if (hasStreams || outbox) preload(publishing)
 
   const safe =
@@ -100,23 +99,23 @@ export function createBus(
       const outgoing = prepare(name, args)
       return track(
         exchanges,
-        requests(({ request }) => request(parts, outgoing)),
+        requests((module) => module.request(parts, outgoing)),
       )
     },
 
     subscribe(name, ...args) {
       const event = find(name)
       const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(event.template.hasParams, args)
-      return createEventStream<ReceivedEvent>(
-        (sink) => subscriber.attach(event, event.template.filter(params), options, sink),
+      return createEventStream(
+        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(event, params, { ...options, signal: undefined }, sink),
         options.buffer,
         options.signal,
       )
     },
 
     on(name, ...args) {
-      const [params, handler, options] = readHandlerArgs(args)
-      return subscriber.handle(find(name), params, options, {
+      const [params, handler, options = {}] = readHandlerArgs(args)
+      return subscriber.attach(find(name), params, options, {
         push: (received, { done }) => guard(handler, faults.onError, [received], done),
       })
     },
@@ -133,21 +132,21 @@ export function createBus(
     },
 
     respond(name, ...args) {
-      const [params, handler, options] = readHandlerArgs(args)
+      const [params, handler, options = {}] = readHandlerArgs(args)
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
-      return subscriber.handle(event, params, options, {
+      return subscriber.attach(event, params, options, {
         push: (received) =>
           void track(
             exchanges,
-            requests(({ respond }) => respond(parts, event, handler, received)),
+            requests((module) => module.respond(parts, event, handler, received)),
           ).catch((error) => faults.onError(error, received)),
         invalid: (received) =>
-          void requests(({ refuse }) => refuse(parts, received, 400, 'The request is invalid.')).catch(() => {}),
+          void requests((module) => module.refuse(parts, received, 400, 'The request is invalid.')).catch(() => {}),
       })
     },
 
-    presence: (channel, options) => presences(({ openPresence }) => openPresence(transport, channel, options)),
+    presence: (channel, options) => presences((module) => module.openPresence(transport, channel, options)),
 
     async flush() {
       // Some of them may not have been handed to the transport yet.
@@ -199,18 +198,19 @@ function createStatus(transport: Transport): BusStatus {
     },
     subscribe: (listener) => transport.onStatus(listener),
     [Symbol.asyncIterator]: () =>
-      createEventStream<ConnectionStatus>(({ push, end }) => {
+      createEventStream(({ push, end }: StreamSink<ConnectionStatus>) => {
         const follow = (status: ConnectionStatus) => {
           push(status)
           if (status.state === 'closed') end()
         }
         const stop = transport.onStatus(follow)
         follow(transport.status)
-        const unsubscribe = () => {
-          stop()
-          end()
+        return {
+          unsubscribe() {
+            stop()
+            end()
+          },
         }
-        return toSubscription({ ready: Promise.resolve() }, unsubscribe, async () => unsubscribe())
       }),
   }
 }

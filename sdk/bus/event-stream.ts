@@ -1,8 +1,6 @@
-import type { StreamSubscription } from '../contract/bus.ts'
 import type { SourceMessage } from '../contract/source.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import type { Attached } from './subscriber.ts'
 
 /** Fills the buffer of an event stream. */
 export interface StreamSink<Event> {
@@ -16,11 +14,11 @@ export interface StreamSink<Event> {
  * @param start begins the subscription. Its `unsubscribe` and `drain` must call `end`
  * @param limit number of events that may wait to be read
  */
-export function createEventStream<Event>(
-  start: (sink: StreamSink<Event>) => Attached,
+export function createEventStream<Event, Subscription extends { unsubscribe(): void }>(
+  start: (sink: StreamSink<Event>) => Subscription,
   limit = 10_000,
   signal?: AbortSignal,
-): StreamSubscription<Event> {
+): Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable {
   const arrived: Array<readonly [event: Event, message: SourceMessage | undefined]> = []
   /** Number of events that wait to be read. */
   let waiting = 0
@@ -76,7 +74,7 @@ export function createEventStream<Event>(
     }
   }
   const reader = read()
-  const stream: StreamSubscription<Event> = Object.assign(attached, {
+  const stream: Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable = Object.assign(attached, {
     unsubscribe,
     next: () => reader.next(),
     async return() {

@@ -11,7 +11,7 @@ const iterating = lazy(() => import('./latest-iterator.ts'))
 
 /** Keeps the last event of each subject. */
 export function createLatest(
-  { handle }: Subscriber,
+  { attach }: Subscriber,
   { onError }: Faults,
   event: ContractEvent,
   [params = {}, { onCleared, ...options } = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
@@ -19,7 +19,7 @@ export function createLatest(
   const values = new Map<string, ReceivedEvent>()
   const updates = new Listeners<ReceivedEvent>()
   const ended = Promise.withResolvers<void>()
-  const { live, unsubscribe } = handle(
+  const { live, unsubscribe } = attach(
     event,
     params,
     {
@@ -48,7 +48,7 @@ export function createLatest(
     subscribe: (listener) => updates.add(listener),
     unsubscribe,
     [Symbol.asyncIterator]() {
-      const reading = iterating(({ iterateLatest }) => iterateLatest(values, updates, ended.promise))
+      const reading = iterating((module) => module.iterateLatest(values, updates, ended.promise))
       return {
         next: async () => (await reading).next(),
         return: async () => (await reading).return(undefined),

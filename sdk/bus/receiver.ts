@@ -34,7 +34,7 @@ export function createReceiver(
   const refuse = (message: SourceMessage, data: unknown, cause: unknown) => {
     const error = isSpanwireError(cause)
       ? cause
-      : new SpanwireError('invalid-data', `${message.subject}: the data can't be read.`, { cause })
+      : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
     invalid(error, new ReceivedEvent(event, message, data))
     message.done?.()
   }

@@ -4,13 +4,14 @@ import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/source.ts'
 import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
 import { guard, report } from '../kit/guard.ts'
-import { lazy, preload } from '../kit/lazy.ts'
+import { type Lazy, lazy } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { createReceiver, type Faults } from './receiver.ts'
 
 // Not part of the first load: many pages subscribe only to events without a stream.
-const sources = lazy(() => import('./sources.ts'))
+/** Subscriptions to events with a stream, among others. */
+export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('./sources.ts'))
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
@@ -21,27 +22,15 @@ export interface EventSink {
   end?(error?: Error): void
 }
 
-/** A subscription with a sink. */
-export type Attached = Omit<StreamHandle, typeof Symbol.dispose>
+/** Options of {@link Subscriber.attach}. */
+export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
-  /** Subscribes with a sink. */
-  attach(event: ContractEvent, filter: string, options: UntypedSubscribeOptions, sink: EventSink): Attached
   /** Subscribes with a sink. Ends with the options' signal and calls their `onEnd`. */
-  handle(
-    event: ContractEvent,
-    params: ParamValues,
-    options: UntypedOnOptions | undefined,
-    sink: EventSink,
-  ): StreamHandle
+  attach(event: ContractEvent, params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
   /** Ends all subscriptions after the events that are on their way were delivered. */
   drain(): Promise<unknown>
-}
-
-/** Loads the module for events with a stream, before the network may be away. */
-export function preloadReplay(): void {
-  preload(sources)
 }
 
 export function createSubscriber(
@@ -53,13 +42,17 @@ export function createSubscriber(
 
   function attach(
     event: ContractEvent,
-    filter: string,
-    options: UntypedSubscribeOptions,
+    params: ParamValues,
+    options: AttachOptions,
     { push, invalid, end }: EventSink,
-  ): Attached {
+  ): StreamHandle {
+    const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
+    const filter = event.template.filter(params)
     // A lazy source would report it only once its module is loaded.
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
+    let isOver = false
+    let release = () => {}
     let watching: Promise<(() => void) | undefined> | undefined
     const { receive, settled } = createReceiver(
       event,
@@ -71,67 +64,44 @@ export function createSubscriber(
       },
     )
     const over = (error?: Error) => {
+      // Errors after `unsubscribe` concern nothing that is still used.
+      if (isOver) return
+      isOver = true
+      release()
       drains.delete(drain)
       watching?.then((stop) => stop?.())
       end?.(error)
+      if (error && onEnd) guard(onEnd, report, [error])
     }
-    const handler: SubscriptionHandler = {
-      message: receive,
-      ended: over,
-    }
-    const { queue, conflate, onGap = onGapOfBus } = options
-    const replays = event.stream && queue === undefined
-    const source = replays
+    const handler: SubscriptionHandler = { message: receive, ended: over }
+    const isReplay = event.stream && queue === undefined
+    const source = isReplay
       ? toSource(
-          sources(({ replay }) => replay(transport, filter, handler, { ...options, onGap })),
+          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
           handler,
         )
       : conflate
         ? toSource(
-            sources(({ subscribeConflated }) => subscribeConflated(transport, filter, handler)),
+            sources((module) => module.subscribeConflated(transport, filter, handler)),
             handler,
           )
         : transport.subscribe(filter, handler, { queue })
-    if (onGap && !replays)
-      watching = sources(({ watchInterruptions }) => watchInterruptions(transport, source, filter, onGap)).catch(report)
+    if (onGap && !isReplay)
+      watching = sources((module) => module.watchInterruptions(transport, source, filter, onGap)).catch(report)
     const drain = async () => {
       await source.drain()
       await settled()
       over()
     }
     drains.add(drain)
-    return toSubscription(
-      source,
-      () => {
-        isLive = false
-        over()
-        source.unsubscribe()
-      },
-      drain,
-    )
+    const unsubscribe = () => {
+      isLive = false
+      over()
+      source.unsubscribe()
+    }
+    release = onAbort(signal, unsubscribe)
+    return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
   }
 
-  return {
-    attach,
-
-    handle(event, params, options = {}, sink) {
-      const { signal, onEnd } = options
-      let isOver = false
-      let release = () => {}
-      const over = (error?: Error) => {
-        // Errors after `unsubscribe` concern nothing that is still used.
-        if (isOver) return
-        isOver = true
-        release()
-        sink.end?.()
-        if (error && onEnd) guard(onEnd, report, [error])
-      }
-      const attached = attach(event, event.template.filter(params), options, { ...sink, end: over })
-      const { unsubscribe } = attached
-      release = onAbort(signal, unsubscribe)
-      return Object.assign(attached, { [Symbol.dispose]: unsubscribe })
-    },
-
-    drain: () => Promise.all([...drains].map((drain) => drain())),
-  }
+  return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }
 }

@@ -27,7 +27,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is not a valid subject template: use words, {param} and, at the end, {rest...}. Each name may occur once.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s with different names and, at the end, {rest...}.`,
         )
       if (name) names.add(name)
       return [text, name, rest]

@@ -18,7 +18,7 @@ function conclude(subject: string, result: SchemaResult<unknown>): unknown {
   const path = first?.path?.map((part) => (part as { key?: unknown } | null)?.key ?? part).join('.')
   throw new SpanwireError(
     'invalid-data',
-    `The schema refuses the data of ${subject}: ${path ? `${path}: ` : ''}${first?.message}`,
+    `The data of ${subject} is not valid: ${path ? `${path}: ` : ''}${first?.message}`,
     { issues },
   )
 }

@@ -5,7 +5,8 @@ export function randomToken(length: number): string {
 }
 
 /** A source of ids that are unique everywhere: a random prefix (82 bits) and a counter. */
-export function createIds(prefix: string = randomToken(16)): () => string {
+export function createIds(): () => string {
+  const prefix = randomToken(16)
   let count = 0
   return () => prefix + (count++).toString(36)
 }

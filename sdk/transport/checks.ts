@@ -25,12 +25,12 @@ export function checkSize(size: number, info: { readonly max_payload: number } |
 }
 
 export function queueFull(): SpanwireError {
-  return new SpanwireError('offline-queue-full', 'Too much was published while offline: this was not sent.')
+  return new SpanwireError('offline-queue-full', 'The offline queue is full: this was not sent.')
 }
 
 /** The error of a signal that is aborted. */
 export function aborted(signal: AbortSignal): SpanwireError {
-  return new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause: signal.reason })
+  return new SpanwireError('aborted', 'The signal was aborted.', { cause: signal.reason })
 }
 
 export function closedError(): SpanwireError {

@@ -38,7 +38,7 @@ export interface Outbound<Message extends Outgoing> {
   /** The round that the next confirmation settles. */
   readonly oldest: readonly Pending[]
   /** Adds an operation to the round of this turn. */
-  join(pending?: Pending): void
+  add(pending?: Pending): void
   /** Sends or queues a message. Resolves when it is confirmed. An abort removes it from the queue. */
   publish(make: (settle: Pending['settle']) => Message, signal: AbortSignal | undefined): Promise<void>
   /** Resolves when everything sent before is confirmed. */
@@ -80,7 +80,7 @@ export function createOutbound<Message extends Outgoing>(
   const submit = (message: Message) => {
     try {
       send(message)
-      outbound.join(message)
+      outbound.add(message)
     } catch (error) {
       message.settle(error as Error)
     }
@@ -109,7 +109,7 @@ export function createOutbound<Message extends Outgoing>(
     get oldest() {
       return rounds[0] ?? []
     },
-    join(pending) {
+    add(pending) {
       if (!round) {
         const own: Pending[] = []
         round = own
@@ -140,7 +140,7 @@ export function createOutbound<Message extends Outgoing>(
     flush: () =>
       new Promise((resolve, reject) => {
         const pending: Pending = { settle: (error) => (error ? reject(error) : resolve()) }
-        if (isOpen()) outbound.join(pending)
+        if (isOpen()) outbound.add(pending)
         else flushes.push(pending)
       }),
     confirmed: () => rounds.shift() ?? [],
@@ -148,7 +148,7 @@ export function createOutbound<Message extends Outgoing>(
       for (const message of queue) submit(message)
       queue.clear()
       bytes = 0
-      for (const pending of flushes.splice(0)) outbound.join(pending)
+      for (const pending of flushes.splice(0)) outbound.add(pending)
     },
     lost(error) {
       const unconfirmed = rounds.flat()

@@ -78,6 +78,11 @@ export class SpanwireError extends Error {
     readonly path?: ReadonlyArray<unknown> | undefined
   }>
 
+  /** Marks errors of every copy of this package for {@link isSpanwireError}. */
+  get '~spanwire'(): true {
+    return true
+  }
+
   constructor(
     code: SpanwireErrorCode,
     message: string,
@@ -91,5 +96,6 @@ export class SpanwireError extends Error {
 
 /** Whether `error` is a {@link SpanwireError}, and, if `code` is given, one with that code. */
 export function isSpanwireError(error: unknown, code?: SpanwireErrorCode): error is SpanwireError {
-  return error instanceof SpanwireError && (code === undefined || error.code === code)
+  const given = error as Partial<SpanwireError> | null | undefined
+  return !!given?.['~spanwire'] && (code === undefined || given.code === code)
 }

@@ -23,7 +23,7 @@ export function encodeFields(fields: HeaderFields, first: string = VERSION): Uin
     if (!NAME.test(name) || BAD_VALUE.test(value))
       throw new SpanwireError(
         'invalid-header',
-        `Header ${JSON.stringify(name)}: names are visible ASCII without ':', values have no line ends or NUL.`,
+        `${JSON.stringify(name)} is not a valid header: use a visible ASCII name without ":" and a value without line ends and NUL.`,
       )
     text += `${CRLF}${name}: ${value}`
   }

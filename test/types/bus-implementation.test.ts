@@ -34,8 +34,8 @@ const mutations: readonly Mutation[] = [
   ].map(([member = '', from = '', to = '']) => ({ name: `swaps the parameters of ${member}`, from, to })),
   {
     name: 'swaps handler and options of on',
-    from: 'const [params, handler, options] = readHandlerArgs(args)\n      return subscriber.handle(find(name)',
-    to: 'const [params, options, handler] = readHandlerArgs(args)\n      return subscriber.handle(find(name)',
+    from: 'const [params, handler, options = {}] = readHandlerArgs(args)\n      return',
+    to: 'const [params, options, handler = {}] = readHandlerArgs(args)\n      return',
   },
   {
     name: 'swaps data and options of publish',

@@ -1,5 +1,5 @@
 import { MAX_TIMER } from '../../kit/max-timer.ts'
-import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
+import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
 import { ID_HEADER, NATS_HEADERS } from '../../wire/header-names.ts'
 import { encodeHeaders, type HeaderFields } from '../../wire/headers.ts'
 import { checkSubject } from '../checks.ts'
@@ -77,9 +77,9 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
       throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`)
     } catch (cause) {
       if (closed.signal.aborted) throw closedError()
-      if (signal?.aborted) throw new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause })
+      if (signal?.aborted) throw new SpanwireError('aborted', 'The signal was aborted.', { cause })
       if (limit.aborted) throw new SpanwireError('timeout', `The bridge didn't answer within ${patience} ms.`)
-      if (cause instanceof SpanwireError) throw cause
+      if (isSpanwireError(cause)) throw cause
       throw answered
         ? new SpanwireError('connection-lost', 'The answer broke off: it may have been carried out.', { cause })
         : new SpanwireError('connection-refused', "The bridge can't be reached: check the URL.", { cause })

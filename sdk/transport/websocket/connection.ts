@@ -22,26 +22,27 @@ export interface Connection {
   /** Whether the server has answered the first PING. */
   readonly isLive: boolean
   /** Gathers bytes until the next `ping`. */
-  write(bytes: Uint8Array): void
+  send(bytes: Uint8Array): void
   /** Sends everything that was gathered, followed by a PING. */
   ping(): void
-  /** The server answered the first PING: beats every `interval` ms. */
-  start(interval: number): void
+  /** The server answered the first PING: the heartbeat begins. */
+  start(): void
   /** Checks whether the server still answers, as after a sleep of the device. */
   probe(): void
   /** Sends what was gathered and ends the connection. Idempotent. */
   end(error: SpanwireError): void
 }
 
-export function openConnection(socket: LinkSocket, on: ConnectionHandler): Connection {
+/** @param interval between two PINGs, in ms */
+export function openConnection(socket: LinkSocket, interval: number, on: ConnectionHandler): Connection {
   let chunks: Uint8Array[] = []
   let size = 0
   let heard = false
   let ended = false
   /** A PING was sent, and nothing arrived since. */
   let silent = false
-  let heartbeat: ReturnType<typeof setInterval> | undefined
-  let probe: ReturnType<typeof setTimeout> | undefined
+  let probing = false
+  let timer: ReturnType<typeof setTimeout> | undefined
 
   const flush = () => {
     // A socket that is closing ignores it.
@@ -53,6 +54,13 @@ export function openConnection(socket: LinkSocket, on: ConnectionHandler): Conne
     if (silent) return connection.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
     silent = true
     on.beat()
+  }
+  const plan = (ms: number) => {
+    timer = setTimeout(() => {
+      plan(interval)
+      probing = false
+      beat()
+    }, ms)
   }
   const read = createServerReader({
     message: (sid, message) => ended || on.message(sid, message),
@@ -83,36 +91,32 @@ export function openConnection(socket: LinkSocket, on: ConnectionHandler): Conne
 
   const connection: Connection = {
     get isLive() {
-      return !!heartbeat
+      return !!timer
     },
-    write(bytes) {
+    send(bytes) {
       if (size + bytes.length > MAX_FRAME) flush()
       chunks.push(bytes)
       size += bytes.length
     },
     ping() {
-      connection.write(PING)
+      connection.send(PING)
       flush()
     },
-    start(interval) {
-      // A probe decides by itself: a beat in between would find its PING unanswered.
-      heartbeat = setInterval(() => probe || beat(), interval)
-    },
+    start: () => plan(interval),
     probe() {
-      if (!heartbeat || probe) return
+      // Each probe decides by itself: another one would postpone its decision.
+      if (!timer || probing) return
+      clearTimeout(timer)
+      plan(PROBE)
+      probing = true
       silent = false
       beat()
-      probe = setTimeout(() => {
-        probe = undefined
-        if (silent) beat()
-      }, PROBE)
     },
     end(error) {
       if (ended) return
       flush()
       ended = true
-      clearInterval(heartbeat)
-      clearTimeout(probe)
+      clearTimeout(timer)
       socket.close()
       on.lost(error)
     },

@@ -66,5 +66,5 @@ export function leave<Message extends Outgoing>(
 ): void {
   const error = new SpanwireError('connection-lost', 'The server is shutting down.')
   cell.set('reconnecting', error)
-  outbound.join({ settle: () => connection?.end(error) })
+  outbound.add({ settle: () => connection?.end(error) })
 }

@@ -1,6 +1,7 @@
 import { createBackoff } from '../../kit/backoff.ts'
 import { lazy, preload } from '../../kit/lazy.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { VERSION } from '../../kit/version.ts'
 import { encodeConnect, encodePublish, encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
 import { isSpanwireError, SpanwireError } from '../../wire/errors.ts'
 import { encodeFields } from '../../wire/header-fields.ts'
@@ -48,7 +49,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     options.offline,
     ({ size, frame }) => {
       checkSize(size, info)
-      connection?.write(frame)
+      connection?.send(frame)
     },
     () => connection?.ping(),
   )
@@ -91,16 +92,20 @@ export function webSocket(options: WebSocketOptions): Transport {
         connection?.end(new SpanwireError('connection-refused', `No connection within ${limit} ms.`))
       }, limit)
       // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
-      connection = openConnection(socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket), {
-        message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
-        operation(verb, text) {
-          if (verb === '-ERR') erred(text)
-          else if (verb === 'INFO') informed(JSON.parse(text), token)
-          else if (verb === 'PONG') ponged()
+      connection = openConnection(
+        socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket),
+        pingInterval,
+        {
+          message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+          operation(verb, text) {
+            if (verb === '-ERR') erred(text)
+            else if (verb === 'INFO') informed(JSON.parse(text), token)
+            else if (verb === 'PONG') ponged()
+          },
+          beat: outbound.add,
+          lost: (error) => inTurn(() => lost(fault ?? error)),
         },
-        beat: outbound.join,
-        lost: (error) => inTurn(() => lost(fault ?? error)),
-      })
+      )
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else lost(new SpanwireError('connection-refused', `${step} failed.`, { cause }))
@@ -115,8 +120,8 @@ export function webSocket(options: WebSocketOptions): Transport {
 
   function send(frame: Uint8Array, pending?: Pending): void {
     if (!greeted) return
-    connection?.write(frame)
-    outbound.join(pending)
+    connection?.send(frame)
+    outbound.add(pending)
   }
 
   function informed(next: ServerInfo, token: string | undefined): void {
@@ -131,7 +136,7 @@ export function webSocket(options: WebSocketOptions): Transport {
           no_responders: true,
           protocol: 1,
           lang: 'spanwire',
-          version: '0.1.0',
+          version: VERSION,
           // JSON leaves out undefined members.
           ...({ auth_token: token, user, pass, name } as object),
         }),
@@ -140,13 +145,13 @@ export function webSocket(options: WebSocketOptions): Transport {
       // nats-server accepts no second CONNECT, and closes the connection of an expired token.
       if (next.edge && token && typeof source === 'function')
         stopRefresh = import('./token-refresh.ts').then(
-          ({ keepFresh }) => keepFresh(token, source, send),
+          (module) => module.keepFresh(token, source, send),
           // The token is valid until it expires. Then a new connection is made.
           () => () => {},
         )
     } else if (next.ldm) {
       const leaving = connection
-      handle(({ leave }) => leave(leaving, cell, outbound))
+      handle((module) => module.leave(leaving, cell, outbound))
     } else if (connection?.isLive) {
       reached()
     }
@@ -157,7 +162,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     if (!connection?.isLive) {
       clearTimeout(patience)
       redials.failures = refusals = 0
-      connection?.start(pingInterval)
+      connection?.start()
       preload(incidents, requests)
       reached()
     }
@@ -183,7 +188,7 @@ export function webSocket(options: WebSocketOptions): Transport {
     } else if (cell.phase !== 'open') {
       // Queued messages go before those that listeners publish. Subscriptions that were not ready are now.
       outbound.resume()
-      for (const subscription of subscriptions.values()) outbound.join(subscription)
+      for (const subscription of subscriptions.values()) outbound.add(subscription)
       cell.set('open')
     }
   }
@@ -202,8 +207,8 @@ export function webSocket(options: WebSocketOptions): Transport {
   function erred(text: string): void {
     const current = connection
     const { oldest } = outbound
-    handle(({ readError }) => {
-      const about = readError(text, oldest, subscriptions)
+    handle((incidents) => {
+      const about = incidents.readError(text, oldest, subscriptions)
       if (!about || current !== connection) return
       fault = about.error
       if (about.credentials) current?.end(fault)
