@@ -141,8 +141,7 @@ export function createBus(
             exchanges,
             requests((module) => module.respond(parts, event, handler, received)),
           ).catch((error) => faults.onError(error, received)),
-        invalid: (received) =>
-          void requests((module) => module.refuse(parts, received, 400, 'The request is invalid.')).catch(() => {}),
+        invalid: (received) => void requests((module) => module.refuse(parts, received)).catch(() => {}),
       })
     },
 

@@ -42,7 +42,7 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
         arrived.push([event, message])
         wake()
       } else {
-        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: read faster, or set buffer.`))
+        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: use a larger buffer.`))
         cancel()
       }
     },
@@ -82,9 +82,7 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
       return reader.return(undefined)
     },
     [Symbol.asyncIterator]: () => stream,
-    async [Symbol.asyncDispose]() {
-      unsubscribe()
-    },
+    [Symbol.asyncDispose]: async () => unsubscribe(),
   })
   return stream
 }

@@ -80,13 +80,18 @@ export async function respond(
   } catch (error) {
     // Only a message that is meant for the requester leaves this process.
     const isPublic = isSpanwireError(error, 'responder-failed')
-    refuse(parts, received, 500, isPublic ? error.message : 'The responder failed.')
+    answerError(parts, received, 500, isPublic ? error.message : 'The responder failed.')
     if (!isPublic) throw error
   }
 }
 
-/** Answers a request with an error. Events without a reply subject are ignored. */
-export function refuse({ transport, faults }: BusParts, received: ReceivedEvent, code: number, message: string): void {
+/** Answers a request whose data is not valid. */
+export function refuse(parts: BusParts, received: ReceivedEvent): void {
+  answerError(parts, received, 400, 'The request is invalid.')
+}
+
+/** Events without a reply subject are ignored. */
+function answerError({ transport, faults }: BusParts, received: ReceivedEvent, code: number, message: string): void {
   const { reply } = received
   if (reply === undefined) return
   const headers = [

@@ -59,14 +59,14 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
         if (!end) {
-          if (size - at > MAX_LINE) throw new Error('a line without an end')
+          if (size - at > MAX_LINE) throw new Error('line too long')
           break
         }
         const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
         head = readHead(text)
         if (!head) {
           const operation = OPERATION.exec(text)
-          if (!operation) throw new Error('an unknown operation')
+          if (!operation) throw new Error(text)
           at = end
           on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
           continue
@@ -78,7 +78,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
+      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
       needed = 0
       at = end + 2
       on.message(head.sid, new Message(head, time, start, bytes, all))

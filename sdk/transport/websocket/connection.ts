@@ -1,7 +1,10 @@
+import { lazy, preload } from '../../kit/lazy.ts'
 import { encodeFrame, join } from '../../wire/bytes.ts'
 import { SpanwireError } from '../../wire/errors.ts'
+import type { ServerInfo } from '../../wire/server-op.ts'
 import { createServerReader, type ServerHandler } from '../../wire/server-reader.ts'
 import type { LinkSocket } from '../link-socket.ts'
+import type { ConnectionFault } from './incidents.ts'
 
 /** Longest silence of a server after a page is shown again, in ms. */
 const PROBE = 5_000
@@ -9,8 +12,18 @@ const PROBE = 5_000
 const MAX_FRAME = 65_536
 const PING = encodeFrame('PING')
 
+// Not part of the first load: a connection that was opened loads it.
+const incidents = lazy(() => import('./incidents.ts'))
+
+type Incidents = typeof import('./incidents.ts')
+
 /** Receives the operations of a server. Nothing is called after `lost`. */
-export interface ConnectionHandler extends ServerHandler {
+export interface ConnectionHandler extends Pick<ServerHandler, 'message'> {
+  informed(info: ServerInfo): void
+  /** The server confirmed the oldest PING. */
+  ponged(): void
+  /** Returns a function that reads an `-ERR` and returns its fault, if it is about the connection. */
+  erred(text: string): (module: Incidents) => ConnectionFault | undefined
   /** A PING is due: {@link Connection.ping} must be called soon. */
   beat(): void
   /** The connection ended. Called once. */
@@ -29,6 +42,10 @@ export interface Connection {
   start(): void
   /** Checks whether the server still answers, as after a sleep of the device. */
   probe(): void
+  /** Calls `run` with the module for incidents. Calls of `inTurn` wait for it. */
+  handle(run: (module: Incidents) => ConnectionFault | undefined): void
+  /** Calls `run` after the incidents that came before. */
+  inTurn(run: () => void): void
   /** Sends what was gathered and ends the connection. Idempotent. */
   end(error: SpanwireError): void
 }
@@ -43,6 +60,9 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
   let silent = false
   let probing = false
   let timer: ReturnType<typeof setTimeout> | undefined
+  let fault: SpanwireError | undefined
+  /** Set while an incident is handled. */
+  let handling: Promise<void> | undefined
 
   const flush = () => {
     // A socket that is closing ignores it.
@@ -67,7 +87,9 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     operation(verb, text) {
       if (ended) return
       if (verb === 'PING') socket.send(encodeFrame('PONG') as Uint8Array<ArrayBuffer>)
-      else on.operation(verb, text)
+      else if (verb === 'PONG') on.ponged()
+      else if (verb === 'INFO') on.informed(JSON.parse(text))
+      else if (verb === '-ERR') connection.handle(on.erred(text))
     },
   })
 
@@ -78,7 +100,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     try {
       if (!ended) read(new Uint8Array(data))
     } catch (cause) {
-      connection.end(new SpanwireError('protocol-violation', "The server doesn't speak the NATS protocol.", { cause }))
+      connection.end(new SpanwireError('protocol-violation', 'The server does not use the NATS protocol.', { cause }))
     }
   }
   // An error is always followed by a close, which knows more.
@@ -102,7 +124,10 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
       connection.send(PING)
       flush()
     },
-    start: () => plan(interval),
+    start() {
+      plan(interval)
+      preload(incidents)
+    },
     probe() {
       // Each probe decides by itself: another one would postpone its decision.
       if (!timer || probing) return
@@ -112,13 +137,30 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
       silent = false
       beat()
     },
+    handle(run) {
+      const own = incidents((module) => {
+        const about = run(module)
+        if (!about) return
+        fault = about.error
+        if (about.credentials) connection.end(fault)
+      })
+        .catch(connection.end)
+        .then(() => {
+          if (handling === own) handling = undefined
+        })
+      handling = own
+    },
+    inTurn(run) {
+      if (handling) handling.then(run)
+      else run()
+    },
     end(error) {
       if (ended) return
       flush()
       ended = true
       clearTimeout(timer)
       socket.close()
-      on.lost(error)
+      connection.inTurn(() => on.lost(fault ?? error))
     },
   }
   return connection

@@ -63,7 +63,7 @@ export function leave<Message extends Outgoing>(
   connection: Connection | undefined,
   cell: StatusCell,
   outbound: Outbound<Message>,
-): void {
+): undefined {
   const error = new SpanwireError('connection-lost', 'The server is shutting down.')
   cell.set('reconnecting', error)
   outbound.add({ settle: () => connection?.end(error) })
