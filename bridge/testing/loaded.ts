@@ -1,7 +1,7 @@
 /** The parts that the SDK loads on their first use: here they are loaded already, so that nothing waits for a disk. */
 import '../../sdk/bus/conflated.ts'
 import '../../sdk/bus/interruptions.ts'
-import '../../sdk/bus/request.ts'
+import '../../sdk/bus/request-reply.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
 import '../../sdk/bus/latest-iterator.ts'

@@ -20,11 +20,11 @@ import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { createEventStream, type StreamSink } from './event-stream.ts'
 import { createLatest } from './latest.ts'
 import type { Faults } from './receiver.ts'
-import type { Send } from './request.ts'
+import type { Send } from './request-reply.ts'
 import { createSubscriber, sources } from './subscriber.ts'
 
 // Not part of the first load: many pages only publish and subscribe.
-const requests = lazy(() => import('./request.ts'))
+const requests = lazy(() => import('./request-reply.ts'))
 const presences = lazy(() => import('../presence/presence.ts'))
 
 type SendOptions = StreamPublishOptions & RequestOptions
@@ -39,7 +39,7 @@ export function createBus(
   transport: Transport,
   { onInvalid, onError, onGap, outbox }: EventBusOptions,
 ): UntypedBus {
-  const publishing = lazy(async () => (await import('./publisher.ts')).createPublisher(transport, outbox))
+  const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
   const hasStreams = Object.values(contract).some((entry) => 'stream' in entry && entry.stream)
   if (hasStreams) preload(sources)
   if (hasStreams || outbox) preload(publishing)

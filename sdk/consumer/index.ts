@@ -7,10 +7,10 @@ import { toTransport } from '../transport/nats/nats-transport.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { matchesFilter } from '../wire/subject.ts'
-import { type Consumer, DurableConsumer } from './consumer.ts'
+import { type Consumer, DurableConsumer } from './durable-consumer.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './options.ts'
 
-export type { Consumer } from './consumer.ts'
+export type { Consumer } from './durable-consumer.ts'
 export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './options.ts'
 
 /**

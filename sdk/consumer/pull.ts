@@ -6,7 +6,7 @@ import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import { GROUP, takePin, WRONG_PIN } from './pin.ts'
+import { GROUP, takePin, WRONG_PIN } from './priority-group.ts'
 
 /** A message that a consumer gave out. */
 export interface Pulled {

@@ -2,18 +2,18 @@ import type { SubscriptionHandler, TransportSubscription } from '../transport/tr
 import type { Replaying } from './bus.ts'
 import type { EventMessage } from './received-event.ts'
 
-/** Where a subscription's messages come from: NATS as it is, or a replay of a stream. */
+/** The messages of a subscription: from NATS, or from a replay of a stream. */
 export interface Source extends TransportSubscription, Partial<Replaying> {}
 
-/** A message of a source. */
+/** A message of a {@link Source}. */
 export interface SourceMessage extends EventMessage {
-  /** Of a replay: the application is done with it, the cursor may move beyond. */
+  /** Called by the application once it has handled the message. The cursor of a replay then moves. */
   done?(): void
 }
 
 const noop = () => {}
 
-/** A source that is still being opened, as when its module is loaded. */
+/** Returns a source that is being opened, such as while its module is loaded. */
 export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandler): Source {
   let source: Source | undefined
   const ready = opening.then((opened) => {
@@ -35,7 +35,7 @@ export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandle
   }
 }
 
-/** A source as the application sees it. */
+/** Returns the public members of a source. */
 export function toSubscription(
   source: Pick<Source, 'ready' | 'live' | 'cursor'>,
   unsubscribe: () => void,

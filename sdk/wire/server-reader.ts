@@ -59,7 +59,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
         if (!end) {
-          if (size - at > MAX_LINE) throw new Error('line too long')
+          if (size - at > MAX_LINE) throw new Error('too long')
           break
         }
         const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()

@@ -3,7 +3,7 @@ import { connect, defineEvents, event, type SpanwireError } from '../../sdk/inde
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'

@@ -10,7 +10,7 @@ import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer/
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { eventually } from '../support/eventually.ts'

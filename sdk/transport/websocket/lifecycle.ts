@@ -10,7 +10,7 @@ import { createOutbound, type Outbound, type Outgoing } from '../outbound.ts'
 import type { StatusCell } from '../status-cell.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { toSocketUrl } from './socket-url.ts'
-import type { Send, Subscription } from './subscriptions.ts'
+import type { Send, Subscription } from './client-subscription.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /** Refusals in a row after which a token function isn't asked again. */

@@ -5,7 +5,7 @@ import { checkFilter, checkSize, checkSubject, closedError } from '../checks.ts'
 import { StatusCell } from '../status-cell.ts'
 import type { Transport } from '../transport.ts'
 import { createLifecycle } from './lifecycle.ts'
-import { addSubscription, type Subscription } from './subscriptions.ts'
+import { addSubscription, type Subscription } from './client-subscription.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /**

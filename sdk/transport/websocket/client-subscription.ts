@@ -24,7 +24,7 @@ export function addSubscription(
   const ready = Promise.withResolvers<void>()
   ready.promise.catch(() => {})
   /** Returns whether the subscription existed. */
-  const forget = (error: Error = new SpanwireError('aborted', 'The subscription was closed.')) => {
+  const forget = (error: Error = new SpanwireError('aborted', 'The subscription ended.')) => {
     ready.reject(error)
     return all.delete(sid)
   }

@@ -1,7 +1,7 @@
 import type { ConsumerConfig, JetStreamApi } from '../jetstream/api.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
-import { GROUP } from './pin.ts'
+import { GROUP } from './priority-group.ts'
 
 /** What a durable consumer is to be. */
 export interface Durable {
