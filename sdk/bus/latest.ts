@@ -35,7 +35,7 @@ export function createLatest(
     {
       push(received, { done }) {
         values.set(received.subject, received)
-        updates.tell(received, onError)
+        updates.emit(received, onError)
         done?.()
       },
       end: () => ended.resolve(),

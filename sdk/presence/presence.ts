@@ -102,12 +102,12 @@ export async function openPresence(
     const left = [...gone].flatMap((id) => members.get(id) ?? [])
     for (const { id } of left) members.delete(id)
     for (const member of now) members.set(member.id, member)
-    if (now.length + left.length > 0) changes.tell({ joined: now, left }, report)
+    if (now.length + left.length > 0) changes.emit({ joined: now, left }, report)
   }
   function take(news: PresenceNews): void {
     if (news.kind === 'signal') {
       const { id, data } = news
-      return signals.tell({ id, member: members.get(id) ?? news.member, data }, report)
+      return signals.emit({ id, member: members.get(id) ?? news.member, data }, report)
     }
     if (news.kind === 'changes') return change(news.joined, news.left)
     self = news.you

@@ -2,10 +2,10 @@
 import { type Events, readEvent } from '../contract/contract.ts'
 import { JetStreamApi, type StreamConfig, type StreamState } from '../jetstream/api.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
-import { transportLink } from '../transport/transport-link.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
 import { toTransport } from '../transport/nats/nats-transport.ts'
 import type { Transport } from '../transport/transport.ts'
+import { transportLink } from '../transport/transport-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import {
   changesOf,

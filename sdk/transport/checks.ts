@@ -1,4 +1,4 @@
-/** What every transport checks before it does anything. */
+/** Checks and errors that all transports share. */
 import { SpanwireError } from '../wire/errors.ts'
 import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
@@ -28,7 +28,7 @@ export function queueFull(): SpanwireError {
   return new SpanwireError('offline-queue-full', 'The offline queue is full: this was not sent.')
 }
 
-/** The error of a signal that is aborted. */
+/** Returns the error for a signal that was aborted. */
 export function aborted(signal: AbortSignal): SpanwireError {
   return new SpanwireError('aborted', 'The signal was aborted.', { cause: signal.reason })
 }
@@ -37,7 +37,7 @@ export function closedError(): SpanwireError {
   return new SpanwireError('connection-closed', 'This client was closed: make a new one.')
 }
 
-/** Calls `end` when the signal is aborted. Returns what takes that back. */
+/** Calls `end` when the signal is aborted. Returns a function that cancels it. */
 export function onAbort(signal: AbortSignal | undefined, end: (error: SpanwireError) => void): () => void {
   const listener = () => end(aborted(signal as AbortSignal))
   if (signal?.aborted) listener()

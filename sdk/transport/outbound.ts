@@ -1,9 +1,9 @@
 import { onAbort, queueFull } from './checks.ts'
 import type { StatusCell } from './status-cell.ts'
 
-/** Limits of the queue for messages that are published while there is no connection. */
+/** Limits of the queue for messages that are published without a connection. */
 export interface OfflineOptions {
-  /** Default 1,000. */
+  /** Number of messages. Default 1,000. */
   readonly maxMessages?: number
   /** Header blocks and payloads together, in bytes. Default 1,048,576 (1 MiB). */
   readonly maxBytes?: number
@@ -11,13 +11,13 @@ export interface OfflineOptions {
   readonly whenFull?: 'refuse-oldest' | 'refuse-newest'
 }
 
-/** An operation that waits until the server has processed everything sent before. */
+/** An operation that is settled when the server has processed everything sent before it. */
 export interface Pending {
-  /** Of a message. */
+  /** Subject of a message. */
   readonly subject?: string | undefined
-  /** Of a message. */
+  /** Reply subject of a message. */
   readonly reply?: string | undefined
-  /** Of a subscription. */
+  /** Id of a subscription. */
   readonly sid?: string | undefined
   /** Called once. Later calls have no effect. */
   settle(error?: Error): void
@@ -31,8 +31,7 @@ export interface Outgoing extends Pending {
 }
 
 /**
- * Messages on their way to a server: sent in order, queued while there is no connection, confirmed in rounds. A round is
- * everything that was sent during one turn of the event loop.
+ * Messages on their way to a server. They are sent in order, queued without a connection, and confirmed in rounds. A round contains all operations of one turn of the event loop.
  */
 export interface Outbound<Message extends Outgoing> {
   /** The round that the next confirmation settles. */
@@ -72,7 +71,7 @@ export function createOutbound<Message extends Outgoing>(
   const flushes: Pending[] = []
   /** Rounds that are not confirmed, oldest first. */
   let rounds: Pending[][] = []
-  /** The last of them, during its turn. */
+  /** The newest round, during its turn. */
   let round: Pending[] | undefined
 
   const isOpen = () => cell.phase === 'open'

@@ -33,6 +33,6 @@ export class StatusCell {
     const state = this.phase === 'stalled' ? 'reconnecting' : this.phase
     if (status.state === state && status.reason?.message === error?.message) return
     this.status = error ? { state, reason: { code: error.code, message: error.message } } : { state }
-    this.#listeners.tell(this.status, report)
+    this.#listeners.emit(this.status, report)
   }
 }

@@ -2,7 +2,7 @@ import type { JetStreamLink } from '../jetstream/link.ts'
 import { randomToken } from '../kit/ids.ts'
 import type { Transport } from './transport.ts'
 
-/** JetStream as it is reached over a transport of the SDK. */
+/** Returns a link to JetStream over a transport. */
 export function transportLink(transport: Transport): JetStreamLink {
   return {
     request: (subject, payload, options) => transport.request(subject, payload, options),
@@ -11,7 +11,7 @@ export function transportLink(transport: Transport): JetStreamLink {
       return () => subscription.unsubscribe()
     },
     publish(subject, payload, reply) {
-      // Whoever waits for an effect has a timeout.
+      // Callers that need the effect have a timeout.
       transport.publish(subject, payload, reply === undefined ? {} : { reply }).catch(() => {})
     },
     newInbox: () => `_INBOX.${randomToken(26)}`,

@@ -70,7 +70,7 @@ export function createMux(url: string, via: string | undefined): Mux {
         const own = sid.slice(dot + 1)
         for (const tab of tabs.values()) {
           if (`${tab.id}` === sid.slice(0, dot) && tab.sids.has(own))
-            say(tab, encodeMessage(subject, own, payload.slice(), reply, headerBlock))
+            say(tab, encodeMessage(subject, own, payload.slice(), { reply, headers: headerBlock }))
         }
       },
       operation(verb, text) {

@@ -12,12 +12,12 @@ const PROBE = 5_000
 const MAX_FRAME = 65_536
 const PING = encodeFrame('PING')
 
-// Not part of the first load: a connection that was opened loads it.
+// Not part of the first load: the first live connection loads it.
 const incidents = lazy(() => import('./incidents.ts'))
 
 type Incidents = typeof import('./incidents.ts')
 
-/** Receives the operations of a server. Nothing is called after `lost`. */
+/** Receives the operations of a server. `lost` is the last call. */
 export interface ConnectionHandler extends Pick<ServerHandler, 'message'> {
   informed(info: ServerInfo): void
   /** The server confirmed the oldest PING. */
@@ -36,7 +36,7 @@ export interface Connection {
   readonly isLive: boolean
   /** Gathers bytes until the next `ping`. */
   send(bytes: Uint8Array): void
-  /** Sends everything that was gathered, followed by a PING. */
+  /** Sends the gathered bytes, followed by a PING. */
   ping(): void
   /** The server answered the first PING: the heartbeat begins. */
   start(): void
@@ -46,7 +46,7 @@ export interface Connection {
   handle(run: (module: Incidents) => ConnectionFault | undefined): void
   /** Calls `run` after the incidents that came before. */
   inTurn(run: () => void): void
-  /** Sends what was gathered and ends the connection. Idempotent. */
+  /** Sends the gathered bytes and ends the connection. Idempotent. */
   end(error: SpanwireError): void
 }
 
@@ -56,7 +56,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
   let size = 0
   let heard = false
   let ended = false
-  /** A PING was sent, and nothing arrived since. */
+  /** A PING was sent, and no bytes arrived since. */
   let silent = false
   let probing = false
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -103,7 +103,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
       connection.end(new SpanwireError('protocol-violation', 'The server does not use the NATS protocol.', { cause }))
     }
   }
-  // An error is always followed by a close, which knows more.
+  // An error event is always followed by a close event, which has a code.
   socket.onclose = ({ code, reason }: CloseEvent) =>
     connection.end(
       heard

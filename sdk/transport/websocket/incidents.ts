@@ -33,7 +33,7 @@ export function readError(
   const [, kind, act, subject, queue] =
     /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
   const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
-  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}`)
+  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `Error of the server: ${text}`)
   const is = (own: string | undefined, named: string | undefined) => (own && JSON.stringify(own)) === named
   if (act === 'Publish') {
     const error = fault(codeOf(kind, 'permission-denied'))

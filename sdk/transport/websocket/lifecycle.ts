@@ -8,12 +8,12 @@ import { checkSize } from '../checks.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { createOutbound, type Outbound, type Outgoing } from '../outbound.ts'
 import type { StatusCell } from '../status-cell.ts'
+import type { Send, Subscription } from './client-subscription.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { toSocketUrl } from './socket-url.ts'
-import type { Send, Subscription } from './client-subscription.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
-/** Refusals in a row after which a token function isn't asked again. */
+/** Refusals in a row after which a token function is not called again. */
 const MAX_REFUSALS = 3
 
 /** A PUB or HPUB. */
@@ -21,7 +21,7 @@ export interface Message extends Outgoing {
   readonly frame: Uint8Array
 }
 
-/** One connection after the other, until `end`. */
+/** The connections of a client, one after the other, until `end`. */
 export interface Lifecycle {
   /** The newest INFO. */
   readonly info: ServerInfo | undefined
@@ -179,12 +179,12 @@ export function createLifecycle(
     })
   }
 
-  /** The server answers. NATS does too, unless a bridge reports otherwise. */
+  /** The server answers, and so does NATS, unless a bridge reports otherwise. */
   function reached(): void {
     if (info?.edge?.upstream === 'reconnecting') {
       cell.set('stalled', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
     } else if (cell.phase !== 'open') {
-      // Queued messages go before those that listeners publish. Subscriptions that were not ready are now.
+      // Queued messages precede messages that listeners publish. Subscriptions that were not ready are now.
       outbound.resume()
       for (const subscription of subscriptions.values()) outbound.add(subscription)
       cell.set('open')

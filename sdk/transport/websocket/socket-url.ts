@@ -1,7 +1,7 @@
 import { SpanwireError } from '../../wire/errors.ts'
 
 /**
- * Where to dial: `/nats` of a bridge's address, or a WebSocket's as it is.
+ * Returns the URL of a WebSocket: `/nats` of a bridge's address, or a WebSocket URL unchanged.
  * @throws SpanwireError `invalid-argument`
  */
 export function toSocketUrl(given: string | URL): string {

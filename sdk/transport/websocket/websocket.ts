@@ -4,14 +4,17 @@ import { encodeFields } from '../../wire/header-fields.ts'
 import { checkFilter, checkSize, checkSubject, closedError } from '../checks.ts'
 import { StatusCell } from '../status-cell.ts'
 import type { Transport } from '../transport.ts'
-import { createLifecycle } from './lifecycle.ts'
 import { addSubscription, type Subscription } from './client-subscription.ts'
+import { createLifecycle } from './lifecycle.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /**
- * Spanwire's own NATS client over WebSocket.
+ * Returns a transport over WebSocket: Spanwire's own NATS client, for a bridge or for nats-server.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol and bridge/PROTOCOL.md.
- * @throws SpanwireError `invalid-argument` for a URL that can't be dialled
+ *
+ * @example
+ *     const bus = connect({ transport: webSocket({ url: 'wss://nats.example.com' }), events })
+ * @throws SpanwireError `invalid-argument` for a URL that is not valid
  */
 export function webSocket(options: WebSocketOptions): Transport {
   // Not part of the first load: many pages make no requests.

@@ -48,11 +48,11 @@ class ScriptedHub {
   }
 
   status(sid: string, code: number, description: string, fields: Array<readonly [string, string]> = []): void {
-    this.say(encodeMessage('$EDGE.REPLAY', sid, NOTHING, undefined, encodeHeaders(fields, code, description)))
+    this.say(encodeMessage('$EDGE.REPLAY', sid, NOTHING, { headers: encodeHeaders(fields, code, description) }))
   }
 
   message(sid: string, subject: string, seq: number, payload = `{"n":${seq}}`): void {
-    this.say(encodeMessage(subject, sid, bytes(payload), encodeAckSubject('S', seq, 1_000 + seq, 0)))
+    this.say(encodeMessage(subject, sid, bytes(payload), { reply: encodeAckSubject('S', seq, 1_000 + seq, 0) }))
   }
 
   end(): void {
@@ -227,17 +227,13 @@ describe('the events', () => {
     expect(hub.lines.slice(-3)).toEqual(['UNSUB 1', 'SUB a 2', 'PING'])
     hub.say('PONG')
     hub.say(
-      encodeMessage(
-        'a',
-        '2',
-        bytes('7'),
-        undefined,
-        encodeHeaders([
+      encodeMessage('a', '2', bytes('7'), {
+        headers: encodeHeaders([
           ['Nats-Msg-Id', 'x'],
           ['Spanwire-Time', '5'],
           ['A', 'b'],
         ]),
-      ),
+      }),
     )
     const events = await reader.take(2)
     expect(events.map(json)).toEqual([

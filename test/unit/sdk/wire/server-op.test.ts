@@ -95,7 +95,7 @@ describe('a reader of what servers send', () => {
 describe('encoding', () => {
   it('writes what the protocol page shows', () => {
     expect(text(encodeMessage('a', '1', bytes('hi')))).toBe('MSG a 1 2\r\nhi\r\n')
-    expect(text(encodeMessage('a', '1', bytes('hi'), 'r', bytes('NATS/1.0\r\n\r\n')))).toBe(
+    expect(text(encodeMessage('a', '1', bytes('hi'), { reply: 'r', headers: bytes('NATS/1.0\r\n\r\n') }))).toBe(
       'HMSG a 1 r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
     )
     expect(text(encodeError('Slow Consumer'))).toBe("-ERR 'Slow Consumer'\r\n")
