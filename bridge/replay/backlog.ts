@@ -88,7 +88,7 @@ export class Backlog {
     )
     const end = ring.floor - 1
     if (from > end) return true
-    const page = await readPage(this.#api, this.#stream.name, this.#filter, from, end, PAGE)
+    const page = await readPage(this.#api, { stream: this.#stream.name, filter: this.#filter, from, to: end }, PAGE)
     if (this.#closed) return true
     if (page.to < page.from) return false
     // Read after the page: what is in neither is gone.
