@@ -5,7 +5,7 @@ import { SpanwireError } from '../wire/errors.ts'
 /** Fills the buffer of an event stream. */
 export interface StreamSink<Event> {
   push(event: Event, message?: SourceMessage): void
-  /** No more events follow. Those in the buffer can still be read, then the error is thrown. */
+  /** No more events follow. Events in the buffer can still be read. Then the error is thrown. */
   end(error?: Error): void
 }
 
@@ -62,7 +62,7 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
         if (!waiting) return
         waiting--
         yield event
-        // Asking for the next event means that this one was handled.
+        // The event was handled when the next one is requested.
         message?.done?.()
       }
       if (waiting) continue

@@ -2,22 +2,22 @@ import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { Listeners } from '../kit/listeners.ts'
 
 /**
- * The current values, then every update. What isn't read in time is replaced by what came after it: as many wait as
- * there are subjects. Loaded when the first is asked for.
- * @param ended resolves when nothing more comes
+ * Iterates over the current values and all updates. A newer value of a subject replaces one that was not read yet. Loaded
+ * with the first iterator.
+ * @param ended resolves when the subscription has ended
  */
 export function iterateLatest(
   values: ReadonlyMap<string, ReceivedEvent>,
   updates: Listeners<ReceivedEvent>,
   ended: Promise<unknown>,
 ): Pick<AsyncGenerator<ReceivedEvent, undefined>, 'next' | 'return'> {
-  const left = Promise.withResolvers<void>()
-  const reader = read(values, updates, Promise.race([ended, left.promise]))
+  const returned = Promise.withResolvers<void>()
+  const reader = read(values, updates, Promise.race([ended, returned.promise]))
   return {
     next: () => reader.next(),
-    // A generator that waits for an update doesn't hear of it by itself.
+    // A generator that waits for an update does not return.
     return(value) {
-      left.resolve()
+      returned.resolve()
       return reader.return(value)
     },
   }

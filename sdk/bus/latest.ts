@@ -9,7 +9,7 @@ import type { Subscriber } from './subscriber.ts'
 
 const iterating = lazy(() => import('./latest-iterator.ts'))
 
-/** Keeps the last event of each subject. */
+/** Subscribes with `last-per-subject`, and keeps the last event of each subject. */
 export function createLatest(
   { attach }: Subscriber,
   { onError }: Faults,
@@ -25,7 +25,7 @@ export function createLatest(
     {
       ...options,
       from: 'last-per-subject',
-      // A gap between two values does not matter. Values of another stream are not valid any more.
+      // Missing events between two values have no effect. After `recreated` the values are not valid.
       onGap({ reason }) {
         if (reason !== 'recreated') return
         values.clear()

@@ -95,7 +95,9 @@ describe('an acknowledged publish', () => {
     await vi.advanceTimersByTimeAsync(1_500)
     await expect(outcome).rejects.toMatchObject({
       code: 'timeout',
-      message: expect.stringMatching(/was not stored within 1500 ms: no stream keeps it \(ensureStreams makes one\)/),
+      message: expect.stringMatching(
+        /was not stored within 1500 ms: no stream stores it \(ensureStreams creates one\)/,
+      ),
     })
     // The first attempt may have been stored.
     const second = publish(script(['silence', 'no-responders']).transport, { timeout: 6_000 })

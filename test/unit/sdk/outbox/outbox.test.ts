@@ -113,6 +113,6 @@ it('publishes where a page may use neither locks nor IndexedDB, and warns', asyn
   await bus.publish('a.{x}', { x: '1' }, {})
   expect(transport.published.map(({ subject }) => subject)).toEqual(['a.1'])
   expect(warn.mock.calls).toEqual([
-    [expect.stringMatching("^spanwire: the outbox can't be written"), expect.anything()],
+    [expect.stringMatching('^spanwire: the outbox cannot be written'), expect.anything()],
   ])
 })
