@@ -5,25 +5,29 @@ import { readFields } from '../wire/header-fields.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 
-/** Where an event came from, and why it is here. */
+/** Origin of a dead letter, and its reason. */
 export interface Obituary {
+  /** Name of the stream. */
   readonly stream: string
+  /** Name of the consumer. */
   readonly consumer: string
+  /** Number of attempts. */
   readonly attempts: number
+  /** The last error. */
   readonly error: unknown
 }
 
-/** Of an error's text, in characters: it is there to be read by people. */
+/** Longest error text, in characters. */
 const LONGEST_TEXT = 300
-/** How long to try at once, in ms: a delivery is held meanwhile. */
+/** Time for all attempts to publish, in ms. The delivery is held in the meantime. */
 const TIMEOUT = 20_000
-/** Conditions of the first publish, which this is not. */
+/** Headers of the original publish, such as expectations. They are not copied. */
 const OWN = /^(nats-|spanwire-dead-)/i
 
 /**
- * Puts an event aside: its payload as it is, its headers, and `Spanwire-Dead-…` beside them. Resolves when a stream has
- * it, once however often that is tried.
- * @throws SpanwireError (as rejection) as of {@link publishAcked}
+ * Publishes a dead letter: the payload and headers of the event, and headers `Spanwire-Dead-…`. Resolves when a stream has
+ * stored it. The id prevents duplicates.
+ * @throws SpanwireError (as rejection) the errors of {@link publishAcked}
  */
 export async function buryEvent(
   transport: Transport,

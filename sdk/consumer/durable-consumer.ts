@@ -1,4 +1,3 @@
-import type { ContractEvent } from '../contract/contract.ts'
 import { JetStreamApi } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
@@ -10,74 +9,63 @@ import { transportLink } from '../transport/transport-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { type Acknowledgement, holdDelivery } from './acknowledgement.ts'
 import { ensureConsumer } from './ensure-consumer.ts'
-import { type Callbacks, Handling, type Outcome } from './handling.ts'
+import { type Callbacks, Handling, type Outcome, type Work } from './handling.ts'
 import { Lanes } from './lanes.ts'
-import { MOST_HELD, type Settings } from './options.ts'
+import { MOST_HELD } from './options.ts'
 import { Pull, type Pulled } from './pull.ts'
 
-/** How often to look whether another process has let go, in ms. */
-const LOOK_AGAIN = 250
+/** Interval of checks whether other processes still have unacknowledged events, in ms. */
+const CHECK_INTERVAL = 250
 
-/** An event that this process has, and hasn't acknowledged. */
+/** An unacknowledged event of this process. */
 interface Held {
   readonly message: StoredMessage
   readonly seq: number
-  /** Events of a lane are handled one after the other. */
+  /** Events of one lane are handled one after the other. */
   readonly lane: string | number
   attempt: number
   failures: number
   readonly acknowledgement: Acknowledgement
 }
 
-/** A process's part in the work. */
+/** The part of one process in a consumer, as {@link consume} returns it. */
 export interface Consumer extends AsyncDisposable {
-  /** Resolves when events can come. Rejects if they may not. Nobody needs to look at it. */
+  /** Resolves when events can be delivered. Rejects if they are refused. You do not have to handle its rejection. */
   readonly ready: Promise<void>
   /**
-   * Takes nothing new; what has not begun goes to other processes. Resolves when all handlers have ended and JetStream
-   * was told. The connection stays open. Idempotent.
+   * Ends the consumer in this process. Events that have not begun are returned to JetStream for other processes. Resolves
+   * when all handlers have ended and their events are acknowledged. The connection stays open. Idempotent.
    */
   drain(): Promise<void>
 }
 
-/** Takes the events of one durable consumer, so many at a time. */
+/** Handles the events of one durable consumer, up to `concurrency` at a time. */
 export class DurableConsumer implements Consumer {
   readonly ready: Promise<void>
   readonly #transport: Transport
   readonly #api: JetStreamApi
-  readonly #event: ContractEvent
-  readonly #stream: string
-  readonly #settings: Settings
+  readonly #work: Work
   readonly #onEnd: Callbacks['onEnd']
   readonly #handling: Handling
   #pull: Pull | undefined
   readonly #waiting = new Lanes<Held>()
-  /** Those that wait, and those whose handlers run, by sequence. */
+  /** Events that wait or whose handlers run, by sequence. */
   readonly #held = new Map<number, Held>()
-  /** Handlers, and what JetStream is still to be told. */
-  readonly #work = new Set<Promise<void>>()
+  /** Handlers and acknowledgements that are not settled. */
+  readonly #underway = new Set<Promise<void>>()
   #running = 0
-  /** Set while others may still have events that come before those which wait here. */
+  /** Set while other processes may have unacknowledged events that precede the waiting ones. */
   #takeover: object | undefined
   #draining: Promise<void> | undefined
   #stopped = false
 
-  constructor(
-    transport: Transport,
-    event: ContractEvent,
-    stream: string,
-    filter: string,
-    settings: Settings,
-    callbacks: Callbacks,
-  ) {
+  constructor(transport: Transport, work: Work, callbacks: Callbacks) {
     this.#transport = transport
     this.#api = new JetStreamApi(transportLink(transport))
-    this.#event = event
-    this.#stream = stream
-    this.#settings = settings
+    this.#work = work
     this.#onEnd = callbacks.onEnd
-    this.#handling = new Handling(transport, event, stream, settings, callbacks)
-    this.ready = this.#start(filter)
+    this.#handling = new Handling(transport, work, callbacks)
+    this.ready = this.#start()
     this.ready.catch(() => {})
   }
 
@@ -91,35 +79,37 @@ export class DurableConsumer implements Consumer {
   }
 
   get #byLane(): boolean {
-    return this.#settings.order === 'by-lane'
+    return this.#work.settings.order === 'by-lane'
   }
 
-  async #start(filter: string): Promise<void> {
-    const { consumer, concurrency, ackWait } = this.#settings
-    const target = { stream: this.#stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
+  async #start(): Promise<void> {
+    const { stream, settings } = this.#work
+    const { consumer, concurrency, ackWait } = settings
+    const target = { stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
     try {
-      await this.#ensure(filter)
+      await this.#ensure()
       if (this.#stopped) throw drainedEarly()
       this.#pull = new Pull(this.#transport, this.#api, target, {
         room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
         message: (pulled) => this.#take(pulled),
         pinned: () => void this.#takeOver(),
         unpinned: () => this.#giveBack(),
-        gone: (error) => this.#ended(error),
+        ended: (error) => this.#ended(error),
       })
       await this.#pull.ready
       this.#pull.fill()
     } catch (error) {
-      throw this.#ended(error as Error)
+      throw this.#ended(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  async #ensure(filter: string): Promise<void> {
-    const { consumer: name, from, ackWait, order } = this.#settings
+  async #ensure(): Promise<void> {
+    const { stream, filter, settings } = this.#work
+    const { consumer: name, from, ackWait, order } = settings
     const backoff = createBackoff({ first: 500, longest: 5_000 })
     while (!this.#stopped) {
       try {
-        return await ensureConsumer(this.#api, { stream: this.#stream, name, filter, from, ackWait, order })
+        return await ensureConsumer(this.#api, { stream, name, filter, from, ackWait, order })
       } catch (error) {
         if (isLasting(error)) throw error
       }
@@ -139,14 +129,14 @@ export class DurableConsumer implements Consumer {
 
   async #drain(): Promise<void> {
     this.#stopped = true
-    // First, so that nothing of it comes back here.
+    // Before events are returned: otherwise this process would receive them again.
     await this.#pull?.stop()
     this.#giveBack()
-    while (this.#work.size > 0) await Promise.all(this.#work)
+    while (this.#underway.size > 0) await Promise.all(this.#underway)
     this.#pull?.unpin()
   }
 
-  /** What has not begun may begin elsewhere. */
+  /** Returns the events that have not begun, for other processes. */
   #giveBack(): void {
     for (const held of this.#waiting.clear()) {
       this.#held.delete(held.seq)
@@ -158,10 +148,10 @@ export class DurableConsumer implements Consumer {
     const { seq, subject } = message
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
-    const acknowledgement = holdDelivery(this.#transport, ackTo, this.#settings.ackWait)
+    const acknowledgement = holdDelivery(this.#transport, ackTo, this.#work.settings.ackWait)
     if (this.#stopped) return this.#track(acknowledgement.again(0))
     const lane = this.#laneOf(seq, subject)
-    // Where events wait for their turn, most that come again were given back untouched.
+    // With order by lane, most repeated deliveries were returned without an attempt.
     const failures = this.#byLane ? 0 : delivered - 1
     const held = { message, seq, lane, attempt: delivered, failures, acknowledgement }
     this.#held.set(seq, held)
@@ -171,13 +161,14 @@ export class DurableConsumer implements Consumer {
 
   #laneOf(seq: number, subject: string): string | number {
     if (!this.#byLane) return seq
-    const params = this.#event.template.params(subject)
-    // No subject has a blank.
-    return this.#settings.laneBy.map((name) => params[name]).join(' ')
+    const { event, settings } = this.#work
+    const params = event.template.params(subject)
+    // Subjects have no blanks.
+    return settings.laneBy.map((name) => params[name]).join(' ')
   }
 
   #next(): void {
-    while (this.#running < this.#settings.concurrency && !this.#takeover && !this.#stopped) {
+    while (this.#running < this.#work.settings.concurrency && !this.#takeover && !this.#stopped) {
       const held = this.#waiting.next()
       if (!held) return
       if (held.acknowledgement.isLost) this.#forget(held)
@@ -207,13 +198,13 @@ export class DurableConsumer implements Consumer {
       return undefined
     }
     this.#waiting.finish(held)
-    // It is on its way to somebody again: those behind it wait until that is over.
+    // JetStream delivers it again. Events after it wait until that delivery is acknowledged.
     if (isLost) void this.#takeOver()
     this.#next()
     return outcome === 'done' ? acknowledgement.done() : acknowledgement.again(outcome.again)
   }
 
-  /** JetStream gives it to somebody again, and maybe what was taken after it. */
+  /** Drops an event that JetStream delivers again. */
   #forget(held: Held): void {
     held.acknowledgement.drop()
     this.#held.delete(held.seq)
@@ -222,24 +213,24 @@ export class DurableConsumer implements Consumer {
   }
 
   /**
-   * Begins nothing as long as JetStream waits for the acknowledgement of an event that isn't here: it may come before one
-   * that is. If its process lives it will say so; else JetStream gives it to this one.
+   * Waits until JetStream has no unacknowledged delivery in other processes, because its event may precede the waiting ones.
+   * Such a delivery is acknowledged by its process, or delivered to this process.
    */
   async #takeOver(): Promise<void> {
     const own = {}
     this.#takeover = own
-    const { consumer } = this.#settings
+    const { stream, settings } = this.#work
     while (this.#takeover === own && !this.#stopped) {
-      const out = await this.#api.unacknowledged(this.#stream, consumer).catch(() => Number.POSITIVE_INFINITY)
+      const out = await this.#api.unacknowledged(stream, settings.consumer).catch(() => Number.POSITIVE_INFINITY)
       if (this.#takeover === own && out <= this.#held.size) this.#takeover = undefined
-      else await pause(LOOK_AGAIN)
+      else await pause(CHECK_INTERVAL)
     }
     this.#next()
   }
 
   #track(work: Promise<void>): void {
-    const tracked = work.catch(() => {}).finally(() => this.#work.delete(tracked))
-    this.#work.add(tracked)
+    const tracked = work.catch(() => {}).finally(() => this.#underway.delete(tracked))
+    this.#underway.add(tracked)
   }
 }
 

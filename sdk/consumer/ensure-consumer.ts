@@ -3,50 +3,58 @@ import { SpanwireError } from '../wire/errors.ts'
 import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
 import { GROUP } from './priority-group.ts'
 
-/** What a durable consumer is to be. */
+/** Settings of a durable consumer. */
 export interface Durable {
+  /** Name of the stream. */
   readonly stream: string
+  /** Name of the consumer. */
   readonly name: string
+  /** Subject filter. */
   readonly filter: string
+  /** Position in the stream at which a new consumer begins. */
   readonly from: ConsumerStart
   /** In ms. */
   readonly ackWait: number
+  /** Order of the deliveries. */
   readonly order: Order
 }
 
 const MS = 1_000_000
-/** Deliveries that may wait for their acknowledgement, of all processes together: JetStream's own default. */
+/** Unacknowledged deliveries of all processes: the default of JetStream. */
 const IN_FLIGHT = 1_000
 
 /**
- * Makes the consumer, or brings it up to date; what it has acknowledged stays.
- * @throws SpanwireError `stream-conflict` if there is another kind of consumer of that name, or one with another filter;
- * `unsupported` if the server can't keep its order
+ * Creates the consumer or updates its settings. Its acknowledgements are preserved.
+ * @throws SpanwireError `stream-conflict` if a consumer with this name has another kind or filter, `unsupported` if the
+ * server does not support the order
  */
 export async function ensureConsumer(api: JetStreamApi, durable: Durable): Promise<void> {
   const { stream, name, filter, from } = durable
   const settings = toSettings(durable)
-  const there = await api.consumer(stream, name)
+  const existing = await api.consumer(stream, name)
   if (
-    there &&
-    (there.deliver_subject !== undefined || there.ack_policy !== 'explicit' || there.filter_subject !== filter)
+    existing &&
+    (existing.deliver_subject !== undefined || existing.ack_policy !== 'explicit' || existing.filter_subject !== filter)
   )
     throw new SpanwireError(
       'stream-conflict',
-      `The stream ${stream} has another consumer ${name} (filter ${there.filter_subject}): take another name.`,
+      `The stream ${stream} has another consumer ${name} (filter ${existing.filter_subject}): use another name.`,
     )
-  if (there && hasSettings(there, settings)) return
-  // Attempts are counted here: what JetStream gives up stays where nobody looks.
-  const fixed = there
-    ? withoutSettings(there)
+  if (existing && hasSettings(existing, settings)) return
+  // `max_deliver` is unlimited because attempts are counted here: JetStream would keep a message without delivering it.
+  const fixed = existing
+    ? withoutSettings(existing)
     : { filter_subject: filter, ack_policy: 'explicit', max_deliver: -1, ...toPolicy(from) }
-  const made = await api.putConsumer(stream, name, { ...fixed, ...settings })
-  if (hasSettings(made, settings)) return
-  if (!there) api.deleteConsumer(stream, name)
-  throw new SpanwireError('unsupported', 'Order by params needs nats-server 2.11 or later: use it, or ordered: true.')
+  const updated = await api.putConsumer(stream, name, { ...fixed, ...settings })
+  if (hasSettings(updated, settings)) return
+  if (!existing) api.deleteConsumer(stream, name)
+  throw new SpanwireError(
+    'unsupported',
+    'Order by params requires nats-server 2.11 or later: upgrade it, or use ordered: true.',
+  )
 }
 
-/** What may change, and must be the same for all processes. */
+/** Settings that may change. They must be equal for all processes. */
 function toSettings({ ackWait, order }: Durable): ConsumerConfig {
   const ack_wait = ackWait * MS
   if (order === 'by-lane')

@@ -1,18 +1,18 @@
 import type { StoredMessage } from '../jetstream/link.ts'
 import { VERSION } from '../wire/header-fields.ts'
 
-/** The one priority group of a consumer whose work belongs to one process at a time. Source: ADR-42 */
+/** Name of the priority group of a consumer that is pinned to one process. Source: ADR-42 */
 export const GROUP = 'spanwire'
-/** The status of a request that names another pin than the one that holds. */
+/** Status of a request with a pin that is not valid. */
 export const WRONG_PIN = 423
 
 const FIELD = /\r\nNats-Pin-Id: ?([^\r\n]*)/i
-/** The length of a block without a field. */
+/** Length of a header block without fields. */
 const BARE = `${VERSION}\r\n\r\n`.length
-/** One character for each byte, so that places are the same. */
+/** Decodes one character for each byte, so that offsets are equal. */
 const latin1 = new TextDecoder('latin1')
 
-/** The message as it was published, and the pin that JetStream wrote into it. */
+/** Returns a message as it was published, and the pin that JetStream added. */
 export function takePin(given: StoredMessage): { readonly message: StoredMessage; readonly pin: string | undefined } {
   const { headerBlock, ...message } = given
   const found = headerBlock && FIELD.exec(latin1.decode(headerBlock))

@@ -72,7 +72,7 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
  * A handler that runs in a span `process <event>`, as those of `on` do: for what is no bus, such as `consume` of
  * `spanwire/consumer`. Each attempt has a span of its own.
  *
- *     consume(stored, transport, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
+ *     consume({ events: stored, connection: transport }, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
  */
 export function tracedHandler<Event extends TracedEvent, More extends unknown[]>(
   handler: (event: Event, ...more: More) => unknown,

@@ -14,8 +14,7 @@ const events = defineEvents({
 declare const transport: Transport
 
 consume(
-  events,
-  transport,
+  { events, connection: transport },
   'jobs.{kind}.{id}',
   (e, { attempt }) => {
     holds<Equal<typeof e.data, { due: number }>>()
@@ -25,15 +24,18 @@ consume(
   { consumer: 'w', params: { kind: 'mail' }, onError: (_, e) => e.data.due.toFixed() },
 )
 
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'kind', concurrency: 8 })
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {
+  consumer: 'w',
+  ordered: 'kind',
+  concurrency: 8,
+})
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
 // @ts-expect-error no such param
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
 
 // A wrapped handler is typed by where it goes.
 consume(
-  events,
-  transport,
+  { events, connection: transport },
   'jobs.{kind}.{id}',
   tracedHandler((e, { attempt }) => {
     holds<Equal<typeof e.data, { due: number }>>()
@@ -43,8 +45,8 @@ consume(
 )
 
 // @ts-expect-error no stream keeps it
-consume(events, transport, 'system.tick', () => {}, { consumer: 'w' })
+consume({ events, connection: transport }, 'system.tick', () => {}, { consumer: 'w' })
 // @ts-expect-error a queue has a name
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, {})
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {})
 // @ts-expect-error no such param
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', params: { sort: 'mail' } })
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', params: { sort: 'mail' } })

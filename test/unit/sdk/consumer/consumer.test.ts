@@ -20,8 +20,7 @@ describe('a consumer whose network fails', () => {
     let running = 0
     const start = (who: string, network = tunnel) =>
       consume(
-        events,
-        bridge.transport({ network }),
+        { events, connection: bridge.transport({ network }) },
         'jobs.{id}',
         async (e, { attempt }) => {
           handled.push(`${who}${e.data.n}/${attempt}`)
@@ -66,7 +65,7 @@ describe('a consumer whose network fails', () => {
       attempts.push(attempt)
       await gate
     }
-    consume(events, bridge.transport({ network: tunnel }), 'jobs.{id}', handle, { consumer: 'w' })
+    consume({ events, connection: bridge.transport({ network: tunnel }) }, 'jobs.{id}', handle, { consumer: 'w' })
     await bridge.settle()
     await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
     await bridge.settle()
@@ -85,7 +84,10 @@ describe('a consumer whose network fails', () => {
     const tunnel = bridge.network()
     const transport = bridge.transport({ network: tunnel })
     const { promise: gate, resolve: release } = Promise.withResolvers<void>()
-    const worker = consume(events, transport, 'jobs.{id}', () => gate, { consumer: 'w', ackWait: 1_000 })
+    const worker = consume({ events, connection: transport }, 'jobs.{id}', () => gate, {
+      consumer: 'w',
+      ackWait: 1_000,
+    })
     await bridge.settle()
     await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
     const published = vi.spyOn(transport, 'publish')
@@ -116,8 +118,7 @@ describe('a consumer with the order of a param', () => {
     const handled: string[] = []
     const start = (who: string, network = bridge.network()) =>
       consume(
-        events,
-        bridge.transport({ network }),
+        { events, connection: bridge.transport({ network }) },
         'jobs.{id}',
         (e, { attempt }) => {
           handled.push(`${who}${e.data.n}/${attempt}`)
@@ -158,8 +159,7 @@ describe('a consumer with the order of a param', () => {
     let works = false
     const options = { consumer: 'w', ordered: 'id', backoff: [60_000], onError: () => {} } as const
     consume(
-      events,
-      bridge.transport(),
+      { events, connection: bridge.transport() },
       'jobs.{id}',
       (e) => {
         if (e.params.id === 'bad' && !works) throw new Error('no')
@@ -189,10 +189,10 @@ describe('options of a consumer', () => {
     [{ consumer: 'w', from: 'last' as 'new' }, /^from must be/],
     [{ consumer: 'w', concurrency: 0 }, /^concurrency/],
     [{ consumer: 'w', concurrency: 2, ordered: true }, /^With ordered/],
-    [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or params of the event \(id\)/],
+    [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or names of the event's params \(id\)/],
     [{ consumer: 'w', ordered: [] }, /^ordered must be/],
-    [{ consumer: 'w', ordered: 'id', concurrency: 257 }, /^With ordered, concurrency is at most 256/],
-    [{ consumer: 'w', ackWait: 10 }, /^ackWait must be at least 1,000 ms/],
+    [{ consumer: 'w', ordered: 'id', concurrency: 257 }, /^With ordered, concurrency must be at most 256/],
+    [{ consumer: 'w', ackWait: 10 }, /^ackWait must be between 1,000 ms and 24 days/],
     [{ consumer: 'w', backoff: [] }, /^backoff/],
     [{ consumer: 'w', backoff: [-1] }, /^backoff/],
     [{ consumer: 'w', deadLetter: { subject: 'a.*' } }, /^deadLetter/],
@@ -200,13 +200,13 @@ describe('options of a consumer', () => {
     // What it gives up would come back to it for ever.
     [
       { consumer: 'w', deadLetter: { subject: 'jobs.dead' } },
-      /^deadLetter.subject is jobs.dead, which this consumer reads/,
+      /^deadLetter.subject is jobs.dead, which is in the filter of this consumer/,
     ],
   ] as const)('%j are refused', async (options, text) => {
     await using bridge = createTestBridge()
     const transport = bridge.transport()
     const subscribe = vi.spyOn(transport, 'subscribe')
-    expect(() => consume(events, transport, 'jobs.{id}', () => {}, options)).toThrow(
+    expect(() => consume({ events, connection: transport }, 'jobs.{id}', () => {}, options)).toThrow(
       expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(text) }),
     )
     expect(subscribe).not.toHaveBeenCalled()
@@ -216,7 +216,7 @@ describe('options of a consumer', () => {
     await using bridge = createTestBridge()
     await bridge.ensureStreams(events)
     const options = { consumer: 'w', params: { id: 'a' }, deadLetter: { subject: 'jobs.dead' } }
-    await using worker = consume(events, bridge.transport(), 'jobs.{id}', () => {}, options)
+    await using worker = consume({ events, connection: bridge.transport() }, 'jobs.{id}', () => {}, options)
     await worker.ready
   })
 
@@ -226,7 +226,7 @@ describe('options of a consumer', () => {
     const ends: Error[] = []
     const transport = http({ url: 'http://bridge', fetch: bridge.fetch as typeof fetch })
     const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
-    const { ready } = consume(events, transport, 'jobs.{id}', () => {}, options)
+    const { ready } = consume({ events, connection: transport }, 'jobs.{id}', () => {}, options)
     await expect(ready).rejects.toMatchObject({ code: 'unsupported' })
     expect(ends).toEqual([expect.objectContaining({ code: 'unsupported' })])
   })
@@ -237,7 +237,7 @@ describe('options of a consumer', () => {
     network.down()
     const ends: Error[] = []
     const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
-    const worker = consume(events, bridge.transport({ network }), 'jobs.{id}', () => {}, options)
+    const worker = consume({ events, connection: bridge.transport({ network }) }, 'jobs.{id}', () => {}, options)
     await worker.drain()
     network.heal()
     await expect(worker.ready).rejects.toBeInstanceOf(SpanwireError)
@@ -248,7 +248,9 @@ describe('options of a consumer', () => {
     await using bridge = createTestBridge()
     const live = defineEvents({ a: z.object({}) })
     const call = (contract: object, name: string) =>
-      consume(contract as typeof events, bridge.transport(), name as 'jobs.{id}', () => {}, { consumer: 'w' })
+      consume({ events: contract as typeof events, connection: bridge.transport() }, name as 'jobs.{id}', () => {}, {
+        consumer: 'w',
+      })
     expect(() => call(live, 'a')).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     expect(() => call(events, 'toString')).toThrow(expect.objectContaining({ code: 'unknown-event' }))
   })
