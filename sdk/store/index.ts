@@ -1,6 +1,6 @@
 /**
- * What a bus knows, as stores that any framework can render: `subscribe(listener)` and `getSnapshot()`. React's hooks are
- * in `spanwire/react`; Vue, Svelte and Solid need five lines, which the README has.
+ * The entry `spanwire/store`: data of a bus as stores with `subscribe(listener)` and `getSnapshot()`, for every UI framework.
+ * `spanwire/react` has hooks. The README has adapters of five lines for Vue, Svelte and Solid.
  */
 export {
   type EventsArgs,
