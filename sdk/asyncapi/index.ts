@@ -1,4 +1,4 @@
-/** A contract as documentation: an AsyncAPI document. */
+/** The entry `spanwire/asyncapi`: a contract as an AsyncAPI document. */
 export {
   type AsyncApiDocument,
   type AsyncApiOptions,

@@ -8,7 +8,7 @@ import { attributesOf, describe, during } from './span.ts'
 
 type SendOptions = StreamPublishOptions & RequestOptions
 
-/** Calls the bus's method of that name, in a span, with an event that carries its trace. */
+/** Calls a method of the bus in a span, with an event that carries its trace. */
 export type Send = (
   operation: 'publish' | 'request',
   name: string,

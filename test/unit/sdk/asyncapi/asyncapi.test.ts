@@ -95,11 +95,13 @@ describe('a contract as an AsyncAPI document', () => {
 
   it('says what to do about a schema that gives no JSON Schema', () => {
     const others = defineEvents({ tick: v.object({ at: v.number() }) })
-    expect(() => toAsyncApi(others, about)).toThrow('The schema of tick is of a library (valibot) that gives no JSON')
+    expect(() => toAsyncApi(others, about)).toThrow(
+      'The schema of tick is of a library (valibot) without Standard JSON',
+    )
     expect(() => toAsyncApi(defineEvents({ day: z.date() }), about)).toThrow(
       expect.objectContaining({
         code: 'unsupported',
-        message: 'The schema of day gives no JSON Schema: give toJsonSchema.',
+        message: 'The schema of day has no JSON Schema: use the option toJsonSchema.',
       }),
     )
     const { components } = check(others, { toJsonSchema: () => ({ type: 'object' }) })
