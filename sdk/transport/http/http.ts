@@ -18,6 +18,16 @@ export interface HttpOptions {
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
+/** A POST to the bridge. */
+interface Exchange {
+  readonly path: string
+  readonly body: Uint8Array
+  readonly headers: HeaderFields | undefined
+  /** Time for the answer, in ms. */
+  readonly patience: number
+  readonly signal: AbortSignal | undefined
+}
+
 interface Answer {
   readonly headers: Headers
   readonly body: Uint8Array<ArrayBuffer>
@@ -43,34 +53,28 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
   const underway = new Set<Promise<unknown>>()
   const closedError = () => new SpanwireError('connection-closed', 'This client was closed: make a new one.')
 
-  function post(...given: Parameters<typeof exchange>): Promise<Answer> {
-    const answer = exchange(...given)
+  function post(given: Exchange): Promise<Answer> {
+    const answer = exchange(given)
     const over = () => void underway.delete(answer)
     underway.add(answer)
     answer.then(over, over)
     return answer
   }
 
-  async function exchange(
-    path: string,
-    body: Uint8Array,
-    fields: HeaderFields = [],
-    patience: number,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
+  async function exchange({ path, body, headers = [], patience, signal }: Exchange): Promise<Answer> {
     const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), MAX_TIMER))
     const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
     let answered = false
     try {
       over.throwIfAborted()
-      const id = fields.find(([name]) => name === ID_HEADER)?.[1]
+      const id = headers.find(([name]) => name === ID_HEADER)?.[1]
       const bearer = typeof token === 'function' ? await unless(over, token()) : token
       const response = await fetch(base + path, {
         method: 'POST',
         body: body as Uint8Array<ArrayBuffer>,
         headers: {
           'Content-Type': 'application/octet-stream',
-          [NATS_HEADERS]: encodeURIComponent(JSON.stringify(fields)),
+          [NATS_HEADERS]: encodeURIComponent(JSON.stringify(headers)),
           ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
           ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
         },
@@ -106,12 +110,12 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     async publish(subject, payload, { headers, signal, reply } = {}) {
       checkSubject(subject)
       if (reply !== undefined) throw new SpanwireError('unsupported', 'HTTP has no reply subjects: use request.')
-      await post(`/publish/${encodeURIComponent(subject)}`, payload, headers, patience, signal)
+      await post({ path: `/publish/${encodeURIComponent(subject)}`, body: payload, headers, patience, signal })
     },
     async request(subject, payload, { headers, timeout, signal }) {
       checkSubject(subject)
       const path = `/request/${encodeURIComponent(subject)}?timeout=${Math.max(1, Math.ceil(timeout))}`
-      const answer = await post(path, payload, headers, timeout + patience, signal)
+      const answer = await post({ path, body: payload, headers, patience: timeout + patience, signal })
       const text = answer.headers.get(NATS_HEADERS)
       const message: TransportMessage = { subject, payload: answer.body, time: Date.now() }
       return text ? { ...message, headerBlock: encodeHeaders(JSON.parse(decodeURIComponent(text))) } : message

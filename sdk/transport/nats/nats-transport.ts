@@ -196,7 +196,7 @@ export class NatsTransport implements Transport {
   }
 
   #opened(): void {
-    // Queued messages go before those that listeners publish.
+    // Queued messages precede messages that listeners publish.
     this.#outbound.resume()
     this.#cell.set('open')
   }
