@@ -10,7 +10,17 @@ import { isSubject } from '../wire/subject.ts'
  * Position at which a new consumer begins: the first message (`all`), the next message that is published (`new`), a
  * sequence, or a time (a Date, or ms since 1970).
  */
-export type ConsumerStart = 'all' | 'new' | { readonly seq: number } | { readonly time: number | Date }
+export type ConsumerStart =
+  | 'all'
+  | 'new'
+  | {
+      /** Sequence of the first message, from 1. */
+      readonly seq: number
+    }
+  | {
+      /** Time of the first message, as a Date or in ms since 1970. */
+      readonly time: number | Date
+    }
 
 /** Destination of events that cannot be handled. */
 export interface DeadLetter {

@@ -90,11 +90,22 @@ export type StartFrom =
   | 'new'
   | 'last'
   | 'last-per-subject'
-  | { readonly last: number }
-  | { readonly seq: number }
-  | { readonly time: number | Date }
-  /** `cursor` of another subscription to the same event and params. */
-  | { readonly cursor: string }
+  | {
+      /** Number of events before the end of the stream. */
+      readonly last: number
+    }
+  | {
+      /** Sequence of the first event, from 1. */
+      readonly seq: number
+    }
+  | {
+      /** Time of the first event, as a Date or in ms since 1970. */
+      readonly time: number | Date
+    }
+  | {
+      /** `cursor` of another subscription to the same event and params. */
+      readonly cursor: string
+    }
 
 /** Options of a subscription to an event with a stream, in addition to {@link OnOptions} or {@link SubscribeOptions}. */
 export interface ReplayOptions {

@@ -18,8 +18,16 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 
 /** Result of a validation. */
 export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: ReadonlyArray<SchemaIssue> }
+  | {
+      /** The schema's output. */
+      readonly value: Output
+      /** Undefined for valid data. */
+      readonly issues?: undefined
+    }
+  | {
+      /** Problems of the data. */
+      readonly issues: ReadonlyArray<SchemaIssue>
+    }
 
 /** One problem that a schema found. */
 export interface SchemaIssue {

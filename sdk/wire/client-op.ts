@@ -38,18 +38,57 @@ export interface ConnectOptions {
 }
 
 /** An operation of a client. HPUB is a `PUB` with a `headerSize`. `size` includes the header block. */
-export type ClientOp =
-  | { readonly verb: 'CONNECT'; readonly options: ConnectOptions }
-  | {
-      readonly verb: 'PUB'
-      readonly subject: string
-      readonly reply?: string
-      readonly headerSize: number
-      readonly size: number
-    }
-  | { readonly verb: 'SUB'; readonly filter: string; readonly queue?: string; readonly sid: string }
-  | { readonly verb: 'UNSUB'; readonly sid: string; readonly max: number }
-  | { readonly verb: 'PING' | 'PONG' | 'OTHER' }
+export type ClientOp = ConnectOp | PublishOp | SubscribeOp | UnsubscribeOp | OtherOp
+
+/** CONNECT. */
+export interface ConnectOp {
+  /** Verb of the operation. */
+  readonly verb: 'CONNECT'
+  /** Options of the client. */
+  readonly options: ConnectOptions
+}
+
+/** PUB or HPUB. The payload follows the line. */
+export interface PublishOp {
+  /** Verb of the operation, also for HPUB. */
+  readonly verb: 'PUB'
+  /** Subject. */
+  readonly subject: string
+  /** Reply subject. */
+  readonly reply?: string
+  /** Length of the header block, in bytes. 0 for PUB. */
+  readonly headerSize: number
+  /** Length of header block and payload, in bytes. */
+  readonly size: number
+}
+
+/** SUB. */
+export interface SubscribeOp {
+  /** Verb of the operation. */
+  readonly verb: 'SUB'
+  /** Subject filter. */
+  readonly filter: string
+  /** Queue group. */
+  readonly queue?: string
+  /** Id of the subscription. */
+  readonly sid: string
+}
+
+/** UNSUB. */
+export interface UnsubscribeOp {
+  /** Verb of the operation. */
+  readonly verb: 'UNSUB'
+  /** Id of the subscription. */
+  readonly sid: string
+  /** Number of messages after which the subscription ends. 0: immediately. */
+  readonly max: number
+}
+
+/** An operation without arguments. */
+export interface OtherOp {
+  /** Verb of the operation. `OTHER` is ignored. */
+  readonly verb: 'PING' | 'PONG' | 'OTHER'
+}
 
 /** Encodes CONNECT. */
 export function encodeConnect(options: ConnectOptions): Uint8Array {

@@ -1,8 +1,8 @@
 /** The entry `spanwire/nats`: transports on NATS's own JavaScript clients, for Node, Deno and Bun. */
 
 import { createBackoff } from '../../kit/backoff.ts'
-import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { notInstalled } from '../../kit/optional-package.ts'
+import { inTime } from '../../kit/in-time.ts'
 import { pause } from '../../kit/pause.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import { closedError } from '../checks.ts'
@@ -59,22 +59,6 @@ export function nats(options: NatsOptions): Transport {
   return new NatsTransport((signal, failed) => dial(url, options, signal, failed), options.offline)
 }
 
-/** Rejects after `ms` ms: a token function that hangs must not end all attempts. */
-async function inTime(asked: string | Promise<string>, ms: number): Promise<string> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The token function gave no token within ${ms} ms.`)),
-      Math.min(ms, MAX_TIMER),
-    )
-  })
-  try {
-    return await Promise.race([asked, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** Dials until an attempt succeeds. The client's own retries cannot be aborted, and use one token. */
 async function dial(
   url: URL,
@@ -91,7 +75,7 @@ async function dial(
   const backoff = createBackoff()
   while (!signal.aborted) {
     try {
-      token = typeof source === 'function' ? await inTime(source(), connectTimeout) : source
+      token = typeof source === 'function' ? await inTime(source(), connectTimeout, 'The token function') : source
       const connection = await client.connect({
         servers: url.host,
         reconnect: true,

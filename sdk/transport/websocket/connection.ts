@@ -54,7 +54,8 @@ export interface Connection {
 export function openConnection(socket: LinkSocket, interval: number, on: ConnectionHandler): Connection {
   let chunks: Uint8Array[] = []
   let size = 0
-  let heard = false
+  /** Bytes of the server arrived. */
+  let answered = false
   let ended = false
   /** A PING was sent, and no bytes arrived since. */
   let silent = false
@@ -95,7 +96,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
 
   socket.binaryType = 'arraybuffer'
   socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
-    heard = true
+    answered = true
     silent = false
     try {
       if (!ended) read(new Uint8Array(data))
@@ -106,7 +107,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
   // An error event is always followed by a close event, which has a code.
   socket.onclose = ({ code, reason }: CloseEvent) =>
     connection.end(
-      heard
+      answered
         ? new SpanwireError('connection-lost', `The connection ended (${code} ${reason}).`)
         : new SpanwireError('connection-refused', 'No server answers at that address.'),
     )
