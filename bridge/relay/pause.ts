@@ -1,13 +1,26 @@
-import { backoff } from '../../sdk/kit/backoff.ts'
+import { type Backoff, createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
-/** Waits, with full jitter, before attempt `attempt` (from 0): at most 5 s. @throws SpanwireError `aborted` */
-export function pauseBefore(attempt: number, signal: AbortSignal): Promise<void> {
-  return sleep(50 + backoff(attempt, { first: 100, longest: 5_000 }, Math.random), signal)
+/** Returns the backoff between the attempts of a relay: at most 5 s. */
+export function createRelayBackoff(): Backoff {
+  return createBackoff({ first: 100, longest: 5_000 })
 }
 
-/** Resolves when the transport is open. @throws SpanwireError `aborted`, `connection-closed` */
+/**
+ * Waits before the next attempt.
+ * @throws SpanwireError `aborted`
+ */
+export async function pauseFor(backoff: Backoff, signal: AbortSignal): Promise<void> {
+  await pause(50 + backoff.next(), signal)
+  if (signal.aborted) throw aborted()
+}
+
+/**
+ * Resolves when the transport is open.
+ * @throws SpanwireError `aborted`, `connection-closed`
+ */
 export function whenOpen(transport: Transport, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const check = () => {
@@ -23,21 +36,6 @@ export function whenOpen(transport: Transport, signal: AbortSignal): Promise<voi
   return promise.finally(() => {
     release()
     signal.removeEventListener('abort', abort)
-  })
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer)
-      reject(aborted())
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    }, ms)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
   })
 }
 

@@ -1,8 +1,8 @@
 /** The entry `spanwire/nats`: transports on NATS's own JavaScript clients, for Node, Deno and Bun. */
 
 import { createBackoff } from '../../kit/backoff.ts'
-import { notInstalled } from '../../kit/optional-package.ts'
 import { inTime } from '../../kit/in-time.ts'
+import { notInstalled } from '../../kit/optional-package.ts'
 import { pause } from '../../kit/pause.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import { closedError } from '../checks.ts'
