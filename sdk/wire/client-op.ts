@@ -108,9 +108,9 @@ export function encodeSubscribe(filter: string, sid: string | number, queue?: st
   return encodeFrame(`SUB ${filter}${queue ? ` ${queue}` : ''} ${sid}`)
 }
 
-/** Encodes UNSUB. */
-export function encodeUnsubscribe(sid: string | number): Uint8Array {
-  return encodeFrame(`UNSUB ${sid}`)
+/** Encodes UNSUB. With `max`, the subscription ends after that many messages in total. */
+export function encodeUnsubscribe(sid: string | number, max?: number): Uint8Array {
+  return encodeFrame(`UNSUB ${sid}${max ? ` ${max}` : ''}`)
 }
 
 function violation(): never {
