@@ -75,7 +75,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-it('the implementation compiles as it is', () => {
+it('the unchanged implementation compiles', () => {
   expect(output).not.toContain('unchanged.ts')
 })
 

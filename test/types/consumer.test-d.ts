@@ -1,4 +1,4 @@
-/** Misuse of a queue of work doesn't compile: `tsc` checks this file, nothing runs it. */
+/** Types of consumers. Checked by `tsc`, not run. */
 import * as z from 'zod'
 import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents, event, type Transport } from '../../sdk/index.ts'
@@ -30,10 +30,10 @@ consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {
   concurrency: 8,
 })
 consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
-// @ts-expect-error no such param
+// @ts-expect-error unknown param
 consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
 
-// A wrapped handler is typed by where it goes.
+// The handler of tracedHandler is typed by its context.
 consume(
   { events, connection: transport },
   'jobs.{kind}.{id}',
@@ -44,9 +44,9 @@ consume(
   { consumer: 'w' },
 )
 
-// @ts-expect-error no stream keeps it
+// @ts-expect-error an event without a stream
 consume({ events, connection: transport }, 'system.tick', () => {}, { consumer: 'w' })
-// @ts-expect-error a queue has a name
+// @ts-expect-error the consumer has no name
 consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {})
-// @ts-expect-error no such param
+// @ts-expect-error unknown param
 consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', params: { sort: 'mail' } })

@@ -1,4 +1,4 @@
-/** The bus without its contract has the members of `Bus`, and takes the arguments of every event in the same order. */
+/** `UntypedBus` has the members of `Bus`, and accepts the arguments of every event in the same order. Checked by `tsc`, not run. */
 import { expectTypeOf } from 'vitest'
 import * as z from 'zod'
 import type { HandlerArgs, UntypedBus, UntypedOnOptions } from '../../sdk/contract/untyped-bus.ts'

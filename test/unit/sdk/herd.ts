@@ -1,4 +1,4 @@
-/** Clients that lost the same server. */
+/** Number of clients of one server. */
 export const HERD = 1_000
 
 /** Numbers from 0 to 1, the same for the same seed. Source: mulberry32. */

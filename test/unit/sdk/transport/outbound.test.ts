@@ -8,7 +8,7 @@ interface Message extends Outgoing {
   readonly id: number
 }
 
-/** Outbound messages, and a record of everything that happens to them. */
+/** An outbound queue, and a record of its calls. */
 function setUp(offline?: OfflineOptions) {
   const cell = new StatusCell('connecting')
   const sent: number[] = []
@@ -64,7 +64,7 @@ describe('the offline queue', () => {
     expect(Object.fromEntries(outcomes)).toEqual({ 1: 'offline-queue-full', 2: 'offline-queue-full', 3: 'aborted' })
   })
 
-  it('refuses the newest if the options say so', async () => {
+  it('refuses the newest with dropPolicy: newest', async () => {
     const { publish, open, sent } = setUp({ maxMessages: 1, whenFull: 'refuse-newest' })
     publish(1, 1)
     publish(2, 1)
@@ -96,7 +96,7 @@ describe('the offline queue', () => {
 })
 
 describe('rounds', () => {
-  it('are confirmed in order, each with everything that was sent in one turn', async () => {
+  it('are confirmed in order, each with the messages of one event-loop turn', async () => {
     const { publish, open, outbound, confirmations, outcomes } = setUp()
     open()
     publish(1, 1)

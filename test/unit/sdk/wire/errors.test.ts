@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { toProblem } from '../../../../bridge/http/problem.ts'
 import { isSpanwireError, SpanwireError } from '../../../../sdk/wire/errors.ts'
 
-/** An error of a second copy of the package, as a duplicate in node_modules has. */
+/** Returns an error of a second copy of the package, such as a duplicate in node_modules. */
 async function errorOfAnotherCopy() {
   vi.resetModules()
   const copy = await import('../../../../sdk/wire/errors.ts')
@@ -31,7 +31,7 @@ describe('isSpanwireError', () => {
     (value) => expect(isSpanwireError(value)).toBe(false),
   )
 
-  it('adds nothing that is printed or written as JSON', () => {
+  it('adds no enumerable property', () => {
     const error = new SpanwireError('timeout', 'Too late.')
     expect(Object.keys(error)).toEqual(['name', 'code'])
   })
