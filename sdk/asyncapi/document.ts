@@ -32,13 +32,13 @@ export interface DescribedRelay {
   /** The event of the contract. */
   readonly event: { readonly name: string }
   /** The source at the broker, for `in`. */
-  readonly from?: { readonly described: ForeignPlace }
+  readonly from?: { readonly described: ForeignChannel }
   /** The target at the broker, for `out`. */
-  readonly to?: { readonly described: ForeignPlace }
+  readonly to?: { readonly described: ForeignChannel }
 }
 
 /** A topic, queue or exchange of a foreign broker. */
-export interface ForeignPlace {
+export interface ForeignChannel {
   /** `kafka`, `amqp`, `amqps` or `stomp`. */
   readonly protocol: string
   /** `host:port` of the broker. */
@@ -142,11 +142,14 @@ interface RelayParts {
  * @throws SpanwireError `unknown-event`
  */
 function describeRelay(name: string, relay: DescribedRelay, { channels, operations, brokers, idOf }: RelayParts): void {
-  const place = (relay.direction === 'in' ? relay.from : relay.to)?.described
+  const foreign = (relay.direction === 'in' ? relay.from : relay.to)?.described
   const event = idOf(relay.event.name)
-  if (event === undefined || !place)
-    throw new SpanwireError('unknown-event', `The relay ${name} names ${relay.event.name}, which the contract lacks.`)
-  const { protocol, host, address, channel: bindings } = place
+  if (event === undefined || !foreign)
+    throw new SpanwireError(
+      'unknown-event',
+      `The event ${relay.event.name} of the relay ${name} is not in the contract.`,
+    )
+  const { protocol, host, address, channel: bindings } = foreign
   const broker = idFor(`${protocol}.${host}`, brokers, { protocol, host })
   brokers[broker] = { host, protocol }
   const id = idFor(`relay.${name}`, channels)

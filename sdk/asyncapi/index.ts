@@ -3,7 +3,7 @@ export {
   type AsyncApiDocument,
   type AsyncApiOptions,
   type DescribedRelay,
-  type ForeignPlace,
+  type ForeignChannel,
   toAsyncApi,
 } from './document.ts'
 export type { JsonSchema } from './json-schema.ts'

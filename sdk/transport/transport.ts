@@ -78,7 +78,7 @@ export interface Transport {
   readonly edge: boolean | undefined
   /** The current status. */
   readonly status: ConnectionStatus
-  /** The largest message that the server takes, headers included, in bytes. Undefined if it is unknown. */
+  /** Maximum size of a message, including headers, in bytes. Undefined if it is unknown. */
   readonly maxPayload?: number | undefined
   /** Calls `listener` on every change of status, not for the current one. Returns an `unsubscribe` function. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void

@@ -79,6 +79,10 @@ export class NatsTransport implements Transport {
     return this.#connection && this.#connection.info?.edge !== undefined
   }
 
+  get maxPayload(): number | undefined {
+    return this.#connection?.info?.max_payload
+  }
+
   get status(): ConnectionStatus {
     return this.#cell.status
   }
