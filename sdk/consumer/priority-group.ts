@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../jetstream/link.ts'
-import { VERSION } from '../wire/header-fields.ts'
+import { HEADER_VERSION } from '../wire/header-fields.ts'
 
 /** Name of the priority group of a consumer that is pinned to one process. Source: ADR-42 */
 export const GROUP = 'spanwire'
@@ -8,7 +8,7 @@ export const WRONG_PIN = 423
 
 const FIELD = /\r\nNats-Pin-Id: ?([^\r\n]*)/i
 /** Length of a header block without fields. */
-const BARE = `${VERSION}\r\n\r\n`.length
+const BARE = `${HEADER_VERSION}\r\n\r\n`.length
 /** Decodes one character for each byte, so that offsets are equal. */
 const latin1 = new TextDecoder('latin1')
 

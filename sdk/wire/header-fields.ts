@@ -5,7 +5,7 @@ import { SpanwireError } from './errors.ts'
 export type HeaderFields = ReadonlyArray<readonly [name: string, value: string]>
 
 /** First line of a header block (ADR-4). */
-export const VERSION = 'NATS/1.0'
+export const HEADER_VERSION = 'NATS/1.0'
 
 // Printable ASCII without ':' for names (RFC 9110's token is narrower; NATS allows this much), no line ends in values.
 const NAME = /^[!-9;-~]+$/
@@ -17,7 +17,7 @@ const BAD_VALUE = /[\u0000\r\n]/
  * @param first the first line
  * @throws SpanwireError `invalid-header` for a name or value that would break the block
  */
-export function encodeFields(fields: HeaderFields, first: string = VERSION): Uint8Array {
+export function encodeFields(fields: HeaderFields, first: string = HEADER_VERSION): Uint8Array {
   let text = first
   for (const [name, value] of fields) {
     if (!NAME.test(name) || BAD_VALUE.test(value))
@@ -34,7 +34,7 @@ export function encodeFields(fields: HeaderFields, first: string = VERSION): Uin
 export function readFields(block: Uint8Array | undefined): HeaderFields {
   const fields: Array<readonly [string, string]> = []
   const lines = block ? decode(block).split(CRLF) : []
-  if (lines.shift()?.startsWith(VERSION))
+  if (lines.shift()?.startsWith(HEADER_VERSION))
     for (const line of lines) {
       const colon = line.indexOf(':')
       if (colon > 0) fields.push([line.slice(0, colon), trimBlanks(line.slice(colon + 1))])

@@ -2,7 +2,7 @@
 
 import { CRLF } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
-import { encodeFields, type HeaderFields, readFields, trimBlanks, VERSION } from './header-fields.ts'
+import { encodeFields, HEADER_VERSION, type HeaderFields, readFields, trimBlanks } from './header-fields.ts'
 
 export type { HeaderFields }
 
@@ -27,7 +27,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 export function encodeHeaders(fields: HeaderFields, status?: number, description?: string): Uint8Array {
   return encodeFields(
     fields,
-    status === undefined ? VERSION : `${VERSION} ${status}${description ? ` ${description}` : ''}`,
+    status === undefined ? HEADER_VERSION : `${HEADER_VERSION} ${status}${description ? ` ${description}` : ''}`,
   )
 }
 
