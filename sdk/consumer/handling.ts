@@ -1,3 +1,4 @@
+import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
 import { validate } from '../contract/validate.ts'
@@ -5,13 +6,21 @@ import type { StoredMessage } from '../jetstream/link.ts'
 import { guard } from '../kit/guard.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { buryEvent, type Obituary } from './dead-letter.ts'
+import { readFields } from '../wire/header-fields.ts'
+import { ID_HEADER } from '../wire/header-names.ts'
+import type { HeaderFields } from '../wire/headers.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 
 /** An event is a dead letter after this multiple of `attempts` deliveries, because its processes crash. */
 const DEADLY = 2
 /** Deliveries that are not counted with order by lane: draining processes return events without an attempt. */
 const HANDED_ON = 20
+/** Longest error text, in characters. */
+const LONGEST_TEXT = 300
+/** Time for all attempts to publish, in ms. The delivery is held in the meantime. */
+const TIMEOUT = 20_000
+/** Headers of the original publish, such as expectations. They are not copied. */
+const OWN = /^(nats-|spanwire-dead-)/i
 
 /** The work of a consumer. */
 export interface Work {
@@ -65,7 +74,7 @@ export class Handling {
     this.#report(failure.error, received, attempt)
     if (deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)) {
       const why = { attempts: attempt, error: failure.error }
-      if (await this.#bury(message, deadLetter.subject, why, received)) return 'done'
+      if (await this.#publishDeadLetter(message, deadLetter.subject, why, received)) return 'done'
     }
     return { again: backoff[Math.min(failed, backoff.length) - 1] ?? 0 }
   }
@@ -96,15 +105,15 @@ export class Handling {
   }
 
   /** Returns whether the dead letter was stored. */
-  async #bury(
+  async #publishDeadLetter(
     message: StoredMessage,
     subject: string,
-    why: Pick<Obituary, 'attempts' | 'error'>,
+    why: Pick<Origin, 'attempts' | 'error'>,
     received: ReceivedEvent,
   ): Promise<boolean> {
     try {
       const { stream, settings } = this.#work
-      await buryEvent(this.#transport, subject, message, { stream, consumer: settings.consumer, ...why })
+      await publishDeadLetter(this.#transport, subject, message, { stream, consumer: settings.consumer, ...why })
       return true
     } catch (cause) {
       this.#report(cause, received, why.attempts)
@@ -128,4 +137,47 @@ interface Failure {
   readonly data?: unknown
   /** Further attempts have no effect. */
   readonly isHopeless: boolean
+}
+
+/** Origin and reason of a dead letter. */
+interface Origin {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Name of the consumer. */
+  readonly consumer: string
+  /** Number of attempts. */
+  readonly attempts: number
+  /** The last error. */
+  readonly error: unknown
+}
+
+/**
+ * Publishes a dead letter: the payload and headers of the event, and headers `Spanwire-Dead-…`. Resolves when a stream has
+ * stored it. The id prevents duplicates.
+ * @throws SpanwireError (as rejection) the errors of {@link publishAcked}
+ */
+async function publishDeadLetter(
+  transport: Transport,
+  subject: string,
+  message: StoredMessage,
+  origin: Origin,
+): Promise<void> {
+  const { stream, consumer, attempts, error } = origin
+  const text = error instanceof Error ? error.message : String(error)
+  const fields = readFields(message.headerBlock)
+  const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
+  const headers: HeaderFields = [
+    // Differs for each consumer, as several may publish the same event.
+    [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
+    ...fields.filter(([name]) => !OWN.test(name)),
+    // The command `spanwire dead redrive` publishes the event with its own id.
+    ...(id === undefined ? [] : [['Spanwire-Dead-Id', id] as const]),
+    ['Spanwire-Dead-Subject', message.subject],
+    ['Spanwire-Dead-Stream', stream],
+    ['Spanwire-Dead-Sequence', String(message.seq)],
+    ['Spanwire-Dead-Consumer', consumer],
+    ['Spanwire-Dead-Attempts', String(attempts)],
+    ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+  ]
+  await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

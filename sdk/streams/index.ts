@@ -86,7 +86,10 @@ export async function ensureStreams(
   const plans = await plan(events, api, options)
   for (const { stream, impossible, losses } of plans) {
     if (impossible.length > 0)
-      throw refused(stream, `JetStream cannot change ${impossible.join(', ')}: create another stream and copy the events`)
+      throw refused(
+        stream,
+        `JetStream cannot change ${impossible.join(', ')}: create another stream and copy the events`,
+      )
     if (losses.length > 0 && !options.destructive)
       throw refused(stream, `${losses.join('; ')}: use { destructive: true } to allow it`)
   }

@@ -38,7 +38,7 @@ export type NatsOptions = Pick<
   WebSocketOptions,
   'url' | 'token' | 'user' | 'pass' | 'name' | 'connectTimeout' | 'pingInterval' | 'offline'
 > & {
-  /** The text of a NATS user's `.creds` file. */
+  /** Content of the `.creds` file of a NATS user. Default: none */
   readonly creds?: string
 }
 
