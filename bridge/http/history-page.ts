@@ -1,15 +1,15 @@
+import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
 import { encodeConnect, encodeSubscribe } from '../../sdk/wire/client-op.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { parseHeaders } from '../../sdk/wire/headers.ts'
 import {
   encodeReplay,
   parseAckSubject,
   REPLAY_STATUS_SUBJECT,
+  type ReplayOpening,
   type ReplayStart,
-  replayHeaders,
-  replayStatus,
 } from '../../sdk/wire/replay-frames.ts'
+import { formatRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { ServerMessage } from '../../sdk/wire/server-reader.ts'
 import { encodeJson } from './event-json.ts'
 import type { HubClientHandler } from './hub-client.ts'
@@ -36,9 +36,7 @@ export class HistoryPage implements HubClientHandler {
   readonly #messages: string[] = []
   readonly #gaps: string[] = []
   #length = 0
-  #stream:
-    | { readonly stream: string; readonly epoch: string; readonly first: number; readonly last: number }
-    | undefined
+  #stream: Omit<ReplayOpening, 'start'> | undefined
   #next = 1
   #line: HubLine | undefined
 
@@ -91,23 +89,30 @@ export class HistoryPage implements HubClientHandler {
   }
 
   #status(block: Uint8Array | undefined): void {
-    const { status = 0, description = '', fields } = parseHeaders(block ?? new Uint8Array(0))
-    const header = (name: string) => fields.find(([own]) => own === name)?.[1] ?? ''
-    if (description === replayStatus.open) {
-      const [first, last, start] = [replayHeaders.first, replayHeaders.last, replayHeaders.start].map((name) =>
-        Number(header(name)),
-      ) as [number, number, number]
-      this.#stream = { stream: header(replayHeaders.stream), epoch: header(replayHeaders.epoch), first, last }
-      this.#next = start
-    } else if (description === replayStatus.live) this.#done(true)
-    else if (description === replayStatus.gap) this.#gaps.push(header(replayHeaders.gap))
-    else if (description === replayStatus.noStream) {
-      this.#outcome.reject(new SpanwireError('stream-not-found', `No stream keeps ${this.#filter}.`))
-    } else if (description === replayStatus.tooMany) {
-      this.#outcome.reject(new SpanwireError('payload-too-large', 'Too many subjects for last-per-subject.'))
-    } else if (description === replayStatus.bad) {
-      this.#outcome.reject(new SpanwireError('request-refused', `${this.#filter} has no history.`))
-    } else if (status >= 400) this.late()
+    const status = parseReplayStatus(block)
+    switch (status.kind) {
+      case 'opened': {
+        const { start, ...stream } = status.opening
+        this.#stream = stream
+        this.#next = start
+        return
+      }
+      case 'live':
+        return this.#done(true)
+      case 'gap':
+        this.#gaps.push(formatRanges(status.ranges))
+        return
+      case 'no-stream':
+        return this.#outcome.reject(new SpanwireError('stream-not-found', `No stream keeps ${this.#filter}.`))
+      case 'too-many':
+        return this.#outcome.reject(new SpanwireError('payload-too-large', 'Too many subjects for last-per-subject.'))
+      case 'refused':
+        return this.#outcome.reject(new SpanwireError('request-refused', `${this.#filter} has no history.`))
+      case 'interrupted':
+        return this.late()
+      default:
+        if (status.status >= 400) this.late()
+    }
   }
 
   /** @param complete whether there was nothing more to give */

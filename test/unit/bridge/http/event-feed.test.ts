@@ -301,8 +301,8 @@ describe('the reader is told', () => {
 
   it('of a stream that was made again, and gets all of the new one', async () => {
     const { hub, reader } = await resumed(5)
-    hub.opened('1', { epoch: 'another', last: 2 })
-    expect(hub.lines.slice(-2)).toEqual(['UNSUB 1', 'SUB $EDGE.REPLAY.all.a 2'])
+    hub.opened('1', { epoch: 'another', last: 2, start: 5 })
+    expect(hub.lines.slice(-2)).toEqual(['UNSUB 1', 'SUB $EDGE.REPLAY.s1.a 2'])
     hub.message('1', 'a', 5)
     hub.opened('2', { epoch: 'another', last: 2 })
     hub.message('2', 'a', 1)
@@ -329,7 +329,7 @@ describe('the reader is told', () => {
 
   it('of one that went backwards', async () => {
     const { hub, reader } = await resumed(10)
-    hub.opened('1', { last: 6, start: 7 })
+    hub.opened('1', { last: 6, start: 10 })
     expect(hub.lines.slice(-2)).toEqual(['UNSUB 1', 'SUB $EDGE.REPLAY.s7.a 2'])
     hub.opened('2', { last: 6, start: 7 })
     hub.message('2', 'a', 7)
@@ -350,6 +350,26 @@ describe('the reader is told', () => {
     hub.message('2', 'a', 4)
     const events = await reader.take(4)
     expect(events.flatMap(({ data }) => JSON.parse(data).seq ?? [])).toEqual([3, 4])
+  })
+
+  it('the last message of each subject once, also when the hub lost its place among them', async () => {
+    const { hub, reader } = await ask('subject=a.*&from=last-per-subject')
+    hub.opened('1', { first: 1, last: 9, start: 3 })
+    hub.message('1', 'a.x', 3)
+    hub.status('1', 409, replayStatus.interrupted)
+    expect(hub.lines.at(-1)).toBe('SUB $EDGE.REPLAY.last-per-subject.a.* 2')
+    hub.opened('2', { first: 1, last: 9, start: 3 })
+    for (const seq of [3, 7]) hub.message('2', 'a.x', seq)
+    const events = await reader.take(4)
+    expect(events.flatMap(({ data }) => JSON.parse(data).seq ?? [])).toEqual([3, 7])
+  })
+
+  it('of a gap once, also when the hub reports it again', async () => {
+    const { hub, reader } = await resumed(5)
+    hub.opened('1', { first: 8, last: 20, start: 5 })
+    for (let i = 0; i < 2; i++) hub.status('1', 410, replayStatus.gap, [[replayHeaders.gap, '5-7,12']])
+    hub.message('1', 'a', 8)
+    expect((await reader.take(3)).map(({ event }) => event)).toEqual(['subscribed', 'gap', 'message'])
   })
 
   it('that NATS is away, and back', async () => {
