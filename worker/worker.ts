@@ -1,4 +1,4 @@
-import { isMonitoring } from '../bridge/http/monitoring.ts'
+import { isMonitoring } from '../bridge/http/monitoring-routes.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'

@@ -8,9 +8,9 @@ import {
   openBridge,
   type ServeOptions,
   urlOf,
-} from './server.ts'
+} from './bridge-server.ts'
 
-export type { BridgeServer, ServeOptions } from './server.ts'
+export type { BridgeServer, ServeOptions } from './bridge-server.ts'
 
 interface DenoServer {
   readonly addr: { readonly port: number }

@@ -34,17 +34,17 @@ interface Source {
 }
 
 /**
- * What one reader of `GET /events` follows: subscriptions of one session of the hub, told as events.
- * Messages are events without a name. Named are `subscribed`, `live`, `gap`, `upstream`, and `error` before an end.
+ * Subscriptions of one `GET /events`, as events. Messages are events without a name. Named events are `subscribed`, `live`,
+ * `gap`, `upstream`, and `error` before the end.
  */
 export class EventFeed implements HubClientHandler {
-  /** Resolves when the hub has taken every subscription; rejects with the reason when it hasn't. */
+  /** Resolves when the hub has accepted all subscriptions. Rejects with the reason if it refuses one. */
   readonly accepted: Promise<void>
   readonly #query: EventsQuery
   readonly #body: SseBody
   readonly #sources: readonly Source[]
   readonly #acceptance = Promise.withResolvers<void>()
-  /** Who waits for which PONG. */
+  /** Called with PONGs, in order. */
   readonly #pongs: Array<() => void> = []
   #line: HubLine | undefined
   #started = false
@@ -65,7 +65,6 @@ export class EventFeed implements HubClientHandler {
     }))
   }
 
-  /** @param line which knows whose it is */
   start(line: HubLine): void {
     this.#line = line
     this.#send(encodeConnect({ verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1 }))
@@ -97,7 +96,7 @@ export class EventFeed implements HubClientHandler {
   }
 
   ping(): void {
-    // The hub counts what was not confirmed: so it sees how much the reader has left unread.
+    // The hub counts unconfirmed bytes, so it sees how much the reader has left unread.
     this.#body.whenTaken(() => this.#send(encodeFrame('PONG')))
   }
 
@@ -109,12 +108,12 @@ export class EventFeed implements HubClientHandler {
     const refusal = readRefusal(text, this.#query.filters)
     if (!this.#started) return this.#acceptance.reject(refusal)
     if (refusal.code === 'slow-consumer') return this.#body.abort()
-    // Others than these end with the connection, and the browser comes again by itself.
+    // All other errors close the connection, and the browser reconnects by itself.
     if (refusal.code === 'permission-denied' || refusal.code === 'authentication-failed') this.#fail(refusal)
   }
 
   closed(): void {
-    this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub ended the connection: try again.'))
+    this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub closed the connection. Try again.'))
     this.#body.end()
   }
 
@@ -168,7 +167,7 @@ export class EventFeed implements HubClientHandler {
     this.#subscribe(source, encodeReplay(startOf(source.place), source.filter))
   }
 
-  /** No stream keeps it: from now on only. */
+  /** No stream keeps the filter. Subscribes to new messages. */
   #listen(source: Source): void {
     source.state = 'plain'
     this.#subscribe(source, source.filter)
@@ -186,7 +185,7 @@ export class EventFeed implements HubClientHandler {
     this.#send(encodeFrame('PING'))
   }
 
-  /** Says why, and ends. */
+  /** Sends an `error` event and ends. */
   #fail({ code, message }: SpanwireError): void {
     this.#event('error', { code, detail: message })
     this.#body.end()

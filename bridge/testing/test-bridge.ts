@@ -115,7 +115,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     const upstream = broker.connect()
     const schedule = (run: () => void) => void Promise.resolve().then(run)
     const authenticate = createAuthenticator(auth, now)
-    const bridge = assembleBridge(
+    const { bridge } = assembleBridge(
       { auth, limits: options.limits ?? {}, upstream, clock: now, schedule },
       (credentials) => during(authenticate(credentials)),
     )

@@ -28,7 +28,7 @@ function readClient(chunks: readonly Uint8Array[]): unknown[] {
     for (const chunk of chunks) framer.push(chunk)
     seen.push(framer.midway)
   } catch (error) {
-    if (!isSpanwireError(error, 'protocol-violation')) throw error
+    if (!isSpanwireError(error, 'protocol-violation') && !isSpanwireError(error, 'payload-too-large')) throw error
     seen.push(error.message)
   }
   return seen

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { SECRET } from '../support/token.ts'
 import { connected, everything, LiveBridges, post, sign, socketUrl } from './live-bridge.ts'
 
@@ -112,7 +113,7 @@ describe('PONGs of a client that reads nothing', () => {
     const payload = new Uint8Array(100_000)
     // Up to 50 MB, more than sockets hold.
     for (let i = 0; i < 500 && hub.stats.connections > 0; i++) {
-      await hub.confirm(hub.publish({ subject: 'flood', payload }))
+      await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: 'flood', payload }))
       client.send('PONG\r\n')
     }
     await eventually(() => hub.stats.closed.get('Slow Consumer') === 1, { what: 'its end' })

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { eventually } from '../support/eventually.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { SECRET } from '../support/token.ts'
 import { everything, LiveBridges, sign } from './live-bridge.ts'
@@ -103,7 +104,7 @@ describe('the tunnel', () => {
     const payload = new Uint8Array(500_000)
     // Up to 75 MB: what is kept here is less, and so is what sockets hold.
     for (let number = 2; number < 150 && answer === 204; number++) {
-      await hub.confirm(hub.publish({ subject: 'flood', payload }))
+      await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: 'flood', payload }))
       answer = await post(key, number, 'PONG\r\nPONG\r\n')
     }
     expect(answer).toBe(404)

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createBridge } from '../../bridge/bridge.ts'
 import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
 
 const time = { interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false }
@@ -145,7 +146,7 @@ describe('a token that was changed', () => {
             .map((part) => Buffer.from(part, 'base64url').toString('hex'))
             .join()
         fc.pre(same(mutated) !== same(token))
-        await expect(bridge.hub.authenticate({ auth_token: mutated })).rejects.toMatchObject({
+        await expect(coreOf(bridge.hub).authenticate({ token: mutated })).rejects.toMatchObject({
           code: 'authentication-failed',
         })
       }),
@@ -162,7 +163,13 @@ describe('a token that was changed', () => {
         ),
         fc.option(fc.string(), { nil: undefined }),
         async (options, cookie) => {
-          await expect(bridge.hub.authenticate(options, 'nonce', cookie)).rejects.toMatchObject({
+          await expect(
+            coreOf(bridge.hub).authenticate({
+              token: options.auth_token ?? options.pass ?? cookie,
+              ...options,
+              nonce: 'nonce',
+            }),
+          ).rejects.toMatchObject({
             code: 'authentication-failed',
           })
         },

@@ -1,8 +1,9 @@
 import { SignJWT } from 'jose'
+import type { ServeOptions } from '../../bridge/hosts/bridge-server.ts'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
-import type { ServeOptions } from '../../bridge/hosts/server.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, type NatsServerOptions, startNatsServer } from '../support/nats-server.ts'
 import { SECRET } from '../support/token.ts'
 
@@ -86,7 +87,7 @@ export async function linesOf(client: RawClient, atNats: RawClient): Promise<str
   // A bridge answers PING before what is still on its way from the broker: wait until it has all of it.
   await Promise.all(
     [...running].map(({ bridge: { hub } }) =>
-      hub.confirm(hub.publish({ subject: '_INBOX.nobody', payload: new Uint8Array(0) })),
+      coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '_INBOX.nobody', payload: new Uint8Array(0) })),
     ),
   )
   return (await client.exchange()).lines.map(({ line }) => line)

@@ -5,6 +5,7 @@ import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { filtersOverlap, hasWildcard, isSubsetFilter, matchesFilter } from '../../sdk/wire/subject.ts'
 import { type Credentials, connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { seed } from '../support/seed.ts'
 import { createToken, SECRET } from '../support/token.ts'
@@ -110,7 +111,8 @@ async function delivered(client: RawClient, filter: string, behindBridge = false
   await natsRoot.exchange(publishAll(everySubject))
   // A bridge answers PING before what is still on its way from the broker.
   const { hub } = bridge.bridge
-  if (behindBridge) await hub.confirm(hub.publish({ subject: '$EDGE.NOBODY', payload: new Uint8Array(0) }))
+  if (behindBridge)
+    await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '$EDGE.NOBODY', payload: new Uint8Array(0) }))
   const { lines } = await client.exchange()
   return new Set(lines.flatMap(({ line }) => (line.startsWith('MSG ') ? [line.split(' ')[1] as string] : [])))
 }

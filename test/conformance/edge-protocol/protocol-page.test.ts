@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { closings } from '../../../bridge/session/close-reason.ts'
+import { closeReasons } from '../../../bridge/session/close-reason.ts'
 import { audits } from './audits/index.ts'
 
 const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')
@@ -21,5 +21,5 @@ it('both say the same of what only a bridge keeps', () => {
 })
 
 it('PROTOCOL.md names every text that closes a connection', () => {
-  for (const { error } of Object.values(closings)) expect(page).toContain(`\`${error}\``)
+  for (const { text } of Object.values(closeReasons)) expect(page).toContain(`\`${text}\``)
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, SECRET, sign } from '../session/scripted-client.ts'
 
 describe('limits', () => {
@@ -67,15 +68,15 @@ describe('limits', () => {
       client.send(`UNSUB r${i}\r\n`)
       await client.turn()
     }
-    expect(bridge.hub.streams.size).toBe(200)
-    expect(bridge.hub.streams.has('s.0')).toBe(false)
-    expect(bridge.hub.streams.has('s.299')).toBe(true)
+    expect(coreOf(bridge.hub).feeds.size).toBe(200)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.0' })).toBe(false)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.299' })).toBe(true)
     // Who comes back finds it, and keeps it.
     client.send('SUB $EDGE.REPLAY.all.s.100 back\r\n')
     await client.turn()
     for (let i = 300; i < 600; i++) client.send(`SUB $EDGE.REPLAY.all.s.${i} r${i}\r\nUNSUB r${i}\r\n`)
     await client.turn()
-    expect(bridge.hub.streams.has('s.100')).toBe(true)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.100' })).toBe(true)
     bridge.close()
   })
 
@@ -85,7 +86,7 @@ describe('limits', () => {
     const join = (channel: number) => `PUB $EDGE.PRESENCE.room.${channel} 13\r\n{"do":"join"}\r\n`
     for (let channel = 1; channel <= 50; channel++) client.send(join(channel))
     expect((await client.turn()).split('Presence Violation')).toHaveLength(46)
-    expect(bridge.hub.presence.size).toBe(5)
+    expect(coreOf(bridge.hub).channels.size).toBe(5)
     // Where somebody is already there is room for others.
     const other = await ScriptedClient.connected(bridge)
     other.send(join(1))
@@ -107,9 +108,9 @@ describe('limits', () => {
     const { bridge, now } = bridgeFor({ limits: { idleTimeout: 60_000, pingInterval: 1_000_000 } })
     const [idle, listener] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
     listener.send('SUB a 1\r\n')
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     now.ms += 60_000
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     expect(idle.closes).toEqual([{ code: 1001, reason: 'Idle Connection' }])
     expect(listener.closes).toEqual([])
   })

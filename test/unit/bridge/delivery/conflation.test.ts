@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createTestBridge } from '../../../../bridge/testing/index.ts'
 import { defineEvents, type StandardSchema } from '../../../../sdk/index.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, SECRET, settle, sign } from '../session/scripted-client.ts'
 
 const LIMIT = 64 * 1_024
@@ -32,7 +33,7 @@ describe('a subscription that may skip', () => {
           payload: new TextEncoder().encode(String(++n).padEnd(500, '.')),
         })
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     await publish(10)
     expect(messagesOf(slow)).toEqual(messagesOf(plain))
@@ -46,7 +47,7 @@ describe('a subscription that may skip', () => {
     // It reads again.
     for (let i = 0; i < 8; i++) slow.send('PONG\r\n')
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     expect(messagesOf(slow)).toEqual([n - 2, n - 1, n].map((number) => [`prices.${'abc'[(number - 1) % 3]}`, number]))
     await publish(3)
     expect(messagesOf(slow).length).toBe(3)
@@ -62,7 +63,7 @@ describe('a subscription that may skip', () => {
       upstream.publish({ subject: `prices.${i}`, payload: new Uint8Array(500) })
       if (i % 10 > 0) continue
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     expect(client.closes).toEqual([{ code: 1008, reason: 'Slow Consumer' }])
   })
@@ -75,7 +76,7 @@ describe('a subscription that may skip', () => {
     const publish = async (subject: string) => {
       upstream.publish({ subject, payload: new TextEncoder().encode('1'.padEnd(500, '.')) })
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     for (let i = 0; i < 60; i++) await publish('prices.a')
     for (const subject of ['prices.secret', 'prices.b']) await publish(subject)

@@ -7,12 +7,16 @@ const upstream = 'embedded'
 
 it.each<[string, unknown, RegExp]>([
   ['no auth', { upstream }, /refuse everybody: give auth\.secret/],
-  ['no upstream', { auth }, /Not an upstream: use 'embedded'/],
+  ['no upstream', { auth }, /Not an upstream\. Use 'embedded'/],
   ['a key set at no URL', { upstream, auth: { jwksUrl: 'keys.json' } }, /auth\.jwksUrl is "keys\.json": give an https/],
-  ['an origin with a path', { upstream, auth, origins: ['https://a.example/'] }, /write https:\/\/a\.example\./],
-  ['an address without a scheme', { upstream, auth, origins: ['a.example'] }, /"a\.example", which is no origin/],
-  ['a pattern of origins', { upstream, auth, origins: ['https://*.a.example'] }, /which is no origin: write such as/],
-  ['a star among origins', { upstream, auth, origins: ['*'] }, /write '\*' instead of the list/],
+  ['an origin with a path', { upstream, auth, origins: ['https://a.example/'] }, /Use https:\/\/a\.example\./],
+  ['an address without a scheme', { upstream, auth, origins: ['a.example'] }, /"a\.example", which is not an origin/],
+  [
+    'a pattern of origins',
+    { upstream, auth, origins: ['https://*.a.example'] },
+    /which is not an origin\. Use an origin such as/,
+  ],
+  ['a star among origins', { upstream, auth, origins: ['*'] }, /use '\*' instead of a list/],
   ['origins that are no list', { upstream, auth, origins: 'https://a.example' }, /must be '\*' or a list/],
   ['a limit that is no number', { upstream, auth, limits: { maxPayload: Number('1MB') } }, /limits\.maxPayload is NaN/],
   ['a limit below zero', { upstream, auth, limits: { maxPayload: -1 } }, /limits\.maxPayload is -1: it must be/],

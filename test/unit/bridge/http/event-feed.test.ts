@@ -1,7 +1,7 @@
 /** What a reader of GET /events is told, by a hub that says what the test has it say. */
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
-import { eventsRoute } from '../../../../bridge/http/events.ts'
+import { eventsRoute } from '../../../../bridge/http/events-route.ts'
 import type { HubLineHandler } from '../../../../bridge/http/hub-line.ts'
 import { toProblem } from '../../../../bridge/http/problem.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import { historyRoute } from '../../../../bridge/http/history.ts'
+import { historyRoute } from '../../../../bridge/http/history-route.ts'
 import type { HubLineHandler } from '../../../../bridge/http/hub-line.ts'
 import { toProblem } from '../../../../bridge/http/problem.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'

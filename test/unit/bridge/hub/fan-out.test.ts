@@ -1,7 +1,8 @@
 /** What fan-out costs, counted: subscriptions at the broker, encodings, writes. */
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { allocateMessage } from '../../../../bridge/hosts/websocket-frame.ts'
+import { allocateMessage } from '../../../../bridge/hosts/node-socket.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, settle } from '../session/scripted-client.ts'
 
 afterEach(() => vi.useRealTimers())
@@ -31,7 +32,7 @@ describe('many subscribers of one filter', () => {
     for (const client of clients) await client.turn()
     publish(upstream, 'a.b', 100)
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     for (const { sends } of clients) expect(sends.length).toBe(1)
     expect(new Set(clients.map(({ sends }) => sends[0])).size).toBe(1)
     const text = new TextDecoder().decode(clients[0]?.sends[0])
@@ -57,7 +58,7 @@ describe('a flush window', () => {
     for (let turn = 0; turn < 3; turn++) {
       publish(upstream, 'a.b', 2)
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     expect(clients.map(({ sends }) => sends.length)).toEqual([0, 0])
     vi.advanceTimersByTime(10)
@@ -74,11 +75,11 @@ describe('a flush window', () => {
     fakeTimers()
     publish(upstream, 'a.b', 1)
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     expect(client.sends).toEqual([])
     publish(upstream, 'now', 1)
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     expect(heard(client).join('')).toBe('MSG a.b 1 1\r\n0\r\nMSG now 2 1\r\n0\r\n')
     publish(upstream, 'a.b', 1)
     await settle()
@@ -90,7 +91,7 @@ describe('a flush window', () => {
 
   it('is 0 to 50 ms', () => {
     for (const flushWindow of [-1, 51, Number.NaN])
-      expect(() => bridgeFor({ flushWindow })).toThrow(/flushWindow is .*: it must be 0 to 50 ms/)
+      expect(() => bridgeFor({ flushWindow })).toThrow(/flushWindow is .*\. It must be 0 to 50 ms/)
   })
 })
 

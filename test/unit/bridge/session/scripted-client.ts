@@ -4,6 +4,7 @@ import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import type { ClientConnection, ClientSocket } from '../../../../bridge/delivery/client-socket.ts'
 import type { SessionSnapshot } from '../../../../bridge/delivery/session-snapshot.ts'
 import type { Upstream } from '../../../../bridge/upstream/upstream.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { openToAll } from '../../../support/open-to-all.ts'
 
 export const SECRET = 'a secret of at least thirty-two bytes'
@@ -68,7 +69,7 @@ export class ScriptedClient {
   /** Lets what is under way finish, ends the turn, and returns what was sent. */
   async turn(): Promise<string> {
     await settle()
-    this.#bridge.hub.turn.flush()
+    coreOf(this.#bridge.hub).turn.flush()
     const text = this.sends.map((bytes) => new TextDecoder().decode(bytes)).join('')
     this.sends.length = 0
     return text

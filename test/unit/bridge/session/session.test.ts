@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ClientSocket } from '../../../../bridge/delivery/client-socket.ts'
 import { eventually } from '../../../support/eventually.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, SECRET, settle, sign } from './scripted-client.ts'
 
 describe('a session', () => {
@@ -27,7 +28,7 @@ describe('a session', () => {
     for (const client of clients) client.send('SUB a 1\r\n')
     clients[0]?.send('PUB a 1\r\nx\r\nPUB a 1\r\ny\r\n')
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     for (const client of clients) expect(client.sends).toHaveLength(1)
     expect(clients[1]?.sends[0]).toBe(clients[0]?.sends[0])
     expect(bridge.hub.stats).toMatchObject({ connections: 3, subscriptions: 3, upstreamSubscriptions: 1 })
@@ -175,7 +176,7 @@ describe('a session', () => {
     await loris.turn()
     const tick = async (ms: number) => {
       now.ms += ms
-      bridge.hub.tick()
+      coreOf(bridge.hub).registry.tick()
       return [await loris.turn(), await mute.turn()]
     }
     expect(await tick(5_000)).toEqual(["-ERR 'Authentication Timeout'\r\n", ''])
@@ -243,10 +244,10 @@ describe('a session with a token', () => {
     const exp = Math.floor(Date.now() / 1000) + 60
     now.ms = exp * 1000 - 1
     const client = await ScriptedClient.connected(bridge, { auth_token: await sign({ exp, nats }) })
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     expect(client.closes).toEqual([])
     now.ms += 1
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     expect(client.closes).toEqual([{ code: 1008, reason: 'User Authentication Expired' }])
   })
 
