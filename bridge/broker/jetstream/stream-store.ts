@@ -1,6 +1,6 @@
 import type { StreamConfig } from './stream-config.ts'
 
-/** A message as a store keeps it. */
+/** A stored message. */
 export interface StoreRecord {
   readonly seq: number
   /** In ms since 1970. */
@@ -10,7 +10,7 @@ export interface StoreRecord {
   readonly payload: Uint8Array
 }
 
-/** What a store says of a message when a stream is loaded. */
+/** A stored message without its bytes, for loading a stream. */
 export interface StoreIndex {
   readonly seq: number
   readonly time: number
@@ -20,21 +20,21 @@ export interface StoreIndex {
   readonly payload: number
 }
 
-/** The bytes of one stream's messages. The stream itself has the index, and decides what stays. */
+/** Messages of one stream. The stream has the index and enforces limits. */
 export interface MessageStore {
-  /** All messages, by sequence. Called once, before anything else. */
+  /** All messages, by sequence. Called once, and first. */
   load(): Iterable<StoreIndex>
-  /** Keeps a message. When it returns the message is as safe as this store can make it. The bytes are the store's own. */
+  /** Stores a message. It is as durable as this store allows once this returns. The store owns the bytes. */
   append(record: StoreRecord): void
   read(seq: number): StoreRecord | undefined
   /**
-   * Removes messages, all or none. With `last` it remembers sequence and time of the stream's last message, which the
-   * messages that stay can no longer tell.
+   * Removes messages, all or none.
+   * @param last sequence and time of the stream's last message, to be stored because it is among the removed ones
    */
   remove(seqs: readonly number[], last?: { readonly seq: number; readonly time: number }): void
 }
 
-/** A stream that a store kept from before. */
+/** A stream that was stored earlier. */
 export interface KeptStream {
   readonly config: StreamConfig
   readonly created: string
@@ -43,10 +43,10 @@ export interface KeptStream {
   readonly messages: MessageStore
 }
 
-/** Where streams are kept: in memory, or in SQLite. */
+/** Storage of streams: in memory, or in SQLite. */
 export interface StreamStore {
   load(): KeptStream[]
-  /** A new stream, of a name that is free, with the sequence before its first. */
+  /** Creates a stream with an unused name. @param lastSeq the sequence before its first */
   create(config: StreamConfig, created: string, lastSeq: number): MessageStore
   update(config: StreamConfig): void
   delete(name: string): void

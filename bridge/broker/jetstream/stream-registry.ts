@@ -1,42 +1,43 @@
 import { filtersOverlap } from '../../../sdk/wire/subject.ts'
 import { SubjectTree } from '../../upstream/subject-tree.ts'
 import { apiErrors } from './api-error.ts'
-import type { Consumer } from './consumer.ts'
 import { createMemoryStore } from './memory-store.ts'
-import type { MessageStore, StreamStore } from './store.ts'
-import { Stream, type StreamSurroundings } from './stream.ts'
+import { Stream, type StreamOrigin, type StreamServices } from './stream.ts'
 import { checkUpdate, type StreamConfig, sameConfig } from './stream-config.ts'
+import type { Consumer } from './stream-consumer.ts'
+import type { MessageStore, StreamStore } from './stream-store.ts'
 
-/** A stream and those who read it by consumers. */
+/** A stream and its consumers. */
 export interface HostedStream {
   readonly stream: Stream
   readonly consumers: Map<string, Consumer>
 }
 
-/** What bounds a broker's streams. */
-export interface StreamsOptions {
-  /** For streams whose storage is `file`; the others are kept in memory. */
+/** Options of a {@link StreamRegistry}. */
+export interface StreamRegistryOptions {
+  /** Store of streams with storage `file`. Other streams are in memory. */
   readonly store: StreamStore
+  /** Memory of all streams together, in bytes. */
   readonly maxBytes: number
   readonly clock: () => number
   readonly random: () => number
 }
 
-/** A stream costs a little memory even when it is empty; nobody is to fill the process with them. */
+/** An empty stream takes memory as well, so their number is bounded. */
 const MAX_STREAMS = 1_000
 
-/** All streams of a broker, by name and by the subjects that they capture. */
-export class Streams {
-  readonly #options: StreamsOptions
+/** All streams of a broker, by name and by captured subject. */
+export class StreamRegistry {
+  readonly #options: StreamRegistryOptions
   readonly #memory = createMemoryStore()
   readonly #byName = new Map<string, HostedStream>()
   readonly #captures = new SubjectTree<Stream>()
-  readonly #around: StreamSurroundings
+  readonly #services: StreamServices
   #bytes = 0
 
-  constructor(options: StreamsOptions) {
+  constructor(options: StreamRegistryOptions) {
     this.#options = options
-    this.#around = {
+    this.#services = {
       clock: options.clock,
       hasRoom: (bytes) => this.#hasRoom(bytes),
       count: (bytes) => {
@@ -44,16 +45,11 @@ export class Streams {
       },
     }
     for (const { config, created, lastSeq, lastTime, messages } of options.store.load()) {
-      this.#host(config, created, messages, { seq: lastSeq, time: lastTime })
+      this.#host({ config, created, last: { seq: lastSeq, time: lastTime } }, messages)
     }
   }
 
-  /** What all of them take in memory, or would. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** By name. */
+  /** All streams, by name. */
   all(): HostedStream[] {
     return [...this.#byName.values()].sort((a, b) => (a.stream.config.name < b.stream.config.name ? -1 : 1))
   }
@@ -69,26 +65,27 @@ export class Streams {
     return this.#byName.get(name)
   }
 
-  /** The stream that captures the subject. There is never more than one. */
+  /** The stream that captures the subject. There is at most one. */
   capturing(subject: string): Stream | undefined {
     return this.#captures.match(subject)[0]
   }
 
   /**
-   * A new stream, or the one that is there with the same configuration.
+   * Creates a stream. Returns the existing one if it has the same configuration.
    * @throws ApiError
    */
   create(config: StreamConfig): HostedStream {
-    const there = this.#byName.get(config.name)
-    if (there) {
-      if (!sameConfig(there.stream.config, config)) throw apiErrors.streamNameInUse()
-      return there
+    const existing = this.#byName.get(config.name)
+    if (existing) {
+      if (!sameConfig(existing.stream.config, config)) throw apiErrors.streamNameInUse()
+      return existing
     }
     this.#checkOverlap(config)
     if (this.#byName.size >= MAX_STREAMS) throw apiErrors.tooManyStreams()
-    const first = config.first_seq ?? 1
+    const before = (config.first_seq ?? 1) - 1
     const created = this.#timestamp()
-    return this.#host(config, created, this.#storeOf(config).create(config, created, first - 1), undefined)
+    const messages = this.#storeOf(config).create(config, created, before)
+    return this.#host({ config, created, last: { seq: before, time: 0 } }, messages)
   }
 
   /** @throws ApiError */
@@ -121,16 +118,11 @@ export class Streams {
     this.#options.store.close()
   }
 
-  #host(
-    config: StreamConfig,
-    created: string,
-    messages: MessageStore,
-    last: { readonly seq: number; readonly time: number } | undefined,
-  ): HostedStream {
-    const stream = new Stream(config, created, messages, this.#around, last)
+  #host(origin: StreamOrigin, messages: MessageStore): HostedStream {
+    const stream = new Stream(origin, messages, this.#services)
     const hosted = { stream, consumers: new Map<string, Consumer>() }
-    this.#byName.set(config.name, hosted)
-    for (const subject of config.subjects) this.#captures.add(subject, stream)
+    this.#byName.set(stream.config.name, hosted)
+    for (const subject of stream.config.subjects) this.#captures.add(subject, stream)
     return hosted
   }
 
@@ -148,12 +140,12 @@ export class Streams {
 
   #hasRoom(bytes: number): boolean {
     if (this.#bytes + bytes <= this.#options.maxBytes) return true
-    // Nobody may have looked at some streams since their messages became too old.
+    // Some streams may hold expired messages, because nothing has used them since.
     for (const { stream } of this.#byName.values()) stream.expire(this.#options.clock())
     return this.#bytes + bytes <= this.#options.maxBytes
   }
 
-  /** With chance where the clock has no digits: a stream that is made again at once is another all the same. */
+  /** The digits after the clock's milliseconds are random, so that a recreated stream has another time. */
   #timestamp(): string {
     const digits = Math.floor(this.#options.random() * 1_000_000)
     return new Date(this.#options.clock()).toISOString().replace('Z', `${String(digits).padStart(6, '0')}Z`)

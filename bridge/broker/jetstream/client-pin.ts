@@ -6,14 +6,14 @@ import type { ConsumerConfig } from './consumer-config.ts'
 import { type Fields, integer, oneOf, text, texts } from './fields.ts'
 import { joinHeaders } from './join-headers.ts'
 
-/** How a consumer's messages are kept for one client at a time (ADR-42). */
+/** Options that give all messages to one client at a time (ADR-42). */
 export type PriorityConfig = Pick<ConsumerConfig, 'priority_policy' | 'priority_groups' | 'priority_timeout'>
 
 const DEFAULT_TIMEOUT = 120_000_000_000
 const LONGEST_GROUP = 16
 const NS_PER_MS = 1_000_000
 
-/** Throws ApiError. */
+/** Reads the priority options of a consumer. Throws ApiError. */
 export function readPriority(fields: Fields): PriorityConfig {
   const refused = apiErrors.consumerCreate
   const policy = fields.priority_policy || 'none'
@@ -35,7 +35,7 @@ export function readPriority(fields: Fields): PriorityConfig {
   return { priority_policy: policy, priority_groups: groups, priority_timeout: timeout || DEFAULT_TIMEOUT }
 }
 
-/** What a request says of the pin that it has, if any. Throws with what is wrong with it. */
+/** Reads the pin id of a pull request. Throws ApiError. */
 export function readGroup(asked: Fields, config: PriorityConfig): string | undefined {
   const group = text(asked, 'group')
   const id = text(asked, 'id')
@@ -48,14 +48,14 @@ export function readGroup(asked: Fields, config: PriorityConfig): string | undef
   return id
 }
 
-/** Which client a consumer's messages belong to at the moment. */
-export class Pin {
+/** The client that gets all messages of a consumer at the moment. */
+export class ClientPin {
   #id: string | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #timeout: number
   readonly #released: () => void
 
-  /** @param released called when the client wasn't heard of for the timeout */
+  /** @param released called when the client has made no request within the timeout */
   constructor({ priority_timeout = DEFAULT_TIMEOUT }: PriorityConfig, released: () => void) {
     this.#timeout = Math.min(priority_timeout / NS_PER_MS, MAX_TIMER)
     this.#released = released
@@ -71,7 +71,7 @@ export class Pin {
     return this.#id
   }
 
-  /** Its client was heard of. */
+  /** The client has made a request. */
   renew(): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
@@ -85,8 +85,8 @@ export class Pin {
     clearTimeout(this.#timer)
   }
 
-  /** The message as the pinned client gets it. */
-  mark(message: UpstreamMessage): UpstreamMessage {
+  /** Adds the header for the pinned client. */
+  addHeader(message: UpstreamMessage): UpstreamMessage {
     const field = encodeHeaders([['Nats-Pin-Id', this.#id ?? '']])
     return { ...message, headers: message.headers ? joinHeaders(message.headers, field) : field }
   }

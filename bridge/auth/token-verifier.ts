@@ -6,30 +6,30 @@ import type { Identity } from './identity.ts'
 import { createKeys, type KeyOptions } from './keys.ts'
 import type { Permissions } from './permissions.ts'
 
-/** How tokens are checked and what they allow. */
+/** How tokens are verified, and their permissions. */
 export interface TokenOptions extends KeyOptions {
-  /** If given, a token's `iss` must equal it. */
+  /** Required value of the claim `iss`. Default: any. */
   readonly issuer?: string
-  /** If given, a token's `aud` must hold it. */
+  /** Required value in the claim `aud`. Default: any. */
   readonly audience?: string
-  /** How far clocks may differ, in s. Default 5. */
+  /** Tolerated difference of clocks, in s. Default 5. */
   readonly clockTolerance?: number
   /**
-   * What a verified token allows. Default: its claim `nats`, in the shape of a NATS user JWT (`pub`, `sub`, `resp`),
-   * with `{{claim}}` filled from its claims. Throwing refuses the client.
+   * Returns the permissions of a verified token. An error refuses the client. Default: its claim `nats`, in the format of a
+   * NATS user JWT (`pub`, `sub`, `resp`), with `{{claim}}` replaced by claims of the token.
    */
   readonly authorize?: (claims: JWTPayload) => Permissions | Promise<Permissions>
   /**
-   * Keeps tenants apart: stands before every subject of the client, with `{{claim}}` filled, such as
-   * `tenants.{{org}}`. See {@link Identity.subjectPrefix}.
+   * Prefix of all subjects of a client, which separates tenants, such as `tenants.{{org}}`. `{{claim}}` is replaced by claims
+   * of the token. See {@link Identity.subjectPrefix}. Default: none.
    */
   readonly subjectPrefix?: string
 }
 
 /**
  * Verifies JWTs.
- * @returns a function that finds out who a token stands for; it rejects with `authentication-failed` whatever the
- * reason is, which only the cause says, and with `upstream-unavailable` if the key set can't be had
+ * @returns a function that returns the identity of a token. It rejects with `authentication-failed`, with the reason in
+ * `cause` only, and with `upstream-unavailable` if the JWKS is unavailable
  * @throws SpanwireError `invalid-argument`
  */
 export function createTokenVerifier(options: TokenOptions): (token: string) => Promise<Identity> {
@@ -45,7 +45,7 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
     let refusal: unknown
     for (const { key, algorithms } of await keys()) {
       try {
-        // jose has one signature for keys and one for key finders; both are told the same.
+        // jose has separate overloads for keys and key finders.
         return (await jwtVerify(token, key as JWTVerifyGetKey, { ...checks, algorithms })).payload
       } catch (cause) {
         refusal = cause
@@ -59,7 +59,10 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
       const claims = await verify(token)
       const prefix = options.subjectPrefix && fillTemplate(options.subjectPrefix, claims)
       if (prefix !== undefined && (!isSubject(prefix) || /^(\$|_INBOX(\.|$))/.test(prefix))) {
-        throw new SpanwireError('invalid-subject', 'auth.subjectPrefix must be a subject, not under $ or _INBOX.')
+        throw new SpanwireError(
+          'invalid-subject',
+          'auth.subjectPrefix must be a valid subject, and not begin with $ or _INBOX.',
+        )
       }
       return {
         user: claims.sub ?? '',
@@ -70,15 +73,15 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
       }
     } catch (cause) {
       if (isOutage(cause))
-        throw new SpanwireError('upstream-unavailable', 'The keys can not be had right now.', { cause })
-      throw new SpanwireError('authentication-failed', 'The token is not valid here.', { cause })
+        throw new SpanwireError('upstream-unavailable', 'The JWKS is temporarily unavailable. Try again.', { cause })
+      throw new SpanwireError('authentication-failed', 'The token is not valid.', { cause })
     }
   }
 }
 
-/** Whether it was the key set that failed, and says nothing about the token. */
+/** Whether the JWKS failed, so that the token was not verified. */
 function isOutage(cause: unknown): boolean {
   if (cause instanceof errors.JWKSTimeout || cause instanceof errors.JWKSInvalid) return true
-  // What fetch throws, and what jose says of an answer that is no key set.
+  // Thrown by fetch, and by jose for a response that is not a JWKS.
   return cause instanceof TypeError || (cause instanceof errors.JOSEError && cause.code === 'ERR_JOSE_GENERIC')
 }

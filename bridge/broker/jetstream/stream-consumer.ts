@@ -2,28 +2,28 @@ import { MAX_TIMER } from '../../../sdk/kit/max-timer.ts'
 import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import type { UpstreamMessage } from '../../upstream/upstream.ts'
 import { AckTracker } from './ack-tracker.ts'
+import { type BrokerPort, NO_BYTES } from './broker-port.ts'
 import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
 import type { Entry } from './entry-log.ts'
 import { type Fields, integer } from './fields.ts'
 import { Filter } from './filter.ts'
 import { joinHeaders } from './join-headers.ts'
-import { toTimestamp } from './status.ts'
-import type { StoreRecord } from './store.ts'
+import { toTimestamp } from './status-message.ts'
 import type { Stream, StreamObserver } from './stream.ts'
-import { NO_BYTES, type Wire } from './wire.ts'
+import type { StoreRecord } from './stream-store.ts'
 
-/** What a consumer needs of its broker. */
-export interface ConsumerSurroundings {
-  readonly wire: Wire
+/** Services of the broker that a consumer uses. */
+export interface ConsumerServices {
+  readonly port: BrokerPort
   readonly clock: () => number
-  /** The consumer has had nobody for too long. */
+  /** The consumer was inactive for longer than its threshold. */
   expired(): void
 }
 
-/** A message on its way to somebody. */
+/** A message for a subscriber. */
 export interface Delivery {
   readonly message: UpstreamMessage
-  /** What it counts: subject, reply, headers and payload. */
+  /** Size of subject, reply, headers and payload, in bytes. */
   readonly size: number
 }
 
@@ -31,19 +31,20 @@ const NS_PER_MS = 1_000_000
 const decoder = new TextDecoder()
 
 /**
- * A place in a stream: which message is next, and which were delivered. How they reach somebody is the business of
- * {@link PushConsumer} and {@link PullConsumer}.
+ * The state of a consumer: its next message, and its delivered ones. {@link PushConsumer} and {@link PullConsumer} deliver
+ * them.
  */
 export abstract class Consumer implements StreamObserver {
   readonly name: string
   readonly created: string
   protected readonly stream: Stream
-  protected readonly around: ConsumerSurroundings
-  /** The first sequence that may be delivered; the last ones per subject come before it. */
+  protected readonly services: ConsumerServices
   readonly #filter: Filter
   readonly #acks: AckTracker | undefined
   #config: ConsumerConfig
-  #lastOnes: Entry[]
+  /** With `last_per_subject`: messages to deliver first. */
+  #lastPerSubject: Entry[]
+  /** The first sequence that may be delivered after them. */
   #next: number
   #pending: number
   #delivered: { consumerSeq: number; streamSeq: number; time: number }
@@ -51,19 +52,19 @@ export abstract class Consumer implements StreamObserver {
   #ackTimer: ReturnType<typeof setTimeout> | undefined
   #ackAt = Number.POSITIVE_INFINITY
 
-  constructor(name: string, config: ConsumerConfig, stream: Stream, around: ConsumerSurroundings) {
+  constructor(name: string, config: ConsumerConfig, stream: Stream, services: ConsumerServices) {
     this.name = name
-    this.created = toTimestamp(around.clock())
+    this.created = toTimestamp(services.clock())
     this.stream = stream
-    this.around = around
+    this.services = services
     this.#config = config
     this.#filter = new Filter(filtersOf(config), stream.config.subjects)
-    stream.expire(around.clock())
+    stream.expire(services.clock())
     const perSubject = config.deliver_policy === 'last_per_subject'
-    this.#lastOnes = perSubject ? stream.lastPerSubject(this.#filter) : []
+    this.#lastPerSubject = perSubject ? stream.index.lastPerSubject(this.#filter) : []
     this.#next = this.#start()
-    this.#pending = this.#lastOnes.length + stream.count(this.#next, this.#filter)
-    const before = Math.max(Math.min(this.#lastOnes[0]?.seq ?? this.#next, this.#next) - 1, 0)
+    this.#pending = this.#lastPerSubject.length + stream.index.count(this.#next, this.#filter)
+    const before = Math.max(Math.min(this.#lastPerSubject[0]?.seq ?? this.#next, this.#next) - 1, 0)
     this.#delivered = { consumerSeq: 0, streamSeq: before, time: 0 }
     this.#floor = { ...this.#delivered }
     if (config.ack_policy !== 'none')
@@ -75,14 +76,14 @@ export abstract class Consumer implements StreamObserver {
     return this.#config
   }
 
-  /** For what {@link sameButDescription} lets pass. */
+  /** Replaces the configuration. Only fields without effect on delivery may differ. */
   describe(config: ConsumerConfig): void {
     this.#config = config
   }
 
-  /** Delivers what can be delivered now. */
+  /** Delivers messages that can be delivered now. */
   protected abstract pump(): void
-  /** What INFO says beside the rest. */
+  /** Fields of INFO for this kind of consumer. */
   protected abstract details(): object
 
   info(): object {
@@ -104,29 +105,29 @@ export abstract class Consumer implements StreamObserver {
       num_waiting: 0,
       num_pending: this.#pending,
       ...this.details(),
-      ts: toTimestamp(this.around.clock()),
+      ts: toTimestamp(this.services.clock()),
     }
   }
 
   added(entry: Entry): void {
     if (this.#filter.matches && !this.#filter.matches(entry.subject)) return
-    // The stream may have no room for it at once; then it never was.
+    // A limit of the stream may have removed it already.
     if (entry.removed) return
     this.#pending++
     this.pump()
   }
 
   removed({ seq, subject }: Entry): void {
-    const isLastOne = this.#lastOnes.some((entry) => entry.seq === seq)
-    if (isLastOne) this.#lastOnes = this.#lastOnes.filter((entry) => entry.seq !== seq)
+    const isFirst = this.#lastPerSubject.some((entry) => entry.seq === seq)
+    if (isFirst) this.#lastPerSubject = this.#lastPerSubject.filter((entry) => entry.seq !== seq)
     else if (seq < this.#next || (this.#filter.matches && !this.#filter.matches(subject))) return
     this.#pending--
   }
 
-  /** An acknowledgement came. */
+  /** Handles an acknowledgement: `+ACK`, `-NAK`, `+WPI`, `+TERM` or `+NXT`. */
   acknowledged(seq: number, payload: Uint8Array): void {
     const word = decoder.decode(payload)
-    const now = this.around.clock()
+    const now = this.services.clock()
     const acks = this.#acks
     if (!acks) return
     if (word === '' || word.startsWith('+ACK') || word.startsWith('+NXT') || word.startsWith('+TERM')) {
@@ -161,43 +162,43 @@ export abstract class Consumer implements StreamObserver {
     return this.peek() !== undefined
   }
 
-  /** The next message, as it would be delivered. It is delivered only by {@link take}. */
+  /** The next message. {@link take} delivers it. @returns `again` for a redelivery */
   protected peek(): { readonly entry: Entry; readonly again: boolean } | undefined {
     const acks = this.#acks
     for (let due = acks?.due; acks && due !== undefined; due = acks.due) {
-      const entry = this.stream.next(due, this.#filter)
+      const entry = this.stream.index.next(due, this.#filter)
       if (entry?.seq === due) return { entry, again: true }
       acks.settle(due)
     }
     if (acks && acks.size >= (this.#config.max_ack_pending ?? Number.POSITIVE_INFINITY)) return undefined
-    const entry = this.#lastOnes[0] ?? this.stream.next(this.#next, this.#filter)
+    const entry = this.#lastPerSubject[0] ?? this.stream.index.next(this.#next, this.#filter)
     return entry && { entry, again: false }
   }
 
-  /** How large the next message is, before it is taken. Undefined if it is gone meanwhile. */
+  /** Size of the next message, in bytes. */
   protected weigh({ entry }: { readonly entry: Entry }): number {
     const { size } = entry
-    // Subject and reply are counted by nats-server too; the reply's length is near enough this.
+    // As nats-server, with subject and reply. The length of the reply is approximate.
     return size + this.stream.config.name.length + this.name.length + 50
   }
 
-  /** Counts the message that {@link peek} found as delivered and makes what is sent of it. */
+  /** Counts the message of {@link peek} as delivered, and builds it. Undefined if it was removed meanwhile. */
   protected take({ entry, again }: { readonly entry: Entry; readonly again: boolean }): Delivery | undefined {
     if (again) this.#acks?.takeDue()
     else {
-      if (this.#lastOnes[0] === entry) this.#lastOnes.shift()
+      if (this.#lastPerSubject[0] === entry) this.#lastPerSubject.shift()
       else this.#next = entry.seq + 1
       this.#pending--
     }
     const record = this.stream.read(entry.seq)
     if (!record) return undefined
-    const now = this.around.clock()
+    const now = this.services.clock()
     const consumerSeq = this.#delivered.consumerSeq + 1
     const deliveries = this.#acks?.delivered(entry.seq, consumerSeq, now) ?? 1
     this.#delivered = { consumerSeq, streamSeq: Math.max(this.#delivered.streamSeq, entry.seq), time: now }
     this.#watchAcks()
-    const place = `${deliveries}.${entry.seq}.${consumerSeq}.${entry.time}000000.${this.#pending}`
-    const reply = `$JS.ACK.${this.stream.config.name}.${this.name}.${place}`
+    const position = `${deliveries}.${entry.seq}.${consumerSeq}.${entry.time}000000.${this.#pending}`
+    const reply = `$JS.ACK.${this.stream.config.name}.${this.name}.${position}`
     const message = { subject: entry.subject, reply, ...this.#contents(record) }
     const size = entry.subject.length + reply.length + (message.headers?.length ?? 0) + message.payload.length
     return { message, size }
@@ -213,23 +214,24 @@ export abstract class Consumer implements StreamObserver {
     const { deliver_policy, opt_start_seq = 1, opt_start_time = '' } = this.#config
     const { stream } = this
     if (deliver_policy === 'by_start_sequence') return Math.max(opt_start_seq, stream.firstSeq, 1)
-    if (deliver_policy === 'by_start_time') return stream.since(Date.parse(opt_start_time))?.seq ?? stream.lastSeq + 1
-    if (deliver_policy === 'last') return stream.last(this.#filter)?.seq ?? stream.lastSeq + 1
+    if (deliver_policy === 'by_start_time')
+      return stream.index.since(Date.parse(opt_start_time))?.seq ?? stream.lastSeq + 1
+    if (deliver_policy === 'last') return stream.index.last(this.#filter)?.seq ?? stream.lastSeq + 1
     if (deliver_policy === 'all') return Math.max(stream.firstSeq, 1)
     return stream.lastSeq + 1
   }
 
-  /** One timer, for the first message that has to be delivered again. */
+  /** One timer, for the first message that is due for redelivery. */
   #watchAcks(): void {
     const at = this.#acks?.nextDeadline ?? Number.POSITIVE_INFINITY
     if (at === this.#ackAt) return
     clearTimeout(this.#ackTimer)
     this.#ackAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    const wait = Math.min(Math.max(at - this.around.clock(), 0), MAX_TIMER)
+    const wait = Math.min(Math.max(at - this.services.clock(), 0), MAX_TIMER)
     this.#ackTimer = setTimeout(() => {
       this.#ackAt = Number.POSITIVE_INFINITY
-      this.#acks?.expire(this.around.clock())
+      this.#acks?.expire(this.services.clock())
       this.#watchAcks()
       this.pump()
     }, wait)
