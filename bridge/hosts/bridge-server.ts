@@ -14,8 +14,8 @@ export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
   /** Address to listen on. Default `127.0.0.1`. Use `0.0.0.0` for all interfaces. */
   readonly host?: string
   /**
-   * Lets other processes listen on the same port, on Bun and Deno on Linux; `port` must be given. On Node processes share
-   * a port by `node:cluster`, which needs no option. Default false.
+   * Lets other processes listen on the same port, on Linux. Requires `port`. On Node, processes can also share a port with
+   * `node:cluster`. Default `false`.
    */
   readonly reusePort?: boolean
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
@@ -37,7 +37,7 @@ interface RawUpgrade {
  * `@hono/node-server`; `connection-refused` with Node's error as `cause`, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { getRequestListener, WebSocketServer } = await loadPackages()
   const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const server = createServer(
@@ -51,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   })
   server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, { request, socket, head }))
   try {
-    await listen(server, port, host)
+    await listen(server, { port, host, reusePort })
   } catch (cause) {
     await release()
     throw cannotListen(host, port, cause)
@@ -84,10 +84,10 @@ async function loadPackages() {
   return { getRequestListener, WebSocketServer }
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
+function listen(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       resolve()
     })

@@ -92,10 +92,10 @@ describe('a request to JetStream that has it publish for a client', () => {
       ['{"stream_name":"MINE","Config":{"deliver_subject":"secret.a"}}', 'deliver_subject'],
       ['{"stream_name":"MINE","config":{"deliver_ſubject":"secret.b"}}', 'deliver_ſubject'],
       ['{"stream_name":"MINE","config":{"\\u0064eliver_subject":"secret.c"}}', 'deliver_subject'],
-      ['{"stream_name":"MINE","config":{"deliver_subject":"secret.d"},"config":{}}', 'a field that comes twice'],
+      ['{"stream_name":"MINE","config":{"deliver_subject":"secret.d"},"config":{}}', 'a duplicate field'],
       [
         '{"stream_name":"MINE","c\\u006fnfig":{"\\u0064eliver_subject":"secret.e"},"config":{}}',
-        'a field that comes twice',
+        'a duplicate field',
       ],
     ] as const)
       expect(await told(mallory, API, body), body).toBe(violation(API, what))
@@ -127,7 +127,7 @@ describe('a request to JetStream that has it publish for a client', () => {
     const mallory = await client(mine)
     const subject = '$JS.API.STREAM.RESTORE.OWN'
     const body = '{"config":{"name":"OWN","subjects":["mine.own.*"]}}'
-    expect(await told(mallory, subject, body)).toBe(violation(subject, 'consumers that come with it'))
+    expect(await told(mallory, subject, body)).toBe(violation(subject, 'consumers of the snapshot'))
     mallory.terminate()
     const all = await client(everything)
     expect(await told(all, subject, body)).toMatch(/^MSG /)

@@ -205,7 +205,7 @@ export const publishing: readonly Audit[] = [
       for (const [subject, body, what] of [
         [consumer, { config: { deliver_subject: 'no' } }, 'deliver_subject'],
         [consumer, { config: { Deliver_Subject: 'ok.no' } }, 'Deliver_Subject'],
-        [consumer, '{"config":{"deliver_subject":"no"},"config":{}}', 'a field that comes twice'],
+        [consumer, '{"config":{"deliver_subject":"no"},"config":{}}', 'a duplicate field'],
         [consumer, 'no JSON', 'a body that is not JSON'],
         [stream, { name: 'NONE', subjects: ['in.*', 'no'] }, 'subjects'],
         [stream, { name: 'NONE', subjects: ['in.*', '_INBOX.x.>'] }, 'subjects'],

@@ -29,7 +29,7 @@ describe('tokens by public key', () => {
       createAuthenticator({ publicKey: pem, algorithms: ['RS256'] })({ token: forged }),
     ).rejects.toMatchObject(refused)
     expect(() => createAuthenticator({ publicKey: pem, algorithms: ['HS256'] })).toThrow(
-      'does not go with a public key',
+      'is not valid with a public key',
     )
   })
 })
@@ -84,12 +84,12 @@ describe('tokens by secret', () => {
   })
 
   it.each([
-    [{}, 'refuse everybody'],
+    [{}, 'would refuse all clients'],
     [{ secret: 'short' }, 'at least 32'],
     [{ secret: SECRET, jwksUrl: 'https://keys.example.com' }, 'exactly one'],
-    [{ secret: SECRET, algorithms: ['RS256'] }, 'does not go with a shared secret'],
+    [{ secret: SECRET, algorithms: ['RS256'] }, 'is not valid with a shared secret'],
     [{ accounts: ['UABC'] }, 'not the public key of an account'],
-    [{ anonymous: { publish: { allow: ['a b'], deny: [] }, subscribe: { allow: [], deny: [] } } }, 'no subject filter'],
+    [{ anonymous: { publish: { allow: ['a b'], deny: [] }, subscribe: { allow: [], deny: [] } } }, 'not a valid subject filter'],
   ])('need options that make sense: %j', (options, message) => {
     expect(() => createAuthenticator(options)).toThrow(message)
   })
