@@ -158,7 +158,9 @@ export class RawClient {
       if (this.#fault) reject(this.#fault)
       else if (condition()) resolve()
     }
-    const timer = setTimeout(() => reject(new Error(`Waited ${deadline} ms for ${what}`)), deadline)
+    // Created here, so that its stack names the caller.
+    const late = new Error(`Waited ${deadline} ms for ${what}`)
+    const timer = setTimeout(() => reject(late), deadline)
     this.#wakers.add(check)
     check()
     try {

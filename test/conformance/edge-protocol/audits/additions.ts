@@ -101,7 +101,9 @@ export const additions: readonly Audit[] = [
       const requester = await connect()
       await requester.exchange(`SUB _INBOX.${token}.* 1\r\n`)
       requester.send(`PUB ${token} _INBOX.${token}.7 2\r\nhi\r\n`)
-      const reply = new RegExp(`^MSG ${token} \\d+ (\\S+) 2$`).exec((await snoop.next())?.line ?? '')?.[1] ?? ''
+      let got = (await snoop.next())?.line ?? ''
+      while (!got.startsWith(`MSG ${token} `)) { console.log('FOREIGN', got); got = (await snoop.next())?.line ?? '' }
+      const reply = new RegExp(`^MSG ${token} \\d+ (\\S+) 2$`).exec(got)?.[1] ?? ''
       const known = reply.split('.').slice(0, -1).join('.')
       const answer = await snoop.exchange(`SUB ${known}.> 20\r\nSUB ${known}.* 21\r\nPUB ${reply} 1\r\nx\r\n`)
       expect(await requester.next()).toEqual({ line: `MSG _INBOX.${token}.7 1 1`, payload: 'x' })
@@ -124,7 +126,8 @@ export const additions: readonly Audit[] = [
       for (const client of [slow, reader]) await client.exchange(`SUB ${token} 1\r\n`)
       slow.pause()
       const publisher = await elsewhere()
-      const size = 64 * 1024
+      // Large messages, so that a busy machine sends all of them before the client counts as stale.
+      const size = 512 * 1024
       const count = Math.ceil((3 * (target.limits.maxPending ?? 0)) / size)
       const payload = 'x'.repeat(size)
       for (let i = 0; i < count; i++) {

@@ -1,11 +1,12 @@
 import { SpanwireError } from '../sdk/wire/errors.ts'
 
-/** What stops the Worker before a request gets as far as the bridge, as `application/problem+json` (RFC 9457). */
+/** The response to an error before a request reaches its hub. */
 export function toUnavailable(error: unknown): Response {
   if (error instanceof SpanwireError) return problem(500, error.code, error.message)
-  return problem(503, 'upstream-unavailable', 'The hub is out of reach for the moment: try again.')
+  return problem(503, 'upstream-unavailable', 'The hub is unavailable at the moment. Try again.')
 }
 
+/** An error as `application/problem+json`. Source: RFC 9457. */
 export function problem(status: number, code: string, detail: string): Response {
   return Response.json(
     { type: 'about:blank', title: code, status, code, detail },
