@@ -19,7 +19,7 @@ afterAll(() => bridges?.close())
 
 const attacker = () => connected(bridge, { auth_token: token })
 
-/** A client that minds its own business: sends itself `count` messages, and gets all of them, in order. */
+/** A client that sends `count` messages to itself, and expects all of them in order. */
 async function undisturbed(count: number, neighbour: RawClient): Promise<void> {
   for (let i = 0; i < count; i++) {
     const payload = String(i)
@@ -35,7 +35,7 @@ async function neighbourOf(): Promise<RawClient> {
 }
 
 describe('CONNECT', () => {
-  it('oversize: a line that is too long, or never ends', async () => {
+  it('closes on a line that is too long or has no end', async () => {
     for (const line of [`CONNECT {"name":"${'x'.repeat(5_000)}"}\r\n`, `CONNECT {"name":"${'x'.repeat(5_000)}`]) {
       const client = await RawClient.open(socketUrl(bridge))
       client.send(line)
@@ -43,7 +43,7 @@ describe('CONNECT', () => {
     }
   })
 
-  it('slow loris: byte by byte, or not at all', async () => {
+  it('closes on a CONNECT that is slow or missing', async () => {
     const [slow, silent, neighbour] = [
       await RawClient.open(socketUrl(bridge)),
       await RawClient.open(socketUrl(bridge)),
@@ -60,7 +60,7 @@ describe('CONNECT', () => {
 })
 
 describe('10,000 SUBs by one client', () => {
-  it('are bounded, given back at the end, and the neighbour is undisturbed', async () => {
+  it('are limited, released at the end, and do not affect another client', async () => {
     const [client, neighbour] = [await attacker(), await neighbourOf()]
     const before = bridge.bridge.hub.stats.subscriptions
     const flood = client.exchange(Array.from({ length: 10_000 }, (_, i) => `SUB many.${i} ${i}\r\n`).join(''))
@@ -77,7 +77,7 @@ describe('10,000 SUBs by one client', () => {
 })
 
 describe('publish flood', () => {
-  it('is refused, then closed, and the neighbour gets all of its messages in order', async () => {
+  it('is rejected, then closed, and does not affect another client', async () => {
     const [client, neighbour] = [await attacker(), await neighbourOf()]
     const flood = Buffer.from('PUB flood 8\r\nxxxxxxxx\r\n'.repeat(1_000))
     for (let i = 0; i < 50; i++) client.send(flood)
@@ -87,8 +87,8 @@ describe('publish flood', () => {
   })
 })
 
-describe('a batch of more subjects than may be published to', () => {
-  it('costs NATS nothing for what is over the rate: it is not asked which streams keep those', async () => {
+describe('a batch with subjects over the rate', () => {
+  it('causes no stream lookup for them', async () => {
     const publishRate = { messages: 10, bytes: 1_000_000 }
     const limited = await bridges.serve({ auth: { secret: SECRET }, limits: { publishRate } })
     const atNats = await bridges.atNats()
@@ -103,7 +103,7 @@ describe('a batch of more subjects than may be published to', () => {
 })
 
 describe('PONGs of a client that reads nothing', () => {
-  it('do not make it a reader: what waits in its socket counts, and it is a slow consumer', async () => {
+  it('do not prevent the close as a slow consumer', async () => {
     const limits = { maxPending: 1024 * 1024, maxPayload: 128 * 1024 }
     const small = await bridges.serve({ auth: { secret: SECRET }, limits })
     const { hub } = small.bridge

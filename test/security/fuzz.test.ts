@@ -88,7 +88,7 @@ describe('the HTTP routes', () => {
     fc.array(line, { maxLength: 5 }).map((lines) => lines.join('\n')),
   )
 
-  it('answer whatever comes with a documented status, and every refusal with a problem', async () => {
+  it('respond to arbitrary requests with a documented status, and a problem for errors', async () => {
     const token = await rootToken()
     const seen = new Set<number>()
     await fc.assert(
@@ -117,18 +117,18 @@ describe('the HTTP routes', () => {
       ),
       {
         numRuns: 1_500,
-        // One that is right: chance alone makes few of them.
+        // A valid one, because random ones rarely are.
         examples: [['POST', '/publish/a', {}, `Bearer ${token}`, new Uint8Array()]],
         ...time,
       },
     )
-    // It got beyond the door, and was turned away for more than one reason.
+    // Some requests were authenticated, and rejected for several reasons.
     for (const status of [202, 400, 401, 404]) expect(seen).toContain(status)
   })
 })
 
-describe('a token that was changed', () => {
-  it('lets nobody in, wherever it was changed', async () => {
+describe('a modified token', () => {
+  it('is rejected, whichever byte is modified', async () => {
     const token = await createToken({ sub: 'ada', expiresIn: 60 })
     const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=~ é'
     const change = fc.record({
@@ -154,7 +154,7 @@ describe('a token that was changed', () => {
     )
   })
 
-  it('and neither does any text at all, as whatever kind of credentials', async () => {
+  it('is rejected if it is arbitrary text in any kind of credentials', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { FlowControl } from '../../../../bridge/delivery/send-queue.ts'
 
-describe('Flow', () => {
-  it('counts as confirmed what was sent before the answered PING, and no more', () => {
+describe('FlowControl', () => {
+  it('confirms the bytes before the answered PING', () => {
     const flow = new FlowControl()
     flow.sent(100)
     flow.pingSent()
@@ -11,7 +11,7 @@ describe('Flow', () => {
     expect(flow.unconfirmed).toBe(10)
   })
 
-  it('answers PINGs in order', () => {
+  it('matches PONGs to PINGs in order', () => {
     const flow = new FlowControl()
     flow.sent(1)
     flow.pingSent()
@@ -24,7 +24,7 @@ describe('Flow', () => {
     expect(flow.unconfirmed).toBe(0)
   })
 
-  it('gets nothing confirmed by a PONG that nobody asked for', () => {
+  it('ignores a PONG without a PING', () => {
     const flow = new FlowControl()
     flow.sent(5)
     flow.pongReceived()

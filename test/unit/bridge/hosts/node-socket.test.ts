@@ -2,15 +2,15 @@ import { Writable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { allocateBuffer, writeFrame } from '../../../../bridge/hosts/node-socket.ts'
 
-/** A socket that keeps what it is given: everything after the first waits. */
+/** A socket that buffers all writes after the first. */
 function stuckSocket(): { readonly socket: Writable; readonly waiting: () => Uint8Array[] } {
   const socket = new Writable({ write() {} })
-  // The list that Node's own streams keep; a getter for tests like this one.
+  // The list of Node's streams. A getter, for tests.
   const waiting = () => (socket as unknown as { writableBuffer: Array<{ chunk: Uint8Array }> }).writableBuffer
   return { socket, waiting: () => waiting().map(({ chunk }) => chunk) }
 }
 
-/** A socket that sends at once. */
+/** A socket that sends immediately. */
 function readySocket(): { readonly socket: Writable; readonly sent: Uint8Array[] } {
   const sent: Uint8Array[] = []
   const socket = new Writable({
@@ -22,7 +22,7 @@ function readySocket(): { readonly socket: Writable; readonly sent: Uint8Array[]
   return { socket, sent }
 }
 
-it('small frames share blocks, and are sent as they are to a client that reads', () => {
+it('writes small frames of a shared block without a copy to a client that reads', () => {
   const { socket, sent } = readySocket()
   const frames = [allocateBuffer(100), allocateBuffer(100)]
   for (const frame of frames) writeFrame(socket, frame)
@@ -31,7 +31,7 @@ it('small frames share blocks, and are sent as they are to a client that reads',
   expect(frames[0]?.buffer).toBe(frames[1]?.buffer)
 })
 
-it('a client that is behind keeps its frames and not the blocks they were cut from', () => {
+it('copies frames for a client that is behind, so that it does not keep blocks', () => {
   const { socket, waiting } = stuckSocket()
   for (let i = 0; i < 100; i++) writeFrame(socket, allocateBuffer(100).fill(i, 2))
   expect(waiting()).toHaveLength(99)
@@ -42,7 +42,7 @@ it('a client that is behind keeps its frames and not the blocks they were cut fr
   }
 })
 
-it('those who are behind share their copy, and large frames need none', () => {
+it('shares a copy between clients that are behind, and copies no large frames', () => {
   const sockets = [stuckSocket(), stuckSocket()]
   const small = allocateBuffer(100)
   const large = allocateBuffer(10_000)

@@ -20,7 +20,7 @@ async function authorized(options: Partial<BridgeOptions> = {}) {
 const codeOf = async (response: Response) => [response.status, ((await response.json()) as { code: string }).code]
 
 describe('POST /publish/:subject', () => {
-  it('publishes the body, with an id, a time and the headers that were given', async () => {
+  it('publishes the body with its id and headers', async () => {
     const { post, upstream } = await authorized()
     const seen: string[] = []
     upstream.subscribe('a.>', undefined, ({ subject, headers, payload }) => {
@@ -50,14 +50,14 @@ describe('POST /publish/:subject', () => {
     ['/publish/a.b', { 'Nats-Headers': encodeURIComponent('[["A: b\\r\\nC","d"]]') }, 400, 'invalid-header'],
     ['/publish/a.b', { Authorization: 'Bearer nonsense' }, 401, 'authentication-failed'],
     ['/publish/a.b', { Authorization: '' }, 401, 'authentication-failed'],
-  ])('refuses %s with %j', async (path, headers, status, code) => {
+  ])('rejects %s with %j', async (path, headers, status, code) => {
     const { post } = await authorized()
     const response = await post(path, 'x', headers)
     expect(response.headers.get('Content-Type')).toBe('application/problem+json')
     expect(await codeOf(response)).toEqual([status, code])
   })
 
-  it('refuses what is too large, and too much at once', async () => {
+  it('rejects large payloads, and publishes over the rate', async () => {
     const { post } = await authorized({
       limits: { maxPayload: 200, maxHeaders: 100, publishRate: { messages: 2, bytes: 1_000 } },
     })
@@ -69,7 +69,7 @@ describe('POST /publish/:subject', () => {
 })
 
 describe('POST /publish', () => {
-  it('publishes a batch and answers each line', async () => {
+  it('publishes a batch, and responds to each line', async () => {
     const { post, upstream } = await authorized()
     const seen: string[] = []
     upstream.subscribe('a.>', undefined, ({ subject, payload }) => void seen.push(`${subject} ${utf8(payload)}`))
@@ -105,7 +105,7 @@ describe('POST /publish', () => {
 })
 
 describe('POST /request/:subject', () => {
-  it('answers with the reply, and says when there is none', async () => {
+  it('responds with the reply, and with an error without one', async () => {
     const { post, upstream } = await authorized()
     upstream.subscribe('a.echo', undefined, ({ reply, payload }) => {
       if (reply)
@@ -114,15 +114,15 @@ describe('POST /request/:subject', () => {
     const response = await post('/request/a.echo', 'hi')
     expect([response.status, await response.text()]).toEqual([200, 'hi'])
     expect(decodeURIComponent(response.headers.get('Nats-Headers') ?? '')).toBe('[["A","b"]]')
-    expect(await codeOf(await post('/request/a.nobody'))).toEqual([503, 'no-responders'])
+    expect(await codeOf(await post('/request/a.unanswered'))).toEqual([503, 'no-responders'])
     upstream.subscribe('a.mute', undefined, () => {})
     expect(await codeOf(await post('/request/a.mute?timeout=20'))).toEqual([504, 'timeout'])
     expect(await codeOf(await post('/request/a.mute?timeout=x'))).toEqual([400, 'invalid-argument'])
   })
 })
 
-describe('a reply whose headers can not be read', () => {
-  it.each(['hello\r\n\r\n', 'NATS/2.0\r\n\r\n', ' '])('is no fault of who asked: %j', async (block) => {
+describe('a reply with invalid headers', () => {
+  it.each(['hello\r\n\r\n', 'NATS/2.0\r\n\r\n', ' '])('is delivered without them: %j', async (block) => {
     const { post, upstream } = await authorized()
     upstream.subscribe('a.odd', undefined, ({ reply = '', payload }) => {
       upstream.publish({ subject: reply, payload, headers: new TextEncoder().encode(block) })
@@ -141,7 +141,7 @@ describe('origins', () => {
       headers: origin ? { Origin: origin } : {},
     })
 
-  it('are those of the option and the own host; programs have none', async () => {
+  it('are those of the option and the own host, or missing', async () => {
     expect((await request('https://app.example.com')).headers.get('Access-Control-Allow-Origin')).toBe(
       'https://app.example.com',
     )
@@ -154,11 +154,11 @@ describe('origins', () => {
     }
   })
 
-  it('that are refused are logged, each once and at most ten: browsers hide the reason from the page', async () => {
+  it('that are rejected are logged once each, up to ten', async () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue()
     const { app } = bridgeFor(options).bridge
     const ask = (origin: string) => app.request('http://bridge.example.com/healthz', { headers: { Origin: origin } })
-    for (let i = 0; i < 20; i++) for (let again = 0; again < 2; again++) await ask(`https://${i}.example`)
+    for (let i = 0; i < 20; i++) for (let repeat = 0; repeat < 2; repeat++) await ask(`https://${i}.example`)
     expect(warn).toHaveBeenCalledTimes(10)
     expect(warn).toHaveBeenCalledWith(
       'spanwire: Pages of https://0.example must not use this bridge. Add the origin to its option "origins".',
@@ -193,7 +193,7 @@ describe('cookies', () => {
     return /PONG/.test(sent.join(''))
   }
 
-  it('hold the token for pages of the own host and of named origins, and for nobody else', async () => {
+  it('are accepted from pages of the own host and of allowed origins', async () => {
     expect(await connect(undefined, 'http://bridge.example.com')).toBe(true)
     expect(await connect(['https://app.example.com'], 'https://app.example.com')).toBe(true)
     expect(await connect('*', 'https://evil.example')).toBe(false)
@@ -202,7 +202,7 @@ describe('cookies', () => {
 })
 
 describe('GET', () => {
-  it('/healthz tells whether NATS is within reach', async () => {
+  it('/healthz reports whether NATS is available', async () => {
     const { bridge, upstream } = bridgeFor()
     const response = await bridge.app.request('/healthz')
     expect([response.status, await response.json()]).toEqual([
@@ -213,12 +213,12 @@ describe('GET', () => {
     expect((await bridge.app.request('/healthz')).status).toBe(503)
   })
 
-  it('a bridge that is being replaced says so, takes in nobody, and closes once it is empty or has waited', async () => {
+  it('/healthz reports draining, during which no clients are accepted', async () => {
     const { bridge } = bridgeFor()
     const client = await ScriptedClient.connected(bridge)
-    let over = false
+    let isDrained = false
     const drained = bridge.hub.drain(60_000).then(() => {
-      over = true
+      isDrained = true
     })
     expect(await client.turn()).toContain('"ldm":true')
     const health = await bridge.app.request('/healthz')
@@ -227,7 +227,7 @@ describe('GET', () => {
       const response = await bridge.app.request(path, { headers: { Upgrade: 'websocket' } })
       expect(await codeOf(response)).toEqual([503, 'upstream-unavailable'])
     }
-    expect(over).toBe(false)
+    expect(isDrained).toBe(false)
     client.connection.closed()
     await drained
     const late = await ScriptedClient.connected(bridge)
@@ -237,7 +237,7 @@ describe('GET', () => {
     expect(late.closes).toMatchObject([{ code: 1001 }])
   })
 
-  it('/nats without an upgrade says what it is', async () => {
+  it('/nats without an upgrade describes itself', async () => {
     expect((await bridgeFor().bridge.app.request('/nats')).status).toBe(426)
   })
 })

@@ -98,7 +98,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'read' as const }) },
 )
 
-// A hub believes an answer for a moment, so that a crowd asks once. Here the moment is over before anybody asks.
+// Without the cache of the stream's start, which clients of the same moment share.
 const realNow = Date.now
 let skipped = 0
 afterEach(() => vi.restoreAllMocks())
@@ -163,13 +163,13 @@ async function play(steps: readonly Step[]): Promise<void> {
         const has = covered()
         return wanted.every((seq) => has.has(seq))
       },
-      { deadline: 3_000, what: `${start} to ${last}; it has ${client.seqs} and was told of ${client.gone}` },
+      { deadline: 3_000, what: `${start} to ${last}; it has ${client.seqs}, and ${client.gone} as missing` },
     )
     expect(client.seqs, 'in order, each once').toEqual([...new Set(client.seqs)].sort((a, b) => a - b))
-    expect(client.gone, 'told once').toEqual([...new Set(client.gone)])
+    expect(client.gone, 'reported once').toEqual([...new Set(client.gone)])
     expect(
       client.gone.filter((seq) => client.seqs.includes(seq) || exempt.has(seq)),
-      'told without need',
+      'reported without need',
     ).toEqual([])
     for (const seq of client.gone) expect(existing.has(seq), `${seq} is there`).toBe(false)
   }
@@ -177,12 +177,12 @@ async function play(steps: readonly Step[]): Promise<void> {
   await upstream.close()
 }
 
-it('a follower gets everything from its start on, once and in order, or is told that it is gone', async () => {
+it('a replay delivers every message from its start once and in order, or reports it as missing', async () => {
   vi.spyOn(Date, 'now').mockImplementation(() => realNow() + skipped)
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), play), { numRuns: 200 })
 }, 120_000)
 
-it('ranges of sequences are what sets of them would be', () => {
+it('ranges of sequences behave like sets', () => {
   const seqs = fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 20 })
   const toRanges = (deleted: readonly number[]) => missingFrom({ firstSeq: 1, lastSeq: 40, deleted })
   const toSet = (ranges: ReturnType<typeof toRanges>) =>

@@ -5,7 +5,7 @@ import { collectGarbage } from '../../../support/collect-garbage.ts'
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
 
-it('gives one answer to all who ask within a moment', async () => {
+it('shares one request between callers within the cache time', async () => {
   const memo = new Memo()
   let asked = 0
   const ask = () => memo.get('a', async () => ++asked)
@@ -14,9 +14,9 @@ it('gives one answer to all who ask within a moment', async () => {
   expect(await ask()).toBe(2)
 })
 
-it('keeps an answer no longer than it is good for, though nobody asks again', async () => {
+it('drops an answer after the cache time', async () => {
   const memo = new Memo()
-  // Such as a snapshot of 8 MiB, one for each filter.
+  // Answers can be large, such as a snapshot of 8 MiB for each filter.
   const ask = async () => new WeakRef(await memo.get('snapshot', async () => ({ large: true })))
   const answer = await ask()
   await collectGarbage()

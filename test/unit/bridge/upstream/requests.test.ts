@@ -3,9 +3,9 @@ import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import { createJetStreamLink, Requests } from '../../../../bridge/upstream/requests.ts'
 import type { JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
 
-it('a message of a stream, which may be kept, does not keep the chunk that it came in', () => {
+it('copies a message of a stream, so that it does not keep the received chunk alive', () => {
   const upstream = createEmbeddedUpstream()
-  // As a connection delivers: views of what came in one piece, other people's messages among it.
+  // Like a connection: views of one chunk with other messages.
   const chunk = new TextEncoder().encode(`NATS/1.0\r\nA: b\r\n\r\nhello${'.'.repeat(60_000)}`)
   const delivering: typeof upstream = Object.assign(Object.create(upstream), {
     subscribe(filter: string, _: undefined, deliver: (message: object) => void) {

@@ -17,7 +17,7 @@ beforeEach(() => {
   bridge = bridgeFor({ auth: { secret: SECRET }, monitoring: { key: KEY } }).bridge
 })
 
-it('is off without a key, needs it, and refuses one that can be guessed', async () => {
+it('is disabled without a key, requires the key, and rejects a short one', async () => {
   for (const path of ['/varz', '/connz', '/subsz', '/metrics']) {
     expect((await bridge.app.request(path)).status).toBe(401)
     expect((await request(path, `${KEY.slice(0, -1)}x`)).status).toBe(401)
@@ -27,7 +27,7 @@ it('is off without a key, needs it, and refuses one that can be guessed', async 
   expect(() => bridgeFor({ monitoring: { key: 'short' } })).toThrow('monitoring.key needs at least 32')
 })
 
-it('/varz counts what went through, and forgets nothing when clients leave', async () => {
+it('/varz counts all traffic, including that of clients that left', async () => {
   const [ada, bob] = [await connected('ada'), await connected('bob')]
   ada.send('SUB a.> 1\r\nSUB a.* 2\r\n')
   bob.send('SUB a.b 1\r\n')
@@ -35,7 +35,7 @@ it('/varz counts what went through, and forgets nothing when clients leave', asy
   bob.send('PUB a.b 5\r\nhello\r\nPUB a.c 2\r\nyo\r\nPING\r\n')
   await bob.until('PONG\r\n')
   const before = await json('/varz')
-  // Two of Ada's subscriptions for each, one of Bob's for the first.
+  // Two subscriptions of Ada for each message, and one of Bob for the first.
   expect(before).toMatchObject({ connections: 2, total_connections: 2, subscriptions: 3 })
   expect(before).toMatchObject({ in_msgs: 2, in_bytes: 7, out_msgs: 5 })
   expect(before.edge).toMatchObject({ upstream: 'open', upstream_subscriptions: 3, closed: {} })
@@ -45,7 +45,7 @@ it('/varz counts what went through, and forgets nothing when clients leave', asy
   expect(after.out_bytes).toBe(before.out_bytes)
 })
 
-it('/varz tells why clients were closed', async () => {
+it('/varz counts closes by reason', async () => {
   const client = new ScriptedClient(bridge)
   client.send('CONNECT {"auth_token":"nonsense"}\r\n')
   await client.until('Authorization')
@@ -55,7 +55,7 @@ it('/varz tells why clients were closed', async () => {
 })
 
 describe('/connz', () => {
-  it('lists connections, a user’s, and what each subscribes to, in pages', async () => {
+  it('lists connections and subscriptions in pages, also of one user', async () => {
     const ada = await connected('ada', { name: 'dashboard', lang: 'spanwire', version: '0.1.0' })
     await connected('bob')
     ada.send('SUB a.> 1\r\nSUB $EDGE.CONFLATE.b 2\r\nPUB a.b 5\r\nhello\r\nPING\r\n')
@@ -73,7 +73,7 @@ describe('/connz', () => {
     expect((await request('/connz?limit=many')).status).toBe(400)
   })
 
-  it('names a connection as an administrator’s order does', async () => {
+  it('lists the connection ids of administrative commands', async () => {
     const admin = 'an-administrators-key-of-32-bytes'
     const upstream = createEmbeddedUpstream()
     const options = { auth: { secret: SECRET }, monitoring: { key: KEY }, admin: { key: admin }, upstream }
@@ -89,7 +89,7 @@ describe('/connz', () => {
     expect(ada.closes).toMatchObject([{ reason: 'User Authentication Revoked' }])
   })
 
-  it('shows no token, keeps little of long names, and forgets none of it over a restart of the hub', async () => {
+  it('shows no token, truncates names, and keeps statistics after a restart of the hub', async () => {
     const token = await sign({ sub: 'ada', nats })
     const ada = await ScriptedClient.connected(bridge, { auth_token: token, name: 'n'.repeat(1_000) })
     await ada.turn()
@@ -102,7 +102,7 @@ describe('/connz', () => {
   })
 })
 
-it('/subsz shows who shares what', async () => {
+it('/subsz lists shared subscriptions', async () => {
   const clients = [await connected('ada'), await connected('bob')]
   for (const client of clients) client.send('SUB a.> 1\r\nSUB jobs workers 2\r\n')
   await clients[0]?.turn()
@@ -113,7 +113,7 @@ it('/subsz shows who shares what', async () => {
   ])
 })
 
-it('/metrics is what Prometheus reads', async () => {
+it('/metrics has the format of Prometheus', async () => {
   await connected('ada')
   const response = await request('/metrics')
   expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4')

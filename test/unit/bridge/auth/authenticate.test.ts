@@ -21,7 +21,7 @@ describe('tokens by public key', () => {
     expect((await jwk({ token })).user).toBe('ada')
   })
 
-  it('are not to be confused with secrets: HS256 signed with the public key', async () => {
+  it('are rejected with HS256 and the public key as secret', async () => {
     const { publicKey } = await generateKeyPair('RS256', { extractable: true })
     const pem = await exportSPKI(publicKey)
     const forged = await jwt({ sub: 'mallory' }, new TextEncoder().encode(pem), { alg: 'HS256' })
@@ -47,8 +47,8 @@ describe('tokens by secret', () => {
     ['algorithm none', `${base64url({ alg: 'none' })}.${base64url(good)}.`],
     ['no signature', `${base64url({ alg: 'HS256' })}.${base64url(good)}.`],
     ['garbage', 'garbage'],
-    ['nothing', ''],
-  ])('are refused with %s', (_, token) => expect(authenticate({ token })).rejects.toMatchObject(refused))
+    ['an empty token', ''],
+  ])('are rejected with %s', (_, token) => expect(authenticate({ token })).rejects.toMatchObject(refused))
 
   it.each([
     ['another issuer', { ...good, iss: 'them' }],
@@ -56,19 +56,19 @@ describe('tokens by secret', () => {
     ['no issuer', { sub: 'ada', aud: 'bridge' }],
     ['an expiry in the past', { ...good, exp: 1 }],
     ['a start in the future', { ...good, nbf: 4_000_000_000 }],
-  ])('are refused with %s', async (_, claims) => {
+  ])('are rejected with %s', async (_, claims) => {
     await expect(authenticate({ token: await jwt(claims, secretKey, { alg: 'HS256' }) })).rejects.toMatchObject(refused)
   })
 
-  it('are refused with another algorithm of the same key', async () => {
+  it('are rejected with another algorithm of the same key', async () => {
     const token = await jwt(good, new Uint8Array(64).fill(7), { alg: 'HS512' })
     const options = { secret: new Uint8Array(64).fill(7) }
     await expect(createAuthenticator(options)({ token })).rejects.toMatchObject(refused)
     expect((await createAuthenticator({ ...options, algorithms: ['HS512'] })({ token })).user).toBe('ada')
   })
 
-  it('are accepted by the old secret and the new while it is rotated', async () => {
-    const next = 'the next secret, of thirty-two bytes too'
+  it('are accepted with the old and the new secret during rotation', async () => {
+    const next = 'the next secret of at least thirty-two bytes'
     const rotating = createAuthenticator({ secret: [next, SECRET] })
     expect((await rotating({ token: await jwt(good, secretKey, { alg: 'HS256' }) })).user).toBe('ada')
     expect((await rotating({ token: await jwt(good, new TextEncoder().encode(next), { alg: 'HS256' }) })).user).toBe(
@@ -76,7 +76,7 @@ describe('tokens by secret', () => {
     )
   })
 
-  it('never show up in the error, its cause or its stack', async () => {
+  it('are not part of the error, its cause or its stack', async () => {
     const token = `${await jwt(good, new Uint8Array(32), { alg: 'HS256' })}`
     const error = await authenticate({ token }).catch((thrown) => thrown)
     const everything = JSON.stringify([error.message, error.stack, String(error.cause), error.cause?.stack, error])
@@ -89,8 +89,11 @@ describe('tokens by secret', () => {
     [{ secret: SECRET, jwksUrl: 'https://keys.example.com' }, 'exactly one'],
     [{ secret: SECRET, algorithms: ['RS256'] }, 'is not valid with a shared secret'],
     [{ accounts: ['UABC'] }, 'not the public key of an account'],
-    [{ anonymous: { publish: { allow: ['a b'], deny: [] }, subscribe: { allow: [], deny: [] } } }, 'not a valid subject filter'],
-  ])('need options that make sense: %j', (options, message) => {
+    [
+      { anonymous: { publish: { allow: ['a b'], deny: [] }, subscribe: { allow: [], deny: [] } } },
+      'not a valid subject filter',
+    ],
+  ])('reject the options %j', (options, message) => {
     expect(() => createAuthenticator(options)).toThrow(message)
   })
 })
@@ -109,7 +112,7 @@ describe('tokens by JWKS', () => {
     return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` }
   }
 
-  it('are accepted, with one request for many of them', async () => {
+  it('are accepted with one request for the key set', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const { requests, url } = await serveKeys([{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: '1' }])
     const authenticate = createAuthenticator({ jwksUrl: url })
@@ -118,14 +121,14 @@ describe('tokens by JWKS', () => {
     expect(requests.count).toBe(1)
   })
 
-  it('are refused while the set can not be reached and the key is not known', async () => {
+  it('fail with upstream-unavailable while the key set is unavailable', async () => {
     const { privateKey } = await generateKeyPair('ES256')
     const authenticate = createAuthenticator({ jwksUrl: 'http://127.0.0.1:1/keys' })
     const token = await jwt({ sub: 'ada' }, privateKey, { alg: 'ES256', kid: '1' })
     await expect(authenticate({ token })).rejects.toMatchObject({ code: 'upstream-unavailable' })
   })
 
-  it('let nobody in and throw nobody out while the set can not be reached', async () => {
+  it('accept no client and close no client while the key set is unavailable', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const { url } = await serveKeys([{ ...(await exportJWK(publicKey)), alg: 'ES256', kid: '1' }])
     const { bridge } = bridgeFor({ auth: { jwksUrl: url } })
@@ -133,7 +136,7 @@ describe('tokens by JWKS', () => {
     const auth_token = await jwt({ sub: 'ada', nats }, privateKey, { alg: 'ES256', kid: '1' })
     const client = await ScriptedClient.connected(bridge, { auth_token })
     await new Promise((resolve) => server?.close(resolve))
-    // A key that is not known makes jose fetch the set again, and the set is gone.
+    // An unknown key makes jose fetch the set again, which is unavailable.
     const renewed = await jwt({ sub: 'ada', nats }, privateKey, { alg: 'ES256', kid: 'new' })
     vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] })
     client.send(`SUB a 1\r\nCONNECT {"auth_token":"${renewed}"}\r\nPUB a 0\r\n\r\nPING\r\n`)
@@ -143,7 +146,7 @@ describe('tokens by JWKS', () => {
     vi.useRealTimers()
   })
 
-  it('are refused if a key of the set is a shared secret', async () => {
+  it('are rejected if a key of the set is a shared secret', async () => {
     const { url } = await serveKeys([{ kty: 'oct', k: Buffer.from(secretKey).toString('base64url'), kid: '1' }])
     const token = await jwt({ sub: 'mallory' }, secretKey, { alg: 'HS256', kid: '1' })
     await expect(createAuthenticator({ jwksUrl: url })({ token })).rejects.toMatchObject(refused)

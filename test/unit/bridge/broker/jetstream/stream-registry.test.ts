@@ -45,7 +45,7 @@ async function reopened(upstream: Upstream, options: EmbeddedOptions): Promise<U
 }
 
 describe('streams in node:sqlite', () => {
-  it('are there after a restart: configuration, epoch, sequences, headers and ids', async () => {
+  it('keep configuration, epoch, sequences, headers and ids after a restart', async () => {
     let upstream = createEmbeddedUpstream({ path })
     await ask(upstream, '$JS.API.STREAM.CREATE.S', { name: 'S', subjects: ['s.>'], max_msgs: 10 })
     const headers = encodeHeaders([['Nats-Msg-Id', 'one']])
@@ -66,7 +66,7 @@ describe('streams in node:sqlite', () => {
     await upstream.close()
   })
 
-  it('lose nothing that was acknowledged when the process is killed', async () => {
+  it('keep all acknowledged messages when the process is killed', async () => {
     const script = fileURLToPath(new URL('../../../../support/stream-writer.ts', import.meta.url))
     const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
@@ -89,7 +89,7 @@ describe('streams in node:sqlite', () => {
 })
 
 describe('all streams together', () => {
-  it('take no more than maxBytes: more is refused until there is room', async () => {
+  it('reject messages over maxBytes until there is room', async () => {
     const upstream = createEmbeddedUpstream({ maxBytes: 10_000 })
     await ask(upstream, '$JS.API.STREAM.CREATE.S', { name: 'S', subjects: ['s.>'] })
     let answer: Json = {}
@@ -106,7 +106,7 @@ describe('all streams together', () => {
     { sources: [{ name: 'A' }] },
     { republish: { src: 'a' } },
     { allow_msg_ttl: true },
-  ])('what the embedded broker has not is refused, never ignored: %j', async (config) => {
+  ])('reject the unsupported configuration %j', async (config) => {
     const upstream = createEmbeddedUpstream()
     const answer = await ask(upstream, '$JS.API.STREAM.CREATE.S', { name: 'S', subjects: ['s.>'], ...config })
     expect(answer.error).toMatchObject({ err_code: 10052, description: expect.stringContaining('embedded broker') })
@@ -114,7 +114,7 @@ describe('all streams together', () => {
   })
 })
 
-/** The simplest thing that behaves as a stream must. */
+/** A simple model of a stream. */
 class Model {
   messages: Array<{ seq: number; subject: string }> = []
   last = 0
@@ -151,7 +151,7 @@ const steps = fc.array(
 
 describe('sequences and limits', () => {
   it.each(['memory', 'sqlite'])(
-    'are those of a simple model: %s',
+    'match a simple model: %s',
     async (store) => {
       let files = 0
       await fc.assert(

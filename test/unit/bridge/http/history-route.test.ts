@@ -21,9 +21,9 @@ const open = status(100, replayStatus.open, [
   [replayHeaders.start, '1'],
 ])
 
-/** Asks a hub that answers every SUB with these frames. */
-async function ask(path: string, ...frames: Uint8Array[]) {
-  const heard: string[] = []
+/** Sends a request. The hub answers every SUB with these frames. */
+async function request(path: string, ...frames: Uint8Array[]) {
+  const received: string[] = []
   let closed = false
   const app = new Hono().route(
     '/history',
@@ -31,7 +31,7 @@ async function ask(path: string, ...frames: Uint8Array[]) {
       (_, handler: HubLineHandler) => ({
         send(bytes) {
           const text = new TextDecoder().decode(bytes)
-          heard.push(text)
+          received.push(text)
           if (text.startsWith('SUB')) for (const frame of frames) handler.bytes(frame)
         },
         close: () => {
@@ -43,17 +43,17 @@ async function ask(path: string, ...frames: Uint8Array[]) {
   )
   app.onError((error, c) => toProblem(c, error))
   const response = await app.request(`/history/${path}`)
-  return { status: response.status, body: await response.json(), heard, closed: () => closed }
+  return { status: response.status, body: await response.json(), received, closed: () => closed }
 }
 
 describe('GET /history/:subject', () => {
-  it('gives what the stream has, and ends the replay', async () => {
+  it('responds with stored messages, and ends the replay', async () => {
     const {
       status: code,
       body,
-      heard,
+      received,
       closed,
-    } = await ask('a.*?limit=10', open, message(1), message(4), status(100, replayStatus.live))
+    } = await request('a.*?limit=10', open, message(1), message(4), status(100, replayStatus.live))
     expect([code, body]).toEqual([
       200,
       {
@@ -69,26 +69,26 @@ describe('GET /history/:subject', () => {
         complete: true,
       },
     ])
-    expect(heard[1]).toBe('SUB $EDGE.REPLAY.all.a.* 1\r\n')
+    expect(received[1]).toBe('SUB $EDGE.REPLAY.all.a.* 1\r\n')
     expect(closed()).toBe(true)
   })
 
-  it('stops at its limit, and says where to go on', async () => {
-    const { body } = await ask('a.b?from=s2&limit=2', open, message(2), message(3), message(4))
+  it('stops at its limit, with the next sequence', async () => {
+    const { body } = await request('a.b?from=s2&limit=2', open, message(2), message(3), message(4))
     expect(body).toMatchObject({ messages: [{ seq: 2 }, { seq: 3 }], next: 4, complete: false })
   })
 
-  it('stops where it is asked to', async () => {
-    expect((await ask('a.b?to=3', open, message(2), message(4))).body).toMatchObject({
+  it('stops at `to`', async () => {
+    expect((await request('a.b?to=3', open, message(2), message(4))).body).toMatchObject({
       messages: [{ seq: 2 }],
       complete: true,
     })
-    expect((await ask('a.b?to=2', open, message(2))).body).toMatchObject({ messages: [{ seq: 2 }], complete: true })
+    expect((await request('a.b?to=2', open, message(2))).body).toMatchObject({ messages: [{ seq: 2 }], complete: true })
   })
 
-  it('says what is gone', async () => {
+  it('reports missing sequences', async () => {
     const gap = status(410, replayStatus.gap, [[replayHeaders.gap, '2-3']])
-    expect((await ask('a.b?from=s2', open, gap, message(4), status(100, replayStatus.live))).body).toMatchObject({
+    expect((await request('a.b?from=s2', open, gap, message(4), status(100, replayStatus.live))).body).toMatchObject({
       gone: '2-3',
     })
   })
@@ -105,8 +105,8 @@ describe('GET /history/:subject', () => {
     ['a?from=s1.b', open, 400, 'invalid-argument'],
     ['a..b', open, 400, 'invalid-subject'],
     ['a%0D%0APING', open, 400, 'invalid-subject'],
-  ])('%s is refused: %#', async (path, frame, code, name) => {
-    const answer = await ask(path, frame)
+  ])('%s is rejected: %#', async (path, frame, code, name) => {
+    const answer = await request(path, frame)
     expect([answer.status, answer.body]).toMatchObject([code, { code: name }])
   })
 })
