@@ -41,7 +41,7 @@ export interface Limits {
   /**
    * Publish rate of one user at a hub, over all connections and HTTP; of an anonymous client, over one connection. Default
    * 5,000 messages and 8 MiB per second, with a burst of one second. A flood would take the hub's time from other clients.
-   * Publishes over the rate are refused (HTTP: 429), and a client that goes on is closed.
+   * Publishes over the rate are rejected (HTTP 429), and a client that continues is closed.
    */
   readonly publishRate: PublishRate
   /**

@@ -13,7 +13,7 @@ export interface ClientSocket {
    */
   readonly allocate?: Allocate
   /**
-   * Bytes that wait in the socket because the client does not read. Undefined if the host can't tell. Used in addition to
+   * Bytes that wait in the socket because the client does not read. Undefined if the host does not report them. Used in addition to
    * the client's PONGs, which it may send unread.
    */
   readonly unsent?: number

@@ -64,7 +64,7 @@ export class ConflatedTopic implements Topic {
   readonly #topic: Topic
   readonly #limit: number
 
-  /** @param limit as of {@link Conflation} */
+  /** @param limit the limit of each {@link Conflation} */
   constructor(topic: Topic, limit: number) {
     this.#topic = topic
     this.#limit = limit

@@ -5,7 +5,7 @@ import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { createUpstream } from './upstream-url.ts'
 
-/** Options of `serve`: a bridge as a server of its own, on Node, Bun or Deno. */
+/** Options of `serve`: a bridge as a server on Node, Bun or Deno. */
 export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
   /** A NATS URL (`nats://`, `tls://`, `ws://`, `wss://`), `embedded`, `embedded:/path/of/file.db`, or an {@link Upstream}. */
   readonly upstream: string | Upstream
@@ -88,7 +88,7 @@ export async function openBridge(
   try {
     return { bridge: createBridge({ ...host, ...options, upstream }), release }
   } catch (error) {
-    // It would go on dialling, and keep the process alive.
+    // It would keep connecting, and keep the process alive.
     await release()
     throw error
   }

@@ -116,7 +116,7 @@ async function upgrade(bridge: Bridge, sockets: WebSocketServer, { request, sock
   }
 }
 
-/** Connects a socket to the hub. A function of its own: closures of the upgrade would live as long as the connection. */
+/** Connects a socket to the hub. A separate function, so that closures of the upgrade do not outlive it. */
 function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => ClientConnection): void {
   ws.binaryType = 'nodebuffer'
   const connection = open(new NodeSocket(ws, socket))
@@ -125,7 +125,7 @@ function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => Cl
   ws.on('error', ignore)
 }
 
-/** `ws` reports protocol errors and closes the socket by itself. */
+/** `ws` reports protocol errors, and closes the socket. */
 function ignore(): void {}
 
 async function encodeResponse(response: Response): Promise<string> {

@@ -108,7 +108,7 @@ export class EventFeed implements HubClientHandler {
     const refusal = readRefusal(text, this.#query.filters)
     if (!this.#started) return this.#acceptance.reject(refusal)
     if (refusal.code === 'slow-consumer') return this.#body.abort()
-    // All other errors close the connection, and the browser reconnects by itself.
+    // All other errors close the connection, and the browser reconnects.
     if (refusal.code === 'permission-denied' || refusal.code === 'authentication-failed') this.#fail(refusal)
   }
 

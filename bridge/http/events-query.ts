@@ -10,7 +10,7 @@ export interface EventsQuery {
   /** Start of filters that are not in the cursor. */
   readonly from: ReplayStart
   readonly cursor: EventCursor
-  /** Whether a browser reconnects by itself, with `Last-Event-ID`. */
+  /** Whether a browser reconnects, with `Last-Event-ID`. */
   readonly isReconnect: boolean
 }
 

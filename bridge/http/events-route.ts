@@ -35,7 +35,7 @@ export function eventsRoute(dial: DialHub, findToken: FindToken): Hono<{ Binding
       line?.close()
       const isTemporary = isSpanwireError(error, 'upstream-unavailable') || isSpanwireError(error, 'rate-limited')
       if (line && query.isReconnect && isTemporary) {
-        // An EventSource that reconnects gives up for good after any status other than 200.
+        // An EventSource stops reconnecting after any status other than 200.
         const event = encodeSse(JSON.stringify({ code: error.code, detail: error.message }), 'error')
         body.write(`retry: ${RETRY_LATER}\n${event}`)
         body.end()

@@ -9,7 +9,7 @@ export const TRACE_HEADERS = ['traceparent', 'tracestate', 'baggage'] as const
  */
 const TRACEPARENT =
   /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:(?<!^00.{53})-[!-~]{0,200})?$/
-/** Visible ASCII and blanks, up to the length that all systems must forward (W3C Trace Context, "tracestate Limits"). */
+/** Visible ASCII and spaces, up to the length that all systems must forward (W3C Trace Context, "tracestate Limits"). */
 const TRACESTATE = /^[\t -~]{1,512}$/
 /** Up to the length that all systems must forward (W3C Baggage, "Limits"). */
 const BAGGAGE = /^[\t -~]{1,8192}$/

@@ -137,7 +137,7 @@ export class Feed {
     for (const follower of this.#followers.values()) {
       follower.live = false
       follower.snapshot = undefined
-      // A follower whose start is still being resolved goes on with that.
+      // A follower whose start is still being resolved continues.
       if (isFirst || follower.next === undefined) continue
       follower.exempt = missingFrom(state)
       follower.next = recreated ? start : Math.min(follower.next, start)

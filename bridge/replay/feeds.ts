@@ -75,7 +75,7 @@ export class Feeds implements Topic {
     return 0
   }
 
-  /** Only the client knows which messages it got, so it has to resume by itself. */
+  /** Only the client knows which messages it got, so it has to resume. */
   lost(sid: string): Uint8Array {
     return encodeStatus(sid, 409, replayStatus.interrupted)
   }

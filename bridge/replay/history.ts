@@ -43,7 +43,7 @@ export class History {
 
   /**
    * Delivers stored messages until the client is live, or has too many bytes unread.
-   * @param again called when it can go on
+   * @param again called when it can continue
    */
   advance(follower: Follower, again: () => void): void {
     while (!follower.ended && !follower.live && follower.next !== undefined) {

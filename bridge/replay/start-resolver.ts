@@ -36,13 +36,13 @@ export class Memo {
   }
 }
 
-/** The last message of each subject, by sequence. `upTo` is the sequence after which the replay goes on. */
+/** The last message of each subject, by sequence. `upTo` is the sequence after which the replay continues. */
 export interface LastPerSubject {
   readonly messages: readonly StoredMessage[]
   readonly upTo: number
 }
 
-/** The place in a stream where a replay begins. */
+/** The position in a stream where a replay begins. */
 export interface ResolvedStart {
   /** State of the stream. If its epoch is not the known one, the other fields do not count. */
   readonly state: StreamState

@@ -39,7 +39,7 @@ export class StreamFinder {
     return found
   }
 
-  /** Resolves with undefined if the upstream's user lacks the permission meanwhile: NATS does not answer it then. */
+  /** Resolves with undefined if the upstream's user lost the permission: NATS does not answer it then. */
   #unlessDenied<Found>(asked: Promise<Found>): Promise<Found | undefined> {
     return new Promise((resolve, reject) => {
       const look = setInterval(() => {

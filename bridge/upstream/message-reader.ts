@@ -26,7 +26,7 @@ export class MessageReader {
   /** The beginning of an incomplete line or message. */
   #held: Uint8Array[] = []
   #heldLength = 0
-  /** Bytes that are needed to go on; 0 if unknown. */
+  /** Bytes that are needed to continue. 0 if unknown. */
   #needed = 0
   /** Subject of the last message. With overlapping filters a message arrives several times in succession. */
   #subject = ''

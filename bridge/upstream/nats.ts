@@ -29,7 +29,7 @@ export interface NatsUpstreamOptions {
     readonly maxBytes?: number
   }
   /**
-   * Called with faults that do not end the upstream: `connection-refused` and `authentication-failed` (it goes on trying),
+   * Called with faults that do not end the upstream: `connection-refused` and `authentication-failed` (it keeps trying),
    * `connection-lost`, `permission-denied` if the upstream's own user lacks a permission, `payload-too-large`.
    * Default: `console.warn`.
    */
@@ -217,7 +217,7 @@ class NatsUpstream implements Upstream {
         this.#state.set('open')
       }
     } catch {
-      // The connection was lost meanwhile. `lost` has the reason.
+      // The connection was lost in the meantime. `lost` has the reason.
     }
     const reason = await current.lost
     clearInterval(heartbeat)

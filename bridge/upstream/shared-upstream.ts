@@ -2,7 +2,7 @@ import type { EndSubscription, Upstream, UpstreamMessage } from './upstream.ts'
 
 /**
  * Confirms operations of many clients with few round trips. At most one round trip runs at a time. Operations that are
- * registered meanwhile share the next one.
+ * registered during a round trip share the next one.
  */
 export class FlushBarrier {
   readonly #roundTrip: () => Promise<void>

@@ -34,7 +34,7 @@ export type EndSubscription = (how?: 'now' | 'drain') => void
 /**
  * The port from the bridge to a broker. All implementations pass test/conformance/upstream.ts:
  *
- * - An upstream dials by itself, reconnects without end, and restores subscriptions before it is `open` again.
+ * - An upstream connects in the background, reconnects without end, and restores subscriptions before it is `open` again.
  * - The broker processes `subscribe` and `publish` in the order of the calls. A subscription gets messages that are
  *   published after it.
  * - A request without responders gets a 503 status message on its reply subject.

@@ -113,7 +113,7 @@ describe('streams of bytes', () => {
 
   it.each([
     ['mutated streams', mutatedStream.map(toBytes)],
-    ['any bytes', fc.uint8Array({ maxLength: 400 })],
+    ['random bytes', fc.uint8Array({ maxLength: 400 })],
   ])('of %s result in operations or a protocol violation, however they are split', (_, streams) => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(10_000), { maxLength: 6 }), (stream, cuts) => {

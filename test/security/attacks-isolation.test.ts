@@ -197,7 +197,7 @@ describe('cross-tenant wildcard', () => {
     },
   )
 
-  it.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('a prefix that is all claim can not be %s', async (org) => {
+  it.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('rejects the prefix %s of a claim', async (org) => {
     const open = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: '{{org}}' } })
     expect(await refusal(open, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
   })
@@ -239,7 +239,7 @@ describe('origin spoof', () => {
     client.terminate()
   })
 
-  it.each(spoofs)('at the upgrade: %s', async (origin) => {
+  it.each(spoofs)('rejects an upgrade: %s', async (origin) => {
     await expect(RawClient.open(socketUrl(bridge), [], origin)).rejects.toThrow('403')
   })
 
@@ -248,7 +248,7 @@ describe('origin spoof', () => {
     await expect(RawClient.open(url, [], 'http://evil.example')).rejects.toThrow('403')
   })
 
-  it.each(spoofs)('on routes, whatever else is right: %s', async (Origin) => {
+  it.each(spoofs)('rejects requests with valid credentials: %s', async (Origin) => {
     const token = await sign({ sub: 'ada', nats: everything })
     for (const path of ['/publish/a', '/publish', '/request/a']) {
       const response = await post(bridge, path, token, { headers: { Origin, Cookie: `session=${token}` } })

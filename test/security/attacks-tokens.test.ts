@@ -56,7 +56,7 @@ describe('token confusion', () => {
     }
   })
 
-  it.each(['none', 'None', 'NONE', 'nOnE', '', 'HS256'])('algorithm %j without a signature', async (alg) => {
+  it.each(['none', 'None', 'NONE', 'nOnE', '', 'HS256'])('rejects the algorithm %j without a signature', async (alg) => {
     await expectRefused(bridge, `${base64url({ alg, typ: 'JWT' })}.${base64url({ ...good, exp: now + 60 })}.`)
   })
 
@@ -101,14 +101,14 @@ describe('a token for another audience or time', () => {
 
   it.each([
     ['expired', { exp: now - 10 }],
-    ['expired long ago', { exp: 0 }],
-    ['not yet valid', { nbf: now + 60 }],
-    ['foreign issuer', { iss: 'https://issuer.example.evil' }],
-    ['issuer in another case', { iss: 'https://ISSUER.example' }],
-    ['no issuer', { iss: undefined }],
-    ['foreign audience', { aud: ['shop', 'bridge2'] }],
-    ['an expiry that is no number', { exp: 'never' }],
-    ['permissions that can not be read', { nats: { pub: { allow: ['>'], deny: 'all' } } }],
+    ['an expiry in the past', { exp: 0 }],
+    ['a start in the future', { nbf: now + 60 }],
+    ['another issuer', { iss: 'https://issuer.example.evil' }],
+    ['an issuer in another case', { iss: 'https://ISSUER.example' }],
+    ['a missing issuer', { iss: undefined }],
+    ['another audience', { aud: ['shop', 'bridge2'] }],
+    ['an expiry that is not a number', { exp: 'never' }],
+    ['malformed permissions', { nats: { pub: { allow: ['>'], deny: 'all' } } }],
   ])('is rejected: %s', async (_, claims) => expectRefused(bridge, await sign({ ...good, ...claims })))
 
   it('is rejected with another secret', async () => {
@@ -193,7 +193,7 @@ describe('replay of a signed nonce', () => {
     await client.close()
   })
 
-  it.each(authenticators)('what %s signed for one connection is refused on another', async (_, authenticator) => {
+  it.each(authenticators)('rejects a signature of %s for another connection', async (_, authenticator) => {
     const [first, second] = [await RawClient.open(socketUrl(bridge)), await RawClient.open(socketUrl(bridge))]
     const { nonce } = await first.info()
     const signed = authenticator()(nonce as string) as object

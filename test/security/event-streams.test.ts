@@ -32,9 +32,9 @@ describe('a token in a URL', () => {
   it.each([
     ['that is valid for an hour', () => token(3_600)],
     ['that never expires', () => sign({ sub: 'ada', nats: everything, exp: undefined })],
-    ['that is no JWT', async () => 'nonsense'],
+    ['that is not a JWT', async () => 'nonsense'],
     ['that is expired', () => token(-60)],
-    ['that another secret signed', () => sign({ sub: 'ada', exp: 1 }, new TextEncoder().encode('x'.repeat(32)))],
+    ['that is signed with another secret', () => sign({ sub: 'ada', exp: 1 }, new TextEncoder().encode('x'.repeat(32)))],
   ])('is rejected and not shown: %s', async (_, make) => {
     const secret = await make()
     const response = await fetch(`${bridge.url}/events?subject=a&token=${secret}`)

@@ -112,7 +112,7 @@ async function delivered(client: RawClient, filter: string, behindBridge = false
   // A bridge answers PING before messages that are on their way from the broker.
   const { hub } = bridge.bridge
   if (behindBridge)
-    await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '$EDGE.NOBODY', payload: new Uint8Array(0) }))
+    await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '$EDGE.UNUSED', payload: new Uint8Array(0) }))
   const { lines } = await client.exchange()
   return new Set(lines.flatMap(({ line }) => (line.startsWith('MSG ') ? [line.split(' ')[1] as string] : [])))
 }

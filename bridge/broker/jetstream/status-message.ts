@@ -7,7 +7,7 @@ export interface Status {
   readonly code: number
   readonly reason: string
   readonly fields?: ReadonlyArray<readonly [string, string | number]>
-  /** Reply subject for an answer, as of flow control. */
+  /** Reply subject for an answer, for example to flow control. */
   readonly reply?: string
 }
 

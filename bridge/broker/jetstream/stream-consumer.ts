@@ -182,7 +182,7 @@ export abstract class Consumer implements StreamObserver {
     return size + this.stream.config.name.length + this.name.length + 50
   }
 
-  /** Counts the message of {@link peek} as delivered, and builds it. Undefined if it was removed meanwhile. */
+  /** Counts the message of {@link peek} as delivered, and builds it. Undefined if it was removed in the meantime. */
   protected take({ entry, again }: { readonly entry: Entry; readonly again: boolean }): Delivery | undefined {
     if (again) this.#acks?.takeDue()
     else {

@@ -63,12 +63,12 @@ describe('NATS credentials', () => {
 
   const past = Math.floor(Date.now() / 1000) - 100
   it.each([
-    ['of a foreign account', {}, { signer: createAccount() }],
+    ['of another account', {}, { signer: createAccount() }],
     ['with a wrong signature', {}, { sign: () => 'another nonce' }],
     ['that expired', {}, { options: { exp: past } }],
     ['that are not valid yet', {}, { options: { nbf: 4_000_000_000 } }],
     ['for other kinds of connection', { allowed_connection_types: ['MQTT'] } as Partial<User>, {}],
-    ['with limits that the bridge can not keep', { src: ['10.0.0.0/8'] }, {}],
+    ['with limits that the bridge does not support', { src: ['10.0.0.0/8'] }, {}],
     ['of a scoped signing key, whose permissions only the account’s JWT has', {}, { options: { scopedUser: true } }],
   ])('are rejected %s', async (_, user, how) => {
     const { client } = await connect(user, how)

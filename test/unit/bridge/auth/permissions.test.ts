@@ -42,11 +42,11 @@ describe('permissions', () => {
     expect(mayReceive(p, 'orders.public.1')).toBe(true)
   })
 
-  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])('refuse to snoop on inboxes by %s', (filter) => {
+  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])('reject the filter %s, which matches other inboxes', (filter) => {
     expect(maySubscribe(permissions({}, { allow: ['>'] }), filter)).toBe('refused')
   })
 
-  it.each(['>', '*.>', '*.*', '*.abc.*'])('withhold inboxes from %s', (filter) => {
+  it.each(['>', '*.>', '*.*', '*.abc.*'])('withhold messages to inboxes from %s', (filter) => {
     const p = permissions({}, { allow: ['>'] })
     expect(maySubscribe(p, filter)).toBe('withheld')
     expect(mayReceive(p, '_INBOX.abc.1')).toBe(false)

@@ -48,10 +48,10 @@ describe('signToken', () => {
 
   it.each([
     ['a secret that is too short', { secret: 'short' }, 'invalid-argument'],
-    ['no time to live', { expiresIn: 0 }, 'invalid-argument'],
-    ['a filter that is none', { publish: [{ filter: 'a b' }] }, 'invalid-subject'],
-    ['a parameter that would widen it', { publish: [['chat.{room}.message', { room: 'a.>' }]] }, 'invalid-params'],
-    ['an event of no contract', { publish: ['other'] }, 'unknown-event'],
+    ['a missing lifetime', { expiresIn: 0 }, 'invalid-argument'],
+    ['an invalid filter', { publish: [{ filter: 'a b' }] }, 'invalid-subject'],
+    ['a parameter with a wildcard', { publish: [['chat.{room}.message', { room: 'a.>' }]] }, 'invalid-params'],
+    ['an unknown event', { publish: ['other'] }, 'unknown-event'],
   ])('rejects %s', async (_, options, code) => {
     const good = { secret: SECRET, user: 'ada', events, expiresIn: 60 }
     await expect(signToken({ ...good, ...options } as never)).rejects.toMatchObject({ code })

@@ -31,7 +31,7 @@ const published = async (headers: Record<string, string>) => {
 }
 
 describe('the trace headers of a request', () => {
-  it.each(['/publish/a', '/request/a'])('becomes its event’s: %s', async (path) => {
+  it.each(['/publish/a', '/request/a'])('become headers of its event: %s', async (path) => {
     const headers = { traceparent: VALID, tracestate: 'a=1, b=2', baggage: 'k=v;p' }
     expect((await post(path, headers)).ok).toBe(true)
     expect(seen[0]).toEqual(expect.arrayContaining(Object.entries(headers)))
@@ -39,19 +39,19 @@ describe('the trace headers of a request', () => {
 
   it.each([
     ['another version', VALID.replace('00', '01')],
-    ['one that goes on', `${VALID.replace('00', 'cc')}-what-comes-later`],
+    ['one with more fields', `${VALID.replace('00', 'cc')}-what-comes-later`],
   ])('are accepted in %s', async (_, traceparent) => {
     expect(await published({ traceparent })).toEqual([['traceparent', traceparent]])
   })
 
   it.each([
     ['version ff', VALID.replace('00', 'ff')],
-    ['a version 00 that goes on', `${VALID}-more`],
-    ['no trace', VALID.replace(/4bf\w+/, '0'.repeat(32))],
-    ['no span', VALID.replace(/00f\w+/, '0'.repeat(16))],
+    ['version 00 with more fields', `${VALID}-more`],
+    ['a trace id of zeros', VALID.replace(/4bf\w+/, '0'.repeat(32))],
+    ['a span id of zeros', VALID.replace(/00f\w+/, '0'.repeat(16))],
     ['capitals', VALID.toUpperCase()],
-    ['two of them', `${VALID}, ${VALID}`],
-    ['too long a one', `${VALID.replace('00', '01')}-${'x'.repeat(201)}`],
+    ['two traceparents', `${VALID}, ${VALID}`],
+    ['a traceparent that is too long', `${VALID.replace('00', '01')}-${'x'.repeat(201)}`],
     ['nothing', ''],
   ])('are ignored with %s, and the event is published', async (_, traceparent) => {
     expect(await published({ traceparent, tracestate: 'a=1', baggage: 'k=v' })).toEqual([['baggage', 'k=v']])

@@ -227,10 +227,10 @@ describe('a session with a token', () => {
 
   it.each([
     ['no token', undefined],
-    ['a foreign signature', { secret: 'another secret of thirty-two bytes!' }],
+    ['an invalid signature', { secret: 'another secret of thirty-two bytes!' }],
     ['an expired token', { claims: { exp: 1 } }],
     ['a token that is not valid yet', { claims: { nbf: 4_000_000_000 } }],
-    ['rules that can not be read', { claims: { nats: { sub: { allow: ['>'], deny: 'secret' } } } }],
+    ['malformed permissions', { claims: { nats: { sub: { allow: ['>'], deny: 'secret' } } } }],
   ])('rejects %s', async (_, token) => {
     const { bridge } = bridgeFor({ auth })
     const auth_token =

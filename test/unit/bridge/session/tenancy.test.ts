@@ -90,7 +90,7 @@ describe('a subject prefix', () => {
     expect(answers).toEqual(['1', '2', '3'])
   })
 
-  it.each(['$EDGE', '$JS', '_INBOX'])('is never one of NATS or of the bridge: %s', async (org) => {
+  it.each(['$EDGE', '$JS', '_INBOX'])('can not be a reserved subject: %s', async (org) => {
     const { bridge } = bridgeFor({ auth: { ...auth, subjectPrefix: '{{org}}' } })
     expect((await tenant(bridge, org)).closes).toHaveLength(1)
   })
@@ -191,7 +191,7 @@ describe('claim templates', () => {
     expect(await ada.turn()).toBe(`-ERR 'Permissions Violation for Subscription to "chat.bob.>"'\r\n`)
   })
 
-  it.each(['*', '>', 'a.b', '', '$JS', '_INBOX'])('refuse a user who calls himself %j', async (sub) => {
+  it.each(['*', '>', 'a.b', '', '$JS', '_INBOX'])('reject a user named %j', async (sub) => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET } })
     const mallory = await ScriptedClient.connected(bridge, { auth_token: await sign({ sub, nats }) })
     expect(mallory.closes).toHaveLength(1)
