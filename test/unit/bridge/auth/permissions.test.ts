@@ -42,9 +42,12 @@ describe('permissions', () => {
     expect(mayReceive(p, 'orders.public.1')).toBe(true)
   })
 
-  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])('reject the filter %s, which matches other inboxes', (filter) => {
-    expect(maySubscribe(permissions({}, { allow: ['>'] }), filter)).toBe('refused')
-  })
+  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])(
+    'reject the filter %s, which matches other inboxes',
+    (filter) => {
+      expect(maySubscribe(permissions({}, { allow: ['>'] }), filter)).toBe('refused')
+    },
+  )
 
   it.each(['>', '*.>', '*.*', '*.abc.*'])('withhold messages to inboxes from %s', (filter) => {
     const p = permissions({}, { allow: ['>'] })

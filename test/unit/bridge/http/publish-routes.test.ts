@@ -1,10 +1,6 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { BridgeOptions } from '../../../../bridge/bridge.ts'
-import type { ClientSocket } from '../../../../bridge/delivery/client-socket.ts'
-import { eventually } from '../../../support/eventually.ts'
-import { coreOf } from '../../../support/hub-core.ts'
-import { openToAll } from '../../../support/open-to-all.ts'
-import { bridgeFor, ScriptedClient, SECRET, sign } from '../session/scripted-client.ts'
+import { bridgeFor, SECRET, sign } from '../session/scripted-client.ts'
 
 const nats = { pub: { allow: ['a.>'] } }
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -129,115 +125,5 @@ describe('a reply with invalid headers', () => {
     })
     const response = await post('/request/a.odd', 'hi')
     expect([response.status, await response.text()]).toEqual([200, 'hi'])
-  })
-})
-
-describe('origins', () => {
-  afterEach(() => void vi.restoreAllMocks())
-
-  const options = { auth: openToAll, origins: ['https://app.example.com'] }
-  const request = (origin: string | undefined, path = '/healthz') =>
-    bridgeFor(options).bridge.app.request(`http://bridge.example.com${path}`, {
-      headers: origin ? { Origin: origin } : {},
-    })
-
-  it('are those of the option and the own host, or missing', async () => {
-    expect((await request('https://app.example.com')).headers.get('Access-Control-Allow-Origin')).toBe(
-      'https://app.example.com',
-    )
-    expect((await request('http://bridge.example.com')).status).toBe(200)
-    expect((await request(undefined)).status).toBe(200)
-    vi.spyOn(console, 'warn').mockReturnValue()
-    for (const spoof of ['https://evil.example', 'https://app.example.com.evil.example', 'null', 'app.example.com']) {
-      expect((await request(spoof)).status).toBe(403)
-      expect((await request(spoof, '/nats')).status).toBe(403)
-    }
-  })
-
-  it('that are rejected are logged once each, up to ten', async () => {
-    const warn = vi.spyOn(console, 'warn').mockReturnValue()
-    const { app } = bridgeFor(options).bridge
-    const ask = (origin: string) => app.request('http://bridge.example.com/healthz', { headers: { Origin: origin } })
-    for (let i = 0; i < 20; i++) for (let repeat = 0; repeat < 2; repeat++) await ask(`https://${i}.example`)
-    expect(warn).toHaveBeenCalledTimes(10)
-    expect(warn).toHaveBeenCalledWith(
-      'spanwire: Pages of https://0.example must not use this bridge. Add the origin to its option "origins".',
-    )
-  })
-})
-
-describe('cookies', () => {
-  async function connect(origins: BridgeOptions['origins'], origin: string | undefined) {
-    const { bridge } = bridgeFor({ auth: { secret: SECRET, cookie: 'token' }, ...(origins && { origins }) })
-    const sent: string[] = []
-    const socket: ClientSocket = { send: (bytes) => void sent.push(utf8(bytes)), close: () => void sent.push('closed') }
-    const headers = {
-      Upgrade: 'websocket',
-      Cookie: `token=${await sign({ sub: 'ada' })}`,
-      ...(origin && { Origin: origin }),
-    }
-    await bridge.app.request(
-      'http://bridge.example.com/nats',
-      { headers },
-      {
-        upgrade: (open) => {
-          open(socket).receive(new TextEncoder().encode('CONNECT {"verbose":false}\r\nPING\r\n'))
-          return new Response()
-        },
-      },
-    )
-    await eventually(() => {
-      coreOf(bridge.hub).turn.flush()
-      return /PONG|closed/.test(sent.join(''))
-    })
-    return /PONG/.test(sent.join(''))
-  }
-
-  it('are accepted from pages of the own host and of allowed origins', async () => {
-    expect(await connect(undefined, 'http://bridge.example.com')).toBe(true)
-    expect(await connect(['https://app.example.com'], 'https://app.example.com')).toBe(true)
-    expect(await connect('*', 'https://evil.example')).toBe(false)
-    expect(await connect('*', undefined)).toBe(false)
-  })
-})
-
-describe('GET', () => {
-  it('/healthz reports whether NATS is available', async () => {
-    const { bridge, upstream } = bridgeFor()
-    const response = await bridge.app.request('/healthz')
-    expect([response.status, await response.json()]).toEqual([
-      200,
-      { status: 'ok', upstream: 'open', broker: 'embedded' },
-    ])
-    await upstream.close()
-    expect((await bridge.app.request('/healthz')).status).toBe(503)
-  })
-
-  it('/healthz reports draining, during which no clients are accepted', async () => {
-    const { bridge } = bridgeFor()
-    const client = await ScriptedClient.connected(bridge)
-    let isDrained = false
-    const drained = bridge.hub.drain(60_000).then(() => {
-      isDrained = true
-    })
-    expect(await client.turn()).toContain('"ldm":true')
-    const health = await bridge.app.request('/healthz')
-    expect([health.status, await health.json()]).toEqual([503, expect.objectContaining({ status: 'draining' })])
-    for (const path of ['/nats', '/nats/stream']) {
-      const response = await bridge.app.request(path, { headers: { Upgrade: 'websocket' } })
-      expect(await codeOf(response)).toEqual([503, 'upstream-unavailable'])
-    }
-    expect(isDrained).toBe(false)
-    client.connection.closed()
-    await drained
-    const late = await ScriptedClient.connected(bridge)
-    await bridge.hub.drain(1)
-    expect(late.closes).toEqual([])
-    bridge.close()
-    expect(late.closes).toMatchObject([{ code: 1001 }])
-  })
-
-  it('/nats without an upgrade describes itself', async () => {
-    expect((await bridgeFor().bridge.app.request('/nats')).status).toBe(426)
   })
 })
