@@ -20,7 +20,7 @@ import { openTcpSocket } from './tcp-socket.ts'
 
 /** Options of a hub on Workers, in addition to its variables. */
 export interface HubObjectOptions {
-  /** Limits for clients. Default: those of the bridge, with 5,000 connections. */
+  /** Limits for clients. Default: the defaults of the bridge, with 5,000 connections. */
   readonly limits?: Partial<Limits>
   /** How long messages wait so that more of them share a socket write, in ms. Default 0. */
   readonly flushWindow?: HubOptions['flushWindow']

@@ -32,7 +32,7 @@ export class Hubs {
   /** When a full hub may be tried again, by its name, in ms since 1970. */
   readonly #fullUntil = new Map<string, number>()
 
-  /** The hub that the query parameter `hub` names, or the only one. Undefined if there is no such hub. */
+  /** The hub that the query parameter `hub` names, or the only one. Undefined for an unknown name. */
   byName(request: Request, { namespace, plan }: HubSet): Hub | undefined {
     const name = new URL(request.url).searchParams.get('hub')
     const all = rankHubs(plan, '', undefined)

@@ -86,6 +86,6 @@ function fold(name: string): string {
 
 function mayKeep(permissions: Permissions, filter: unknown): boolean {
   if (!isText(filter) || !isSubjectFilter(filter)) return false
-  // In a body, inboxes are those of the broker: their names are known to all responders.
+  // In a body, inboxes have their names at the broker, which are known to all responders.
   return !filtersOverlap(filter, '_INBOX.>') && maySubscribe(permissions, filter) === 'allowed'
 }

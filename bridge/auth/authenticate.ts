@@ -23,7 +23,7 @@ export interface AuthOptions extends TokenOptions {
 /** Authenticates credentials. @throws SpanwireError (as rejection) `authentication-failed`, `upstream-unavailable` */
 export type Authenticate = (credentials: Credentials) => Promise<Identity>
 
-/** @throws SpanwireError `invalid-argument` if there is no method, or an option is malformed */
+/** @throws SpanwireError `invalid-argument` without a method, and for a malformed option */
 export function createAuthenticator(options: AuthOptions, clock: () => number = Date.now): Authenticate {
   const { accounts, anonymous } = options
   const tokens = [options.secret, options.publicKey, options.jwksUrl].some((source) => source !== undefined)

@@ -24,7 +24,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['nats-schedule-source', reads],
   // and the schedule of this subject ends.
   ['nats-scheduler', publishes],
-  // `all` removes all messages of the stream, whatever their subjects.
+  // `all` removes all messages of the stream, with any subject.
   ['nats-rollup', rollsUp],
 ])
 

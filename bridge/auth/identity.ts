@@ -15,7 +15,7 @@ export interface Identity {
   readonly subjectPrefix?: string
   /** The claim `presence`: JSON that other members of a channel see. */
   readonly presence?: unknown
-  /** Limits in the credentials, in addition to those of the bridge. */
+  /** Limits in the credentials, in addition to the bridge's limits. */
   readonly limits?: {
     /** Largest number of subscriptions of the connection. */
     readonly subscriptions?: number

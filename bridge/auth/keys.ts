@@ -48,7 +48,7 @@ export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
     const keys = toList(secret).map((one) => secretKey(one, options.algorithms))
     return async () => keys
   }
-  // With HS256, anyone who knows the public key could sign tokens (RFC 8725, section 2.1).
+  // With HS256, the public key would be sufficient to sign tokens (RFC 8725, section 2.1).
   const algorithms = options.algorithms ?? []
   const bad = algorithms.find((algorithm) => !ASYMMETRIC.test(algorithm))
   if (bad !== undefined) {

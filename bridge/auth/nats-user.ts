@@ -85,7 +85,7 @@ function verify(
   return {
     user: claims.sub,
     permissions: {
-      // As in nats-server, a user with `resp` and without publish rules may publish nothing else.
+      // Like in nats-server, a user with `resp` and without publish rules may publish nothing else.
       publish: reply && publish.allow.length === 0 && publish.deny.length === 0 ? publish : openUnlessNamed(publish),
       subscribe: openUnlessNamed(toRules(nats.sub)),
       ...(reply && { reply }),

@@ -116,7 +116,7 @@ class Broker implements EmbeddedBroker {
     const matching = this.subscriptions.match(message.subject)
     this.#deliver(message, matching)
     if (this.#jetstream.take(message) || matching.length > 0 || message.reply === undefined) return
-    // As in nats-server, only the requesting connection gets the status.
+    // Like in nats-server, only the requesting connection gets the status.
     const requesters = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
     this.#deliver(noRespondersMessage(message.reply), requesters)
   }

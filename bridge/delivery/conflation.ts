@@ -59,7 +59,7 @@ function sizeOf({ subject, payload, headers }: UpstreamMessage): number {
 /** `$EDGE.CONFLATE.<filter>`: subscriptions of another topic that may skip outdated messages. */
 export class ConflatedTopic implements Topic {
   readonly prefix: string = conflatedFilter('')
-  /** Its filters are those of the other topic. */
+  /** The other topic counts its filters. */
   readonly size = 0
   readonly #topic: Topic
   readonly #limit: number

@@ -38,7 +38,7 @@ export class Interest {
     this.#size++
   }
 
-  /** Returns whether it was there. */
+  /** Returns whether it was a member. */
   remove(subscription: Subscription): boolean {
     const key = DeliveryGroup.keyOf(subscription)
     const group = this.#groups.get(key)

@@ -6,7 +6,7 @@ import type { Turn } from './turn.ts'
 const PING = new TextEncoder().encode('PING\r\n')
 
 /**
- * Counts bytes that a client was sent and has not confirmed. A client confirms by a PONG: it has read everything that was
+ * Counts bytes that a client was sent and has not confirmed. A client confirms by a PONG: it has read all bytes
  * sent before the PING. Works without `bufferedAmount`, which not every runtime has.
  */
 export class FlowControl {
@@ -68,7 +68,7 @@ export class SendQueue {
     this.#onSlowConsumer = onSlowConsumer
   }
 
-  /** Adds a frame. It is sent at the end of the turn, or within `window` ms if nothing is sent earlier. */
+  /** Adds a frame. It is sent at the end of the turn, or after `window` ms unless an earlier write includes it. */
   write(frame: Uint8Array, window = 0): void {
     if (this.#closed) return
     this.unshare()
@@ -161,7 +161,7 @@ export class SendQueue {
     this.#socket.close(code, reason)
   }
 
-  /** The socket is closed. Nothing is sent from now on. */
+  /** The socket is closed. Later frames are dropped. */
   abandon(): void {
     this.#end()
   }

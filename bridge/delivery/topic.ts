@@ -66,7 +66,7 @@ export class Topics {
   /** The topic of a SUB's subject. */
   of(subject: string): Topic {
     const topic = this.#topics.find(({ prefix }) => subject.startsWith(prefix))
-    if (!topic) throw new Error(`There is no topic for ${subject}.`)
+    if (!topic) throw new Error(`No topic accepts ${subject}.`)
     return topic
   }
 

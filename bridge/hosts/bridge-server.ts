@@ -29,15 +29,15 @@ export interface BridgeServer {
   /** Port on which it listens. */
   readonly port: number
   /**
-   * Shuts down a server that is replaced by another one. It accepts no more clients (`/healthz` responds with 503), asks
-   * the others to reconnect, and closes once they have left. Spanwire's client waits for confirmations before it
+   * Shuts down a server that is replaced by another one. It accepts no more clients (`/healthz` responds with 503),
+   * requests the others to reconnect, and closes once they have left. Spanwire's client waits for confirmations before it
    * reconnects, so no publish is lost.
    * @param patience time after which it closes at the latest, in ms. Default 10,000
    */
   drain(patience?: number): Promise<void>
   /** Closes all connections, and the upstream unless the caller passed one. Idempotent. */
   close(): Promise<void>
-  /** As `close`. */
+  /** Same as `close`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -46,7 +46,7 @@ export const CLOSING_TIME = 500
 /** Default of `drain`, in ms. */
 const PATIENCE = 10_000
 
-/** Clients join all messages of one turn in one frame, whatever their limit. nats.ws does so up to 32 KiB and a message. */
+/** Clients join all messages of one turn in one frame, regardless of their limit. nats.ws does so up to 32 KiB and a message. */
 const MIN_FRAME = 1024 * 1024
 
 /** Largest WebSocket message, in bytes. Frames have no meaning in the protocol (T-4), so this only bounds memory. */

@@ -33,8 +33,8 @@ interface RawUpgrade {
  *
  *     const server = await serve({ upstream: 'nats://127.0.0.1:4222', auth: { secret }, port: 8222 })
  *
- * @throws SpanwireError (as rejection) `invalid-argument`; `unsupported` without the packages `ws` and
- * `@hono/node-server`; `connection-refused` with Node's error as `cause`, such as EADDRINUSE
+ * @throws SpanwireError (as rejection) `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`,
+ * and `connection-refused` with Node's error as `cause`, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
@@ -76,7 +76,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 }
 
 async function loadPackages() {
-  const missing = notInstalled('A bridge on Node', 'ws', '@hono/node-server')
+  const missing = notInstalled('A bridge on Node or Deno', 'ws', '@hono/node-server')
   const [{ getRequestListener }, { WebSocketServer }] = await Promise.all([
     import('@hono/node-server').catch(missing),
     import('ws').catch(missing),

@@ -30,7 +30,7 @@ const PATIENCE = 10_000
 
 /**
  * `GET /history/:subject?from=…&to=…&limit=…`: one page of the messages that a stream keeps for a filter, as JSON. It is a
- * replay that ends early, so permissions and limits are those of a subscription.
+ * replay that ends early, so the permissions and limits of a subscription apply.
  */
 export function historyRoute(dial: DialHub, findToken: FindToken): Hono<{ Bindings: HostBindings }> {
   const app = new Hono<{ Bindings: HostBindings }>()

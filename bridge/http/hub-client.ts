@@ -6,7 +6,7 @@ import type { HubLineHandler } from './hub-line.ts'
 export interface HubClientHandler {
   info(info: ServerInfo): void
   message(sid: string, message: ServerMessage): void
-  /** @param text of an `-ERR` */
+  /** @param text the text of an `-ERR` */
   error(text: string): void
   ping(): void
   pong(): void

@@ -18,7 +18,7 @@ const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
 const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
 
 /**
- * Checks origins. A value that is not an origin would never match what browsers send.
+ * Checks origins. A value that is not an origin would never match the header of a browser.
  * @param what name of the option, for errors
  * @throws SpanwireError `invalid-argument`
  */
@@ -76,7 +76,7 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     const origin = c.req.header('Origin')
     if (origin !== undefined && !allowed(origin, c.req.url)) {
       const text = `Pages of ${origin} must not use this bridge. Add the origin to its option "origins".`
-      // Browsers hide the response from the page. The log tells the operator.
+      // Browsers hide the response from the page. The log is for the operator.
       if (logged.size < MAX_LOGGED && !logged.has(origin)) {
         logged.add(origin)
         console.warn(`spanwire: ${text.slice(0, 200)}`)

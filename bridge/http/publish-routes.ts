@@ -50,7 +50,7 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
         `This batch has ${lines.length} lines. At most ${MAX_LINES} are allowed: send several batches.`,
       )
     const identity = c.get('identity')
-    // Checked before NATS is asked for streams, which costs more than a message.
+    // Checked before the lookup of streams, which costs more than a message.
     const messages = lines.map((line) => attempt(() => toMessage(parseLine(line), identity, hub)))
     const captured = await capturedSubjects(hub, messages)
     let results: Array<object | Promise<object>> = []
@@ -84,7 +84,7 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
     const message = toMessage(await readSubmission(c, c.req.param('subject')), c.get('identity'), hub)
     const reply = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     if (readReplyHeaders(reply.headers).status === 503) {
-      throw new SpanwireError('no-responders', `There is no responder on ${c.req.param('subject')}.`)
+      throw new SpanwireError('no-responders', `${c.req.param('subject')} has no responder.`)
     }
     const natsHeaders = writeNatsHeaders(reply.headers)
     if (natsHeaders) c.header(NATS_HEADERS, natsHeaders)

@@ -91,7 +91,7 @@ export interface Hub {
   /** Continues the session of a client whose socket outlived an earlier hub; see {@link ClientSocket.persist}. */
   restore(socket: ClientSocket, snapshot: SessionSnapshot): ClientConnection
   /**
-   * Enters lame duck mode: accepts no more clients, and asks the others to reconnect elsewhere.
+   * Enters lame duck mode: accepts no more clients, and requests the others to reconnect elsewhere.
    * @param patience time after which it resolves at the latest, in ms
    * @returns resolves when all clients have left
    */

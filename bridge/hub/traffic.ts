@@ -6,7 +6,7 @@ import type { TrafficStats } from './hub.ts'
  * additional step.
  */
 export class Traffic {
-  /** Of connections that have ended, and of HTTP requests. */
+  /** Traffic of connections that have ended, and of HTTP requests. */
   readonly #past = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   #opened = 0
   /** Connections that the hub closed, by the text of their `-ERR`. */

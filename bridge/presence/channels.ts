@@ -120,7 +120,7 @@ export class Channels implements Topic {
     this.#doubtTimer = setTimeout(() => this.#checkDoubtful(), ANSWER)
   }
 
-  /** Publishes that this hub is alive, and drops the members of hubs that are gone. Called every few seconds. */
+  /** Publishes that this hub is alive, and drops the members of silent hubs. Called every few seconds. */
   tick(): void {
     if (this.#channelsOf.size > 0) this.#publish(ALIVE_SUBJECT, this.#services.hub)
     for (const hub of this.#hubs.removeGone()) for (const { synced } of this.#channels.values()) synced.drop(hub)

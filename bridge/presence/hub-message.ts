@@ -4,7 +4,7 @@ import type { Member } from '../../sdk/wire/presence-frames.ts'
 export type HubMessage =
   /** Changes of a hub's members. `n` counts these messages of the hub and channel. */
   | { readonly hub: string; readonly n: number; readonly joined: readonly Member[]; readonly left: readonly string[] }
-  /** All members of a hub, as of change `n`, in parts. Part 0 replaces earlier ones. */
+  /** All members of a hub after change `n`, in parts. Part 0 replaces earlier ones. */
   | { readonly hub: string; readonly n: number; readonly part: number; readonly members: readonly Member[] }
   /** A signal of a member. `member` is set if its join was not sent yet. */
   | { readonly hub: string; readonly id: string; readonly data: unknown; readonly member?: Member }

@@ -23,7 +23,7 @@ export interface SyncServices {
 
 /**
  * A channel with members or watchers at this hub. Each hub is the authority for its own members: it publishes their
- * changes, and all of them to a hub that asks.
+ * changes, and all of them on request.
  */
 export class SyncedChannel {
   readonly #channel = new Channel()
@@ -32,7 +32,7 @@ export class SyncedChannel {
   readonly #hidden = new Set<string>()
   /** Last change of each other hub. */
   readonly #counts = new Map<string, number>()
-  /** Hubs that have not sent their members since this hub lost NATS. `asked`: the hub is alive and was asked again. */
+  /** Hubs that have not sent their members since this hub lost NATS. `asked`: the hub is alive and got another request. */
   readonly #doubtful = new Map<string, 'asked' | 'silent'>()
   /** Number of changes that this hub has published. */
   #n = 0
@@ -106,7 +106,7 @@ export class SyncedChannel {
   }
 
   /**
-   * Asks hubs again that have not sent their members since `reconnectedAt`. A hub whose last member has left does not
+   * Repeats the request to hubs that have not sent their members since `reconnectedAt`. A hub whose last member has left does not
    * answer: it is alive, but has forgotten the channel. A hub that is silent may have lost NATS itself.
    * Returns whether some hubs are still in doubt.
    */
@@ -172,7 +172,7 @@ export class SyncedChannel {
   #publishAll(): void {
     const { hub } = this.#services
     const members = [...(this.#channel.hubs.get(hub)?.values() ?? [])]
-    // An empty list as well: the asking hub may have missed that the last member left.
+    // An empty list as well: the other hub may have missed that the last member left.
     const pages = members.length > 0 ? pagesOf(members) : [[]]
     for (const [part, page] of pages.entries()) this.#services.publish({ hub, n: this.#n, part, members: page })
   }

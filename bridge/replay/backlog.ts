@@ -62,7 +62,7 @@ export class Backlog {
       const pause = await this.#readOne().catch(() => RETRY)
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
       else for (const { run } of this.#waiting.splice(0)) run()
-      // Waiting followers have taken what they had room for. They read the rest again: slower, but bounded.
+      // Waiting followers have taken a part already. They read the rest again, which is slower but bounded.
       if (this.#source.budget.isOver) this.#keep([])
     }
     this.#reading = false

@@ -56,7 +56,7 @@ export class Feed {
     if (this.#history) void this.#admit(follower)
   }
 
-  /** Returns whether this was the last follower. The feed stays for a while. */
+  /** Returns whether this was the last follower. The feed stays for {@link LINGER}. */
   remove(subscription: Subscription): boolean {
     const follower = this.#followers.get(subscription)
     if (!follower) return false

@@ -9,7 +9,7 @@ import { Feed, type FeedOptions } from './feed.ts'
 import { encodeStatus } from './follower.ts'
 import { Budget } from './ring.ts'
 
-/** Feeds without followers stay for a while, each with a consumer at JetStream. The oldest are closed beyond this number. */
+/** Number of feeds without followers, each with a consumer at JetStream. The oldest are closed beyond this number. */
 const MAX_IDLE = 200
 
 /** `$EDGE.REPLAY.<cursor>.<filter>`: one {@link Feed} for each distinct filter. */

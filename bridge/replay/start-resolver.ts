@@ -8,7 +8,7 @@ import type { RingLimits } from './ring.ts'
 /** How long all followers share an answer, in ms. */
 const TTL = 250
 
-/** Shares the answer to a question that many followers ask at the same moment. */
+/** Shares one request between followers that need the same answer at the same moment. */
 export class Memo {
   readonly #answers = new Map<string, { readonly until: number; readonly answer: Promise<unknown> }>()
   #sweeping: ReturnType<typeof setTimeout> | undefined
@@ -61,7 +61,7 @@ export class StartResolver {
   readonly #limits: RingLimits
   readonly #memo = new Memo()
 
-  /** @param limits of a `last-per-subject` snapshot */
+  /** @param limits limits of a `last-per-subject` snapshot */
   constructor(api: JetStreamApi, filter: string, limits: RingLimits) {
     this.#api = api
     this.#filter = filter
@@ -87,7 +87,7 @@ export class StartResolver {
    */
   async resolve(start: ReplayStart, known: StreamState, head: number): Promise<ResolvedStart> {
     if (start.at === 'new') return { state: known, next: head + 1 }
-    // Most clients that resume ask for recent messages. That needs no request to the broker.
+    // Most clients resume with recent messages. That needs no request to the broker.
     if (start.at === 'seq' && start.seq <= Math.max(known.lastSeq, head) + 1) return { state: known, next: start.seq }
     const fresh = await this.freshState(known)
     if (fresh.epoch !== known.epoch) return { state: fresh, next: 0 }

@@ -7,8 +7,7 @@ export interface CloseReason {
 }
 
 /**
- * All reasons. Texts are nats-server's. Codes are those that nats-server uses for the same reason (`wsEnqueueCloseMessage`
- * in its websocket.go).
+ * All reasons. Texts and codes are the same as in nats-server (`wsEnqueueCloseMessage` in its websocket.go).
  */
 export const closeReasons = {
   authorization: { text: 'Authorization Violation', code: 1008 },

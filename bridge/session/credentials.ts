@@ -38,7 +38,7 @@ export interface ConnectionKeys {
   readonly token?: string | undefined
 }
 
-/** Identity of a client: checks its CONNECTs, and keeps what they settle. */
+/** Identity of a client: checks its CONNECTs, and keeps the result. */
 export class Credentials {
   readonly #hub: Pick<SessionHub, 'authenticate' | 'clock' | 'nonces' | 'users'>
   readonly #keys: ConnectionKeys
@@ -106,7 +106,7 @@ export class Credentials {
     }
     this.#apply(identity)
     this.#client.flags = {
-      // As in nats-server, where verbose and echo are on by default.
+      // Like in nats-server, where verbose and echo are on by default.
       verbose: options.verbose !== false,
       echo: options.echo !== false,
       headers: options.headers === true,

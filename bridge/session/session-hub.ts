@@ -7,7 +7,7 @@ import type { Turn } from '../delivery/turn.ts'
 import type { Channels } from '../presence/channels.ts'
 import type { SharedUpstream } from '../upstream/shared-upstream.ts'
 
-/** Services of the hub that sessions use. Each helper of a session takes only those that it needs. */
+/** Services of the hub that sessions use. Each helper of a session takes only the ones it needs. */
 export interface SessionHub {
   readonly limits: Limits
   /** In ms since 1970. */

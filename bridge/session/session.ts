@@ -182,7 +182,7 @@ export class Session implements ClientConnection, OperationHandler {
   }
 
   parse(line: string): ClientOp | undefined {
-    // As in nats-server, nothing but CONNECT is parsed before the first CONNECT.
+    // Like in nats-server, nothing but CONNECT is parsed before the first CONNECT.
     if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#reject(closeReasons.authorization)
     const op = parseClientOp(line)
     if (op.verb !== 'PUB') return op

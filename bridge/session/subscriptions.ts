@@ -53,7 +53,7 @@ export class Subscriptions implements SubscriptionOwner {
     const { topic, subject, queue, filter, sid } = subscription
     const verdict = topic.judge(this.client.identity.permissions, filter)
     if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue }
-    // As in nats-server, a sid in use stays with its first subscription.
+    // Like in nats-server, a sid in use stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
     if (this.#bySid.size >= this.#max || !(this.#hub.topics.hasRoom || topic.has(subscription)))
       return { refused: 'too-many-subscriptions' }
@@ -120,7 +120,7 @@ export class Subscriptions implements SubscriptionOwner {
     }))
   }
 
-  /** Begins subscriptions of a lost hub again. Returns refusals of those that can't be restored. */
+  /** Begins subscriptions of a lost hub again. Returns refusals of subscriptions that can't be restored. */
   restore(snapshots: readonly SubscriptionSnapshot[]): Refusal[] {
     return snapshots.flatMap(({ sid, filter: subject, queue, max, delivered }) => {
       const lost = this.#hub.topics.of(subject).lost?.(sid)

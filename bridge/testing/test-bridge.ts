@@ -56,7 +56,7 @@ export interface TestUser<Contract extends Events> {
   readonly expiresIn?: number
 }
 
-/** Options of {@link TestBridge.connect}: those of `connect`, without a URL. */
+/** Options of {@link TestBridge.connect}, which are like options of `connect` without a URL. */
 export type TestClientOptions<Contract extends Events> = BusOptions<Contract> &
   Omit<WebSocketOptions, 'url' | 'openSocket' | 'share' | 'via'> & {
     /** User of the client. Default: an anonymous client with all permissions. */

@@ -54,7 +54,7 @@ export class MessageReader {
   /** Reads the next bytes. @throws Error if they are not the NATS protocol. The reader can't be used after that */
   read(chunk: Uint8Array): void {
     this.received += chunk.length
-    // Not a Buffer, whose `slice` and `toString` differ from those of Uint8Array.
+    // Not a Buffer, whose `slice` and `toString` differ from Uint8Array.
     let bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
     if (this.#heldLength > 0) {
       this.#hold(bytes)

@@ -123,7 +123,7 @@ function parseServer(text: string): Server {
       : `${url.hostname}:${url.port || 4222}`,
     websocket,
     secure: scheme === 'tls' || scheme === 'wss',
-    // As in all NATS clients, a user without a password is a token.
+    // Like in all NATS clients, a user without a password is a token.
     credentials: pass ? { user, pass } : user ? { token: user } : {},
   }
 }

@@ -15,7 +15,7 @@ import { checkFilter, checkMessage, noRespondersMessage } from './upstream-messa
 export interface NatsUpstreamOptions {
   /** `nats://`, `tls://`, `ws://` or `wss://host:port`. A list names servers of one cluster, all with TCP or all with WebSocket. */
   readonly url: string | readonly string[]
-  /** Credentials of the bridge at NATS. Default: those in the URL, else none. */
+  /** Credentials of the bridge at NATS. Default: the ones in the URL, if any. */
   readonly credentials?: NatsCredentials
   /** TLS options, such as certificates, for `nats://` and `tls://`. */
   readonly tls?: TlsOptions
@@ -250,8 +250,8 @@ class NatsUpstream implements Upstream {
   }
 
   /**
-   * Drains the connection to a server in lame duck mode: it confirms messages in flight and delivers those that it has
-   * already assigned to a queue group. New publishes wait for another server.
+   * Drains the connection to a server in lame duck mode: it confirms messages in flight, and delivers
+   * messages that it has already assigned to a queue group. New publishes wait for another server.
    */
   #leave({ connection }: LiveConnection): void {
     if (this.state !== 'open') return

@@ -3,7 +3,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Upstream, UpstreamMessage } from './upstream.ts'
 import { isNoResponders } from './upstream-message.ts'
 
-/** Requests of the bridge itself, such as those of HTTP clients. One inbox and one upstream subscription serve all. */
+/** Requests of the bridge itself, for example for HTTP clients. One inbox and one upstream subscription serve all. */
 export class Requests {
   readonly #upstream: Upstream
   readonly #inbox = newInbox()
@@ -75,7 +75,7 @@ export function createJetStreamLink(upstream: Upstream, requests: Requests): Jet
   return {
     async request(subject, payload, { timeout, signal }) {
       const reply = await requests.request({ subject, payload }, timeout, signal)
-      if (isNoResponders(reply)) throw new SpanwireError('no-responders', `There is no responder on ${subject}.`)
+      if (isNoResponders(reply)) throw new SpanwireError('no-responders', `${subject} has no responder.`)
       return toJetStreamMessage(reply)
     },
     subscribe: (filter, deliver) => upstream.subscribe(filter, undefined, (message) => deliver(copy(message))),

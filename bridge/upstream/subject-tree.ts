@@ -4,7 +4,7 @@ interface Node<T> {
   readonly values: Set<T>
 }
 
-/** Values by subject filter, found by subject. A search takes one step per token, whatever the number of filters. */
+/** Values by subject filter, found by subject. A search takes one step per token, for any number of filters. */
 export class SubjectTree<T> {
   readonly #root: Node<T> = newNode()
   #size = 0
@@ -30,7 +30,7 @@ export class SubjectTree<T> {
     this.#size++
   }
 
-  /** Removes a value, and branches without values. Returns whether it was there. */
+  /** Removes a value, and branches without values. Returns whether it was found. */
   delete(filter: string, value: T): boolean {
     const tokens = filter.split('.')
     const path = [this.#root]

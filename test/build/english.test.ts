@@ -10,18 +10,7 @@ const LIMIT = 1
 const PARTS = ['sdk', 'bridge', 'worker', 'demo', 'test', '.']
 
 /** Not rewritten yet. Delete a line when its part is done, and this list with the last one. */
-const UNFINISHED = [
-  'sdk/',
-  'bridge/',
-  'worker/',
-  'test/unit/sdk/',
-  'test/unit/bridge/',
-  'test/unit/worker/',
-  'test/types/',
-  'test/security/',
-  'test/fuzz/',
-  'test/conformance/',
-]
+const UNFINISHED = ['sdk/', 'bridge/relay/', 'test/unit/sdk/', 'test/types/']
 
 it.each(PARTS)('%s is in plain English', (part) => {
   const elsewhere = part === '.' ? PARTS.map((other) => `${other}/`) : []

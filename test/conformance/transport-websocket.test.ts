@@ -128,7 +128,7 @@ describe('the connection', () => {
     await isState(transport, 'open')
   })
 
-  it('reports upstream-unavailable while the bridge has no NATS, and delivers later what was published', async () => {
+  it('reports upstream-unavailable while the bridge has no NATS, and publishes later', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     await using nats = await startNatsServer()
     await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })

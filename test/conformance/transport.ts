@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts'
 export interface TransportFixture extends AsyncDisposable {
   /** Creates a transport. The suite closes it. */
   connect(options?: { readonly offline?: OfflineOptions }): Transport | Promise<Transport>
-  /** Creates a transport that can receive, if those of `connect` can't. */
+  /** Creates a transport that can receive, if `connect` creates publish-only ones. */
   connectReceiver?(): Transport
   /** The network between the transport and its server. Undefined if the transport has no connection. */
   readonly network?: {
@@ -322,7 +322,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
     })
 
     describe('when the network fails', () => {
-      it('restores subscriptions and queue groups, and delivers in order what was published while offline', async () => {
+      it('restores subscriptions and queue groups, and publishes in order afterwards', async () => {
         const a = await connect()
         const states: string[] = []
         a.onStatus(({ state }) => states.push(state))

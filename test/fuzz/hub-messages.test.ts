@@ -59,7 +59,7 @@ async function watchedHub() {
   }
 }
 
-/** Only what a correct hub sends reaches a watcher. */
+/** A watcher gets only messages of correct hubs. */
 function expectWellFormed(news: readonly PresenceNews[]): void {
   for (const one of news) {
     const members = one.kind === 'changes' ? one.joined : one.kind === 'members' ? one.members : []

@@ -137,22 +137,25 @@ describe('CRLF smuggling in HTTP publish headers', () => {
     expect(await (await post(bridge, '/publish', token, { body })).text()).toContain('invalid-header')
   })
 
-  it.each(['a\r\n b', 'a\nInjected: 1', 'a\rInjected: 1', 'a\0b'])('is rejected in Idempotency-Key: %j', async (key) => {
-    const atNats = await bridges.atNats()
-    await atNats.exchange('SUB smuggled 1\r\n')
-    const request = `POST /publish/smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\nIdempotency-Key: ${key}\r\n\r\n`
-    const answer = await new Promise<string>((resolve, reject) => {
-      let text = ''
-      const socket = connect(bridge.port, '127.0.0.1', () => socket.write(request))
-      socket.on('data', (chunk) => {
-        text += chunk
+  it.each(['a\r\n b', 'a\nInjected: 1', 'a\rInjected: 1', 'a\0b'])(
+    'is rejected in Idempotency-Key: %j',
+    async (key) => {
+      const atNats = await bridges.atNats()
+      await atNats.exchange('SUB smuggled 1\r\n')
+      const request = `POST /publish/smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\nIdempotency-Key: ${key}\r\n\r\n`
+      const answer = await new Promise<string>((resolve, reject) => {
+        let text = ''
+        const socket = connect(bridge.port, '127.0.0.1', () => socket.write(request))
+        socket.on('data', (chunk) => {
+          text += chunk
+        })
+        socket.on('end', () => resolve(text))
+        socket.on('error', reject)
       })
-      socket.on('end', () => resolve(text))
-      socket.on('error', reject)
-    })
-    const { lines } = await atNats.exchange()
-    expect(lines.some(({ headers }) => headers?.includes('\r\nInjected'))).toBe(false)
-    expect(answer).toMatch(/^HTTP\/1\.1 (202|400) /)
-    atNats.terminate()
-  })
+      const { lines } = await atNats.exchange()
+      expect(lines.some(({ headers }) => headers?.includes('\r\nInjected'))).toBe(false)
+      expect(answer).toMatch(/^HTTP\/1\.1 (202|400) /)
+      atNats.terminate()
+    },
+  )
 })

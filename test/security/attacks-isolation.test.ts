@@ -132,7 +132,7 @@ describe('cross-tenant wildcard', () => {
     bridge = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: 'tenants.{{org}}' } })
   })
 
-  it('delivers nothing of tenant A, and nothing outside of tenants, to tenant B', async () => {
+  it('does not deliver messages of tenant A, or from outside of tenants, to tenant B', async () => {
     const [a, b] = [await tenant('A'), await tenant('B')]
     const filters = [
       '>',

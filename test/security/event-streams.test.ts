@@ -34,7 +34,10 @@ describe('a token in a URL', () => {
     ['that never expires', () => sign({ sub: 'ada', nats: everything, exp: undefined })],
     ['that is not a JWT', async () => 'nonsense'],
     ['that is expired', () => token(-60)],
-    ['that is signed with another secret', () => sign({ sub: 'ada', exp: 1 }, new TextEncoder().encode('x'.repeat(32)))],
+    [
+      'that is signed with another secret',
+      () => sign({ sub: 'ada', exp: 1 }, new TextEncoder().encode('x'.repeat(32))),
+    ],
   ])('is rejected and not shown: %s', async (_, make) => {
     const secret = await make()
     const response = await fetch(`${bridge.url}/events?subject=a&token=${secret}`)

@@ -34,7 +34,7 @@ afterAll(async () => {
   await bridges?.close()
 })
 
-/** Subjects that reached NATS, except for those of the helper. */
+/** Subjects that reached NATS, except for the helper's own. */
 const arrived = async () => (await linesOf(watcher, atNats)).filter((line) => !line.includes('_INBOX.unused'))
 
 describe('subject injection through params', () => {

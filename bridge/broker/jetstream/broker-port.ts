@@ -3,7 +3,7 @@ import type { UpstreamMessage } from '../../upstream/upstream.ts'
 /** The embedded broker, as its streams use it. */
 export interface BrokerPort {
   /**
-   * Delivers to subscribers of `to`, whatever the subject of the message is. With `queue` to that queue group only. Never
+   * Delivers to subscribers of `to`, with any subject in the message. With `queue` to that queue group only. Never
    * delivers from within the call.
    */
   send(to: string, message: UpstreamMessage, queue?: string): void

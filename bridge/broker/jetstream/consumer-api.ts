@@ -25,7 +25,7 @@ export interface ConsumerSubject {
   readonly durable?: boolean
 }
 
-/** Requests of `$JS.API.CONSUMER.…`. Each takes the fields of the request and returns those of the response. Throws ApiError. */
+/** Requests of `$JS.API.CONSUMER.…`. Each maps the fields of the request to the response. Throws ApiError. */
 export class ConsumerApi {
   readonly #registry: StreamRegistry
   readonly #port: BrokerPort

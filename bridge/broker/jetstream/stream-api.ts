@@ -16,7 +16,7 @@ const NAMES_PAGE = 1_024
 const LIST_PAGE = 256
 const SUBJECTS_PAGE = 100_000
 
-/** Requests of `$JS.API.STREAM.…`. Each takes the fields of the request and returns those of the response. Throws ApiError. */
+/** Requests of `$JS.API.STREAM.…`. Each maps the fields of the request to the response. Throws ApiError. */
 export class StreamApi {
   readonly #registry: StreamRegistry
   readonly #clock: () => number
@@ -33,7 +33,7 @@ export class StreamApi {
   }
 
   update(name: string, fields: Fields): object {
-    // As in nats-server, an unknown stream is reported before errors of the configuration.
+    // Like in nats-server, an unknown stream is reported before errors of the configuration.
     this.#registry.get(name)
     return this.#describe(this.#registry.update(readStreamConfig(fields, name)))
   }

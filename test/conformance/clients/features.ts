@@ -349,7 +349,7 @@ export const features: readonly Feature[] = [
       const { seen } = gather(connection.subscribe(token))
       await connection.flush()
       await endpoint.restart()
-      // A restart of nats-server ends its connections, but not those of a bridge. Both become live again.
+      // A restart of nats-server ends its connections, but not connections to a bridge. Both become live again.
       const publisher = await connect()
       await eventually(
         async () => {

@@ -4,7 +4,7 @@ import { closeReasons } from '../../../bridge/session/close-reason.ts'
 import { audits } from './audits/index.ts'
 
 const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')
-const rules = [...page.matchAll(/^\| ([A-Z]-\d+) \| ([*_]\(bridge\)[*_] )?(.*) \|$/gm)].map(
+const rules = [...page.matchAll(/^\| ([A-Z]-\d+) +\| ([*_]\(bridge\)[*_] )?(.*?) *\|$/gm)].map(
   ([, id = '', mark, text = '']) => ({
     id,
     isBridgeOnly: mark !== undefined,

@@ -49,7 +49,7 @@ export class RawClient {
     socket.on('error', () => {})
   }
 
-  /** Opens a socket. Nothing was sent or read yet. */
+  /** Opens a socket, without sending or reading. */
   static async open(url: string, protocols: string[] = [], origin?: string): Promise<RawClient> {
     const options = {
       perMessageDeflate: false,

@@ -63,7 +63,7 @@ describe('rankHubs', () => {
     for (const { length } of pairs) expect(length).toBeGreaterThan(clients.length / 12 / 1.4)
   })
 
-  it('ranks hubs of other regions after those of the nearest', () => {
+  it('ranks hubs of the nearest region before others', () => {
     const europe = { continent: 'EU', latitude: '48.86', longitude: '2.35' }
     const regions = rankHubs(parseHubs('apac=2 weur=2 enam=1'), 'x', europe).map(({ region }) => region)
     expect(regions).toEqual(['weur', 'weur', 'enam', 'apac', 'apac'])

@@ -45,7 +45,7 @@ export const credentials: readonly Audit[] = [
   },
   {
     rules: ['X-4', 'X-11'],
-    title: 'closes on invalid new credentials, and on those of another user',
+    title: 'closes on new credentials that are invalid or name another user',
     bridgeOnly: true,
     needs: needsNarrowed,
     async run(context) {

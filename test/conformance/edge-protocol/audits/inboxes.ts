@@ -9,7 +9,7 @@ async function request({ connect, token }: AuditContext, filters: readonly strin
   const requester = await connect()
   await requester.exchange(`SUB _INBOX.${token}.* 1\r\n`)
   requester.send(`PUB ${token} _INBOX.${token}.7 2\r\nhi\r\n`)
-  // A filter such as `>` also matches the broker's own messages, for example those of its JetStream API.
+  // A filter such as `>` also matches the broker's own messages, for example of its JetStream API.
   const { line } = await responder.messageOn(token)
   const reply = /^MSG \S+ \d+ (\S+) 2$/.exec(line)?.[1] ?? ''
   return { responder, requester, reply }

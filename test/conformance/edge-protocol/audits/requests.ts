@@ -30,7 +30,7 @@ export const requests: readonly Audit[] = [
   },
   {
     rules: ['R-2'],
-    title: 'sends the status 503 if there are no responders',
+    title: 'sends the status 503 without responders',
     async run({ connect, token }) {
       const client = await connect()
       const inbox = `_INBOX.${token}`

@@ -59,7 +59,7 @@ export const transport: readonly Audit[] = [
   },
   {
     rules: ['T-6'],
-    title: 'delivers all messages whatever other clients send',
+    title: 'delivers all messages next to clients that send invalid input',
     async run({ connect, elsewhere, token }) {
       const neighbour = await connect()
       await neighbour.exchange(`SUB ${token}.> 1\r\n`)

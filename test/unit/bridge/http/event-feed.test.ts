@@ -192,7 +192,7 @@ describe('the events', () => {
     }
   })
 
-  it('have one id for all subjects, which keeps the start of those that are not open yet', async () => {
+  it('have one id for all subjects, which keeps the start of subjects that are not open yet', async () => {
     const { hub, reader } = await request('subject=a&subject=b&subject=c&from=all')
     hub.opened('1', { start: 4 })
     hub.message('1', 'a', 4)

@@ -12,7 +12,7 @@ describe('origins', () => {
       headers: origin ? { Origin: origin } : {},
     })
 
-  it('are those of the option and the own host, or missing', async () => {
+  it('are accepted from the option and the own host, and if missing', async () => {
     expect((await request('https://app.example.com')).headers.get('Access-Control-Allow-Origin')).toBe(
       'https://app.example.com',
     )
@@ -25,7 +25,7 @@ describe('origins', () => {
     }
   })
 
-  it('that are rejected are logged once each, up to ten', async () => {
+  it('are logged once each if rejected, up to ten', async () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue()
     const { app } = bridgeFor(options).bridge
     const ask = (origin: string) => app.request('http://bridge.example.com/healthz', { headers: { Origin: origin } })

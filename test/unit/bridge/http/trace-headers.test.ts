@@ -64,7 +64,7 @@ describe('the trace headers of a request', () => {
     expect(await published(more)).toEqual([['traceparent', VALID]])
   })
 
-  it('do not replace those in Nats-Headers', async () => {
+  it('do not replace Nats-Headers', async () => {
     const own = [
       ['TraceParent', 'own'],
       ['Baggage', 'own'],

@@ -18,7 +18,7 @@ import { bridgeFor, ScriptedClient, SECRET, settle, sign } from '../session/scri
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** Lets time pass, and everything that is due happen. */
+/** Advances time, and runs all timers that are due. */
 async function pass(ms: number, each: () => void = () => {}): Promise<void> {
   for (let at = 0; at < ms; at += 50) {
     await settle()
@@ -155,7 +155,7 @@ describe('presence', () => {
     two.bridge.close()
   })
 
-  it('keeps members of a hub that reconnects later than this one, except for those that have left', async () => {
+  it('keeps members of a hub that reconnects later than this one, except for members that have left', async () => {
     const upstream = createEmbeddedUpstream()
     let isConnected = true
     /** The second hub's upstream, which loses messages while it is not connected. */

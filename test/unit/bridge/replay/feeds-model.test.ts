@@ -171,7 +171,7 @@ async function play(steps: readonly Step[]): Promise<void> {
       client.gone.filter((seq) => client.seqs.includes(seq) || exempt.has(seq)),
       'reported without need',
     ).toEqual([])
-    for (const seq of client.gone) expect(existing.has(seq), `${seq} is there`).toBe(false)
+    for (const seq of client.gone) expect(existing.has(seq), `${seq} exists`).toBe(false)
   }
   feeds.close()
   await upstream.close()

@@ -324,7 +324,7 @@ describe('a session whose hub lost its memory', () => {
     client.send('SUB a 1\r\nSUB b 2\r\nUNSUB 2 2\r\nPUB b 0\r\n\r\n')
     await client.turn()
     const snapshot = client.snapshots.at(-1)
-    if (!snapshot) throw new Error('nothing was persisted')
+    if (!snapshot) throw new Error('the session was not persisted')
 
     const after = bridgeFor()
     const same = new ScriptedClient(after.bridge, { ...snapshot, unansweredPings: 1 })
