@@ -42,7 +42,7 @@ export interface BridgeServer {
 }
 
 /** Time for data in flight when a server closes, such as the answers to close frames, in ms. */
-export const CLOSING_TIME = 500
+export const CLOSE_TIMEOUT = 500
 /** Default of `drain`, in ms. */
 const PATIENCE = 10_000
 

@@ -2,7 +2,7 @@ import type { ClientConnection, ClientSocket } from '../delivery/client-socket.t
 import { atMost } from '../hub/at-most.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
   drainThen,
   maxFrame,
@@ -118,7 +118,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const close = async () => {
     bridge.close()
     // Recent responses may still be in flight.
-    await atMost(CLOSING_TIME, server.stop(false))
+    await atMost(CLOSE_TIMEOUT, server.stop(false))
     await server.stop(true)
     await release()
   }

@@ -8,7 +8,7 @@ import type { ClientConnection, ClientSocket } from '../delivery/client-socket.t
 import { atMost } from '../hub/at-most.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
   drainThen,
   maxFrame,
@@ -60,12 +60,12 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     bridge.close()
     // Clients that do not answer the close are terminated.
     const open = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await atMost(CLOSING_TIME, Promise.all(open))
+    await atMost(CLOSE_TIMEOUT, Promise.all(open))
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()
     // Recent responses may still be in flight.
-    await atMost(CLOSING_TIME, closed)
+    await atMost(CLOSE_TIMEOUT, closed)
     server.closeAllConnections()
     await closed
     await release()

@@ -2,7 +2,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** Position of a reader in the stream of one filter. */
 export interface Position {
-  /** See {@link streamMark}. */
+  /** See {@link streamKey}. */
   readonly stream: string
   /** The next sequence. */
   readonly next: number
@@ -47,7 +47,7 @@ export function parseCursor(text: string, filters: readonly string[]): EventCurs
 }
 
 /** Identifies a stream, also among later ones of the same name. */
-export function streamMark(name: string, epoch: string): string {
+export function streamKey(name: string, epoch: string): string {
   const text = `${name} ${epoch}`
   return hash(text) + hash(`${epoch} ${name}`).padStart(7, '0')
 }

@@ -12,7 +12,7 @@ import {
 import type { SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { ServerMessage } from '../../sdk/wire/server-reader.ts'
-import { encodeCursor, type Position, streamMark } from './event-cursor.ts'
+import { encodeCursor, type Position, streamKey } from './event-cursor.ts'
 import { encodeJson } from './event-json.ts'
 import type { EventsQuery } from './events-query.ts'
 import type { HubClientHandler } from './hub-client.ts'
@@ -25,7 +25,7 @@ interface Source {
   readonly filter: string
   /** Changes with each SUB. Messages with an earlier sid are dropped. */
   sid: string
-  /** Decides where to resume and which gaps to report. Its stream is a {@link streamMark}, its epoch is empty. */
+  /** Decides where to resume and which gaps to report. Its stream is a {@link streamKey}, its epoch is empty. */
   place: Place
   /** `asked`: the hub has not answered the replay yet. `plain`: no stream keeps the filter. */
   state: 'asked' | 'replayed' | 'plain'
@@ -145,7 +145,7 @@ export class EventFeed implements HubClientHandler {
 
   #opened(source: Source, opening: ReplayOpening): void {
     const { stream, epoch, first, last, start } = opening
-    const { place, gap, again } = open(source.place, { ...opening, stream: streamMark(stream, epoch), epoch: '' })
+    const { place, gap, again } = open(source.place, { ...opening, stream: streamKey(stream, epoch), epoch: '' })
     source.place = place
     source.start = start
     source.state = 'replayed'

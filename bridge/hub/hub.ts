@@ -62,6 +62,7 @@ export interface HubStats extends TrafficStats {
 
 /** An open connection, for monitoring. */
 export interface HubConnection {
+  /** Statistics of the connection. */
   readonly stats: ConnectionStats
   /** Subjects of its SUBs, as the client sent them. */
   readonly filters: readonly string[]

@@ -89,7 +89,7 @@ export class SyncedChannel {
   /** Takes a message of another hub. Malformed messages are ignored. */
   receive(payload: Uint8Array): void {
     const message = parseHubMessage(payload)
-    if (!message || message.hub === this.#services.hub || !this.#services.hubs.heard(message.hub)) return
+    if (!message || message.hub === this.#services.hub || !this.#services.hubs.add(message.hub)) return
     if ('ask' in message) return this.#publishAll()
     if ('data' in message) {
       const known = this.#channel.hubs.get(message.hub)?.get(message.id)

@@ -123,7 +123,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   const wire = addNetwork(services)
   const opened = new Set<{ close(): Promise<void> }>()
   const fake = options.clock === 'fake' ? installClock(settle) : undefined
-  let closing: Promise<void> | undefined
+  let closed: Promise<void> | undefined
 
   function begin(auth: AuthOptions): { readonly bridge: Bridge; readonly end: () => Promise<void> } {
     const upstream = broker.connect()
@@ -227,8 +227,8 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     partition: own.partition,
     heal: own.heal,
     close() {
-      closing ??= close()
-      return closing
+      closed ??= close()
+      return closed
     },
     [Symbol.asyncDispose]() {
       return this.close()

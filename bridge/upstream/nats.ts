@@ -80,7 +80,7 @@ class NatsUpstream implements Upstream {
   readonly #subscriptions = new SubjectTree<Subscription>()
   readonly #buffer: OfflineBuffer
   readonly #faults: FaultReporter
-  readonly #closing = Promise.withResolvers<void>()
+  readonly #closeRequested = Promise.withResolvers<void>()
   #current: LiveConnection | undefined
   #info: UpstreamInfo = { name: 'nats-server', maxPayload: MIB }
 
@@ -166,7 +166,7 @@ class NatsUpstream implements Upstream {
       await Promise.race([current.connection.flush().catch(() => {}), current.lost, pause(1_000)])
     }
     current?.lose(closed())
-    this.#closing.resolve()
+    this.#closeRequested.resolve()
   }
 
   /** Dials, uses the connection until it is lost, waits, and dials again. */
@@ -182,7 +182,7 @@ class NatsUpstream implements Upstream {
       if (this.#isClosed) return
       await Promise.race([
         pause(backoff(Math.max(attempt, 0), this.#options.backoff ?? {}, this.#random)),
-        this.#closing.promise,
+        this.#closeRequested.promise,
       ])
     }
   }
@@ -194,7 +194,7 @@ class NatsUpstream implements Upstream {
       (link) => this.state === 'closed' && link.destroy(),
       () => {},
     )
-    const link = await Promise.race([dialled, this.#closing.promise])
+    const link = await Promise.race([dialled, this.#closeRequested.promise])
     return link && this.state !== 'closed' ? link : undefined
   }
 
