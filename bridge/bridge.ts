@@ -68,7 +68,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   return assembleBridge(options, createAuthenticator(options.auth ?? {}, options.clock)).bridge
 }
 
-/** As {@link createBridge}, with an authenticator that the caller made of `options.auth`, and with the hub's internals. */
+/** Same as {@link createBridge}, with an authenticator of the caller, and with access to the hub core. */
 export function assembleBridge(
   options: BridgeOptions,
   authenticate: Authenticate,

@@ -22,7 +22,7 @@ export interface EmbeddedOptions {
    * process at a time. Default: all streams are in memory.
    */
   readonly path?: string
-  /** As `path`, with a database of the host, such as that of a Durable Object. */
+  /** Same as `path`, with a database of the host, for example of a Durable Object. */
   readonly sql?: Sql
   /**
    * Largest size of all streams together, in bytes, with 400 bytes for each message in addition. Further messages are

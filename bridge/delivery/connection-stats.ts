@@ -9,7 +9,7 @@ export interface ConnectionStats {
   /** Time of the WebSocket upgrade, in ms since 1970. */
   readonly openedAt: number
   /** Time of the client's last bytes, in ms since 1970, to the second. */
-  readonly heardAt: number
+  readonly activeAt: number
   /** Number of subscriptions. */
   readonly subscriptions: number
   /** Bytes that were sent to the client and that it has not confirmed. */

@@ -123,7 +123,7 @@ function at(time: number): string {
 }
 
 function describe({ stats, filters }: HubConnection, withFilters: boolean) {
-  const { id, user, client, openedAt, heardAt, unread } = stats
+  const { id, user, client, openedAt, activeAt, unread } = stats
   return {
     cid: clientIdOf(id),
     /** For `POST /admin/disconnect`. */
@@ -131,7 +131,7 @@ function describe({ stats, filters }: HubConnection, withFilters: boolean) {
     ...client,
     ...(user !== '' && { authorized_user: user }),
     start: at(openedAt),
-    last_activity: at(heardAt),
+    last_activity: at(activeAt),
     pending_bytes: unread,
     in_msgs: stats.inMessages,
     in_bytes: stats.inBytes,

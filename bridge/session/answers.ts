@@ -3,7 +3,7 @@ const PONG = new TextEncoder().encode('PONG\r\n')
 /** Services that {@link Answers} uses. */
 export interface AnswerServices {
   write(frame: Uint8Array): void
-  /** As {@link SharedUpstream.confirm}. */
+  /** Same as {@link SharedUpstream.confirm}. */
   confirm(operation: number): Promise<void> | undefined
   /** The number of unanswered PINGs has changed. */
   changed(): void

@@ -14,14 +14,14 @@ interface SessionState {
 export class Lifetime {
   readonly openedAt: number
   /** Time of the client's last bytes, to the second. */
-  heardAt: number
+  activeAt: number
   #activeAt: number
   #hasReceived = false
   #isActive = false
 
   constructor(now: number) {
     this.openedAt = now
-    this.heardAt = now
+    this.activeAt = now
     this.#activeAt = now
   }
 
@@ -43,11 +43,11 @@ export class Lifetime {
     if (this.#isActive || session.subscriptions > 0) this.#activeAt = now
     this.#isActive = false
     if (limits.idleTimeout > 0 && now - this.#activeAt >= limits.idleTimeout) return closeReasons.idle
-    if (this.#hasReceived) this.heardAt = now
+    if (this.#hasReceived) this.activeAt = now
     this.#hasReceived = false
-    if (now - this.heardAt < limits.pingInterval) return undefined
+    if (now - this.activeAt < limits.pingInterval) return undefined
     if (session.unansweredPings >= 2) return closeReasons.stale
-    this.heardAt = now
+    this.activeAt = now
     return 'ping'
   }
 }

@@ -100,7 +100,7 @@ export class Session implements ClientConnection, OperationHandler {
       user: this.user,
       client: this.#credentials.name,
       openedAt: this.#lifetime.openedAt,
-      heardAt: this.#lifetime.heardAt,
+      activeAt: this.#lifetime.activeAt,
       subscriptions: this.#subscriptions.size,
       unread: this.#sendQueue.unread,
       inMessages: this.#publications.messages,
@@ -146,7 +146,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#leave(reason.text)
   }
 
-  /** As {@link InfoSender.send}. */
+  /** Same as {@link InfoSender.send}. */
   inform(): void {
     this.#info.send()
   }

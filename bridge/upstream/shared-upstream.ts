@@ -120,12 +120,12 @@ export class SharedUpstream {
     return this.#barrier.register()
   }
 
-  /** As {@link FlushBarrier.confirm}. Returns undefined also while the upstream is not open. */
+  /** Same as {@link FlushBarrier.confirm}. Returns undefined also while the upstream is not open. */
   confirm(operation: number): Promise<void> | undefined {
     return this.#isOpen ? this.#barrier.confirm(operation) : undefined
   }
 
-  /** As {@link Upstream.flush}. */
+  /** Same as {@link Upstream.flush}. */
   flush(): Promise<void> {
     return this.#upstream.flush()
   }

@@ -36,7 +36,8 @@ const folders = HOUSES.flatMap((house) =>
 )
 const large = folders.filter(
   (folder) =>
-    !GUIDES.includes(folder) && readdirSync(join(root, folder)).filter((name) => /\.(ts|tsx|mjs)$/.test(name)).length > FEW,
+    !GUIDES.includes(folder) &&
+    readdirSync(join(root, folder)).filter((name) => /\.(ts|tsx|mjs)$/.test(name)).length > FEW,
 )
 
 it.each(large)(`%s has a README of at most ${LONGEST} lines`, (folder) => {
