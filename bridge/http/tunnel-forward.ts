@@ -27,7 +27,10 @@ export interface PostOf {
 export function readPostOf(text: string | undefined): PostOf {
   const [key, number = '', ...more] = (text ?? '').split(' ')
   if (isTunnelKey(key) && /^[1-9]\d{0,14}$/.test(number) && more.length === 0) return { key, number: Number(number) }
-  throw new SpanwireError('invalid-argument', `${TUNNEL_HEADER} must be the key of the tunnel and the number of the POST.`)
+  throw new SpanwireError(
+    'invalid-argument',
+    `${TUNNEL_HEADER} must be the key of the tunnel and the number of the POST.`,
+  )
 }
 
 /** Accepts POSTs that other hubs forward to this one. */

@@ -65,7 +65,7 @@ describe('the tunnel', () => {
 
   it('has a random key of 256 bits, and rejects other keys', async () => {
     const [one, other] = [await open(), await open()]
-    // The id of the hub, which INFO tells as well, and the secret.
+    // The id of the hub, which is also in INFO, and the secret.
     expect(one.key).toMatch(/^[0-9a-f-]{36}\.[0-9a-f]{64}$/)
     expect(one.key).not.toBe(other.key)
     const near = one.key.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
