@@ -111,6 +111,6 @@ function ofRabbit(bench: () => Bench): void {
     }
     expect(() => relay(events, pair, { transport })).toThrow(/a and b read rabbitmq:one/)
     const circle = { a: into(events, 'orders.{key}', { from, params, deadLetter: shop().queue('one') }) }
-    expect(() => relay(events, circle, { transport })).toThrow(/dead letter of a .* is what a reads/)
+    expect(() => relay(events, circle, { transport })).toThrow(/dead letter of a .* is read by a/)
   })
 }

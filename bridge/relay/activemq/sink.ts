@@ -3,10 +3,10 @@ import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ForeignSink, Outgoing } from '../foreign.ts'
 import { type StompAddress, StompClient } from './stomp-client.ts'
 
-/** A sink receives no messages. */
+/** The largest body that a sink reads, in bytes. It receives receipts and errors only. */
 const MOST_BODY = 1024 * 1024
 
-/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
+/** Opens a sink. @throws SpanwireError (as rejection) the errors of {@link ForeignTarget.openSink} */
 export async function openStompSink(
   address: StompAddress,
   destination: string,
@@ -16,7 +16,7 @@ export async function openStompSink(
   return new StompSink(client, destination, as)
 }
 
-/** Sends with receipts. */
+/** Sends messages, each confirmed by a receipt. */
 class StompSink implements ForeignSink {
   readonly #client: StompClient
   readonly #destination: string
@@ -37,7 +37,7 @@ class StompSink implements ForeignSink {
       ['persistent', 'true'],
       ['content-type', contentType],
       ['amq-msg-type', as],
-      // JMS drops no repetitions by itself. Receivers can, by this or by Spanwire-Id.
+      // Receivers can drop repetitions by this header or by Spanwire-Id. JMS itself does not.
       ['correlation-id', id],
       ['spanwire-time', String(time)],
       ...(key === undefined ? [] : [['JMSXGroupID', decode(key)] as const]),
@@ -52,5 +52,5 @@ class StompSink implements ForeignSink {
   }
 }
 
-/** Headers of the frame itself. */
+/** Headers with a meaning in STOMP. */
 const RESERVED = /^(?:receipt|transaction|content-length|destination|ack|id|subscription|message-id)$/i
