@@ -22,6 +22,8 @@ import { createRelayBackoff, pauseFor } from './retry.ts'
 const DRAIN = 10_000
 /** The time after which another process takes over from one that ended, in ms. */
 const ACK_WAIT = 5_000
+/** The time without a confirmation after which the relay reports it, in ms. Brokers confirm within milliseconds. */
+const PATIENCE = 3_000
 /** Delays of the next attempts for an event that cannot be relayed, in ms. */
 const BACKOFF = [1_000, 5_000, 30_000]
 
@@ -170,8 +172,7 @@ export class OutwardRelay {
       this.#sink ??= this.#parts.definition.to.openSink()
       const opening = this.#sink
       try {
-        const sink = await opening
-        await sink.send(outgoing)
+        await this.#confirmed(await opening, outgoing)
         counts.wait(undefined)
         return
       } catch (cause) {
@@ -186,6 +187,22 @@ export class OutwardRelay {
         }
       }
       await pauseFor(backoff, this.#stop.signal)
+    }
+  }
+
+  /** Sends a message. A broker that is full or low on memory may not answer: the relay reports that, and keeps waiting. */
+  async #confirmed(sink: ForeignSink, outgoing: Outgoing): Promise<void> {
+    const { counts, report, name, definition } = this.#parts
+    const late = setTimeout(() => {
+      const text = `${name}: no confirmation from ${definition.to.place} for ${PATIENCE} ms. Check its memory and its disk.`
+      const error = new SpanwireError('broker-unavailable', text)
+      if (counts.state === 'running') report(error)
+      counts.wait(error)
+    }, PATIENCE)
+    try {
+      await sink.send(outgoing)
+    } finally {
+      clearTimeout(late)
     }
   }
 

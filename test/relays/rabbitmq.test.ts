@@ -5,6 +5,7 @@ import { rabbitmq } from '../../bridge/relay/rabbitmq/index.ts'
 import { connect } from '../../sdk/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { isSkipped } from '../support/runtimes.ts'
+import { setMemoryLimit } from './rabbit-control.ts'
 import { type Bench, events, relaySuite, statusOf } from './suite.ts'
 
 describe.skipIf(isSkipped('rabbitmq'))('relays', () => relaySuite('rabbitmq', ofRabbit))
@@ -36,6 +37,26 @@ function ofRabbit(bench: () => Bench): void {
       await eventually(() => received.length >= 20, { deadline: 30_000 })
     })
     expect(received).toEqual(Array.from({ length: 20 }, (_, n) => n))
+  }, 60_000)
+
+  it('waits during a memory alarm, reports it, and loses nothing', async () => {
+    await bench().clear()
+    const { foreign, transport } = bench()
+    const { name, at } = await bench().place()
+    const running = await bench().run({ orders: outOf(events, 'orders.{key}', { to: at }) })
+    const bus = connect({ transport, events })
+    const send = (n: number) => bus.publish('orders.{key}', { key: 'k' }, { n, key: 'k' })
+    await send(0)
+    await eventually(() => statusOf(running, 'orders').relayed === 1)
+    await setMemoryLimit(foreign.broker, 0)
+    for (let n = 1; n < 10; n++) await send(n)
+    await eventually(() => statusOf(running, 'orders').problem?.includes('no confirmation'))
+    expect(statusOf(running, 'orders')).toMatchObject({ state: 'waiting', relayed: 1 })
+    await setMemoryLimit(foreign.broker, 0.4)
+    await eventually(() => statusOf(running, 'orders').relayed === 10)
+    expect(statusOf(running, 'orders').state).toBe('running')
+    const received = (await foreign.receiveAll(name)).map(({ value }) => JSON.parse(value ?? '').n)
+    expect(received).toEqual(Array.from({ length: 10 }, (_, n) => n))
   }, 60_000)
 
   it('puts aside messages that no queue takes', async () => {

@@ -1,6 +1,7 @@
 import { decode } from '../../../sdk/wire/bytes.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ForeignSink, Outgoing } from '../foreign.ts'
+import { toFrameHeaders } from './reserved-headers.ts'
 import { type StompAddress, StompClient } from './stomp-client.ts'
 
 /** The largest body that a sink reads, in bytes. It receives receipts and errors only. */
@@ -42,15 +43,10 @@ class StompSink implements ForeignSink {
       ['spanwire-time', String(time)],
       ...(key === undefined ? [] : [['JMSXGroupID', decode(key)] as const]),
     ] as const
-    const names = new Set<string>(own.map(([name]) => name))
-    const copied = headers.filter(([name]) => !names.has(name.toLowerCase()) && !RESERVED.test(name))
-    await this.#client.confirm('SEND', [...own, ...copied], payload)
+    await this.#client.confirm('SEND', [...own, ...toFrameHeaders(headers, own)], payload)
   }
 
   async close(): Promise<void> {
     await this.#client.disconnect()
   }
 }
-
-/** Headers with a meaning in STOMP. */
-const RESERVED = /^(?:receipt|transaction|content-length|destination|ack|id|subscription|message-id)$/i

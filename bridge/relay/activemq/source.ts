@@ -1,5 +1,6 @@
 import type { ForeignSource, Incoming, SourceOptions } from '../foreign.ts'
 import type { ActiveMqQueueOptions } from './index.ts'
+import { fromFrameHeaders } from './reserved-headers.ts'
 import { type StompAddress, StompClient } from './stomp-client.ts'
 import { headerOf, type StompFrame } from './stomp-frame.ts'
 
@@ -122,7 +123,7 @@ class StompSource implements ForeignSource {
       id: id || undefined,
       position: undefined,
       key: undefined,
-      headers: frame.headers,
+      headers: fromFrameHeaders(frame.headers),
       // Seconds in RabbitMQ, ms in the other brokers.
       time: time > 0 ? (this.#hasStableIds ? time : time * 1_000) : undefined,
       payload: frame.body,
