@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { chaosContract } from './chaos-contract.ts'
 import { judge } from './relay-chaos.ts'
-import { readStream } from './stored.ts'
+import { countStored, readStream } from './stored.ts'
 import { type Bench, events, relaySuite, statusOf } from './suite.ts'
 import { startWorker, whenReady } from './worker-process.ts'
 
@@ -76,20 +76,21 @@ function ofKafka(bench: () => Bench): void {
     const sent = numbered(4_000)
     await foreign.send('in', asMessages(sent))
     const options = { nats: server.url, kind: 'kafka', broker: foreign.broker.url, delay: 1, relays: ['in'] } as const
+    const late = { deadline: 60_000, interval: 100 }
     const zombie = startWorker(options)
     await whenReady(zombie)
     const read = async () => readStream(server.url, 'IN')
-    const count = async () => (await read()).filter(({ subject }) => subject.startsWith('in.')).length
-    await eventually(async () => (await count()) > 300, { deadline: 60_000 })
+    const count = () => countStored(server.url, 'IN', 'in.*')
+    await eventually(async () => (await count()) > 300, late)
     zombie.freeze()
     const heir = startWorker({ ...options, delay: 0 })
     await whenReady(heir)
-    await eventually(async () => (await count()) >= 4_000, { deadline: 60_000, what: 'the heir to have stored all' })
+    await eventually(async () => (await count()) >= 4_000, { ...late, what: 'the heir to have stored all' })
     zombie.thaw()
     // The batch that it held is sent now. More messages follow it.
     const later = Array.from({ length: 500 }, (_, n) => ({ n: 4_000 + n, key: `k.${n % 20}` }))
     await foreign.send('in', asMessages(later))
-    await eventually(async () => (await count()) >= 4_500, { deadline: 60_000, what: 'the later messages' })
+    await eventually(async () => (await count()) >= 4_500, { ...late, what: 'the later messages' })
     sent.push(...later)
     await Promise.all([zombie.stop(), heir.stop()])
     const all = await read()

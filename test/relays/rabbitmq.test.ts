@@ -6,6 +6,7 @@ import { connect } from '../../sdk/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { setMemoryLimit } from './rabbit-control.ts'
+import { checkStomp } from './stomp.ts'
 import { type Bench, events, relaySuite, statusOf } from './suite.ts'
 
 describe.skipIf(isSkipped('rabbitmq'))('relays', () => relaySuite('rabbitmq', ofRabbit))
@@ -18,6 +19,11 @@ function ofRabbit(bench: () => Bench): void {
   }
   const shop = () => rabbitmq({ url: bench().foreign.broker.url })
   const params = ({ data }: { readonly data: unknown }) => ({ key: (data as { key: string }).key })
+
+  it('carries messages over STOMP, in order, and warns about the order over several relays', async () => {
+    await bench().clear()
+    await checkStomp(bench(), /RabbitMQ.* exclusive/)
+  }, 60_000)
 
   it('waits while a queue is full, and loses nothing', async () => {
     await bench().clear()
