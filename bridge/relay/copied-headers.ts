@@ -7,6 +7,8 @@ export const RELAY_HEADER = 'Spanwire-Relay'
 /** Header with the event's id, on messages of foreign brokers. */
 export const FOREIGN_ID_HEADER = 'Spanwire-Id'
 
+const ROUTE = RELAY_HEADER.toLowerCase()
+
 /** Source: W3C Trace Context and W3C Baggage. */
 const TRACE = ['traceparent', 'tracestate', 'baggage']
 /** Names that are commands of JetStream. A copied `Nats-Rollup: all` would purge a stream. */
@@ -51,7 +53,6 @@ export function copyHeaders(given: HeaderFields, allowed: AllowedHeaders): Array
 
 /** Returns the places that a message passed. */
 export function readRoute(headers: HeaderFields): readonly string[] {
-  const wanted = RELAY_HEADER.toLowerCase()
-  const value = headers.find(([name]) => name.toLowerCase() === wanted)?.[1]
+  const value = headers.find(([name]) => name.length === RELAY_HEADER.length && name.toLowerCase() === ROUTE)?.[1]
   return value ? value.split(',') : []
 }

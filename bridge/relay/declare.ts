@@ -35,7 +35,7 @@ export interface IntoOptions<Contract, Name extends keyof Contract & string> {
   readonly id?: (message: ForeignMessage) => string | undefined
   /** Destination of messages that cannot be relayed. Default: none, and the lane stops at such a message. */
   readonly deadLetter?: RelayDeadLetter
-  /** Messages in memory that are not stored, per process. Default 2,000. */
+  /** Messages in memory that are not stored, per process. Default 4,000. */
   readonly window?: number
   /** Bytes of payload in memory that are not stored, per process. Default 16 MiB. */
   readonly windowBytes?: number
@@ -118,7 +118,7 @@ export function into<Contract extends Events, Name extends StreamEventName<Contr
   name: Name,
   options: IntoOptions<Contract, Name>,
 ): InwardDefinition {
-  const { window = 2_000, windowBytes = 16 * 1024 * 1024, deadLetter } = options
+  const { window = 4_000, windowBytes = 16 * 1024 * 1024, deadLetter } = options
   const event = findEvent(events, name)
   checkCount('window', window)
   checkCount('windowBytes', windowBytes)

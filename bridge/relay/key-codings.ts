@@ -10,6 +10,10 @@ export interface KeyCoding {
   decode(token: string): Uint8Array
 }
 
+/** Text that percent-encoding does not change. */
+const UNCHANGED = /^[\w~!@,:;=+$&'()/-]+$/
+/** Keys from this length on, in bytes, are encoded byte by byte. */
+const LONG_KEY = 256
 const HEX = /^(?:[0-9a-f]{2})+$/
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 /** Tokens of the empty key. No other key has them. */
@@ -32,6 +36,9 @@ export const percent: KeyCoding = {
   encode(key) {
     const bytes = bytesOf(key)
     if (bytes.length === 0) return EMPTY.percent
+    // Most keys need no encoding.
+    const text = typeof key === 'string' ? key : bytes.length < LONG_KEY ? decode(bytes) : ''
+    if (UNCHANGED.test(text)) return text
     let token = ''
     for (const byte of bytes) {
       const char = String.fromCharCode(byte)

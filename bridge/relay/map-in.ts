@@ -26,8 +26,15 @@ export interface InwardLimits {
 
 /** Returns the name of an event in the list of places that a message passed. */
 export function eventPlace({ event }: { readonly event: { readonly name: string } }): string {
-  return `nats:${encodeURIComponent(event.name)}`
+  const known = places.get(event)
+  if (known !== undefined) return known
+  const place = `nats:${encodeURIComponent(event.name)}`
+  places.set(event, place)
+  return place
 }
+
+/** Places by event, as each message needs one. */
+const places = new WeakMap<object, string>()
 
 /** Maps a message. Returns a promise only if the schema is asynchronous. Never throws or rejects. */
 export function mapIncoming(

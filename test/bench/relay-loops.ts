@@ -21,7 +21,7 @@ type Take = (message: Message) => void
 type Consume = (broker: ForeignBroker, name: string, take: Take) => Promise<() => Promise<unknown>>
 
 /** Messages that a broker may deliver without an acknowledgement: the default of relays. */
-const WINDOW = 2_000
+const WINDOW = 4_000
 
 const consumers: Record<string, Consume> = {
   async kafka({ url }, name, take) {
