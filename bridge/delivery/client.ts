@@ -6,6 +6,8 @@ import type { SubjectScope } from './subject-scope.ts'
 export interface ClientFlags {
   /** Whether the bridge answers operations with `+OK`. */
   readonly verbose: boolean
+  /** Whether the client asked for checks of subjects. nats-server says `Invalid Publish Subject` to these only. */
+  readonly pedantic: boolean
   /** Whether the client gets its own messages. */
   readonly echo: boolean
   /** Whether the client reads HMSG. */

@@ -111,8 +111,9 @@ class HistoryPage implements HubClientHandler {
     this.#result.reject(readRefusal(text, [this.#filter]))
   }
 
-  closed(): void {
-    this.unavailable()
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
+    else this.unavailable()
   }
 
   message(_: string, { subject, reply, payload, headerBlock }: ServerMessage): void {

@@ -12,6 +12,11 @@ export interface ServerInfo {
   /** Largest header block and payload together, in bytes. */
   readonly max_payload: number
   readonly client_id?: number
+  /** Address of the client as the server sees it. */
+  readonly client_ip?: string
+  /** Whether the server has JetStream, and the level of its API. */
+  readonly jetstream?: boolean
+  readonly api_lvl?: number
   readonly auth_required?: boolean
   readonly nonce?: string
   /** Lame duck: the server will close soon, connect elsewhere. */

@@ -202,7 +202,8 @@ describe('a session', () => {
     expect(slow.closes).toEqual([{ code: 1008, reason: 'Slow Consumer' }])
     const sent = slow.sends.reduce((sum, bytes) => sum + bytes.length, 0)
     expect(sent).toBeLessThan(64 * 1024 + 64)
-    expect(await slow.turn()).toContain("-ERR 'Slow Consumer'")
+    // As nats-server: its clients would not connect again after this text.
+    expect(await slow.turn()).not.toContain('-ERR')
   })
 })
 
