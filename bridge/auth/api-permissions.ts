@@ -58,7 +58,7 @@ export function isPublishSubject(subject: string): boolean {
 
 /**
  * Checks the body of a JetStream request, and maps inboxes in it to the broker's. Other messages stay as they are.
- * All bytes but those of the inboxes stay the same.
+ * All other bytes stay the same.
  */
 export function permitApiRequest(subject: string, payload: Uint8Array, publisher: Publisher): Permitted {
   if (!REQUEST.test(subject)) return { payload }

@@ -2,11 +2,11 @@ import { decode, encode } from '../../sdk/wire/bytes.ts'
 
 /** A line of a header block that begins with `Nats-`, in letters of any case. */
 export interface NatsHeaderLine {
-  /** As it is written. */
+  /** Name in its original case. */
   readonly name: string
   /** Without the blanks before it; empty if the line has no end. */
   readonly value: string
-  /** Where the line begins, where its value does, and where the line behind it begins or the block ends. */
+  /** Positions of the line, of its value, and of the next line. */
   readonly start: number
   readonly valueStart: number
   readonly end: number

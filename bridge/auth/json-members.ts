@@ -1,14 +1,14 @@
 /** A member of an object, by its place in a JSON text. */
 export interface JsonMember {
   readonly name: string
-  /** Where the value begins and ends. */
+  /** Positions of the value in the text. */
   readonly start: number
   readonly end: number
 }
 
 /**
  * Finds the members of an object without changing their text: parsing and writing a value again would change large numbers,
- * `1e400`, white space and names that come twice. Every member is listed, in order, those of one name too.
+ * `1e400`, white space and names that come twice. Duplicate members are listed as well, in order.
  *
  * Libraries that keep the text (momoa, jsonc-parser) build a tree of the whole value: 6 to 12 times the cost of JSON.parse,
  * and a stack overflow for 10,000 brackets.
@@ -33,7 +33,7 @@ export function readMembers(text: string, at = 0): JsonMember[] {
 }
 
 const BLANKS = /[ \t\r\n]*/y
-/** Where the next string, object or list begins, or an object or list ends. */
+/** Beginning of a string, object or list, or end of an object or list. */
 const BRACKETS = /["{}[\]]/g
 const SCALAR = /[^ \t\r\n,\]}]*/y
 
@@ -47,7 +47,7 @@ function skipBlanks(text: string, at: number): number {
   return skip(BLANKS, text, at)
 }
 
-/** @param at of its first quote */
+/** @param at position of the first quote */
 function skipString(text: string, at: number): number {
   let end = text.indexOf('"', at + 1)
   while (isEscaped(text, end)) end = text.indexOf('"', end + 1)

@@ -20,11 +20,11 @@ export interface Publisher {
 
 /**
  * `forbidden` is the header, or the field of a JetStream request, by which the publish would make the broker do something
- * that its client has no permission for. Else `payload` is what the broker may get.
+ * that its client has no permission for. Otherwise `payload` is the payload for the broker.
  */
 export type Permitted = { readonly payload: Uint8Array } | { readonly forbidden: string }
 
-/** Checks what a publish makes the broker do in addition to its delivery. */
+/** Checks effects of a publish on the broker, in addition to its delivery. */
 export function permitMessage({ subject, headers, payload }: Publish, publisher: Publisher): Permitted {
   const header = headers && forbiddenHeader(headers, publisher.permissions, publisher.prefixed)
   return header === undefined ? permitApiRequest(subject, payload, publisher) : { forbidden: header }

@@ -7,7 +7,7 @@ import { mayPublish, mayPublishAll, mayRead, maySubscribe, type Permissions } fr
  */
 type Rule = (permissions: Permissions, value: string, prefixed: boolean) => boolean
 
-/** What a client with a subject prefix is shown of a header of a message that it receives. */
+/** Change of a header in messages to clients with a subject prefix. */
 type Shown =
   /** A message id, without the prefix that keeps the ids of tenants apart. */
   | 'id'
@@ -15,21 +15,21 @@ type Shown =
   | 'stream'
   /** A subject, by the client's own name. */
   | 'subject'
-  /** Nothing: it names what lies outside the prefix. */
+  /** The line is left out: it contains names outside of the prefix. */
   | 'never'
 
 interface NatsHeader {
-  /** The first release of nats-server that knows it; 2.9 for older ones too. */
+  /** First release of nats-server with this header; 2.9 also for older releases. */
   readonly since: '2.9' | '2.10' | '2.11' | '2.12' | '2.14' | '2.15'
   readonly publish: Rule
   readonly shown?: Shown
 }
 
-/** It concerns the message itself, or says something to its receivers. */
+/** It affects its own message only. */
 const anyone: Rule = () => true
-/** It names something that all clients of the broker share. */
+/** It names a thing that all clients of the broker share. */
 const withoutPrefix: Rule = (_, __, prefixed) => !prefixed
-/** nats-server writes it, and believes it of other servers. */
+/** nats-server writes it, and trusts it in messages of other servers. */
 const asServer: Rule = (permissions, _, prefixed) => !prefixed && mayPublishAll(permissions)
 const publishes: Rule = (permissions, subject, prefixed) =>
   !prefixed && isSubject(subject) && mayPublish(permissions, subject)
@@ -43,15 +43,15 @@ const learnsSequence: Rule = ({ publish, subscribe, ...rest }, filter, prefixed)
 }
 
 /**
- * All headers that nats-server 2.9 to 2.15 knows, in small letters, and those of NATS's services. nats-server asks for a
- * permission for `Nats-Trace-Dest` alone, and asks the bridge's user, which may do everything.
+ * All headers of nats-server 2.9 to 2.15, in lower case, and the headers of NATS services. nats-server checks a permission
+ * for `Nats-Trace-Dest` only, and checks the bridge's user, which may do everything.
  *
  * A client with a subject prefix may publish no other `Nats-*` header: a later server may obey it.
  * Sources: nats-server (`server/stream.go`, `consumer.go`, `msgtrace.go`, `accounts.go`, `jetstream_api.go`), ADR-41 (tracing),
  * ADR-43 (TTL), ADR-49 (counters), ADR-50 (batches), ADR-51 (schedules), ADR-32 (services).
  */
 export const NATS_HEADERS: ReadonlyMap<string, NatsHeader> = new Map<string, NatsHeader>([
-  // What a publisher demands of the stream.
+  // Conditions of the publisher.
   ['nats-msg-id', { since: '2.9', publish: anyone, shown: 'id' }],
   ['nats-expected-last-msg-id', { since: '2.9', publish: anyone, shown: 'id' }],
   ['nats-expected-last-sequence', { since: '2.9', publish: anyone }],
@@ -87,7 +87,7 @@ export const NATS_HEADERS: ReadonlyMap<string, NatsHeader> = new Map<string, Nat
   // A stream with sources goes on from the newest that it holds: before 2.14 also from a client's.
   ['nats-stream-source', { since: '2.9', publish: asServer, shown: 'never' }],
   ['nats-counter-sources', { since: '2.12', publish: asServer, shown: 'never' }],
-  // Who asks a service of another account. Services trust it.
+  // Identifies the requester to a service of another account. Services trust it.
   ['nats-request-info', { since: '2.9', publish: asServer, shown: 'never' }],
   ['nats-server-xkey', { since: '2.10', publish: asServer, shown: 'never' }],
 
@@ -115,7 +115,7 @@ export const NATS_HEADERS: ReadonlyMap<string, NatsHeader> = new Map<string, Nat
   ['nats-required-api-level', { since: '2.12', publish: withoutPrefix }],
   ['nats-stream-identity', { since: '2.15', publish: withoutPrefix, shown: 'never' }],
 
-  // Of NATS's services: between clients, whatever the server.
+  // Headers of NATS services: they pass between clients.
   ['nats-service-error', { since: '2.9', publish: anyone }],
   ['nats-service-error-code', { since: '2.9', publish: anyone }],
 ])

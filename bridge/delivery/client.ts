@@ -6,7 +6,7 @@ import type { SubjectScope } from './subject-scope.ts'
 export interface ClientFlags {
   /** Whether the bridge answers operations with `+OK`. */
   readonly verbose: boolean
-  /** Whether the client asked for checks of subjects. nats-server says `Invalid Publish Subject` to these only. */
+  /** Whether the client requires checks of subjects. Only then nats-server sends `Invalid Publish Subject`. */
   readonly pedantic: boolean
   /** Whether the client gets its own messages. */
   readonly echo: boolean

@@ -76,15 +76,17 @@ export class QueueGroups {
   }
 
   #deliver(subscription: Subscription, message: UpstreamMessage): void {
-    const member = this.#members.get(subscription) ?? this.#standIn(subscription, message.subject)
-    if (member?.subscription.accepts(message, undefined)) member.group.deliverTo(member.subscription, message)
+    const own = this.#members.get(subscription)
+    // A member that has left, or may not have the message since its credentials have changed.
+    const member = own && subscription.accepts(message, undefined) ? own : this.#standIn(subscription, message)
+    member?.group.deliverTo(member.subscription, message)
   }
 
-  #standIn({ queue, brokerFilter }: Subscription, subject: string): Member | undefined {
-    const candidates = [...this.#members.values()].filter(
-      ({ subscription: other }) =>
-        other.queue === queue && (other.brokerFilter === brokerFilter || matchesFilter(other.brokerFilter, subject)),
-    )
+  #standIn({ queue, brokerFilter }: Subscription, message: UpstreamMessage): Member | undefined {
+    const candidates = [...this.#members.values()].filter(({ subscription: other }) => {
+      const isMember = other.brokerFilter === brokerFilter || matchesFilter(other.brokerFilter, message.subject)
+      return other.queue === queue && isMember && other.accepts(message, undefined)
+    })
     return candidates[Math.floor(this.#services.random() * candidates.length)]
   }
 }

@@ -15,7 +15,7 @@ export type Outcome = undefined | Refusal | CloseReason
 
 const simpleTexts = {
   'invalid-subject': 'Invalid Subject',
-  /** For clients that asked for checks of subjects: it ends those of nats.go and nats.py, as at nats-server. */
+  /** For pedantic clients only, like in nats-server: nats.go and nats.py close on it. */
   'invalid-publish-subject': 'Invalid Publish Subject',
   'needs-headers': 'Replay Needs Headers',
   'too-many-subscriptions': 'maximum subscriptions exceeded',

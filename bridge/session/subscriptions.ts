@@ -122,8 +122,12 @@ export class Subscriptions implements SubscriptionOwner, Requester {
       else apply()
       return
     }
+    this.#leave(subscription)
+  }
+
+  #leave(subscription: Subscription): void {
     this.#forget(subscription)
-    this.#registered(topic.leave(subscription))
+    this.#registered(subscription.topic.leave(subscription))
   }
 
   #limit(subscription: Subscription, max: number): void {
@@ -231,7 +235,9 @@ export class Subscriptions implements SubscriptionOwner, Requester {
   }
 
   #refuse(subscription: Subscription): Refusal {
-    this.drop(subscription)
+    // NATS must know before the next PONG that a member has left its queue group.
+    if (subscription.queue === undefined) this.drop(subscription)
+    else this.#leave(subscription)
     return { refused: 'subscribe-permission', subject: subscription.subject, queue: subscription.queue }
   }
 
