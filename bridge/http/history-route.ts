@@ -153,6 +153,8 @@ class HistoryPage implements HubClientHandler {
       case 'interrupted':
         return this.unavailable()
       default:
+        if (status.status === 422)
+          return this.#fail('request-refused', `${this.#filter} can not be replayed: ${status.reason}.`)
         if (status.status >= 400) this.unavailable()
     }
   }

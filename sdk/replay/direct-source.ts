@@ -5,6 +5,7 @@ import { JetStreamApi, type StreamState } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
+import { whyUnreadable } from '../jetstream/unreadable.ts'
 import { transportLink } from '../transport/jetstream-link.ts'
 import type { Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -31,6 +32,8 @@ export function directSource(transport: Transport): ReplaySource {
         if (stopped) return
         if (!stream)
           throw new SpanwireError('stream-not-found', `No stream keeps ${filter}: make one with ensureStreams.`)
+        const reason = whyUnreadable(stream.config, filter)
+        if (reason) throw new SpanwireError('unsupported', `${filter} can not be replayed: ${reason}.`)
         const from = await readFirst(stream)
         if (!stopped) following = follow(stream, from)
       } catch (error) {
