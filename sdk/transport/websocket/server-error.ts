@@ -35,13 +35,15 @@ export function tellError(
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): ConnectionFault | undefined {
   // Subjects are in quotes, as JSON writes them (Go's %q does the same with all that a subject may hold).
-  const [, kind, act, subject, queue] =
-    /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
+  const [, kind, act, subject, queue, limit] =
+    /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*)| with (?:a |more )?(\w+ (?:over the limit|than).*))?/.exec(
+      text,
+    ) ?? []
   const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
   const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}`)
   const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
   if (act === 'Publish') {
-    const error = fault(codeOf(kind, 'permission-denied'))
+    const error = fault(codeOf(limit ?? kind, 'permission-denied'))
     for (const suspect of oldest) if (is(suspect.subject, subject) || is(suspect.reply, subject)) suspect.settle(error)
   } else if (act === 'Subscription') {
     const error = fault('permission-denied')
@@ -58,7 +60,7 @@ export function tellError(
 
 function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {
   if (/rate/i.test(text)) return 'rate-limited'
-  if (/payload|^headers/i.test(text)) return 'payload-too-large'
+  if (/payload|^headers|^data/i.test(text)) return 'payload-too-large'
   if (/slow/i.test(text)) return 'slow-consumer'
   return /upstream/i.test(text) ? 'upstream-unavailable' : otherwise
 }
