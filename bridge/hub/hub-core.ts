@@ -133,7 +133,7 @@ export class HubCore implements Hub, SessionHub {
   }
 
   get upstreamName(): string {
-    return this.upstream.name
+    return this.upstream.info.name
   }
 
   /** Largest header block and payload together, in bytes: the smaller one of the hub's limit and the broker's. */

@@ -8,10 +8,10 @@ import { connect as dial, type NatsConnection as Root } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../../bridge/hosts/node.ts'
 import { matchesFilter } from '../../../sdk/wire/subject.ts'
+import { sign } from '../../security/live-bridge.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
 import { SECRET } from '../../support/token.ts'
-import { sign } from '../../security/live-bridge.ts'
 
 interface Row {
   readonly use: string
@@ -75,7 +75,7 @@ const uses: ReadonlyArray<readonly [string, Use]> = [
     'request',
     {
       async run(connection) {
-        root.subscribe('orders.get', { max: 1, callback: (_, message) => message.respond('here') })
+        root.subscribe('orders.get', { max: 1, callback: (_, message) => void message.respond('here') })
         await root.flush()
         expect((await connection.request('orders.get')).string()).toBe('here')
       },
@@ -86,7 +86,7 @@ const uses: ReadonlyArray<readonly [string, Use]> = [
     {
       claims: { resp: { max: 1, ttl: 60_000_000_000 } },
       async run(connection) {
-        connection.subscribe('orders.get', { callback: (_, message) => message.respond('from the bridge') })
+        connection.subscribe('orders.get', { callback: (_, message) => void message.respond('from the bridge') })
         await connection.flush()
         expect((await root.request('orders.get')).string()).toBe('from the bridge')
       },
@@ -108,7 +108,8 @@ const uses: ReadonlyArray<readonly [string, Use]> = [
         const consumer = await jetstream(connection).consumers.get('S', 'C')
         expect(await read(await consumer.consume(), 2)).toContain('pulled')
         await connection.flush()
-        const left = async () => (await (await consumerInfo('S', 'C')).json<{ num_ack_pending: number }>()).num_ack_pending
+        const left = async () =>
+          (await (await consumerInfo('S', 'C')).json<{ num_ack_pending: number }>()).num_ack_pending
         await eventually(async () => (await left()) === 0, { what: 'the acknowledgements' })
       },
     },
