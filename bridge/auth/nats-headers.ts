@@ -53,7 +53,8 @@ const learnsSequence: Rule = ({ publish, subscribe, ...rest }, filter, prefixed)
 export const NATS_HEADERS: ReadonlyMap<string, NatsHeader> = new Map<string, NatsHeader>([
   // Conditions of the publisher.
   ['nats-msg-id', { since: '2.9', publish: anyone, shown: 'id' }],
-  ['nats-expected-last-msg-id', { since: '2.9', publish: anyone, shown: 'id' }],
+  // After a wrong value, a clustered nats-server 2.15.1 stops a replicated stream. Its refusal contains the last id of the stream.
+  ['nats-expected-last-msg-id', { since: '2.9', publish: asServer, shown: 'id' }],
   ['nats-expected-last-sequence', { since: '2.9', publish: anyone }],
   ['nats-expected-last-subject-sequence', { since: '2.9', publish: anyone }],
   // The answer says whether the stream has that name.

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
+import { NEVER_STORED } from '../../sdk/jetstream/never-stored.ts'
 import { NATS_HEADERS } from '../../sdk/wire/header-names.ts'
 import type { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { SECRET } from '../support/token.ts'
@@ -184,6 +185,8 @@ describe('a header by which a client would learn or do more than it may', () => 
     ['Nats-Trace-Hop: 1', false],
     ['Nats-Trace-Origin-Account: A', false],
     ['Nats-Server-Xkey: X', false],
+    // A clustered nats-server 2.15.1 stops a replicated stream after a wrong value.
+    ['Nats-Expected-Last-Msg-Id: 1', false],
     ['Nats-Msg-Id: 1', true],
     ['Nats-TTL: 1s', true],
     ['Nats-Of-Tomorrow: 1', true],
@@ -197,6 +200,35 @@ describe('a header by which a client would learn or do more than it may', () => 
       expect(lines.map(({ line }) => line)).toEqual(isTaken ? [] : [refusal])
     }
     client.terminate()
+  })
+
+  it('Nats-Expected-Last-Msg-Id is taken in the query for a stored event, and there only', async () => {
+    const query = NEVER_STORED.map(([name, value]) => `${name}: ${value}`)
+    const [rollup = '', lastId = ''] = query
+    const client = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: permissions }) })
+    const tenant = await connected(tenants, { auth_token: await sign({ sub: 'ada', org: 'acme', nats: everything }) })
+    for (const one of [client, tenant]) {
+      const refusals = async (...fields: string[]) => {
+        const { lines } = await one.exchange(hpub('mine.a', `NATS/1.0\r\n${fields.join('\r\n')}\r\n\r\n`))
+        return lines.map(({ line }) => / with (.*)'$/.exec(line)?.[1])
+      }
+      expect(await refusals('A: b', ...query)).toEqual([])
+      expect(await refusals(lastId, rollup, 'Nats-Msg-Id: 1')).toEqual([])
+      expect(await refusals(lastId)).toEqual(['Nats-Expected-Last-Msg-Id'])
+      expect(await refusals(rollup)).toEqual(['Nats-Rollup'])
+      for (const fields of [
+        [rollup, 'Nats-Expected-Last-Msg-Id: 1'],
+        ['Nats-Rollup: sub', lastId],
+        ['Nats-Rollup: sub', ...query],
+        ['nats-rollup: spanwire', lastId],
+        ['Nats-Expected-Last-Msg-Id: 1', ...query],
+        [...query, lastId],
+        [...query, 'Nats-Expected-Last-Sequence: 1'],
+        [...query, 'Nats-Of-Tomorrow: 1'],
+      ])
+        expect(await refusals(...fields), fields.join()).toHaveLength(1)
+    }
+    for (const one of [client, tenant]) one.terminate()
   })
 
   it('shows the connection of a client without echo to no other client', async () => {

@@ -94,6 +94,18 @@ export const publishChecks: readonly Audit[] = [
     },
   },
   {
+    rules: ['P-31'],
+    title: 'rejects a condition on the last message id, except in a query for a stored message',
+    bridgeOnly: true,
+    async run(context) {
+      const { sendField, violation } = await headerPublisher(context)
+      const name = 'Nats-Expected-Last-Msg-Id'
+      expect(await sendField(`${name}: a`)).toEqual(violation(name))
+      expect(await sendField(`Nats-Rollup: spanwire\r\n${name}: a`)).toHaveLength(1)
+      expect(await sendField(`Nats-Rollup: spanwire\r\n${name}: spanwire: was it stored?`)).toEqual([])
+    },
+  },
+  {
     rules: ['P-20'],
     title: 'rejects an origin header in an incomplete block',
     bridgeOnly: true,
