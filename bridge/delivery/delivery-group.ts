@@ -118,7 +118,7 @@ export class DeliveryGroup implements TurnMember {
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
     const payload = this.#isInbox ? toClientAnswer(message.payload, this.#scope) : message.payload
-    return encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
+    return encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */

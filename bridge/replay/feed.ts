@@ -1,7 +1,9 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
 import { whyUnreadable } from '../../sdk/jetstream/unreadable.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
 import { clip, missingFrom } from '../../sdk/wire/sequence-ranges.ts'
@@ -20,8 +22,8 @@ export interface FeedOptions extends HistoryOptions {
 
 /** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Wait before the broker is asked again, in ms. */
-const RETRY = 500
+/** Delays before the broker is asked again. */
+const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
 /** One filter of one stream, for all followers at this hub: one consumer, and one {@link History} that they share. */
@@ -84,6 +86,7 @@ export class Feed {
   }
 
   async #open(): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!this.#closed) {
       try {
         const state = await this.#api.findStream(this.#filter)
@@ -96,7 +99,7 @@ export class Feed {
           return this.#refuse()
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY))
+      await pause(backoff.next())
     }
   }
 
@@ -121,13 +124,17 @@ export class Feed {
   #follow(state: StreamState): void {
     this.#state = state
     this.#following.stop()
-    this.#following = followStream(this.#api, state.name, this.#filter, state.lastSeq + 1, {
-      message: (message) => this.#message(message),
-      started: (next, state) => this.#started(next, state),
-      trouble: (error) => {
-        if (isSpanwireError(error, 'stream-conflict')) void this.#refused(state.name)
+    this.#following = followStream(
+      this.#api,
+      { stream: state.name, filter: this.#filter, from: state.lastSeq + 1 },
+      {
+        message: (message) => this.#message(message),
+        started: (next, state) => this.#started(next, state),
+        trouble: (error) => {
+          if (isSpanwireError(error, 'stream-conflict')) void this.#refused(state.name)
+        },
       },
-    })
+    )
   }
 
   #started(next: number, state: StreamState): void {
@@ -177,6 +184,7 @@ export class Feed {
 
   /** Resolves the start of a follower, reports it, and begins to deliver. */
   async #admit(follower: Follower): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!follower.ended && !this.#closed) {
       const history = this.#history as History
       try {
@@ -184,7 +192,7 @@ export class Feed {
         if (history === this.#history) return this.#advance(follower)
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
-        await new Promise((resolve) => setTimeout(resolve, RETRY))
+        await pause(backoff.next())
       }
     }
   }
