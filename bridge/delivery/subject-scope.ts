@@ -15,7 +15,7 @@ export function isBridgeInbox(subject: string): boolean {
  *
  * - With a subject prefix, all of the client's subjects are under it at the broker. The client never sees the prefix.
  * - The client's inboxes are under a key of its own: `_INBOX.k3f9.1` is `_INBOX.<key>.k3f9.1` at the broker. A responder
- *   sees that name and may publish to it. A subscription to it maps to the subscriber's own key, and so gets nothing.
+ *   sees that name and may publish to it. A subscription to it is refused, and maps to the subscriber's own key.
  */
 export class SubjectScope {
   /** The subject prefix with its dot, or empty. */

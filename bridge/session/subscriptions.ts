@@ -4,6 +4,7 @@ import type { Client } from '../delivery/client.ts'
 import type { Requester } from '../delivery/no-responders.ts'
 import type { SendQueue } from '../delivery/send-queue.ts'
 import type { SubscriptionSnapshot } from '../delivery/session-snapshot.ts'
+import { isBridgeInbox } from '../delivery/subject-scope.ts'
 import { Subscription, type SubscriptionOwner } from '../delivery/subscription.ts'
 import type { SubscribeOp } from '../delivery/topic.ts'
 import type { SharedUpstream } from '../upstream/shared-upstream.ts'
@@ -207,6 +208,8 @@ export class Subscriptions implements SubscriptionOwner, Requester {
   }
 
   #judge({ topic, filter, queue }: Subscription): SubscriptionVerdict {
+    // It would get nothing. A client learns such a name from the configuration of a consumer, and would wait.
+    if (isBridgeInbox(filter)) return 'refused'
     return topic.judge(this.client.identity.permissions, filter, queue)
   }
 

@@ -66,6 +66,19 @@ export const inboxes: readonly Audit[] = [
     },
   },
   {
+    rules: ['X-19'],
+    title: 'rejects a subscription to an inbox of another client by the name that it has at the broker',
+    bridgeOnly: true,
+    async run(context) {
+      const { responder, reply } = await request(context, [])
+      const known = reply.split('.').slice(0, -1).join('.')
+      for (const filter of [reply, `${known}.*`, `${known}.>`])
+        expect(lines(await responder.exchange(`SUB ${filter} 30\r\n`))).toEqual([
+          `-ERR 'Permissions Violation for Subscription to "${filter}"'`,
+        ])
+    },
+  },
+  {
     rules: ['X-17'],
     title: 'accepts an inbox of the client as deliver_subject',
     bridgeOnly: true,
