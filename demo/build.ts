@@ -19,6 +19,8 @@ export async function buildDemo(): Promise<void> {
       entryPoints: [`${page}main.ts`, `${page}style.css`],
       outdir: dist,
       entryNames: '[name]-[hash]',
+      assetNames: '[name]-[hash]',
+      loader: { '.woff2': 'file' },
       bundle: true,
       minify: true,
       format: 'esm',
@@ -30,9 +32,12 @@ export async function buildDemo(): Promise<void> {
     readFlights().then(readAirports),
   ])
   const outputs = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf('/') + 1))
+  const output = (pattern: RegExp) => outputs.find((name) => pattern.test(name)) ?? ''
   const values: Record<string, string> = {
-    script: outputs.find((name) => name.endsWith('.js')) ?? '',
-    style: outputs.find((name) => name.endsWith('.css')) ?? '',
+    script: output(/\.js$/),
+    style: output(/\.css$/),
+    sans: output(/^inter.*\.woff2$/),
+    mono: output(/^jetbrains.*\.woff2$/),
     width: String(MAP_WIDTH),
     height: String(MAP_HEIGHT),
     land: map.land,

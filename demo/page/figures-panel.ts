@@ -22,7 +22,7 @@ export class FiguresPanel {
     milliseconds(this.#p50, figures.percentile(0.5))
     milliseconds(this.#p99, figures.percentile(0.99))
     const { samples } = figures
-    this.#samples.textContent = samples === 0 ? 'no samples yet' : `of the last ${samples}`
+    this.#samples.textContent = samples === 0 ? 'without the first second' : `of the last ${samples} events`
   }
 }
 

@@ -5,8 +5,8 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { buildDemo } from '../../demo/build.ts'
+import { answerDemo } from '../../demo/routes.ts'
 import { ensureDemoStreams } from '../../demo/streams.ts'
-import { demoToken } from '../../demo/token.ts'
 
 const SECRET = 'a secret of the tests that is long enough'
 /** Four times the speed of the demo, so that tests do not wait for rare flights. */
@@ -17,6 +17,7 @@ const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
   '.css': 'text/css',
+  '.woff2': 'font/woff2',
 }
 
 /** The demo on the Node host, which replaces the Worker here. */
@@ -53,7 +54,7 @@ export async function startDemo(natsUrl: string): Promise<DemoStack> {
 async function serveDemo(upstream: string, port: number): Promise<BridgeServer> {
   const server = await serve({ upstream, port, auth: { secret: SECRET } })
   const { app } = server.bridge
-  app.get('/demo/token', async (c) => c.json({ token: await demoToken(SECRET) }))
+  app.all('/demo/*', async (c) => (await answerDemo(c.req.raw, { DEMO: '1', AUTH_SECRET: SECRET })) ?? c.notFound())
   app.get('/:file?', async (c) => {
     const name = c.req.param('file') ?? 'index.html'
     const body = await readFile(new URL(name, dist)).catch(() => undefined)
