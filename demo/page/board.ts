@@ -61,13 +61,7 @@ function makeRow(): { row: HTMLElement; cells: HTMLElement[] } {
 }
 
 function describe({ departedAt, origin, destination, delay, via }: Departure): string[] {
-  return [
-    departedAt.slice(11),
-    `${origin} → ${destination}`,
-    cityName(destination),
-    signed(delay),
-    via.toUpperCase(),
-  ]
+  return [departedAt.slice(11), `${origin} → ${destination}`, cityName(destination), signed(delay), via.toUpperCase()]
 }
 
 function signed(minutes: number): string {

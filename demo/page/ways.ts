@@ -2,11 +2,11 @@ import { element, make } from './element.ts'
 
 /** Ways into NATS, by the member `via` of an event. */
 const WAYS: Readonly<Record<string, readonly [half: string, way: string]>> = {
-  http: ['west', 'from an edge function, over HTTP'],
-  nats: ['east', 'from a service, over NATS'],
-  kafka: ['east', 'from Kafka, through a relay'],
-  rabbitmq: ['east', 'from RabbitMQ, through a relay'],
-  activemq: ['east', 'from ActiveMQ, through a relay'],
+  http: ['west', 'from an edge function'],
+  nats: ['east', 'from a service'],
+  kafka: ['east', 'from Kafka through a relay'],
+  rabbitmq: ['east', 'from RabbitMQ through a relay'],
+  activemq: ['east', 'from ActiveMQ through a relay'],
 }
 
 /** A key to the column `Via` of the board: the ways that flights have come so far. */
@@ -25,7 +25,7 @@ export class Ways {
 
 function row(via: string, half: string, way: string): HTMLElement {
   const item = make('li')
-  const flights = half === 'All' ? 'all flights' : `flights of the ${half}`
+  const flights = half === 'All' ? 'all flights' : `the ${half}`
   item.append(make('b', '', via.toUpperCase()), ` ${flights}, ${way}`)
   return item
 }
