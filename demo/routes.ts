@@ -1,6 +1,6 @@
 import { demoToken } from './token.ts'
 
-/** Variables of the demo, in addition to those of the bridge. */
+/** Variables of the demo, in addition to the variables of the bridge. */
 export interface DemoEnv {
   /** Secret of the tokens. */
   readonly AUTH_SECRET?: string

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** The recording. Its tokens keep their white space, as those of a model do. */
+/** The recording. Its tokens keep their white space, as a model's tokens do. */
 const TOKENS =
   `NATS delivers a message to all subscribers of its subject. JetStream stores messages in a stream, and gives
 each one a sequence. A page that reads a subject from the beginning gets all stored messages in their order, and the new

@@ -14,7 +14,7 @@ const show = (id: string, text: string): void => {
 
 let reading: { unsubscribe(): void } | undefined
 
-/** Shows an answer from its beginning, and goes on with its new tokens. */
+/** Shows an answer from its beginning, then its new tokens. */
 function read(answer: string): void {
   reading?.unsubscribe()
   let text = ''

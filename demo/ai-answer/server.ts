@@ -47,7 +47,7 @@ export async function startServer({ model, page, port = 0, upstream, secret }: S
   }
 }
 
-/** Users read their own answers, ask their own questions, and stop their own answers. */
+/** Users read and stop their own answers, and publish their own questions. */
 const READER = {
   sub: { allow: ['answers.{{sub}}.*'] },
   pub: { allow: ['questions.{{sub}}.*', 'stops.{{sub}}.*'] },

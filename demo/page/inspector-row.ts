@@ -51,7 +51,7 @@ export class InspectorRow {
   }
 }
 
-/** Returns a row with everything that is known about an event. */
+/** Returns a row with all facts about an event. */
 export function detailRow(event: Inspected): HTMLTableRowElement {
   const row = make('tr', 'detail')
   const cell = make('td')

@@ -15,7 +15,7 @@ export class Outage {
   #isOn = true
   #problem = ''
 
-  /** @param cut called with the wanted state of the network */
+  /** @param cut called with the new state of the network */
   constructor(cut: (isOn: boolean) => void) {
     this.#network.addEventListener('click', () => {
       this.#isOn = !this.#isOn

@@ -8,6 +8,9 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 
 /** Number of tokens before the pause of {@link model}. */
 const BEFORE = 10
+/** The model fails once for this question, after its first tokens. */
+const FAILS = 'Please fail once'
+let hasFailed = false
 /** Ends the pause of all answers. */
 let goOn = Promise.withResolvers<void>()
 
@@ -17,6 +20,10 @@ const model: Model = async function* (question, signal) {
   let count = 0
   for await (const token of recordedModel(question, signal, 0)) {
     if (count++ === BEFORE) await Promise.race([goOn.promise, stopped])
+    if (count > BEFORE && question === FAILS && !hasFailed) {
+      hasFailed = true
+      throw new Error('a model that fails once')
+    }
     if (signal.aborted) return
     yield token
   }
@@ -49,7 +56,7 @@ async function device(url = example.url): Promise<Page> {
 
 async function ask(page: Page, question: string): Promise<void> {
   await page.locator('#text').fill(question)
-  await page.getByRole('button', { name: 'Ask' }).click()
+  await page.getByRole('button', { name: 'Send' }).click()
 }
 
 const textOf = async (page: Page) => (await page.locator('#answer').textContent()) ?? ''
@@ -67,7 +74,7 @@ async function beginning(page: Page): Promise<string> {
   return first
 }
 
-it('an answer survives a reload, goes on on a second device, and is read from its beginning later', async () => {
+it('an answer survives a reload, continues on a second device, and is read from its beginning later', async () => {
   const phone = await device()
   await ask(phone, 'What is a stream?')
   const first = await beginning(phone)
@@ -109,5 +116,17 @@ it('a second device stops an answer, and both devices show the same part of it',
   await ask(phone, 'And now?')
   await ends(phone, 'complete')
   await shows(laptop, first)
+  expect(problems).toEqual([])
+})
+
+it('an answer begins again after a failure of the model, in place of its first part', async () => {
+  goOn = Promise.withResolvers()
+  const page = await device()
+  await ask(page, FAILS)
+  await beginning(page)
+  goOn.resolve()
+  await ends(page, 'complete')
+  expect(hasFailed).toBe(true)
+  expect((await textOf(page)).match(/NATS delivers/g)).toHaveLength(1)
   expect(problems).toEqual([])
 })
