@@ -71,7 +71,7 @@ export function renderDocument(document: string, markdown: string): Rendered {
       },
       table(token: Tokens.Table): string {
         const cells = (row: Tokens.TableCell[], tag: string) =>
-          row.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`).join('')
+          row.map(({ tokens }) => cell(this.parser.parseInline(tokens), tag)).join('')
         const head = `<thead><tr>${cells(token.header, 'th')}</tr></thead>`
         const body = token.rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('')
         return `<div class="table" tabindex="0"><table>${head}<tbody>${body}</tbody></table></div>\n`
@@ -80,6 +80,11 @@ export function renderDocument(document: string, markdown: string): Rendered {
   })
   const body = marked.parse(markdown, { async: false })
   return { title: title || document, body, links: [...links] }
+}
+
+/** A cell of a table. A heading without a text is a plain cell. */
+function cell(html: string, tag: string): string {
+  return html === '' ? '<td></td>' : `<${tag}>${html}</${tag}>`
 }
 
 /** The page of a document, from the folder of the build. */
