@@ -10,6 +10,7 @@ import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { faintTexts } from './demo-contrast.ts'
+import { cutOffTexts } from './demo-cut-off.ts'
 import { runProgram } from './demo-program.ts'
 import { type DemoStack, startDemo } from './demo-stack.ts'
 import { tapWire, type Wire } from './demo-wire.ts'
@@ -19,6 +20,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const DESKTOP = { width: 1440, height: 900 }
 const PHONE = { width: 360, height: 780 }
+/** Half of the height of the first version of the page at this width, in px. */
+const LONGEST_PHONE_PAGE = 1_587
 const DEPARTURE = /^flights\.[A-Z]{3}\.[A-Z]{3}\.departed$/
 const screenshots = fileURLToPath(new URL('../screenshots/', import.meta.url))
 
@@ -411,7 +414,7 @@ describe('accessibility of the demo page', () => {
   })
 
   for (const viewport of [DESKTOP, { width: 900, height: 900 }, PHONE]) {
-    it(`neither jumps nor scrolls sideways at ${viewport.width} px`, async () => {
+    it(`neither jumps, scrolls sideways nor cuts off a text at ${viewport.width} px`, async () => {
       const { page } = await open({ viewport })
       await live(page, 30)
       await page.locator('#origin').selectOption('DFW')
@@ -421,6 +424,9 @@ describe('accessibility of the demo page', () => {
       ).toBeLessThan(0.005)
       const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
       expect(sideways).toBeLessThanOrEqual(0)
+      expect(await cutOffTexts(page)).toEqual([])
+      const height = await page.evaluate(() => document.documentElement.scrollHeight)
+      if (viewport === PHONE) expect(height).toBeLessThanOrEqual(LONGEST_PHONE_PAGE)
     })
   }
 
