@@ -20,6 +20,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const DESKTOP = { width: 1440, height: 900 }
 const PHONE = { width: 360, height: 780 }
+/** Polls up to 15 s: a busy machine is slow. */
+const poll: typeof expect.poll = (value, options) => expect.poll(value, { timeout: 15_000, ...options })
 /** Half of the height of the first version of the page at this width, in px. */
 const LONGEST_PHONE_PAGE = 1_587
 const DEPARTURE = /^flights\.[A-Z]{3}\.[A-Z]{3}\.departed$/
@@ -77,9 +79,9 @@ const countOf = async (page: Page) =>
   Number(((await page.locator('#received').textContent()) ?? '').replaceAll(',', ''))
 
 async function live(page: Page, more = 5): Promise<void> {
-  await expect.poll(() => statusOf(page).getAttribute('data-state'), { timeout: 15_000 }).toBe('open')
+  await poll(() => statusOf(page).getAttribute('data-state')).toBe('open')
   const before = await countOf(page)
-  await expect.poll(() => countOf(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(before + more)
+  await poll(() => countOf(page)).toBeGreaterThanOrEqual(before + more)
 }
 
 /** Returns the sequences of the flights in the inspector, the newest first. */
@@ -99,9 +101,7 @@ async function messagesOfNewest(wire: Wire, count: number): Promise<string[]> {
     ?.split(' ')
     .at(-1)
   const start = () => wire.received.findIndex((message) => message.sid === newest)
-  await expect
-    .poll(() => (start() < 0 ? 0 : wire.received.length - start()), { timeout: 30_000 })
-    .toBeGreaterThan(count)
+  await poll(() => (start() < 0 ? 0 : wire.received.length - start()), { timeout: 30_000 }).toBeGreaterThan(count)
   // The other messages are statuses of the replay.
   const subjects = wire.received.slice(start()).map((message) => message.subject)
   return subjects.filter((subject) => subject !== '$EDGE.REPLAY')
@@ -114,10 +114,10 @@ describe('the demo page', () => {
     const other = wire.received.filter(({ subject }) => !DEPARTURE.test(subject))
     expect(other.every(({ subject }) => /^\$EDGE\.(REPLAY$|PRESENCE\.)/.test(subject))).toBe(true)
     const via = page.locator('#board td:nth-child(5)')
-    await expect
-      .poll(async () => [...new Set(await via.allTextContents())], { timeout: 30_000 })
-      .toEqual(expect.arrayContaining(['HTTP', 'NATS']))
-    await expect.poll(() => page.locator('#p50').textContent(), { timeout: 15_000 }).toMatch(/^[\d.,]+ ms$/)
+    await poll(async () => [...new Set(await via.allTextContents())], { timeout: 30_000 }).toEqual(
+      expect.arrayContaining(['HTTP', 'NATS']),
+    )
+    await poll(() => page.locator('#p50').textContent()).toMatch(/^[\d.,]+ ms$/)
     expect(await page.locator('#clock').getAttribute('datetime')).toMatch(/^2001-0[1-3]-\d\dT\d\d:\d\d$/)
     expect(await paintedPixels(page)).toBeGreaterThan(500)
     expect(problems).toEqual([])
@@ -139,7 +139,7 @@ describe('the demo page', () => {
     await live(page)
     const everything = wire.received.at(-1)?.sid
     await page.locator('#origin').selectOption('ORD')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.ORD\.\*\.departed /m)
+    await poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.ORD\.\*\.departed /m)
     for (const subject of await messagesOfNewest(wire, 4)) expect(subject).toMatch(/^flights\.ORD\./)
     expect(wire.sent).toContain(`UNSUB ${everything}`)
     expect(await page.locator('#subject').textContent()).toBe('flights.ORD.*.departed')
@@ -148,7 +148,7 @@ describe('the demo page', () => {
 
     await page.locator('#origin').selectOption('*')
     await page.locator('#destination').selectOption('DFW')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.\*\.DFW\.departed /m)
+    await poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.\*\.DFW\.departed /m)
     for (const subject of await messagesOfNewest(wire, 3)) expect(subject).toMatch(/^flights\.[A-Z]{3}\.DFW\./)
 
     await page.getByRole('button', { name: 'Show all' }).click()
@@ -165,7 +165,7 @@ describe('the demo page', () => {
     if (!box) throw new Error('no map')
     const place = { x: (box.width * 677) / 975, y: box.height * 0.33 }
     await page.mouse.move(box.x + place.x, box.y + place.y)
-    await expect.poll(() => page.locator('#tip').isVisible()).toBe(true)
+    await poll(() => page.locator('#tip').isVisible()).toBe(true)
     const code = ((await page.locator('#tip').textContent()) ?? '').slice(0, 3)
     await page.mouse.click(box.x + place.x, box.y + place.y)
     expect(await page.locator('#subject').textContent()).toBe(`flights.${code}.*.departed`)
@@ -181,7 +181,7 @@ describe('the demo page', () => {
     await ada.locator('#text').press('Enter')
     for (const page of [ada, grace]) {
       const message = page.locator('#log .message', { hasText: '<b>hello</b> from one window' })
-      await expect.poll(() => message.count()).toBe(1)
+      await poll(() => message.count()).toBe(1)
     }
     expect(await ada.locator('#text').inputValue()).toBe('')
     await ada.locator('#text').fill('not sent, but in the code')
@@ -194,7 +194,7 @@ describe('the demo page', () => {
     await live(page)
     await page.locator('#origin').selectOption('ATL')
     await stack.stopBridge()
-    await expect.poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
+    await poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
     expect(await statusOf(page).textContent()).toBe('Reconnecting')
     expect(await page.locator('#banner').isVisible()).toBe(true)
     await stack.startBridge()
@@ -213,14 +213,14 @@ describe('the demo page', () => {
     await live(page)
     try {
       await page.getByRole('button', { name: 'Kill NATS' }).click()
-      await expect.poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
-      await expect.poll(() => page.locator('#outcome').textContent()).toBe('NATS is down. This page keeps its socket.')
+      await poll(() => statusOf(page).getAttribute('data-state')).toBe('reconnecting')
+      await poll(() => page.locator('#outcome').textContent()).toBe('NATS is down. This page keeps its socket.')
       expect(await statusOf(page).getAttribute('title')).toContain('upstream-unavailable')
     } finally {
       await nats.restart()
     }
     await live(page)
-    await expect.poll(() => page.locator('#outcome').textContent()).toMatch(/^Back after .* None is missing\.$/)
+    await poll(() => page.locator('#outcome').textContent()).toMatch(/^Back after .* None is missing\.$/)
     expect(wire.sockets).toBe(1)
     expect(problems).toEqual([])
   })
@@ -241,14 +241,11 @@ describe('the demo page', () => {
 describe('the demo page with streams and presence', () => {
   it('is filled from the stream at once, and after a change of the filter', async () => {
     const { page } = await open()
-    const fills = () =>
-      expect
-        .poll(() => page.locator('#events td', { hasText: /^replay$/ }).count(), { timeout: 15_000 })
-        .toBeGreaterThan(0)
+    const fills = () => poll(() => page.locator('#events td', { hasText: /^replay$/ }).count()).toBeGreaterThan(0)
     await fills()
-    await expect.poll(() => countOf(page)).toBeGreaterThan(20)
+    await poll(() => countOf(page)).toBeGreaterThan(20)
     // The inspector shows no past event any more.
-    await expect.poll(() => page.locator('#events td', { hasText: /^replay$/ }).count(), { timeout: 30_000 }).toBe(0)
+    await poll(() => page.locator('#events td', { hasText: /^replay$/ }).count(), { timeout: 30_000 }).toBe(0)
     await page.locator('#origin').selectOption('ORD')
     await fills()
     expect(await page.locator('#board tr:not(.blank)').count()).toBeGreaterThan(5)
@@ -267,7 +264,7 @@ describe('the demo page with streams and presence', () => {
     })
     expect(program.output()).toMatch(/^(flights\.DFW\.[A-Z]{3}\.departed -?\d+ min late\n)+$/)
     const said = page.locator('#log .message', { hasText: 'from \\ a "program"' })
-    await expect.poll(() => said.count()).toBe(1)
+    await poll(() => said.count()).toBe(1)
     expect(await said.textContent()).toContain("Ada's")
     expect(problems).toEqual([])
   })
@@ -279,7 +276,7 @@ describe('the demo page with streams and presence', () => {
       await bus.publish(MESSAGE, { room: ROOM }, { name: 'Ada', text: `No. ${i}` })
     const { page } = await open()
     const messages = page.locator('#log .message')
-    await expect.poll(() => messages.count()).toBe(MESSAGES_KEPT)
+    await poll(() => messages.count()).toBe(MESSAGES_KEPT)
     expect(await messages.first().textContent()).toMatch(/No\. 3$/)
     expect(await messages.last().textContent()).toMatch(/No\. 22$/)
     expect(problems).toEqual([])
@@ -299,9 +296,9 @@ describe('the demo page with streams and presence', () => {
     )
     await page.locator('#back').focus()
     await page.locator('#back').fill('-600')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.t\d+\.flights\.\*\.\*\.departed /m)
+    await poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.t\d+\.flights\.\*\.\*\.departed /m)
     expect(await said).toMatch(/^Replay of \d\d:\d\d:\d\d$/)
-    await expect.poll(() => page.locator('#back-text').textContent(), { timeout: 30_000 }).toBe('Live')
+    await poll(() => page.locator('#back-text').textContent(), { timeout: 30_000 }).toBe('Live')
     const seqs = await flightSeqs(page)
     expect(seqs.length).toBeGreaterThan(10)
     // No event is missing or repeated. The newest is the first row.
@@ -313,18 +310,18 @@ describe('the demo page with streams and presence', () => {
     const [ada, grace] = [(await open()).page, (await open()).page]
     await Promise.all([live(ada, 5), live(grace, 1)])
     await ada.getByRole('button', { name: 'Cut the network' }).click()
-    await expect.poll(() => statusOf(ada).getAttribute('data-state')).toBe('reconnecting')
+    await poll(() => statusOf(ada).getAttribute('data-state')).toBe('reconnecting')
     expect(await ada.locator('#banner').textContent()).toContain('You have cut the network.')
     await ada.locator('#name').fill('Ada')
     await ada.locator('#text').fill('said in a tunnel')
     await ada.locator('#text').press('Enter')
     const before = await countOf(grace)
-    await expect.poll(() => countOf(grace), { timeout: 20_000 }).toBeGreaterThan(before + 20)
+    await poll(() => countOf(grace), { timeout: 20_000 }).toBeGreaterThan(before + 20)
     const said = grace.locator('#log .message', { hasText: 'said in a tunnel' })
     expect(await said.count()).toBe(0)
     await ada.getByRole('button', { name: 'Bring it back' }).click()
     await live(ada, 25)
-    await expect.poll(() => said.count()).toBe(1)
+    await poll(() => said.count()).toBe(1)
     expect(await ada.locator('#outcome').textContent()).toMatch(
       /^Back after [\d.]+ s\. \d+ flights arrived late\. None is missing\.$/,
     )
@@ -338,14 +335,13 @@ describe('the demo page with streams and presence', () => {
     await Promise.all([live(ada, 1), live(grace, 1)])
     await ada.locator('#name').fill('Ada')
     await grace.locator('#name').fill('Grace')
-    for (const page of [ada, grace])
-      await expect.poll(() => page.locator('#people').textContent()).toBe('2 here: Ada, Grace')
+    for (const page of [ada, grace]) await poll(() => page.locator('#people').textContent()).toBe('2 here: Ada, Grace')
     await ada.locator('#text').fill('h')
-    await expect.poll(() => grace.locator('#typing').textContent()).toBe('Ada typing …')
+    await poll(() => grace.locator('#typing').textContent()).toBe('Ada typing …')
     expect(await ada.locator('#typing').textContent()).toBe('')
-    await expect.poll(() => grace.locator('#typing').textContent(), { timeout: 5_000 }).toBe('')
+    await poll(() => grace.locator('#typing').textContent(), { timeout: 5_000 }).toBe('')
     await ada.context().close()
-    await expect.poll(() => grace.locator('#people').textContent()).toBe('1 here: Grace')
+    await poll(() => grace.locator('#people').textContent()).toBe('1 here: Grace')
     expect(problems).toEqual([])
   })
 
@@ -353,7 +349,7 @@ describe('the demo page with streams and presence', () => {
     const { page } = await open()
     await live(page, 20)
     const cells = () => page.locator('#events tr').first().locator('td').allTextContents()
-    await expect.poll(async () => (await cells())[0]).toMatch(DEPARTURE)
+    await poll(async () => (await cells())[0]).toMatch(DEPARTURE)
     const [, seq, data, size, latency, trace] = await cells()
     expect([seq, data, size, latency, trace]).toEqual([
       expect.stringMatching(/^\d+$/),
@@ -402,7 +398,7 @@ describe('accessibility of the demo page', () => {
     // The skip link, the theme, the copy button and the guide.
     expect(reached).toEqual(['', 'theme', '', '', 'origin'])
     await page.keyboard.type('LAX')
-    await expect.poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.LAX\.\*\.departed /m)
+    await poll(() => wire.sent.join('\n')).toMatch(/^SUB \$EDGE\.REPLAY\.n100\.flights\.LAX\.\*\.departed /m)
     await page.locator('#theme').focus()
     await page.keyboard.press('Space')
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
