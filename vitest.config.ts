@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Tests that start browsers, workerd, other runtimes or the demo. They run one by one, after all other tests. */
 const heavy = [
   'test/{browser,cli,workerd,runtimes,demo,chaos,packaging,leak,relays}/**/*.test.{ts,tsx}',
-  'test/conformance/**/*{workerd,runtimes}.test.ts',
+  'test/{conformance,security}/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]
 

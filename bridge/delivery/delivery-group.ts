@@ -91,6 +91,7 @@ export class DeliveryGroup implements TurnMember {
     const { reply } = message
     const { replies } = subscription.client
     send(subscription, this.#encode(message, reply !== undefined && replies.needed ? replies.grant(reply) : reply))
+    this.#turn.relieve()
   }
 
   /** The end of the turn, which ends the shared batch. */
@@ -113,7 +114,9 @@ export class DeliveryGroup implements TurnMember {
     const { subject, payload } = message
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
-    return encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
+    const frame = encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
+    this.#turn.encoded(frame.length)
+    return frame
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */

@@ -52,7 +52,10 @@ export class Interest {
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
     if (this.#queued) return this.#deliverToOne(message, origin)
-    for (const group of this.#groups.values()) group.deliver(message, origin)
+    for (const group of this.#groups.values()) {
+      group.deliver(message, origin)
+      this.#turn.relieve()
+    }
   }
 
   #deliverToOne(message: UpstreamMessage, origin: string | undefined): void {

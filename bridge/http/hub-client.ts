@@ -11,6 +11,10 @@ export interface HubClientHandler {
   ping(): void
   pong(): void
   closed(): void
+  /** As {@link HubLineHandler.held}. */
+  readonly held: number
+  /** As {@link HubLineHandler.abort}. */
+  abort(): void
 }
 
 /** Parses the bytes of a hub. */
@@ -37,5 +41,9 @@ export function readHub(handler: HubClientHandler): HubLineHandler {
       }
     },
     closed: () => handler.closed(),
+    abort: () => handler.abort(),
+    get held() {
+      return handler.held
+    },
   }
 }

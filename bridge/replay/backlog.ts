@@ -1,7 +1,9 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
-import { type Budget, type Ring, sizeOf } from './ring.ts'
+import type { Reserve } from '../budget/budget.ts'
+import { type Ring, sizeOf, takeFrom } from './ring.ts'
 
 /** A page, and the sequences in it that the stream has lost. */
 interface ReadPage extends Page {
@@ -22,7 +24,9 @@ interface BacklogSource {
   readonly stream: StreamState
   readonly filter: string
   readonly ring: Ring
-  readonly budget: Budget
+  readonly cache: Reserve
+  /** The stream refuses to be read; see {@link isRefusal}. */
+  refused(): void
 }
 
 /** Reads messages that are older than the ring: one page at a time, shared by all followers that need it. */
@@ -50,6 +54,11 @@ export class Backlog {
     if (!this.#reading) void this.#readAll()
   }
 
+  /** Drops the pages in memory. */
+  shed(): void {
+    this.#keep([])
+  }
+
   close(): void {
     this.#closed = true
     this.#waiting = []
@@ -59,19 +68,22 @@ export class Backlog {
   async #readAll(): Promise<void> {
     this.#reading = true
     while (this.#waiting.length > 0 && !this.#closed) {
-      const pause = await this.#readOne().catch(() => RETRY)
+      const pause = await this.#readOne().catch((error) => {
+        if (isRefusal(error)) this.#source.refused()
+        return RETRY
+      })
       if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
       else for (const { run } of this.#waiting.splice(0)) run()
       // Waiting followers have taken a part already. They read the rest again, which is slower but bounded.
-      if (this.#source.budget.isOver) this.#keep([])
+      if (this.#source.cache.isOver) this.#keep([])
     }
     this.#reading = false
   }
 
   #keep(pages: ReadPage[]): void {
-    const { budget } = this.#source
-    for (const { size } of this.#pages) budget.take(-size)
-    for (const { size } of pages) budget.take(size)
+    const { cache } = this.#source
+    for (const { size } of this.#pages) takeFrom(cache, -size)
+    for (const { size } of pages) takeFrom(cache, size)
     this.#pages = pages
   }
 
@@ -102,6 +114,11 @@ export class Backlog {
     this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
     return 0
   }
+}
+
+/** Whether JetStream has refused a request for good. Asking again at once would not help: it has too many consumers, say. */
+export function isRefusal(error: unknown): boolean {
+  return isSpanwireError(error, 'stream-conflict')
 }
 
 function without(from: number, to: number, here: ReadonlySet<number>): SequenceRanges {

@@ -4,23 +4,34 @@ import { type Following, followStream } from '../../sdk/jetstream/ordered-consum
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
 import { clip, missingFrom } from '../../sdk/wire/sequence-ranges.ts'
+import { shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
+import { isRefusal } from './backlog.ts'
 import { Follower } from './follower.ts'
 import { History, type HistoryOptions } from './history.ts'
-import type { RingLimits } from './ring.ts'
-import { StartResolver } from './start-resolver.ts'
+import { StartResolver, type StartServices } from './start-resolver.ts'
 
-export interface FeedOptions extends HistoryOptions {
-  /** Bounds of a `last-per-subject` snapshot. */
-  readonly snapshot: RingLimits
+export interface FeedOptions extends HistoryOptions, StartServices {
   /** Unread bytes with which a live client goes back to reading stored messages at its own pace. */
   readonly maxLiveUnread: number
+  /** The JetStream API in the name of a user; see {@link shareOf}. */
+  readonly apiFor: (user: string) => JetStreamApi
+}
+
+/** Calls of a feed to its owner. */
+export interface FeedEvents {
+  /** Messages can be read. */
+  opened(): void
+  /** The stream refuses to be read. The feed closes. */
+  refused(): void
+  closed(): void
 }
 
 /** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Wait before the broker is asked again, in ms. */
+/** Wait before the broker is asked again, in ms: after the first failure, and at most. */
 const RETRY = 500
+const MAX_RETRY = 10_000
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
 /** One filter of one stream, for all followers at this hub: one consumer, and one {@link History} that they share. */
@@ -30,20 +41,20 @@ export class Feed {
   readonly #options: FeedOptions
   readonly #followers = new Map<Subscription, Follower>()
   readonly #starts: StartResolver
-  readonly #closedFeed: () => void
+  readonly #events: FeedEvents
   #state: StreamState | undefined
   #history: History | undefined
   #following: Following = CLOSED
   #closed = false
   #lingering: ReturnType<typeof setTimeout> | undefined
 
-  /** @param closed called when the feed is closed */
-  constructor(api: JetStreamApi, filter: string, options: FeedOptions, closed: () => void) {
+  /** @param api in the name of the first follower's user */
+  constructor(api: JetStreamApi, filter: string, options: FeedOptions, events: FeedEvents) {
     this.#api = api
     this.#filter = filter
     this.#options = options
-    this.#starts = new StartResolver(api, filter, options.snapshot)
-    this.#closedFeed = closed
+    this.#starts = new StartResolver(filter, options)
+    this.#events = events
     void this.#open()
   }
 
@@ -61,6 +72,7 @@ export class Feed {
     const follower = this.#followers.get(subscription)
     if (!follower) return false
     follower.ended = true
+    follower.snapshot = undefined
     this.#followers.delete(subscription)
     if (this.#followers.size > 0 || this.#closed) return false
     clearTimeout(this.#lingering)
@@ -79,28 +91,38 @@ export class Feed {
     clearTimeout(this.#lingering)
     this.#following.stop()
     this.#history?.close()
-    this.#closedFeed()
+    this.#events.closed()
+  }
+
+  /** Drops what can be read again. */
+  shed(): void {
+    this.#history?.shed()
   }
 
   async #open(): Promise<void> {
-    while (!this.#closed) {
+    for (let attempt = 0; !this.#closed; attempt++) {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
         if (state) return this.#follow(state)
-        return this.#refuse()
+        return this.#end(404, replayStatus.noStream)
       } catch (error) {
-        if (isSpanwireError(error, 'stream-not-found') || isSpanwireError(error, 'stream-conflict')) {
-          return this.#refuse()
-        }
+        if (isSpanwireError(error, 'stream-not-found') || isRefusal(error)) return this.#end(404, replayStatus.noStream)
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY))
+      await pause(attempt)
     }
   }
 
-  #refuse(): void {
-    for (const follower of [...this.#followers.values()]) follower.end(404, replayStatus.noStream)
+  #end(code: number, status: string): void {
+    for (const follower of [...this.#followers.values()]) follower.end(code, status)
     this.close()
+  }
+
+  /** Asking again and again would take the time of a stream that has too many consumers. Clients get the reason. */
+  #refused(): void {
+    if (this.#closed) return
+    this.#events.refused()
+    this.#end(503, replayStatus.unavailable)
   }
 
   #follow(state: StreamState): void {
@@ -109,6 +131,9 @@ export class Feed {
     this.#following = followStream(this.#api, state.name, this.#filter, state.lastSeq + 1, {
       message: (message) => this.#message(message),
       started: (next, state) => this.#started(next, state),
+      trouble: (error) => {
+        if (isRefusal(error)) this.#refused()
+      },
     })
   }
 
@@ -118,6 +143,7 @@ export class Feed {
       return this.#renew(state, state.epoch !== before.epoch)
     this.#state = state
     if (!this.#history) {
+      this.#events.opened()
       this.#settle(state, next)
       for (const follower of this.#followers.values()) void this.#admit(follower)
       return
@@ -153,35 +179,38 @@ export class Feed {
   #settle(state: StreamState, next: number): void {
     this.#starts.clear()
     this.#history?.close()
-    this.#history = new History(this.#api, state, this.#filter, { ...this.#options, next })
+    const refused = () => this.#refused()
+    this.#history = new History(this.#api, { stream: state, filter: this.#filter, next, refused }, this.#options)
   }
 
   /** Resolves the start of a follower, reports it, and begins to deliver. */
   async #admit(follower: Follower): Promise<void> {
-    while (!follower.ended && !this.#closed) {
+    for (let attempt = 0; !follower.ended && !this.#closed; attempt++) {
       const history = this.#history as History
       try {
         await this.#place(follower, history)
         if (history === this.#history) return this.#advance(follower)
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
-        await new Promise((resolve) => setTimeout(resolve, RETRY))
+        if (isRefusal(error)) return follower.end(503, replayStatus.unavailable)
+        await pause(attempt)
       }
     }
   }
 
   async #place(follower: Follower, history: History): Promise<void> {
     const isCurrent = () => !follower.ended && history === this.#history
+    const user = shareOf(follower.subscription.client)
+    const api = this.#options.apiFor(user)
+    const known = this.#state as StreamState
     // While the feed had no followers, the stream may have been recreated without the consumer's notice.
     if (this.#followers.size === 1) {
-      const fresh = await this.#starts.freshState(this.#state as StreamState)
+      const fresh = await this.#starts.freshState(api, known)
       if (isCurrent() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
     }
-    const { state, next, exempt, snapshot } = await this.#starts.resolve(
-      follower.start,
-      this.#state as StreamState,
-      history.ring.head,
-    )
+    const { start } = follower
+    const query = { start, known: this.#state as StreamState, ring: history.ring, api, user }
+    const { state, next, exempt, snapshot } = await this.#starts.resolve(query)
     if (!isCurrent()) return
     if (state.epoch !== this.#state?.epoch) return this.#renew(state, true)
     if (exempt) follower.exempt = exempt
@@ -213,4 +242,8 @@ export class Feed {
   #advance(follower: Follower): void {
     if (!this.#closed) this.#history?.advance(follower, () => this.#advance(follower))
   }
+}
+
+function pause(attempt: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.min(RETRY * 2 ** attempt, MAX_RETRY)))
 }

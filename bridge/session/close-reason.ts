@@ -18,6 +18,7 @@ export const closeReasons = {
   maxConnections: { text: 'maximum connections exceeded', code: 1008 },
   maxUserConnections: { text: 'maximum account active connections exceeded', code: 1008 },
   maxControlLine: { text: 'maximum control line exceeded', code: 1008 },
+  maxConnectLine: { text: 'maximum control line exceeded by CONNECT', code: 1008 },
   maxPayload: { text: 'Maximum Payload Violation', code: 1009 },
   protocol: { text: 'Unknown Protocol Operation', code: 1002 },
   headersUnsupported: { text: 'message headers not supported', code: 1002 },
@@ -26,9 +27,9 @@ export const closeReasons = {
   stale: { text: 'Stale Connection', code: 1001 },
   /** Spanwire's own: nats-server has no such limits. */
   publishRate: { text: 'Publish Rate Exceeded', code: 1008 },
+  /** Holds more memory than there is room for; see `Limits.memory`. */
+  memory: { text: 'Memory Limit Exceeded', code: 1008 },
   idle: { text: 'Idle Connection', code: 1001 },
-  /** Spanwire's own: nats-server has no upstream. */
-  upstream: { text: 'Upstream Unavailable', code: 1013 },
   shutdown: { text: 'Server Shutdown', code: 1001 },
   /** The session can't be continued after a restart of the hub. Clients reconnect on 1012. */
   restart: { text: 'Server Restart', code: 1012 },

@@ -4,7 +4,7 @@ import { isSubject } from '../../sdk/wire/subject.ts'
 import { overreach } from '../auth/overreach.ts'
 import { isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
-import type { Client } from '../delivery/client.ts'
+import { type Client, shareOf } from '../delivery/client.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { closeReasons } from './close-reason.ts'
@@ -15,7 +15,7 @@ import type { SessionHub } from './session-hub.ts'
 /** A client whose refusals exceed its accepted publishes by this number is closed. */
 const MAX_REFUSALS = 100
 
-type PublicationServices = Pick<SessionHub, 'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'topics'>
+type PublicationServices = Pick<SessionHub, 'limits' | 'clock' | 'upstream' | 'users' | 'channels'>
 
 /** Subjects of a publish at the broker. */
 interface Target {
@@ -55,7 +55,7 @@ export class Publications {
     const limited = this.#checkLimits(op, bytes)
     if (limited) return limited
     const message = this.#build(op, bytes, target)
-    return 'refused' in message ? message : this.#send(message, bytes.length)
+    return 'refused' in message ? message : this.#send(message, op, bytes.length)
   }
 
   #isValid(subject: string): boolean {
@@ -130,11 +130,11 @@ export class Publications {
     }
   }
 
-  #send(message: UpstreamMessage, bytes: number): Outcome {
+  #send(message: UpstreamMessage, { subject }: PublishOp, bytes: number): Outcome {
     try {
-      this.lastOperation = this.#hub.upstream.publish(message)
+      this.lastOperation = this.#hub.upstream.publish(message, shareOf(this.#client))
     } catch (error) {
-      return isSpanwireError(error, 'upstream-unavailable') ? closeReasons.upstream : closeReasons.protocol
+      return isSpanwireError(error, 'upstream-unavailable') ? { refused: 'upstream', subject } : closeReasons.protocol
     }
     this.messages++
     this.bytes += bytes
@@ -148,7 +148,7 @@ export class Publications {
     const payload = bytes.subarray(headerSize)
     const limited = this.#checkRate(subject, payload.length)
     if (limited) return limited
-    const isTaken = this.#hub.channels.take(channel, this.#client, payload, this.#hub.topics.hasRoom)
+    const isTaken = this.#hub.channels.take(channel, this.#client, payload)
     return isTaken ? undefined : { refused: 'presence', subject }
   }
 }

@@ -8,7 +8,8 @@ export type Refusal =
   /** `beyond` names the header or JetStream field that exceeds the permissions. */
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
   | { readonly refused: 'reply-permission'; readonly reply: string }
-  | { readonly refused: 'headers' | 'data' | 'rate' | 'presence'; readonly subject: string }
+  /** `upstream`: NATS is unavailable or slow, and there is no room for the message. */
+  | { readonly refused: 'headers' | 'data' | 'rate' | 'presence' | 'upstream'; readonly subject: string }
 
 /** Result of an operation: done, refused, or the end of the connection. */
 export type Outcome = undefined | Refusal | CloseReason
@@ -26,6 +27,7 @@ const violations = {
   data: 'Data Violation',
   rate: 'Rate Violation',
   presence: 'Presence Violation',
+  upstream: 'Upstream Violation',
 } as const
 
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
@@ -51,6 +53,7 @@ function textOf(refusal: Refusal): string {
     case 'data':
     case 'rate':
     case 'presence':
+    case 'upstream':
       return `${violations[refusal.refused]} for Publish to ${JSON.stringify(refusal.subject)}`
     default:
       return simpleTexts[refusal.refused]

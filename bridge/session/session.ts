@@ -17,6 +17,7 @@ import { type OperationHandler, OperationReader, type PublishOp } from './operat
 import { Publications } from './publications.ts'
 import { encodeRefusal, type Outcome } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
+import { SessionMemory } from './session-memory.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 type Phase = 'connecting' | 'authenticating' | 'ready' | 'closed'
@@ -39,6 +40,7 @@ export class Session implements ClientConnection, OperationHandler {
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
   readonly #info: InfoSender
+  readonly #memory: SessionMemory
   #phase: Phase = 'connecting'
   /** The socket is closed. Operations that arrived before may still wait. */
   #isSocketClosed = false
@@ -50,7 +52,10 @@ export class Session implements ClientConnection, OperationHandler {
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, () => this.end(closeReasons.slowConsumer))
+    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, {
+      slowConsumer: () => this.end(closeReasons.slowConsumer),
+      memoryChanged: () => this.memoryChanged(),
+    })
     this.#credentials = new Credentials(hub, keys)
     this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue)
     const { client } = this.#credentials
@@ -60,8 +65,21 @@ export class Session implements ClientConnection, OperationHandler {
       write: (frame) => this.#sendQueue.write(frame),
       confirm: (operation) => hub.upstream.confirm(operation),
       changed: () => this.changed(),
+      memoryChanged: () => this.memoryChanged(),
     })
-    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits.maxControlLine)
+    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
+    this.#memory = new SessionMemory(
+      hub.budget,
+      {
+        client,
+        socket,
+        reader: this.#reader,
+        sendQueue: this.#sendQueue,
+        subscriptions: this.#subscriptions,
+        answers: this.#answers,
+      },
+      () => this.#evict(),
+    )
   }
 
   /** Sends INFO to a new client. */
@@ -74,6 +92,7 @@ export class Session implements ClientConnection, OperationHandler {
   restore(snapshot: SessionSnapshot): void {
     if (snapshot.midOperation) return this.end(closeReasons.restart)
     if (!this.#credentials.restore(snapshot)) return
+    this.#memory.identified()
     this.#phase = 'ready'
     for (const refusal of this.#subscriptions.restore(snapshot.subscriptions))
       this.#answers.send(encodeRefusal(refusal))
@@ -124,10 +143,22 @@ export class Session implements ClientConnection, OperationHandler {
     else this.#reader.readAll()
   }
 
+  grown(): void {
+    this.memoryChanged()
+  }
+
+  memoryChanged(): void {
+    this.#memory.changed()
+  }
+
   closed(): void {
+    if (!this.#isSocketClosed) {
+      this.#isSocketClosed = true
+      this.#memory.close()
+      this.#hub.socketClosed()
+    }
     if (this.#phase === 'closed') return
     this.#sendQueue.abandon()
-    this.#isSocketClosed = true
     // Operations that were sent before the end count. They wait until the token is checked.
     if (this.#phase === 'authenticating') return
     this.#reader.readRest()
@@ -165,6 +196,7 @@ export class Session implements ClientConnection, OperationHandler {
       subscriptions: this.#subscriptions.size,
       unansweredPings: this.#sendQueue.unansweredPings,
     })
+    this.memoryChanged()
     if (due === 'ping') this.#sendQueue.ping()
     else if (due) this.end(due)
   }
@@ -203,6 +235,7 @@ export class Session implements ClientConnection, OperationHandler {
       case 'PING':
         return this.#answerPing()
       case 'PONG':
+        this.#lifetime.pongReceived()
         return this.#sendQueue.pongReceived()
       case 'CONNECT':
         return this.#connect(op.options)
@@ -221,8 +254,10 @@ export class Session implements ClientConnection, OperationHandler {
 
   #subscribe(subject: string, sid: string, queue: string | undefined): Outcome {
     const refusal = this.#subscriptions.add({ subject, sid, queue })
-    if (!refusal) this.changed()
-    return refusal
+    if (refusal) return refusal
+    this.changed()
+    this.memoryChanged()
+    return undefined
   }
 
   #conclude(outcome: Outcome): void {
@@ -266,6 +301,7 @@ export class Session implements ClientConnection, OperationHandler {
     const isRenewal = this.#credentials.isKnown
     const reason = this.#credentials.accept(identity, options)
     if (reason) return this.end(reason)
+    this.#memory.identified()
     this.#phase = 'ready'
     if (isRenewal) {
       for (const refusal of this.#subscriptions.review()) this.#answers.send(encodeRefusal(refusal))
@@ -292,6 +328,15 @@ export class Session implements ClientConnection, OperationHandler {
 
   #answerPing(): void {
     this.#answers.pong(Math.max(this.#publications.lastOperation, this.#subscriptions.lastOperation))
+  }
+
+  /** A client that does not read gets no reason, and its unsent bytes must not stay. */
+  #evict(): void {
+    const isReading = (this.#socket.unsent ?? this.#socket.held ?? 0) < WAITING_BYTES
+    // The rest of an unfinished message would take memory until the socket is closed.
+    this.#socket.pause?.()
+    this.end(closeReasons.memory)
+    if (!isReading) this.#socket.terminate?.()
   }
 
   #reject(reason: CloseReason): undefined {

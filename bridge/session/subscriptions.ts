@@ -21,6 +21,8 @@ export class Subscriptions implements SubscriptionOwner {
   lastOperation = 0
   /** Messages of subscriptions that have ended. */
   #pastDelivered = 0
+  /** Approximate memory of all subscriptions, in bytes. */
+  memory = 0
 
   constructor(hub: SubscriptionServices, client: Client, sendQueue: SendQueue, changed: () => void) {
     this.#hub = hub
@@ -55,8 +57,13 @@ export class Subscriptions implements SubscriptionOwner {
     if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue }
     // Like in nats-server, a sid in use stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    if (this.#bySid.size >= this.#max || !(this.#hub.topics.hasRoom || topic.has(subscription)))
+    if (this.#bySid.size >= this.#max || !this.#hub.topics.hasRoomFor(subscription))
       return { refused: 'too-many-subscriptions' }
+    const answer = topic.admit?.(subscription)
+    if (answer) {
+      this.sendQueue.write(answer)
+      return undefined
+    }
     subscription.withheld = verdict === 'withheld'
     this.#start(subscription)
     return undefined
@@ -166,7 +173,8 @@ export class Subscriptions implements SubscriptionOwner {
 
   #start(subscription: Subscription): void {
     this.#bySid.set(subscription.sid, subscription)
-    this.lastOperation = Math.max(this.lastOperation, subscription.topic.add(subscription))
+    this.memory += sizeOf(subscription)
+    this.lastOperation = Math.max(this.lastOperation, this.#hub.topics.add(subscription))
   }
 
   #refuse(subscription: Subscription): Refusal {
@@ -174,8 +182,15 @@ export class Subscriptions implements SubscriptionOwner {
     return { refused: 'subscribe-permission', subject: subscription.subject, queue: subscription.queue }
   }
 
-  #forget({ sid, delivered }: Subscription): void {
-    this.#bySid.delete(sid)
-    this.#pastDelivered += delivered
+  #forget(subscription: Subscription): void {
+    this.#bySid.delete(subscription.sid)
+    this.memory -= sizeOf(subscription)
+    this.#hub.topics.forget(subscription)
+    this.#pastDelivered += subscription.delivered
   }
+}
+
+/** Approximate memory of a subscription here and at its topic, in bytes. Its filter is in several keys. */
+function sizeOf({ sid, subject, brokerFilter, queue = '' }: Subscription): number {
+  return 600 + 2 * sid.length + subject.length + 3 * (brokerFilter.length + queue.length)
 }

@@ -98,10 +98,11 @@ export class SharedUpstream {
 
   /**
    * Returns the number of the operation, for {@link confirm}.
+   * @param user as of {@link Upstream.publish}
    * @throws SpanwireError as {@link Upstream.publish}
    */
-  publish(message: UpstreamMessage): number {
-    this.#upstream.publish(message)
+  publish(message: UpstreamMessage, user?: string): number {
+    this.#upstream.publish(message, user)
     return this.#barrier.register()
   }
 

@@ -15,6 +15,8 @@ export interface FrameHandler {
   line(line: string): number
   /** The payload of the last line. A view: it keeps the chunk it came from alive. */
   payload(bytes: Uint8Array): void
+  /** Whether a line over the maximum is permitted, by the bytes that have arrived. Default: none is. */
+  longLine?(line: Uint8Array): boolean
 }
 
 /**
@@ -83,6 +85,17 @@ export class Framer {
     return this.#heldLength
   }
 
+  /** Bytes of memory that this takes. */
+  get memory(): number {
+    return this.#held.length
+  }
+
+  /** Drops what is held. Nothing is handed on any more. */
+  close(): void {
+    this.#paused = true
+    this.#release()
+  }
+
   /** Whether the stream stands in the middle of a line or payload. */
   get midway(): boolean {
     return this.#heldLength > 0 || this.#expected >= 0
@@ -102,7 +115,8 @@ export class Framer {
         at = end + 2
       } else {
         const end = bytes.indexOf(NEWLINE, at)
-        if ((end < 0 ? bytes.length : end) - at > this.#maxLine) {
+        const length = (end < 0 ? bytes.length : end) - at
+        if (length > this.#maxLine && !this.#handler.longLine?.(bytes.subarray(at, at + length))) {
           throw new SpanwireError('payload-too-large', 'maximum control line exceeded')
         }
         if (end < 0) break
@@ -113,8 +127,8 @@ export class Framer {
     }
     if (at === bytes.length) return
     const rest = bytes.subarray(at)
-    if (!this.#paused) return this.#hold(rest)
-    // Not copied: it would be again at every pause.
+    // What is most of its buffer is not copied. Nor is what waits: it would be again at every pause.
+    if (!this.#paused && 2 * rest.length < rest.buffer.byteLength) return this.#hold(rest)
     this.#held = rest
     this.#heldLength = rest.length
   }
@@ -122,7 +136,9 @@ export class Framer {
   #hold(bytes: Uint8Array): void {
     const length = this.#heldLength + bytes.length
     if (length > this.#held.length) {
-      const grown = new Uint8Array(Math.max(length, 2 * this.#held.length))
+      // Twice as much each time, but no more than the payload needs.
+      const most = this.#expected < 0 ? 2 * this.#held.length : Math.min(2 * this.#held.length, this.#expected + 2)
+      const grown = new Uint8Array(Math.max(length, most))
       grown.set(this.#held.subarray(0, this.#heldLength))
       this.#held = grown
     }

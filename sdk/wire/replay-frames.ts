@@ -77,6 +77,10 @@ export const replayStatus = {
   tooMany: 'Too Many Subjects',
   /** 400. The cursor can't be read, or a queue group was named. */
   bad: 'Bad Replay',
+  /** 429. The connection or its user has too many distinct filters of replays. */
+  tooManyReplays: 'Too Many Replays',
+  /** 503. The stream refuses to be read, such as when it has too many consumers. Subscribe again later. */
+  unavailable: 'Stream Unavailable',
 } as const
 
 /** What is said when a replay opens. */

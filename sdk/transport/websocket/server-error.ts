@@ -37,8 +37,9 @@ export function tellError(
   // Subjects are in quotes, as JSON writes them (Go's %q does the same with all that a subject may hold).
   const [, kind, act, subject, queue] =
     /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
-  const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
-  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}`)
+  const credentials = /^authorization|authentication (expired|revoked)|by CONNECT$/i.test(text)
+  const advice = text.endsWith('by CONNECT') ? '. The token is too long: issue one with fewer claims.' : ''
+  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}${advice}`)
   const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
   if (act === 'Publish') {
     const error = fault(codeOf(kind, 'permission-denied'))
@@ -51,9 +52,20 @@ export function tellError(
     // The newest is the one too many.
     const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
     subscriptions.get(newest?.sid ?? '')?.end(fault('permission-denied'))
+  } else if (/^maximum control line exceeded$/i.test(text)) {
+    const error = fault('payload-too-large')
+    for (const suspect of oldest) if (isLong(suspect.subject, suspect.reply)) suspect.settle(error)
+    // Sent again with every connection, it would end each of them.
+    for (const other of [...subscriptions.values()]) if (isLong(other.filter, other.queue)) other.end(error)
+    return { credentials, error }
   } else {
     return { credentials, error: fault(credentials ? 'authentication-failed' : codeOf(text, 'connection-lost')) }
   }
+}
+
+/** Whether a line with these subjects may be over 4,096 bytes, nats-server's maximum. */
+function isLong(subject = '', other = ''): boolean {
+  return new TextEncoder().encode(subject + other).length > 4_000
 }
 
 function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {
