@@ -1,8 +1,8 @@
-import { SpanwireError } from '../sdk/wire/errors.ts'
+import { isSpanwireError } from '../sdk/wire/errors.ts'
 
 /** The response to an error before a request reaches its hub. */
 export function toUnavailable(error: unknown): Response {
-  if (error instanceof SpanwireError) return problem(500, error.code, error.message)
+  if (isSpanwireError(error)) return problem(500, error.code, error.message)
   return problem(503, 'upstream-unavailable', 'The hub is unavailable at the moment. Try again.')
 }
 

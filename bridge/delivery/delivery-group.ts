@@ -114,7 +114,7 @@ export class DeliveryGroup implements TurnMember {
     const { subject, payload } = message
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
-    const frame = encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
+    const frame = encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
     this.#turn.encoded(frame.length)
     return frame
   }

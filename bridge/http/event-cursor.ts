@@ -1,7 +1,7 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** Position of a reader in the stream of one filter. */
-export interface Position {
+export interface StreamPosition {
   /** See {@link streamKey}. */
   readonly stream: string
   /** The next sequence. */
@@ -11,7 +11,7 @@ export interface Position {
 /**
  * Positions of a reader by filter. `undefined` for a filter that no stream keeps. A filter that is not in it has not begun.
  */
-export type EventCursor = ReadonlyMap<string, Position | undefined>
+export type EventCursor = ReadonlyMap<string, StreamPosition | undefined>
 
 /** In characters. A cursor is parsed before the token is verified. */
 const MAX_LENGTH = 2_048
@@ -29,7 +29,7 @@ export function encodeCursor(cursor: EventCursor): string {
  * @throws SpanwireError `invalid-argument`
  */
 export function parseCursor(text: string, filters: readonly string[]): EventCursor {
-  const entries = new Map<string, Position | undefined>()
+  const entries = new Map<string, StreamPosition | undefined>()
   for (const entry of text.slice(0, MAX_LENGTH + 1).split('~')) {
     const [, key, stream, digits = '0'] = ENTRY.exec(entry) ?? []
     const next = Number.parseInt(digits, 36)
@@ -38,7 +38,7 @@ export function parseCursor(text: string, filters: readonly string[]): EventCurs
     }
     entries.set(key, stream === undefined ? undefined : { stream, next })
   }
-  const cursor = new Map<string, Position | undefined>()
+  const cursor = new Map<string, StreamPosition | undefined>()
   for (const filter of filters) {
     const key = hash(filter)
     if (entries.has(key)) cursor.set(filter, entries.get(key))

@@ -1,4 +1,4 @@
-import { begin, catchUp, lose, open, type Place, startOf, take } from '../../sdk/replay/place.ts'
+import { begin, catchUp, lose, open, type Position, startOf, take } from '../../sdk/replay/position.ts'
 import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
 import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from '../../sdk/wire/client-op.ts'
@@ -12,7 +12,7 @@ import {
 import type { SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { ServerMessage } from '../../sdk/wire/server-reader.ts'
-import { encodeCursor, type Position, streamKey } from './event-cursor.ts'
+import { encodeCursor, type StreamPosition, streamKey } from './event-cursor.ts'
 import { encodeJson } from './event-json.ts'
 import type { EventsQuery } from './events-query.ts'
 import type { HubClientHandler } from './hub-client.ts'
@@ -26,7 +26,7 @@ interface Source {
   /** Changes with each SUB. Messages with an earlier sid are dropped. */
   sid: string
   /** Decides where to resume and which gaps to report. Its stream is a {@link streamKey}, its epoch is empty. */
-  place: Place
+  position: Position
   /** `asked`: the hub has not answered the replay yet. `plain`: no stream keeps the filter. */
   state: 'asked' | 'replayed' | 'plain'
   /** First sequence of the last replay. A `last-per-subject` replay has no message before it. */
@@ -59,7 +59,7 @@ export class EventFeed implements HubClientHandler {
     this.#sources = query.filters.map((filter) => ({
       filter,
       sid: '',
-      place: beginAt(filter, query),
+      position: beginAt(filter, query),
       state: 'asked',
       start: 0,
     }))
@@ -87,9 +87,9 @@ export class EventFeed implements HubClientHandler {
     if (message.subject === REPLAY_STATUS_SUBJECT) return this.#status(source, message.headerBlock)
     const ack = source.state === 'replayed' ? parseAckSubject(message.reply ?? '') : undefined
     if (ack) {
-      const place = take(source.place, ack.seq)
-      if (!place) return
-      source.place = place
+      const position = take(source.position, ack.seq)
+      if (!position) return
+      source.position = position
     }
     const { subject, payload, headerBlock } = message
     this.#write(encodeJson({ subject, payload, headerBlock, seq: ack?.seq, time: ack?.time }))
@@ -131,7 +131,7 @@ export class EventFeed implements HubClientHandler {
       case 'opened':
         return this.#opened(source, status.opening)
       case 'live':
-        source.place = catchUp(source.place)
+        source.position = catchUp(source.position)
         return this.#event('live', { subject: source.filter })
       case 'gap':
         return this.#gap(source, status.ranges)
@@ -153,8 +153,8 @@ export class EventFeed implements HubClientHandler {
 
   #opened(source: Source, opening: ReplayOpening): void {
     const { stream, epoch, first, last, start } = opening
-    const { place, gap, again } = open(source.place, { ...opening, stream: streamKey(stream, epoch), epoch: '' })
-    source.place = place
+    const { position, gap, again } = open(source.position, { ...opening, stream: streamKey(stream, epoch), epoch: '' })
+    source.position = position
     source.start = start
     source.state = 'replayed'
     if (gap) this.#event('gap', { subject: source.filter, stream, reason: gap.reason })
@@ -163,8 +163,8 @@ export class EventFeed implements HubClientHandler {
   }
 
   #gap(source: Source, ranges: SequenceRanges): void {
-    const { place, fresh } = lose(source.place, ranges)
-    source.place = place
+    const { position, fresh } = lose(source.position, ranges)
+    source.position = position
     if (fresh.length === 0) return
     const pairs = fresh.map(({ from, to }) => [from, to])
     this.#event('gap', { subject: source.filter, reason: 'removed', ranges: pairs })
@@ -172,7 +172,7 @@ export class EventFeed implements HubClientHandler {
 
   #replay(source: Source): void {
     source.state = 'asked'
-    this.#subscribe(source, encodeReplay(startOf(source.place), source.filter))
+    this.#subscribe(source, encodeReplay(startOf(source.position), source.filter))
   }
 
   /** No stream keeps the filter. Subscribes to new messages. */
@@ -209,7 +209,7 @@ export class EventFeed implements HubClientHandler {
   }
 
   #write(data: string, name?: string): void {
-    const cursor = new Map<string, Position | undefined>()
+    const cursor = new Map<string, StreamPosition | undefined>()
     for (const source of this.#sources) {
       const at = positionOf(source)
       // A filter that is not in the cursor has not begun.
@@ -221,14 +221,14 @@ export class EventFeed implements HubClientHandler {
 }
 
 /** A filter that the cursor knows without a stream begins with new messages. */
-function beginAt(filter: string, { cursor, from }: EventsQuery): Place {
+function beginAt(filter: string, { cursor, from }: EventsQuery): Position {
   const at = cursor.get(filter)
   if (at) return begin(from, { stream: at.stream, epoch: '', next: at.next })
   return begin(cursor.has(filter) ? { at: 'new' } : from)
 }
 
-function positionOf({ place, state, start }: Source): Position | undefined {
-  const { cursor, sparse } = place
+function positionOf({ position, state, start }: Source): StreamPosition | undefined {
+  const { cursor, sparse } = position
   if (state === 'plain' || !cursor) return undefined
   return { stream: cursor.stream, next: sparse ? Math.max(cursor.next, start) : cursor.next }
 }

@@ -6,11 +6,11 @@ import { readEventsQuery } from './events-query.ts'
 import type { FindToken } from './find-token.ts'
 import { readHub } from './hub-client.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
-import { answerHead, encodeSse, SseBody, sseResponse } from './sse-body.ts'
+import { answerHead, encodeSse, retryAfter, SseBody, sseResponse } from './sse-body.ts'
 
 /** Time for the hub to confirm all subscriptions, in ms. */
 const PATIENCE = 10_000
-/** Wait before a browser reconnects after a temporary refusal, in ms. */
+/** Mean delay before a browser reconnects after a temporary refusal, in ms. */
 const RETRY_LATER = 5_000
 
 /**
@@ -39,7 +39,7 @@ export function eventsRoute(dial: DialHub, findToken: FindToken): Hono<{ Binding
       if (line && query.isReconnect && isTemporary) {
         // An EventSource stops reconnecting after any status other than 200.
         const event = encodeSse(JSON.stringify({ code: error.code, detail: error.message }), 'error')
-        body.write(`retry: ${RETRY_LATER}\n${event}`)
+        body.write(retryAfter(RETRY_LATER) + event)
         body.end()
         return sseResponse(c, body, line)
       }

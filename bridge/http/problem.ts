@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
 
 const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'authentication-failed': 401,
@@ -44,7 +44,7 @@ export function problem(c: Context, error: SpanwireError, status = statuses[erro
 /** The response for an error. Messages of unknown errors are left out, because they may hold secrets. */
 export function toProblem(c: Context, error: unknown): Response {
   if (error instanceof StatusError) return problem(c, error, error.status)
-  if (error instanceof SpanwireError) return problem(c, error)
+  if (isSpanwireError(error)) return problem(c, error)
   // Thrown by Hono's bearerAuth.
   if (error instanceof HTTPException && error.status < 500) {
     return problem(c, new SpanwireError('authentication-failed', 'The key for this route is required.'))

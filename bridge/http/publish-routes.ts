@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS } from '../../sdk/wire/header-names.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { HubCore } from '../hub/hub-core.ts'
@@ -49,7 +49,7 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
       let operation = 0
       results = messages.map((message) => {
         try {
-          if (message instanceof SpanwireError) throw message
+          if (isSpanwireError(message)) throw message
           if (!captured.has(message.subject)) operation = hub.publish(message, identity.user)
           else return publishToStream(hub, message, identity).then((ack) => ({ ok: true, ...ack }), toRefusal)
           return { ok: true }
@@ -111,7 +111,7 @@ async function capturedSubjects(
   messages: ReadonlyArray<UpstreamMessage | SpanwireError>,
   user: string,
 ): Promise<Set<string>> {
-  const subjects = new Set(messages.flatMap((one) => (one instanceof SpanwireError ? [] : [one.subject])))
+  const subjects = new Set(messages.flatMap((one) => (isSpanwireError(one) ? [] : [one.subject])))
   const captured = new Set<string>()
   await Promise.all(
     [...subjects].map(async (subject) => {
@@ -125,13 +125,13 @@ function attempt<T>(run: () => T): T | SpanwireError {
   try {
     return run()
   } catch (error) {
-    if (error instanceof SpanwireError) return error
+    if (isSpanwireError(error)) return error
     throw error
   }
 }
 
 function toRefusal(error: unknown): object {
-  if (!(error instanceof SpanwireError)) throw error
+  if (!isSpanwireError(error)) throw error
   return { ok: false, code: error.code, detail: error.message }
 }
 

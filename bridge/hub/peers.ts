@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/wire/headers.ts'
 import type { Requests } from '../upstream/requests.ts'
 import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
@@ -116,8 +116,9 @@ async function run(handler: PeerHandler, headers: Uint8Array | undefined, payloa
   try {
     return await handler({ fields: headers ? parseHeaders(headers).fields : [], payload })
   } catch (error) {
-    const { code, message } =
-      error instanceof SpanwireError ? error : { code: 'request-refused', message: 'The other hub failed.' }
+    const { code, message } = isSpanwireError(error)
+      ? error
+      : { code: 'request-refused', message: 'The other hub failed.' }
     return { fields: [[REFUSED, code]], payload: encoder.encode(message) }
   }
 }

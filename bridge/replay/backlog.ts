@@ -1,5 +1,7 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { Reserve } from '../budget/budget.ts'
@@ -15,9 +17,8 @@ interface ReadPage extends Page {
 const PAGE = { messages: 512, bytes: 512 * 1024 }
 /** Number of pages that are kept for other followers. */
 const KEPT = 4
-/** Wait before the next read, in ms: after an empty one, and after one that failed. */
-const AGAIN = 100
-const RETRY = 500
+/** Delays before a page that was empty, or that failed, is read again. */
+const RETRIES = { first: 200, longest: 2_000 }
 
 /** A filter of a stream, and the ring that has its newest messages. */
 interface BacklogSource {
@@ -67,17 +68,23 @@ export class Backlog {
 
   async #readAll(): Promise<void> {
     this.#reading = true
+    const backoff = createBackoff(RETRIES)
     while (this.#waiting.length > 0 && !this.#closed) {
-      const pause = await this.#readOne().catch((error) => {
-        if (isRefusal(error)) this.#source.refused()
-        return RETRY
-      })
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
-      else for (const { run } of this.#waiting.splice(0)) run()
+      if (await this.#readOne().catch((error) => this.#failed(error))) {
+        backoff.failures = 0
+        for (const { run } of this.#waiting.splice(0)) run()
+      } else {
+        await pause(backoff.next())
+      }
       // Waiting followers have taken a part already. They read the rest again, which is slower but bounded.
       if (this.#source.cache.isOver) this.#keep([])
     }
     this.#reading = false
+  }
+
+  #failed(error: unknown): false {
+    if (isRefusal(error)) this.#source.refused()
+    return false
   }
 
   #keep(pages: ReadPage[]): void {
@@ -87,8 +94,8 @@ export class Backlog {
     this.#pages = pages
   }
 
-  /** Returns the wait before the next attempt, in ms. */
-  async #readOne(): Promise<number> {
+  /** Returns whether there may be a page now. False: read again later. */
+  async #readOne(): Promise<boolean> {
     const { stream, filter, ring } = this.#source
     const first = this.#waiting[0]?.next ?? 0
     // The page also serves followers that are a little behind the first.
@@ -97,22 +104,22 @@ export class Backlog {
       first,
     )
     const end = ring.floor - 1
-    if (from > end) return 0
-    const page = await readPage(this.#api, stream.name, filter, from, end, PAGE)
-    if (this.#closed) return 0
-    if (page.to < page.from) return AGAIN
+    if (from > end) return true
+    const page = await readPage(this.#api, { stream: stream.name, filter, from, to: end }, PAGE)
+    if (this.#closed) return true
+    if (page.to < page.from) return false
     // Read after the page: a sequence that is in neither is missing.
     const state = await this.#api.streamState(stream.name, { deleted: true })
     // Another stream of the same name. The consumer will notice it.
-    if (!state || state.epoch !== stream.epoch) return RETRY
+    if (!state || state.epoch !== stream.epoch) return false
     const here = new Set(page.messages.map(({ seq }) => seq))
     const removed = clip(missingFrom(state), page.from, page.to)
     // A message that was removed between the two reads is here.
     const missing = removed.flatMap((range) => without(range.from, range.to, here))
-    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return 0
+    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return true
     const size = page.messages.reduce((sum, message) => sum + sizeOf(message), 0)
     this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
-    return 0
+    return true
   }
 }
 

@@ -1,6 +1,8 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
 import { clip, missingFrom } from '../../sdk/wire/sequence-ranges.ts'
@@ -29,9 +31,8 @@ export interface FeedEvents {
 
 /** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Wait before the broker is asked again, in ms: after the first failure, and at most. */
-const RETRY = 500
-const MAX_RETRY = 10_000
+/** Delays before the broker is asked again. */
+const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
 /** One filter of one stream, for all followers at this hub: one consumer, and one {@link History} that they share. */
@@ -100,7 +101,8 @@ export class Feed {
   }
 
   async #open(): Promise<void> {
-    for (let attempt = 0; !this.#closed; attempt++) {
+    const backoff = createBackoff(RETRIES)
+    while (!this.#closed) {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
@@ -109,7 +111,7 @@ export class Feed {
       } catch (error) {
         if (isSpanwireError(error, 'stream-not-found') || isRefusal(error)) return this.#end(404, replayStatus.noStream)
       }
-      await pause(attempt)
+      await pause(backoff.next())
     }
   }
 
@@ -128,13 +130,17 @@ export class Feed {
   #follow(state: StreamState): void {
     this.#state = state
     this.#following.stop()
-    this.#following = followStream(this.#api, state.name, this.#filter, state.lastSeq + 1, {
-      message: (message) => this.#message(message),
-      started: (next, state) => this.#started(next, state),
-      trouble: (error) => {
-        if (isRefusal(error)) this.#refused()
+    this.#following = followStream(
+      this.#api,
+      { stream: state.name, filter: this.#filter, from: state.lastSeq + 1 },
+      {
+        message: (message) => this.#message(message),
+        started: (next, state) => this.#started(next, state),
+        trouble: (error) => {
+          if (isRefusal(error)) this.#refused()
+        },
       },
-    })
+    )
   }
 
   #started(next: number, state: StreamState): void {
@@ -185,7 +191,8 @@ export class Feed {
 
   /** Resolves the start of a follower, reports it, and begins to deliver. */
   async #admit(follower: Follower): Promise<void> {
-    for (let attempt = 0; !follower.ended && !this.#closed; attempt++) {
+    const backoff = createBackoff(RETRIES)
+    while (!follower.ended && !this.#closed) {
       const history = this.#history as History
       try {
         await this.#place(follower, history)
@@ -193,7 +200,7 @@ export class Feed {
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
         if (isRefusal(error)) return follower.end(503, replayStatus.unavailable)
-        await pause(attempt)
+        await pause(backoff.next())
       }
     }
   }
@@ -242,8 +249,4 @@ export class Feed {
   #advance(follower: Follower): void {
     if (!this.#closed) this.#history?.advance(follower, () => this.#advance(follower))
   }
-}
-
-function pause(attempt: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.min(RETRY * 2 ** attempt, MAX_RETRY)))
 }

@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
@@ -30,7 +30,7 @@ const frames = new WeakMap<
 
 /** A status message on the sid of a replay. */
 export function encodeStatus(sid: string, code: number, description: string, fields: StatusFields = []): Uint8Array {
-  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, undefined, encodeHeaders(fields, code, description))
+  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, { headers: encodeHeaders(fields, code, description) })
 }
 
 /** The position of one client in a stream. */
@@ -129,13 +129,10 @@ export class Follower {
     const known = frames.get(message)
     if (known?.key === key && known.pending === pending) return known.frame
     const { subject, seq, time, headerBlock, payload } = message
-    const frame = encodeMessage(
-      scope.toClient(subject) ?? subject,
-      sid,
-      payload,
-      encodeAckSubject(this.#stream, seq, time, pending),
-      flags.headers ? headerBlock : undefined,
-    )
+    const frame = encodeMessage(scope.toClient(subject) ?? subject, sid, payload, {
+      reply: encodeAckSubject(this.#stream, seq, time, pending),
+      headers: flags.headers ? headerBlock : undefined,
+    })
     frames.set(message, { key, pending, frame })
     return frame
   }

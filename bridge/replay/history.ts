@@ -1,5 +1,5 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { Reserve } from '../budget/budget.ts'
 import { Backlog } from './backlog.ts'

@@ -1,5 +1,5 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
 import type { ReplayStart } from '../../sdk/wire/replay-frames.ts'
 import { missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'

@@ -18,14 +18,14 @@ import { createNetwork, type Network, type TestNetwork } from './network.ts'
 // Parts that the SDK loads on first use. A dynamic import takes real time, which a test with a fake clock does not expect.
 import '../../sdk/bus/conflated.ts'
 import '../../sdk/bus/interruptions.ts'
-import '../../sdk/bus/request.ts'
+import '../../sdk/bus/request-reply.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
-import '../../sdk/bus/latest.ts'
+import '../../sdk/bus/latest-iterator.ts'
 import '../../sdk/bus/publish-acked.ts'
 import '../../sdk/replay/replay.ts'
 import '../../sdk/transport/websocket/requester.ts'
-import '../../sdk/transport/websocket/server-error.ts'
+import '../../sdk/transport/websocket/incidents.ts'
 import '../../sdk/transport/websocket/token-refresh.ts'
 
 /** Options of {@link createTestBridge}. */

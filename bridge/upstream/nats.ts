@@ -1,5 +1,6 @@
 import type { Subscription as NatsSubscription, TlsOptions } from 'nats'
-import { type BackoffOptions, backoff } from '../../sdk/kit/backoff.ts'
+import { type BackoffOptions, createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { LiveConnection } from './live-connection.ts'
 import {
@@ -184,19 +185,18 @@ class NatsUpstream implements Upstream {
 
   /** Dials, uses the connection until it is lost, waits, and dials again. */
   async #run(): Promise<void> {
-    for (let attempt = 0; !this.#isClosed; attempt++) {
+    const backoff = createBackoff(this.#options.backoff, this.#random)
+    const closing = new AbortController()
+    void this.#closeRequested.promise.then(() => closing.abort())
+    while (!this.#isClosed) {
       try {
         const link = await this.#dialUnlessClosed()
         if (!link) return
-        if (await this.#serve(link)) attempt = -1
+        if (await this.#serve(link)) backoff.failures = 0
       } catch (error) {
         this.#faults.report(toSpanwireError(error))
       }
-      if (this.#isClosed) return
-      await Promise.race([
-        pause(backoff(Math.max(attempt, 0), this.#options.backoff ?? {}, this.#random)),
-        this.#closeRequested.promise,
-      ])
+      await pause(backoff.next(), closing.signal)
     }
   }
 
@@ -326,8 +326,4 @@ class NatsUpstream implements Upstream {
 
 function closed(): SpanwireError {
   return new SpanwireError('connection-closed', 'This upstream is closed. Create a new one.')
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,4 +1,4 @@
-import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/link.ts'
+import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { FairQueue } from '../budget/fair-queue.ts'
 import type { Upstream, UpstreamMessage } from './upstream.ts'

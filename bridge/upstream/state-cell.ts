@@ -19,7 +19,7 @@ export class StateCell {
     if (state === this.#state || this.#state === 'closed') return
     this.#state = state
     // An error of a listener must not affect other listeners or the connection.
-    this.#listeners.tell(state, () => {})
+    this.#listeners.emit(state, () => {})
     if (state === 'closed') this.#listeners = new Listeners()
   }
 

@@ -13,7 +13,7 @@ export function edgeSource(transport: Transport): ReplaySource {
         if (message.subject === REPLAY_STATUS_SUBJECT) return readStatus(message.headerBlock, filter, sink)
         const ack = parseAckSubject(message.reply ?? '')
         const { subject, headerBlock, payload, text } = message
-        // Where to acknowledge is nobody's business: an event's `reply` is where an answer is wanted.
+        // The ack subject is not passed on: the `reply` of an event is the reply subject of a request.
         if (ack)
           sink.message({ subject, payload, text, seq: ack.seq, time: ack.time, ...(headerBlock && { headerBlock }) })
       },

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { root } from './source-files.ts'
 
 /** Houses whose folders have a README. */
-const HOUSES = ['bridge', 'demo', 'test']
+const HOUSES = ['bridge', 'demo', 'sdk', 'test']
 /** Folders whose README is a guide for users, and longer. */
 const GUIDES = ['bridge/cli', 'bridge/relay']
 /** Folders with more files have a README. */

@@ -1,6 +1,6 @@
 /** Tests for every transport: the semantics of sdk/transport/transport.ts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
+import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport, TransportMessage, TransportSubscription } from '../../sdk/transport/transport.ts'
 import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'

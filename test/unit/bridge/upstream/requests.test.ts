@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import { createJetStreamLink, Requests } from '../../../../bridge/upstream/requests.ts'
-import type { JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
+import type { JetStreamMessage } from '../../../../sdk/jetstream/jetstream-link.ts'
 
 it('copies a message of a stream, so that it does not keep the received chunk alive', () => {
   const upstream = createEmbeddedUpstream()
