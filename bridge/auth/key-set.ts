@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, customFetch, type FetchImplementation, type JWTVerifyGetKey } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
-/** Time between two requests for a JWKS, whatever the first one returned, in ms. */
+/** Time between two requests for a JWKS, also after a failure, in ms. */
 const COOLDOWN = 30_000
 /** Largest JWKS, in bytes. */
 const MAX_SIZE = 512 * 1024

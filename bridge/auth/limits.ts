@@ -15,8 +15,8 @@ export interface Limits {
    */
   readonly maxControlLine: number
   /**
-   * Longest CONNECT line, in bytes. Default 32,768. It holds the token: one with 120 groups has about 5,000 bytes. Sockets
-   * without credentials may hold as much each.
+   * Longest CONNECT line, in bytes. Default 32,768. It contains the token, which has about 5,000 bytes with 120 groups. It
+   * bounds the memory of a socket without credentials.
    */
   readonly maxConnectLine: number
   /**
@@ -55,7 +55,7 @@ export interface Limits {
    * Memory for data of clients, in bytes: unfinished input, unsent output, held messages, subscriptions, request bodies.
    * Default 16 MiB for one connection or HTTP request, 32 MiB for one user, 256 MiB for the hub. Clients that send half a
    * message, or read nothing, would take all memory. Beyond a limit the most expensive connection or request is closed or
-   * refused (`Memory Limit Exceeded`; HTTP: 429 or 503), and all others go on. One connection has at least twice
+   * refused (`Memory Limit Exceeded`, by HTTP 429 or 503), and all others continue. One connection has at least twice
    * `maxPending`. All connections without credentials together are one user; each anonymous client is one.
    */
   readonly memory: MemoryLimits
@@ -63,7 +63,7 @@ export interface Limits {
   readonly maxBody: number
   /**
    * Time for the body of an HTTP request to arrive, in ms. Default 60,000, which is 1 MiB at 140 kbit/s. A client that sends
-   * byte by byte (slow loris) would hold a connection for ever.
+   * byte by byte (slow loris) would hold a connection without end.
    */
   readonly bodyTimeout: number
   /**
@@ -77,9 +77,9 @@ export interface Limits {
    * replay is answered with `429 Too Many Replays`.
    */
   readonly replays: {
-    /** Of one connection. */
+    /** Filters of one connection. */
     readonly connection: number
-    /** Of one user, over all connections. */
+    /** Filters of one user, over all connections. */
     readonly user: number
   }
   /**
@@ -201,7 +201,7 @@ function wrong(message: string): SpanwireError {
   return new SpanwireError('invalid-argument', message)
 }
 
-/** Clients join all messages of one turn in one frame, whatever their limit. nats.ws does so up to 32 KiB and a message. */
+/** Clients join all messages of one turn in one frame, regardless of their limit. nats.ws does so up to 32 KiB and a message. */
 const MIN_FRAME = MIB
 
 /** Largest WebSocket message, in bytes. Frames have no meaning in the protocol (T-4), so this only bounds memory. */

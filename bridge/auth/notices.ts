@@ -1,12 +1,12 @@
-/** Notices of one minute. Anyone can cause them: more would fill the log. */
+/** Notices of one minute. Every client can cause them, and would fill the log. */
 const MAX_NOTICES = 10
 const MINUTE = 60_000
 /** In characters. */
 const MAX_LENGTH = 300
 
 /**
- * Writes to the log of the bridge what its clients are not told: why they were refused. Each text is written once a minute
- * at most, and ten texts a minute.
+ * Writes notices to the log of the bridge, such as the reason of a refusal, which the client does not get. Each text is
+ * written at most once a minute, and at most ten texts a minute.
  */
 export class Notices {
   readonly #clock: () => number
@@ -18,7 +18,7 @@ export class Notices {
     this.#clock = clock
   }
 
-  /** @param text without tokens or payloads; what a client wrote must be quoted as JSON */
+  /** @param text without tokens or payloads. Text of a client must be quoted as JSON */
   write(text: string): void {
     const now = this.#clock()
     if (now - this.#since >= MINUTE) {

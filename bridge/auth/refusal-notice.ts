@@ -2,12 +2,12 @@ import { errors } from 'jose'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import type { TokenOptions } from './token-verifier.ts'
 
-/** Expected values, which the log may show next to those of a token whose signature is valid. */
+/** Expected values. The log may show them next to the values of a token whose signature is valid. */
 type Expected = Pick<TokenOptions, 'issuer' | 'audience' | 'clockTolerance'>
 
 /**
- * Why credentials were refused, for the log of the bridge. Clients are not told. The text holds no part of a token but the
- * issuer, audience and times of one whose signature is valid.
+ * Why credentials were refused, for the log of the bridge. Clients do not get it. Of a token, the text contains only issuer,
+ * audience and times, and only if the signature is valid.
  * @param error rejection of {@link Authenticate}
  * @param now in ms since 1970
  */
@@ -42,7 +42,7 @@ function seconds(value: number): string {
   return `${Math.max(0, Math.round(value))} s`
 }
 
-/** As JSON: what a client wrote must not look like another line of the log. */
+/** As JSON: text of a client must not look like another line of the log. */
 function quote(value: unknown): string {
   return (JSON.stringify(value) ?? 'not set').slice(0, 120)
 }

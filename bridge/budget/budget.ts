@@ -5,21 +5,21 @@ export interface MemoryLimits {
   readonly hub: number
 }
 
-/** The user of all connections that have not authenticated: together they have one user's share. */
+/** The user of all connections that have not authenticated. Together they have the share of one user. */
 export const UNIDENTIFIED = '\0unidentified'
 
 /** The limit that would be exceeded. */
 export type Shortage = keyof MemoryLimits
 
-/** Owns what an account counts. */
+/** The holder of the bytes that an account counts. */
 export interface AccountOwner {
   /** Bytes that are held now. */
   measure(): number
-  /** Gives them up: called at most once, when this account has to pay. */
+  /** Releases the bytes. Called at most once, when this account must make room. */
   evict(shortage: Shortage): void
 }
 
-/** What is held for one user. */
+/** Memory of one user. */
 class Share {
   readonly user: string
   readonly accounts = new Set<Account>()
@@ -31,10 +31,10 @@ class Share {
 }
 
 /**
- * What a hub holds in memory for others: unfinished input, unsent output, request bodies and the like. It is counted per
+ * The memory of a hub for data of clients, such as unfinished input, unsent output and request bodies. It is counted per
  * connection or HTTP request (an {@link Account}), per user, and for the hub.
  *
- * No user can fill the hub alone. When there is no room, the most expensive account pays: it is refused, or closed.
+ * A single user can't fill the hub. Without room, the most expensive account is evicted: it is refused, or closed.
  */
 export class Budget {
   readonly #limits: MemoryLimits
@@ -42,7 +42,7 @@ export class Budget {
   readonly #reserves: Reserve[] = []
   /** Accounts that have reported more than there is room for. */
   readonly #over = new Set<Account>()
-  /** Bytes that are held for all users. */
+  /** Bytes of all users and caches. */
   bytes = 0
 
   constructor(limits: MemoryLimits) {
@@ -51,7 +51,7 @@ export class Budget {
 
   /**
    * Opens a reserve for a cache of up to `max` bytes.
-   * @param shed drops the cache: called before any account has to pay for a full hub
+   * @param shed drops the cache. Called for a full hub, before an account is evicted
    */
   reserve(max: number, shed: () => void): Reserve {
     const reserve = new Reserve(this, max, shed)
@@ -64,7 +64,7 @@ export class Budget {
     return this.bytes > this.#limits.hub
   }
 
-  /** Opens an account. Close it when nothing is held any more. */
+  /** Opens an account. Close it with its connection or request. */
   open(user: string, owner: AccountOwner): Account {
     return new Account(this, user, owner)
   }
@@ -83,17 +83,17 @@ export class Budget {
     if (share.accounts.delete(account) && share.accounts.size === 0) this.#shares.delete(share.user)
   }
 
-  /** For {@link Account}: it holds more bytes, or fewer. */
+  /** For {@link Account}: the number of its bytes has changed. */
   change(account: Account, bytes: number): void {
     account.share.bytes += bytes
     this.bytes += bytes
     if (bytes <= 0 || !this.#shortageOf(account, 0)) return
-    // Later: the account that reports is in the middle of something.
+    // Later, because the reporting account may be in the middle of an operation.
     if (this.#over.size === 0) queueMicrotask(() => this.enforce())
     this.#over.add(account)
   }
 
-  /** For {@link Account}: the limit that forbids more. To make room, the most expensive account pays, if it is another. */
+  /** For {@link Account}: the limit that forbids more. To make room, the most expensive account is evicted, if it is another. */
   findShortage(account: Account, more: number): Shortage | undefined {
     for (;;) {
       const shortage = this.#shortageOf(account, more)
@@ -114,7 +114,7 @@ export class Budget {
     return this.bytes + more > hub ? 'hub' : undefined
   }
 
-  /** Evicts accounts until all limits hold. Done by itself after each report; call it earlier where more is coming. */
+  /** Evicts accounts until all limits hold. It runs after each report. Call it earlier before more bytes arrive. */
   enforce(): void {
     const over = [...this.#over]
     this.#over.clear()
@@ -143,7 +143,7 @@ export class Budget {
     return this.bytes < before
   }
 
-  /** The account of all users that pays first. */
+  /** The account that is evicted first for a full hub. */
   #mostExpensive(): Account | undefined {
     return mostExpensive(mostExpensive(this.#shares.values())?.accounts ?? [])
   }
@@ -170,7 +170,7 @@ export class Reserve {
     this.shed = shed
   }
 
-  /** Counts more bytes, or fewer. */
+  /** Counts more bytes, or fewer if negative. */
   take(bytes: number): void {
     this.#bytes += bytes
     this.#budget.bytes += bytes
@@ -186,17 +186,17 @@ export class Reserve {
   }
 }
 
-/** What is held for one connection or one HTTP request. */
+/** Memory of one connection or one HTTP request. */
 export class Account {
   readonly #budget: Budget
   readonly #owner: AccountOwner
   /** For {@link Budget}. */
   share: Share
-  /** As reported last. */
+  /** The number of the last report. */
   bytes = 0
   /** Bytes that were granted by {@link take}. */
   #taken = 0
-  /** It was closed, or gives up what it holds: nothing of it counts any more. */
+  /** It was closed or evicted, and counts no more bytes. */
   #isOver = false
 
   constructor(budget: Budget, user: string, owner: AccountOwner) {
@@ -205,7 +205,7 @@ export class Account {
     this.share = budget.join(this, user)
   }
 
-  /** Reports what is held now. The budget may evict an account for it: later, never from within this call. */
+  /** Reports the bytes that are held now. The budget may evict an account for it later, never within this call. */
   refresh(): void {
     if (!this.#isOver) this.#report(this.#taken + this.#owner.measure())
   }
@@ -218,7 +218,7 @@ export class Account {
   }
 
   /**
-   * Asks for room before more is held.
+   * Requests room before more bytes are held.
    * @returns the limit that forbids it; undefined if it was granted
    */
   take(bytes: number): Shortage | undefined {
@@ -253,7 +253,7 @@ export class Account {
     this.#owner.evict(shortage)
   }
 
-  /** Nothing is held any more. Idempotent. */
+  /** Ends the account. Idempotent. */
   close(): void {
     if (this.#isOver) return
     this.#report(0)
@@ -269,7 +269,7 @@ export class Account {
   }
 }
 
-/** Decides who pays: the holder of most; undefined if none holds anything. */
+/** The holder with the most bytes, which is evicted first. Undefined if all have 0. */
 export function mostExpensive<Holder extends { readonly bytes: number }>(
   holders: Iterable<Holder>,
 ): Holder | undefined {

@@ -7,8 +7,8 @@ interface UserTasks {
 }
 
 /**
- * Runs tasks of many users, a few at a time. Users take turns: one that has thousands of tasks delays another by a task of its
- * own at most.
+ * Runs tasks of many users, a few at a time. Users take turns: a user with thousands of tasks delays another one by at most
+ * one task.
  */
 export class FairQueue {
   readonly #limits: PlaceLimits

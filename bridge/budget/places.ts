@@ -4,11 +4,11 @@ export interface PlaceLimits {
   readonly hub: number
 }
 
-/** The last tenth of a hub's places is for users that have less than a hundredth of them: the others can't take the last one. */
+/** The last tenth of a hub's places is for users with less than a hundredth of them, so that other users can't take the last one. */
 const RESERVED = 0.1
 const FEW = 0.01
 
-/** Places of one kind, such as subject filters or requests under way, counted per user and for the hub. */
+/** Places of one kind, such as subject filters or requests in progress, counted per user and for the hub. */
 export class Places {
   readonly #limits: PlaceLimits
   readonly #byUser = new Map<string, number>()

@@ -1,6 +1,6 @@
-/** Bytes of each user in something that all users share, such as a buffer. */
+/** Bytes of each user in memory that all users share, such as a buffer. */
 export class UserBytes {
-  /** Most of one user, in bytes. */
+  /** Share of one user, in bytes. */
   readonly max: number
   readonly #byUser = new Map<string, number>()
 

@@ -26,13 +26,13 @@ export class HeldMessages {
     this.#changed()
   }
 
-  /** It holds nothing any more. */
+  /** Stops counting the bytes of `other`. */
   detach(other: { readonly heldBytes: number }): void {
     if (this.#others.delete(other)) this.#changed()
   }
 
   /**
-   * Counts bytes of a subscription that holds messages. Beyond the limit, all subscriptions release what they hold.
+   * Counts bytes of a subscription that holds messages. Beyond the limit, all subscriptions send their messages.
    * @param release sends the held messages, and calls {@link remove}
    */
   add(bytes: number, release: () => void): void {
@@ -42,7 +42,7 @@ export class HeldMessages {
     if (this.#bytes > this.limit) for (const one of [...this.#releases]) one()
   }
 
-  /** A subscription holds nothing any more. */
+  /** A subscription has sent its messages. */
   remove(bytes: number, release: () => void): void {
     if (!this.#releases.delete(release)) return
     this.#bytes -= bytes

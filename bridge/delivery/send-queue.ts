@@ -47,7 +47,7 @@ export class FlowControl {
 /** The parts of a {@link SendQueue} that subscriptions use. */
 export type FrameSink = Pick<SendQueue, 'write' | 'share' | 'unread' | 'whenRead' | 'held'>
 
-/** What a {@link SendQueue} reports. */
+/** Events of a {@link SendQueue}. */
 export interface SendQueueHandler {
   /** The client has left more than `maxPending` bytes unread. */
   slowConsumer(): void

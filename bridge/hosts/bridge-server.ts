@@ -58,7 +58,7 @@ function urlOf(host: string, port: number): string {
 
 /**
  * The server of `serve`.
- * @param close closes all connections and the upstream. Called once. Must resolve, whatever clients do
+ * @param close closes all connections and the upstream. Called once. It must resolve without the help of clients
  */
 export function createBridgeServer(
   bridge: Bridge,

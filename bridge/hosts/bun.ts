@@ -112,7 +112,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   /** Bun expects undefined for an upgraded request. */
   async function answer(request: Request, bun: BunServer): Promise<Response | undefined> {
-    // Bun passes on what is not the path of a URL, such as the `*` of OPTIONS.
+    // Bun passes on targets that are not the path of a URL, such as the `*` of OPTIONS.
     if (!URL.canParse(request.url)) return new Response(null, { status: 400, headers: { Connection: 'close' } })
     let upgraded = false
     const response = await bridge.app.fetch(request, {
@@ -122,7 +122,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
       },
     })
     if (upgraded) return undefined
-    // A client that wanted a WebSocket has no other request.
+    // A client that requests a WebSocket sends no other request.
     if (isWebSocket(request) || !(await drain(request))) response.headers.set('Connection', 'close')
     return response
   }

@@ -2,12 +2,12 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Timeouts } from './timeouts.ts'
 
-/** How often deadlines are looked at, in ms. */
+/** Interval between checks of deadlines, in ms. */
 const TICK = 2_500
 
 /**
- * The TCP connections of a server, upgraded ones too. They are bounded in number, and in the time without a request; when a
- * server closes, none is left. Node has timeouts of its own; Deno 2.9 has none for a client that never sends a request.
+ * The TCP connections of a server, including upgraded ones. Their number is bounded, and their time without a request. A
+ * closing server ends all of them. Deno 2.9 has no timeout for a client that never sends a request.
  */
 export class NodeSockets {
   readonly #all = new Set<Socket>()
@@ -15,7 +15,7 @@ export class NodeSockets {
   readonly #waiting = new Map<Socket, number>()
   readonly #timer: ReturnType<typeof setInterval>
 
-  /** @param max how many there may be. Beyond it the longest waiting one is closed, or else the newest. */
+  /** @param max largest number. Beyond it the longest waiting connection is closed, or else the newest. */
   constructor(server: Server, timeouts: Required<Timeouts>, max: number) {
     server.on('connection', (socket: Socket) => {
       this.#all.add(socket)
@@ -36,12 +36,12 @@ export class NodeSockets {
     return this.#all.size
   }
 
-  /** A connection was upgraded: its deadlines are the hub's. */
+  /** A connection was upgraded. From now on the hub checks its deadlines. */
   upgraded(socket: Socket): void {
     this.#waiting.delete(socket)
   }
 
-  /** Destroys those that are left. */
+  /** Destroys the remaining connections. */
   close(): void {
     clearInterval(this.#timer)
     for (const socket of this.#all) socket.destroy()

@@ -120,7 +120,7 @@ async function upgrade(
   { request, socket, head }: RawUpgrade,
 ): Promise<void> {
   socket.on('error', () => socket.destroy())
-  // Node before 24.9 does not ask whether to upgrade, and has stopped reading the request.
+  // Node before 24.9 has no `shouldUpgradeCallback`, and has stopped reading the request.
   if (!isWebSocket(request)) return refuse(socket, 426, { upgrade: 'websocket' }, 'Only WebSockets are supported.')
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {

@@ -10,7 +10,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Cuts a batch into its lines, empty ones too.
+ * Cuts a batch into its lines, including empty ones.
  * @returns undefined if there are more than `max`: a body of nothing but line ends has millions
  */
 export function splitLines(bytes: Uint8Array, max: number): Uint8Array[] | undefined {
@@ -26,14 +26,14 @@ export function splitLines(bytes: Uint8Array, max: number): Uint8Array[] | undef
   return lines
 }
 
-/** Whether a line holds nothing but white space. */
+/** Whether a line has only white space. */
 export function isBlank(line: Uint8Array): boolean {
   return line.every((byte) => BLANKS.has(byte))
 }
 
 /**
  * Reads `{ subject, data | base64, id?, headers?, expectLastSeq?, expectLastSubjectSeq? }`. The payload is the text of `data`
- * as it stands in the line.
+ * in the line, without changes.
  * @throws SpanwireError `invalid-data`, `invalid-subject`, `invalid-argument`, `invalid-header`
  */
 export function parseLine(line: Uint8Array): Submission {
@@ -64,7 +64,7 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-/** Of a name that comes twice, JSON.parse takes the last one. */
+/** JSON.parse takes the last of several members with one name. */
 function textOf(text: string, name: string): string {
   const { start, end }: Pick<JsonMember, 'start' | 'end'> = readMembers(text).findLast((one) => one.name === name) ?? {
     start: 0,

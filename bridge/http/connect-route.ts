@@ -33,7 +33,7 @@ export function isWebSocket({ method, headers }: Pick<Request, 'method' | 'heade
  */
 export const refuseWebSockets = createMiddleware(async (c, next) => {
   if (isWebSocket(c.req.raw) && !/\/nats(\/stream)?\/?$/.test(c.req.path))
-    throw new StatusError(404, 'request-refused', 'There is no WebSocket on this path. The NATS endpoint is /nats.')
+    throw new StatusError(404, 'request-refused', 'This path has no WebSocket. The NATS endpoint is /nats.')
   await next()
 })
 

@@ -40,7 +40,7 @@ export function allowHostNames(hosts: HostNames, origins: Origins) {
     if (!known || known.has(host) || known.has(hostname) || ADDRESS.test(hostname) || LOCAL.test(hostname))
       return next()
     const text = `This bridge does not have the host name ${JSON.stringify(hostname)}. Add it to its option "hosts".`
-    // Browsers hide the response from the page. The log tells the operator.
+    // Browsers hide the response from the page. The log is for the operator.
     notices.write(text)
     throw new StatusError(421, 'request-refused', text)
   })

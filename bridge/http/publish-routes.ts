@@ -87,8 +87,8 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
 }
 
 /**
- * The message of each line, or why there is none. Every line counts towards the user's rate, also a refused or empty one:
- * reading it takes time. NATS is not asked before, which costs more than a message.
+ * The message or the error of each line. Every line counts for the user's rate, also a refused or empty one, because reading
+ * it takes time. The lookup of streams is later, because it costs more than a message.
  * @throws SpanwireError `invalid-argument`
  */
 function readBatch(body: Uint8Array, identity: Identity, hub: HubCore): Array<UpstreamMessage | SpanwireError> {

@@ -10,7 +10,7 @@ export class RequestMemory implements AccountOwner {
   #released: (() => void) | undefined
   #sent: Promise<void> | undefined
 
-  /** @param released called once, when nothing of the request is held any longer */
+  /** @param released called once, when the memory of the request is free */
   constructor(budget: Budget, user: string, released?: () => void) {
     this.#account = budget.open(user, this)
     this.#released = released

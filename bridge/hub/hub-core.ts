@@ -148,7 +148,7 @@ export class HubCore implements Hub, SessionHub {
     return Math.min(this.limits.maxPayload, this.upstream.maxPayload)
   }
 
-  /** Sockets of open and of ended sessions. A client that does not answer the close frame keeps its socket for a while. */
+  /** Sockets of open and of ended sessions. A client that does not answer the close frame keeps its socket until the host's timeout. */
   get #maxSockets(): number {
     return this.limits.maxConnections + Math.max(MIN_CLOSING, this.limits.maxConnections * CLOSING)
   }

@@ -123,7 +123,7 @@ export class Backlog {
   }
 }
 
-/** Whether JetStream has refused a request for good. Asking again at once would not help: it has too many consumers, say. */
+/** Whether JetStream has refused a request, such as because of too many consumers. An immediate retry would fail as well. */
 export function isRefusal(error: unknown): boolean {
   return isSpanwireError(error, 'stream-conflict')
 }

@@ -31,7 +31,7 @@ export interface FeedEvents {
 
 /** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Delays before the broker is asked again. */
+/** Delays before a failed request to the broker is repeated. */
 const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
@@ -95,7 +95,7 @@ export class Feed {
     this.#events.closed()
   }
 
-  /** Drops what can be read again. */
+  /** Drops messages that can be read again. */
   shed(): void {
     this.#history?.shed()
   }
@@ -120,7 +120,7 @@ export class Feed {
     this.close()
   }
 
-  /** Asking again and again would take the time of a stream that has too many consumers. Clients get the reason. */
+  /** Ends the feed with the reason. Retries would take the time of a stream that has too many consumers. */
   #refused(): void {
     if (this.#closed) return
     this.#events.refused()

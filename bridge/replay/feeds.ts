@@ -14,7 +14,7 @@ import { encodeStatus } from './follower.ts'
 /** Number of feeds without followers, each with a consumer at JetStream. The oldest are closed beyond this number. */
 const MAX_IDLE = 200
 
-/** Wait before a stream that has refused to be read is asked again, in ms: after the first refusal, and at most. */
+/** Wait before another request to a stream that has refused one, in ms: after the first refusal, and at most. */
 const BACKOFF = 1_000
 const MAX_BACKOFF = 30_000
 /** Filters whose refusal is remembered. All are forgotten beyond that number, which bounds memory. */
@@ -41,7 +41,7 @@ export class Feeds implements Topic {
   /** Distinct filters of each connection and of each user. */
   readonly #ofConnections: DistinctPlaces
   readonly #ofUsers: DistinctPlaces
-  /** Filters whose streams have refused to be read: until when they are not asked, and for how long the last time. */
+  /** Filters whose streams have refused to be read: the end of the wait before the next request, and its length. */
   readonly #refusals = new Map<string, { readonly until: number; readonly wait: number }>()
 
   /** @param windowFor how long messages of a broker's filter may wait to be sent with others, in ms */
@@ -158,7 +158,7 @@ export class Feeds implements Topic {
     this.#refusals.set(filter, { until: Date.now() + wait, wait })
   }
 
-  /** Drops what can be read again: feeds without followers, and the messages of all others. */
+  /** Drops feeds without followers, and the messages of all others. They can be read again. */
   #shed(): void {
     for (const feed of [...this.#idle]) feed.close()
     for (const feed of this.#feeds.values()) feed.shed()

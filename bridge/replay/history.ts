@@ -20,7 +20,7 @@ export interface HistorySource {
   readonly filter: string
   /** The first sequence that may be added to the ring. */
   readonly next: number
-  /** As of {@link Backlog}. */
+  /** The stream refuses to be read. */
   readonly refused: () => void
 }
 
@@ -47,7 +47,7 @@ export class History {
     this.#maxUnread = options.maxBacklogUnread
   }
 
-  /** Drops what can be read again. */
+  /** Drops messages that can be read again. */
   shed(): void {
     this.ring.clear()
     this.#backlog.shed()

@@ -40,7 +40,7 @@ export class Memo {
 /** The last message of each subject, by sequence. Followers share it until all of them have read it. */
 export class Snapshot {
   readonly messages: readonly StoredMessage[]
-  /** The sequence after which the replay goes on. */
+  /** The sequence after which the replay continues. */
   readonly upTo: number
   readonly #bytes: number
   /** Followers that have not read all of it. */

@@ -99,7 +99,7 @@ export class OperationReader {
     if (this.#isYielding) this.resume(Number.POSITIVE_INFINITY)
   }
 
-  /** Performs nothing more, and drops what waits. */
+  /** Drops all operations that wait. */
   stop(): void {
     this.#framer.close()
     if (this.#isYielding) this.#socket.resume?.()

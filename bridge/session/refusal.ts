@@ -8,7 +8,7 @@ export type Refusal =
   /** `beyond` names the header or JetStream field that exceeds the permissions. */
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
   | { readonly refused: 'reply-permission'; readonly reply: string }
-  /** `upstream`: NATS is unavailable or slow, and there is no room for the message. */
+  /** `upstream`: NATS is unavailable or slow, and the buffer is full. */
   | { readonly refused: 'headers' | 'data' | 'rate' | 'presence' | 'upstream'; readonly subject: string }
 
 /** Result of an operation: done, refused, or the end of the connection. */

@@ -33,7 +33,7 @@ export class LiveConnection {
   #sent = 0
   #confirmed = 0
   #roundTrips = 0
-  /** What users have sent since the broker is slow. */
+  /** Bytes of each user since the broker is slow. */
   readonly #users = new UserBytes(MAX_OF_USER)
 
   /** @param stallTimeout in ms */
@@ -63,7 +63,7 @@ export class LiveConnection {
 
   /**
    * Sends a message of `size` bytes.
-   * @param user as of {@link Upstream.publish}
+   * @param user same as in {@link Upstream.publish}
    * @throws SpanwireError `upstream-unavailable` while too many bytes are unconfirmed
    */
   send(message: UpstreamMessage, size: number, user?: string): void {

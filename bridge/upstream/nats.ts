@@ -35,7 +35,7 @@ export interface NatsUpstreamOptions {
   readonly buffer?: {
     /** Largest size of all of them, in bytes. Default 8 MiB. */
     readonly maxBytes?: number
-    /** Largest size of those of one user, in bytes. Default: an eighth of `maxBytes`. */
+    /** Largest size of the publishes of one user, in bytes. Default: an eighth of `maxBytes`. */
     readonly maxBytesPerUser?: number
   }
   /**

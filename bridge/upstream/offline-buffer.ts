@@ -19,7 +19,7 @@ export class OfflineBuffer {
   }
 
   /**
-   * @param user whose share is used. Undefined: the bridge's own message, which has no share
+   * @param user sender of the message, with a share. Undefined: the bridge itself, without one
    * @throws SpanwireError `upstream-unavailable` if it is full, or the user's share is used up
    */
   add(message: UpstreamMessage, size: number, user?: string): void {

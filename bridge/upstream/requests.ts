@@ -71,7 +71,7 @@ export class Requests {
   }
 }
 
-/** A user whose requests take turns with those of others. */
+/** A user whose requests take turns with the requests of other users. */
 export interface RequestTurns {
   readonly queue: FairQueue
   readonly user: string

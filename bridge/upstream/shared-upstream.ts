@@ -98,7 +98,7 @@ export class SharedUpstream {
 
   /**
    * Returns the number of the operation, for {@link confirm}.
-   * @param user as of {@link Upstream.publish}
+   * @param user same as in {@link Upstream.publish}
    * @throws SpanwireError as {@link Upstream.publish}
    */
   publish(message: UpstreamMessage, user?: string): number {

@@ -47,7 +47,7 @@ export interface Upstream {
   /** Properties of the broker. */
   readonly info: UpstreamInfo
   /**
-   * Loads what the upstream needs, such as the package of a client. `serve` waits for it.
+   * Loads dependencies, such as the package of a client. `serve` waits for it.
    * @throws SpanwireError (as rejection) `unsupported` for a fault that no attempt to connect can end
    */
   prepare?(): Promise<void>
@@ -60,7 +60,7 @@ export interface Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription
   /**
    * Publishes one message.
-   * @param user whose message it is: one user must not use up what the upstream keeps for all. Undefined: the bridge's own
+   * @param user sender of the message, because one user must not fill the buffer of all. Undefined: the bridge itself
    * @throws SpanwireError `upstream-unavailable` while the broker is unavailable and the buffer is full;
    * `payload-too-large`, `invalid-subject`, `connection-closed`
    */

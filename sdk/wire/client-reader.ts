@@ -46,9 +46,9 @@ export class Framer {
   }
 
   /**
-   * Takes the next bytes of the stream; while it is paused, it only holds them.
-   * @throws SpanwireError `protocol-violation`; `payload-too-large` for a line over the maximum; errors of the handler. The
-   * framer can't be used after that.
+   * Takes the next bytes of the stream. A paused framer only stores them.
+   * @throws SpanwireError `protocol-violation`, `payload-too-large` for a line over the maximum, and errors of the handler.
+   * The framer can't be used after that.
    */
   push(chunk: Uint8Array): void {
     if (this.#paused) return this.#hold(chunk)
@@ -136,7 +136,7 @@ export class Framer {
   #hold(bytes: Uint8Array): void {
     const length = this.#heldLength + bytes.length
     if (length > this.#held.length) {
-      // Twice as much each time, but no more than the payload needs.
+      // Double the size each time, up to the size of the payload.
       const most = this.#expected < 0 ? 2 * this.#held.length : Math.min(2 * this.#held.length, this.#expected + 2)
       const grown = new Uint8Array(Math.max(length, most))
       grown.set(this.#held.subarray(0, this.#heldLength))

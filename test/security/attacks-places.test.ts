@@ -1,4 +1,4 @@
-/** Attacks on what a hub has a limited number of: filters, consumers, the time of JetStream, the buffer for an outage. */
+/** Attacks on filters, consumers, the time of JetStream and the buffer for an outage, which are limited for each hub. */
 import { connect, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../bridge/auth/limits.ts'
@@ -45,7 +45,7 @@ describe('replays of as many filters as one connection may subscribe to', () => 
     const filters = Array.from({ length: 1_023 }, (_, i) => `SUB $EDGE.REPLAY.all.many.${i}.x ${i}\r\n`)
     mallory.send(filters.join(''))
     const { lines } = await mallory.exchange('', 30_000)
-    // What is over is said, on the sid that it is about.
+    // Each refused replay is reported on its sid.
     const refused = lines.filter(({ headers }) => headers?.includes('429 Too Many Replays'))
     expect(refused.length).toBe(1_023 - defaultLimits.replays.connection)
     const neighbour = await as(bridge, 'neighbour')
@@ -84,8 +84,8 @@ describe('replays of as many filters as one connection may subscribe to', () => 
   }, 60_000)
 })
 
-describe('a thousand cursors that cost JetStream many questions each', () => {
-  it('are asked a few at a time: JetStream has time for others', async () => {
+describe('a thousand cursors with many JetStream requests each', () => {
+  it('are resolved a few at a time: JetStream has time for others', async () => {
     const bridge = await bridges.serve({ auth: { secret: SECRET } })
     await makeStream('deep', 5_000)
     const underway = new Set<string>()
@@ -111,23 +111,23 @@ describe('a thousand cursors that cost JetStream many questions each', () => {
 })
 
 describe('a stream that takes no more consumers', () => {
-  it('costs a replay its life, with the reason; it is not asked again and again', async () => {
+  it('ends a replay with the reason, and gets few requests', async () => {
     const bridge = await bridges.serve({ auth: { secret: SECRET } })
     const jsm = await backend.jetstreamManager()
     await jsm.streams.add({ name: 'full', subjects: ['full.>'], storage: 'memory' as never, max_consumers: 1 })
     await jsm.consumers.add('full', { durable_name: 'only', ack_policy: 'none' as never })
-    let asked = 0
-    const watching = backend.subscribe('$JS.API.CONSUMER.CREATE.full.>', { callback: () => void asked++ })
+    let requests = 0
+    const watching = backend.subscribe('$JS.API.CONSUMER.CREATE.full.>', { callback: () => void requests++ })
     const client = await as(bridge, 'ada')
     client.send('SUB $EDGE.REPLAY.all.full.> 1\r\n')
     await status(client, '503 Stream Unavailable')
-    // Others who ask get the same answer, without a question.
+    // Later replays get the same answer without another request.
     for (let sid = 2; sid < 12; sid++) {
       client.send(`SUB $EDGE.REPLAY.all.full.> ${sid}\r\n`)
       await status(client, '503 Stream Unavailable')
     }
     await backend.flush()
-    expect(asked).toBeLessThan(4)
+    expect(requests).toBeLessThan(4)
     await jsm.consumers.delete('full', 'only')
     await eventually(
       async () => {
@@ -158,7 +158,7 @@ describe('one user with as many filters as it can have', () => {
     const events = await fetch(`${bridge.url}/events?subject=another`, { headers })
     expect(events.status).toBe(200)
     await events.body?.cancel()
-    // What it ends is free again.
+    // Places are free again after UNSUB.
     const again = await attackers[0]?.exchange(
       `${Array.from({ length: 9 }, (_, i) => `UNSUB ${i}\r\n`).join('')}SUB new.two two\r\n`,
     )
@@ -168,7 +168,7 @@ describe('one user with as many filters as it can have', () => {
 })
 
 describe('NATS is away, and one user publishes as much as the bridge keeps', () => {
-  it('leaves room for the messages of others, and what is over is refused, not closed', async () => {
+  it('leaves room for the messages of others, and more messages are refused without closing the connection', async () => {
     const nats = await startNatsServer()
     const bridge = await bridges.serve({ auth: { secret: SECRET }, upstream: nats.url } as never)
     const witness = await as(bridge, 'witness')

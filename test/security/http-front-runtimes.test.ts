@@ -109,7 +109,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       for (const client of [tiny, large, announced, drip]) client.destroy()
     }, 30_000)
 
-    it('does not publish what came compressed', async () => {
+    it('does not publish a compressed body', async () => {
       const encodings = [
         ['Content-Encoding', 'gzip'],
         ['Content-Encoding', 'br'],
@@ -124,7 +124,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
           ...(name === 'Content-Encoding' && { 'Content-Length': '2' }),
         })
         client.send(name === 'Content-Encoding' ? 'hi' : '2\r\nhi\r\n0\r\n\r\n')
-        // A runtime may know no other transfer coding at all.
+        // A runtime may support no other transfer coding.
         expect([400, 415, 501]).toContain(await client.status())
         client.destroy()
       }
@@ -158,7 +158,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       40_000,
     )
 
-    it('a WebSocket where there is none is refused at once, and its socket closed', async () => {
+    it('a WebSocket on another path is refused at once, and its socket closed', async () => {
       for (const path of ['/events?subject=a', '/nothing', '/history/a', '/publish/a', '/nats/stream']) {
         const client = await open()
         client.request(`GET ${path}`, { ...authorized(), ...UPGRADE })
@@ -173,7 +173,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       post.destroy()
     }, 60_000)
 
-    it('HEAD keeps no session, on whatever route', async () => {
+    it('HEAD keeps no session, on any route', async () => {
       const paths = [
         '/events?subject=a',
         '/nats/stream',
@@ -203,14 +203,14 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       expect(await refused.status()).toBe(403)
       const ended = await open()
       ended.request('GET /nats', UPGRADE)
-      // It says nothing, is closed after a second, and answers no close frame.
+      // It sends no CONNECT, is closed after a second, and answers no close frame.
       expect(await ended.status()).toBe(101)
       await ended.ended(15_000)
       await refused.ended(20_000)
       for (const client of [refused, ended]) client.destroy()
     }, 40_000)
 
-    it('sockets without a request take no place for ever', async () => {
+    it('sockets without a request are closed after a time', async () => {
       const quick = await start({ timeouts: { keepAlive: 1_000, headers: 1_000 } })
       const [silent, half, dripping, idle] = await Promise.all(Array.from({ length: 4 }, () => RawHttp.open(quick.url)))
       half?.send('GET /healthz HTTP/1.1\r\nHost: x\r\n')
@@ -234,7 +234,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       client.destroy()
     })
 
-    it('whatever comes in as HTTP, the bridge goes on, and no session stays', async () => {
+    it('any bytes as HTTP leave the bridge running, and leave no session', async () => {
       const method = fc.constantFrom(
         'GET',
         'POST',
@@ -322,7 +322,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       await eventually(async () => (await connections()) === 0, { what: 'the end of all sessions', deadline: 25_000 })
     }, 60_000)
 
-    it('closes in time, whatever its clients do', async () => {
+    it('closes in time, without the help of its clients', async () => {
       const closing = await start({})
       const half = await Promise.all(Array.from({ length: 5 }, () => RawHttp.open(closing.url)))
       half[0]?.request('GET /nats', { Origin: 'https://evil.example', ...UPGRADE })
@@ -331,7 +331,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       half[3]?.request('POST /publish/a', { ...authorized(), 'Content-Length': '100' })
       half[4]?.send('GET /healthz HTTP/1.1\r\n')
       for (const index of [0, 1, 2]) await half[index]?.status()
-      // Others come while it closes.
+      // Other clients connect while it closes.
       let isOver = false
       const coming = (async () => {
         while (!isOver) {
@@ -363,7 +363,7 @@ describe('a bridge that anyone may use', () => {
       expect(await ask(open, name)).toBe(421)
     for (const name of ['localhost', '127.0.0.1:8222', '[::1]:8222', '10.0.0.7'])
       expect(await ask(open, name)).toBe(200)
-    // Load balancers ask by whatever name.
+    // Load balancers use any name.
     expect(await ask(open, 'evil.example', '/healthz')).toBe(200)
     const upgrade = await RawHttp.open(open.url)
     upgrade.request('GET /nats', { Host: 'evil.example', Origin: 'http://evil.example', ...UPGRADE })

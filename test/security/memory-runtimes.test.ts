@@ -52,7 +52,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       socket.destroy()
     }
 
-    it('1,023 conflated subscriptions of one connection that reads nothing hold what one may, not what each may', async () => {
+    it('1,023 conflated subscriptions of a connection that reads nothing share one limit', async () => {
       const grown = await growthDuring(host.pid, async () => {
         const socket = await openSocket(host, attacker)
         const sids = Array.from({ length: 1_023 }, (_, sid) => `SUB $EDGE.CONFLATE.x.* ${sid + 1}\r\n`)
@@ -73,7 +73,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       expect(grown).toBeLessThan(150)
     }, 60_000)
 
-    it('1,024 subscriptions of one connection to one subject make no gigabyte of one message', async () => {
+    it('1,024 subscriptions of one connection to one subject share the bytes of one message', async () => {
       const grown = await growthDuring(host.pid, async () => {
         const socket = await openSocket(host, attacker)
         socket.write(encodeFrame(Array.from({ length: 1_024 }, (_, sid) => `SUB one ${sid + 1}\r\n`).join(''), true))
@@ -117,7 +117,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       const grown = await growthDuring(host.pid, async () => {
         const sockets: Socket[] = []
         const isSent = ({ writableLength, destroyed }: Socket) => writableLength === 0 || destroyed
-        // In parts: what is read and dropped at once is garbage, and says nothing about what is held.
+        // In parts: bytes that are read and dropped at once are garbage, not memory in use.
         for (let part = 0; part < 20; part++) {
           const more = await Promise.all(Array.from({ length: 10 }, () => openSocket(host, attacker)))
           sockets.push(...more)
@@ -166,7 +166,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       await backend.flush()
       const grown = await growthDuring(host.pid, async () => {
         const sockets: Socket[] = []
-        // As many filters that match all subjects as there are ways to write wildcards. Two connections have the same ones.
+        // Distinct filters that match all subjects, by wildcards in other places. Both connections have the same filters.
         for (const _ of [1, 2]) {
           let opened = 0
           const socket = await openSocket(host, attacker, (chunk) => {

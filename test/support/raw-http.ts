@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { eventually } from './eventually.ts'
 
-/** A TCP connection to an HTTP server that sends any bytes and keeps what comes back. */
+/** A TCP connection to an HTTP server that sends any bytes and keeps the response. */
 export class RawHttp {
   readonly socket: Socket
   /** As latin1. */
@@ -22,7 +22,7 @@ export class RawHttp {
     socket.on('error', () => {})
   }
 
-  /** Never closes it by itself: the server has to. */
+  /** It closes no connection itself. The server must. */
   static async open(url: string): Promise<RawHttp> {
     const { hostname, port } = new URL(url)
     const raw = new RawHttp(connect({ host: hostname, port: Number(port), allowHalfOpen: true }))

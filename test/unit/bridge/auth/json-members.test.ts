@@ -45,7 +45,7 @@ describe('the members of a JSON object', () => {
     expect(texts(text)).toEqual(members)
   })
 
-  it('are those of JSON.parse, whatever the object and its white space', () => {
+  it('are the same as with JSON.parse, for any object and white space', () => {
     const blank = fc.string({ unit: fc.constantFrom(' ', '\n', '\t', '\r'), maxLength: 3 })
     const object = fc.dictionary(fc.string(), fc.jsonValue())
     fc.assert(

@@ -33,7 +33,7 @@ async function badTokens(count: number): Promise<string[]> {
 const answers: Array<[string, RequestListener]> = [
   ['is an error', (_, response) => void response.writeHead(500).end('no')],
   ['is not JSON', (_, response) => void response.end('<html>')],
-  ['is no key set', (_, response) => void response.end('{"keys":1}')],
+  ['is not a key set', (_, response) => void response.end('{"keys":1}')],
   ['is cut off', (_, response) => void response.destroy()],
   ['has no key for them', (_, response) => void response.end('{"keys":[]}')],
 ]
@@ -51,7 +51,7 @@ describe('a JWKS under 200 bad tokens', () => {
     expect(requests()).toBe(2)
   })
 
-  it('that never ends takes little memory, and is given up', async () => {
+  it('that never ends takes little memory, and is cut off', async () => {
     let sent = 0
     let isClosed = false
     const { url } = await serve((_, response) => {
@@ -72,7 +72,7 @@ describe('a JWKS under 200 bad tokens', () => {
     const [token = ''] = await badTokens(1)
     await expect(authenticate({ token })).rejects.toMatchObject({ code: 'upstream-unavailable' })
     await vi.waitUntil(() => isClosed, { timeout: 10_000 })
-    // With what the sockets hold.
+    // Including the buffers of the sockets.
     expect(sent).toBeLessThan(16 * 1024 * 1024)
   })
 

@@ -25,7 +25,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('the log says why credentials were refused', () => {
+describe('the log has the reason why credentials were refused', () => {
   it.each<[string, Record<string, unknown>, Partial<AuthOptions>, string]>([
     ['expired', { exp: NOW - 90 }, {}, 'its token expired 90 s ago (tolerance 5 s).'],
     ['not valid yet', { nbf: NOW + 60 }, {}, 'its token is not valid for another 60 s.'],
@@ -41,7 +41,7 @@ describe('the log says why credentials were refused', () => {
     for (const part of given.split('.')) expect(line).not.toContain(part)
   })
 
-  it('a signature that does not match, and what is no token', async () => {
+  it('a signature that does not match, and text that is not a token', async () => {
     const lines = await refused([await token({}, 'another secret of thirty-two bytes!'), 'nonsense', ''])
     expect(lines).toEqual([
       'spanwire: A client was refused: the signature of its token does not match the key.',

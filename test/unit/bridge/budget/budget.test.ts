@@ -62,7 +62,7 @@ describe('an account that reports', () => {
     expect(others.map(({ owner }) => owner.evictedFor)).toEqual([undefined, undefined])
   })
 
-  it('is asked again before it pays: what clients have read meanwhile does not count', async () => {
+  it('is measured again before it is evicted: bytes that its client has read meanwhile do not count', async () => {
     const budget = new Budget(limits)
     const [first, second] = [open(budget, 'ada'), open(budget, 'ada')]
     first.hold(90)
@@ -74,7 +74,7 @@ describe('an account that reports', () => {
   })
 })
 
-describe('an account that asks', () => {
+describe('an account that requests room', () => {
   it('is refused by the limit that it would exceed', () => {
     const budget = new Budget(limits)
     const [first, second] = [open(budget, 'ada'), open(budget, 'ada')]
@@ -131,7 +131,7 @@ it('a cache is dropped before an account has to pay for a full hub, and counts f
   expect(budget.bytes).toBe(270)
 })
 
-it('a client that authenticates takes what it holds along', async () => {
+it('a client that authenticates moves its bytes to its user', async () => {
   const budget = new Budget(limits)
   const [client, other] = [open(budget, 'unidentified'), open(budget, 'ada')]
   client.hold(90)
@@ -141,7 +141,7 @@ it('a client that authenticates takes what it holds along', async () => {
   expect(client.owner.evictedFor).toBe('user')
 })
 
-it('whatever accounts do, sums are right, and no limit is exceeded for longer than a turn', async () => {
+it('sums are right after any operations, and no limit is exceeded for longer than a turn', async () => {
   const action = fc.record({
     user: fc.constantFrom('a', 'b', 'c', 'd'),
     account: fc.nat(5),

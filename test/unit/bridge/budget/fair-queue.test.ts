@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { FairQueue } from '../../../../bridge/budget/fair-queue.ts'
 
-/** Tasks that end when the test says so. */
+/** Tasks that the test ends. */
 function tasks(queue: FairQueue) {
   const begun: string[] = []
   const ends = new Map<string, () => void>()
@@ -49,7 +49,7 @@ it('a task that fails makes room for the next', async () => {
   expect(queue.running).toBe(0)
 })
 
-it('a task that is not wanted any more never begins', async () => {
+it('an aborted task never begins', async () => {
   const { add, end, begun } = tasks(new FairQueue({ user: 1, hub: 1 }))
   void add('a1')
   const ending = new AbortController()

@@ -21,7 +21,7 @@ it('the last tenth of a hub is for users that have few', () => {
   expect(places.take('one more')).toBe(false)
 })
 
-it('what was never taken can not be given back', () => {
+it('a place that was never taken can not be given back', () => {
   const places = new Places({ user: 1, hub: 1 })
   places.give('ada')
   expect(places.used).toBe(0)

@@ -85,7 +85,7 @@ describe('readBody', () => {
     expect([response.status, response.headers.get('Accept-Encoding')]).toEqual([415, 'identity'])
   })
 
-  it('rejects bodies over the share of a user, and accepts those of others', async () => {
+  it('rejects bodies over the share of a user, and accepts bodies of others', async () => {
     const { app, budget } = appFor({ user: 200_000 })
     const [first, second] = [slowBody(), slowBody()]
     const held = app.request('/mallory', first.init)

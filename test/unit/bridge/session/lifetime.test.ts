@@ -5,7 +5,7 @@ import { Lifetime } from '../../../../bridge/session/lifetime.ts'
 const limits = { ...defaultLimits, pingInterval: 10_000 }
 const session = { isKnown: true, expiresAt: undefined, subscriptions: 1, unansweredPings: 0 }
 
-/** What is due in each of the next seconds. */
+/** The events of each of the next seconds. */
 function seconds(lifetime: Lifetime, from: number, until: number, state: (second: number) => Partial<typeof session>) {
   const due: string[] = []
   for (let second = from; second <= until; second++) {
