@@ -173,7 +173,7 @@ export class HubObject {
       send: (bytes) => send(socket, bytes),
       close: (code, reason) => {
         close(socket, code, reason)
-        // A client that doesn't answer the close would take a place for ever.
+        // Otherwise a client that does not answer the close frame keeps its place.
         setTimeout(() => this.#forget(socket), CLOSE_TIMEOUT)
       },
       persist: (session) => this.#snapshots.save(socket, session),

