@@ -41,7 +41,7 @@ it.each([
   ['nats.ws', 'ws://127.0.0.1:1'],
 ])('serve rejects without the package %s for %s', async (name, upstream) => {
   const outcome = await serveWithout(name, upstream)
-  expect(outcome).toMatchObject({ code: 'unsupported', message: expect.stringContaining(`npm install ${name}.`) })
+  expect(outcome).toMatchObject({ code: 'unsupported', message: expect.stringContaining(`"npm install ${name}"`) })
 })
 
 it('serve needs no package for the embedded broker', async () => {
