@@ -1,19 +1,19 @@
 /** A member of an object, by its place in a JSON text. */
 export interface JsonMember {
   readonly name: string
-  /** Range of the value in the text. */
+  /** Positions of the value in the text. */
   readonly start: number
   readonly end: number
 }
 
 /**
  * Finds the members of an object without changing their text: parsing and writing a value again would change large numbers,
- * `1e400`, white space and names that come twice. Every member is listed, in order, also a second one with the same name.
+ * `1e400`, white space and names that come twice. Duplicate members are listed as well, in order.
  *
  * Libraries that keep the text (momoa, jsonc-parser) build a tree of the whole value: 6 to 12 times the cost of JSON.parse,
  * and a stack overflow for 10,000 brackets.
  * @param text valid JSON: parse it first
- * @param at index of the object, or of the white space before it. Other values have no members.
+ * @param at where the object begins, or the white space before it. Of any other value the members are none.
  */
 export function readMembers(text: string, at = 0): JsonMember[] {
   const members: JsonMember[] = []
@@ -33,7 +33,7 @@ export function readMembers(text: string, at = 0): JsonMember[] {
 }
 
 const BLANKS = /[ \t\r\n]*/y
-/** The next begin of a string, object or list, or end of an object or list. */
+/** Beginning of a string, object or list, or end of an object or list. */
 const BRACKETS = /["{}[\]]/g
 const SCALAR = /[^ \t\r\n,\]}]*/y
 
@@ -47,7 +47,7 @@ function skipBlanks(text: string, at: number): number {
   return skip(BLANKS, text, at)
 }
 
-/** @param at index of its first quote */
+/** @param at position of the first quote */
 function skipString(text: string, at: number): number {
   let end = text.indexOf('"', at + 1)
   while (isEscaped(text, end)) end = text.indexOf('"', end + 1)

@@ -22,6 +22,8 @@ export interface ClientSocket {
    * arrived in full. Of a buffer that several sockets share each one counts its part. Default: `unsent`.
    */
   readonly held?: number
+  /** Address of the other end, which may be a proxy. Undefined if the host can't tell. INFO states it as `client_ip`. */
+  readonly address?: string | undefined
   /** Starts the closing handshake. A paused socket does not wait for the client's answer. */
   close(code: number, reason: string): void
   /** Closes the connection without a handshake, and drops unsent bytes. Undefined if the host can't. */

@@ -1,6 +1,7 @@
 import type { Limits } from '../auth/limits.ts'
 import type { Permissions, SubscriptionVerdict } from '../auth/permissions.ts'
 import { DistinctPlaces } from '../budget/distinct-places.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { type Client, shareOf } from './client.ts'
 import type { Conflation } from './conflation.ts'
 import type { FrameSink } from './send-queue.ts'
@@ -38,7 +39,7 @@ export interface Topic {
   /** Reads a SUB whose subject begins with the prefix. */
   parse(op: SubscribeOp, client: Client, sendQueue: FrameSink): SubscriptionTarget | SubscribeRefusal
   /** Checks the permission for a filter, at SUB and whenever the client's credentials change. */
-  judge(permissions: Permissions, filter: string): SubscriptionVerdict
+  judge(permissions: Permissions, filter: string, queue: string | undefined): SubscriptionVerdict
   /** Whether the filter of a subscription is in use already, so that one more subscription costs no new filter. */
   has(subscription: Subscription): boolean
   /**
@@ -46,12 +47,22 @@ export interface Topic {
    * Undefined: this kind has no limit of its own.
    */
   admit?(subscription: Subscription): Uint8Array | undefined
-  /** Begins a subscription. Returns the number of its operation, for the flush barrier; 0 if it needs no confirmation. */
-  add(subscription: Subscription): number
+  /**
+   * Begins a subscription. Returns the number of its operation, for the flush barrier; 0 if it needs no confirmation.
+   * @param published operation of the client's last publish: the subscription must not get earlier messages
+   */
+  add(subscription: Subscription, published: number): number
   /** Ends a subscription now. */
   remove(subscription: Subscription): void
   /** Ends a subscription after the messages that the broker has sent before. Returns as {@link add}. */
   leave(subscription: Subscription): number
+  /**
+   * Calls `apply` once messages that were published before `published` are delivered: from then on the subscription ends
+   * with `max` messages in total. Returns as {@link add}. Undefined: they are delivered already.
+   */
+  limit?(subscription: Subscription, published: number, max: number, apply: () => void): number
+  /** Delivers a status message to one subscription. */
+  deliverTo?(subscription: Subscription, message: UpstreamMessage): void
   /** The frame for a client whose subscription can't be restored. Undefined: this kind is restored by {@link add}. */
   lost?(sid: string): Uint8Array
 }
@@ -91,10 +102,10 @@ export class Topics {
     return subscription.topic.has(subscription) || this.#hasRoom(user)
   }
 
-  /** Begins a subscription. Returns as {@link Topic.add}. */
-  add(subscription: Subscription): number {
+  /** Begins a subscription. Same as {@link Topic.add}. */
+  add(subscription: Subscription, published: number): number {
     this.#users.add(shareOf(subscription.client), keyOf(subscription))
-    return subscription.topic.add(subscription)
+    return subscription.topic.add(subscription, published)
   }
 
   /** A subscription has ended, or will after the messages that are on their way. */
@@ -122,6 +133,8 @@ export class Topics {
   }
 }
 
-function keyOf({ topic, brokerFilter, queue = '' }: Subscription): string {
-  return `${topic.prefix} ${queue} ${brokerFilter}`
+/** Members of a queue group share no subscription at the broker. */
+function keyOf({ topic, brokerFilter, queue, client, sid }: Subscription): string {
+  const member = queue === undefined ? '' : `${client.id} ${sid} ${queue}`
+  return `${topic.prefix} ${brokerFilter} ${member}`
 }

@@ -17,6 +17,7 @@ export type { Timeouts } from './timeouts.ts'
 /** The parts of Bun that this file uses. */
 interface BunSocket {
   readonly data: SocketData
+  readonly remoteAddress: string
   send(bytes: Uint8Array): number
   getBufferedAmount(): number
   close(code?: number, reason?: string): void
@@ -96,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
             get unsent() {
               return socket.getBufferedAmount()
             },
+            address: socket.remoteAddress,
             send: (bytes) => void socket.send(bytes),
             terminate: () => socket.terminate(),
             close: (code, reason) => socket.close(code, reason),

@@ -28,6 +28,11 @@ export class NodeSocket implements ClientSocket {
     this.#readBefore = socket.bytesRead
   }
 
+  /** Node writes IPv4 addresses as IPv6 on a socket for both. */
+  get address(): string | undefined {
+    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+  }
+
   get unsent(): number {
     return this.#socket.writableLength
   }

@@ -120,7 +120,8 @@ export class EventFeed implements HubClientHandler {
     this.#body.abort()
   }
 
-  closed(): void {
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
     this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub closed the connection. Try again.'))
     this.#body.end()
   }

@@ -15,7 +15,7 @@ export function healthRoute(hub: HubCore, monitoring: MonitoringOptions | undefi
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     const status = hub.registry.isDraining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
     const isKnown = monitoring !== undefined && (await hasKey(c, monitoring.key))
-    return c.json({ status, upstream, ...(isKnown && { broker: hub.upstream.name }) }, status === 'ok' ? 200 : 503)
+    return c.json({ status, upstream, ...(isKnown && { broker: hub.upstream.info.name }) }, status === 'ok' ? 200 : 503)
   })
   return app
 }

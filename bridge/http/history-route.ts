@@ -139,8 +139,9 @@ class HistoryPage implements HubClientHandler {
     this.#fail('rate-limited', 'The bridge has no memory left for this page. Use a lower limit, or try again later.')
   }
 
-  closed(): void {
-    this.unavailable()
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
+    else this.unavailable()
   }
 
   message(_: string, { subject, reply, payload, headerBlock }: ServerMessage): void {
@@ -180,6 +181,8 @@ class HistoryPage implements HubClientHandler {
       case 'interrupted':
         return this.unavailable()
       default:
+        if (status.status === 422)
+          return this.#fail('request-refused', `${this.#filter} can not be replayed: ${status.reason}.`)
         if (status.status >= 400)
           this.#fail(codeOf(status.status), `${this.#filter}: ${status.status} ${status.reason}`)
     }

@@ -10,7 +10,8 @@ export interface HubClientHandler {
   error(text: string): void
   ping(): void
   pong(): void
-  closed(): void
+  /** @param reason of the close frame, or empty */
+  closed(reason: string): void
   /** As {@link HubLineHandler.held}. */
   readonly held: number
   /** As {@link HubLineHandler.abort}. */
@@ -37,10 +38,10 @@ export function readHub(handler: HubClientHandler): HubLineHandler {
       } catch {
         // The other side does not speak NATS. The client reconnects, and may reach a hub.
         isBroken = true
-        handler.closed()
+        handler.closed('')
       }
     },
-    closed: () => handler.closed(),
+    closed: (reason) => handler.closed(reason),
     abort: () => handler.abort(),
     get held() {
       return handler.held

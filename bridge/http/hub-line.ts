@@ -18,8 +18,8 @@ export interface HubLineHandler {
   readonly held?: number
   /** The hub takes back the memory that the handler holds. `closed` was called. */
   abort?(): void
-  /** The hub has closed the line. Called at most once, and nothing but `abort` after it. */
-  closed(): void
+  /** The hub has closed the line. Called at most once, and only `abort` after it. @param reason of the close frame, or empty */
+  closed(reason: string): void
 }
 
 /** Options of a line. */
@@ -48,10 +48,10 @@ export function dialLocally(hub: HubCore, tunnels: Tunnels): DialHub {
         return handler.held ?? 0
       },
       terminate: () => handler.abort?.(),
-      close: () => {
+      close: (_: number, reason: string) => {
         if (ended) return
         end()
-        handler.closed()
+        handler.closed(reason)
         queueMicrotask(() => connection.closed())
       },
     }

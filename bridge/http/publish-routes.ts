@@ -2,6 +2,8 @@ import { Hono } from 'hono'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS } from '../../sdk/wire/header-names.ts'
 import type { Identity } from '../auth/identity.ts'
+import { toClientHeaders } from '../delivery/client-headers.ts'
+import { toClientAnswer } from '../delivery/server-answers.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { isBlank, parseLine, splitLines } from './batch-line.ts'
@@ -9,7 +11,7 @@ import { readBody } from './body.ts'
 import { type BridgeEnv, respond } from './identify.ts'
 import { publishToStream } from './publish-ack.ts'
 import { copyParts, encodeParts } from './response-body.ts'
-import { readReplyHeaders, readSubmission, toMessage, writeNatsHeaders } from './submission.ts'
+import { httpScope, readReplyHeaders, readSubmission, toMessage, writeNatsHeaders } from './submission.ts'
 
 /** Lines of one batch, also empty ones. A caller with more sends several batches. */
 const MAX_LINES = 10_000
@@ -71,16 +73,19 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
   const app = new Hono<BridgeEnv>()
 
   app.post('/:subject', async (c) => {
-    const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), c.get('identity'), hub)
+    const identity = c.get('identity')
+    const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), identity, hub)
     const requested = hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     const reply = await Promise.race([requested, c.get('memory').evicted])
     if (readReplyHeaders(reply.headers).status === 503) {
       throw new SpanwireError('no-responders', `${c.req.param('subject')} has no responder.`)
     }
-    const natsHeaders = writeNatsHeaders(reply.headers)
+    const scope = httpScope(identity)
+    const natsHeaders = writeNatsHeaders(reply.headers && toClientHeaders(reply.headers, scope))
     if (natsHeaders) c.header(NATS_HEADERS, natsHeaders)
     const json = c.req.header('Content-Type')?.startsWith('application/json')
-    return respond(c, copyParts(reply.payload), json ? 'application/json' : 'application/octet-stream')
+    const payload = copyParts(toClientAnswer(reply.payload, scope))
+    return respond(c, payload, json ? 'application/json' : 'application/octet-stream')
   })
 
   return app

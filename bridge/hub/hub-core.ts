@@ -9,7 +9,9 @@ import { FairQueue } from '../budget/fair-queue.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
 import { clientIdOf } from '../delivery/connection-stats.ts'
-import { Interests } from '../delivery/interest.ts'
+import { InboxKeys } from '../delivery/inbox-keys.ts'
+import { Interests } from '../delivery/interests.ts'
+import { NoResponders } from '../delivery/no-responders.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
@@ -20,6 +22,7 @@ import { closeReasons } from '../session/close-reason.ts'
 import type { ConnectionKeys } from '../session/credentials.ts'
 import { Session } from '../session/session.ts'
 import type { SessionHub } from '../session/session-hub.ts'
+import { Branches } from '../upstream/branches.ts'
 import { createJetStreamLink, Requests } from '../upstream/requests.ts'
 import { SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -28,8 +31,8 @@ import type { Hub, HubConnection, HubOptions, HubStats } from './hub.ts'
 import { Registry } from './registry.ts'
 import { Traffic } from './traffic.ts'
 
-/** The version of the protocol in INFO. Stock clients decide by it which features they use. */
-const PROTOCOL_VERSION = '2.10.0'
+/** The version in INFO while that of the broker is unknown: the oldest one that the bridge supports. */
+const OLDEST_VERSION = '2.9.0'
 /** Sockets whose session has ended, in addition to `maxConnections`: a part of it, and at least a number. */
 const CLOSING = 0.1
 const MIN_CLOSING = 16
@@ -58,6 +61,9 @@ export class HubCore implements Hub, SessionHub {
   readonly channels: Channels
   /** All topics. A new kind of subscription is added here. */
   readonly topics: Topics
+  readonly noResponders = new NoResponders()
+  readonly branches: Branches
+  readonly inboxKeys: InboxKeys
   readonly #traffic = new Traffic()
   #connections = 0
 
@@ -83,10 +89,12 @@ export class HubCore implements Hub, SessionHub {
     const apiFor = (user: string) => new JetStreamApi(createJetStreamLink(upstream, this.requests, { queue, user }))
     this.streams = new StreamFinder(apiFor, upstream)
     this.admin = new AdminChannel(upstream, (order) => this.#execute(order))
+    this.branches = new Branches(upstream)
+    this.inboxKeys = new InboxKeys(this.clock)
     this.upstream = new SharedUpstream(upstream, (isOpen) => this.#upstreamChanged(isOpen))
     const windowFor = readWindow(flushWindow)
     const services = { upstream: this.upstream, requests: this.requests, turn: this.turn, random, windowFor }
-    this.interests = new Interests(services)
+    this.interests = new Interests(services, this.noResponders)
     this.feeds = new Feeds(this.jetstream, this.limits, windowFor, { apiFor, budget: this.budget })
     const members: MemberPlaces = {
       join: (user, channel, isOpen) => this.topics.join(user, channel, isOpen),
@@ -140,7 +148,7 @@ export class HubCore implements Hub, SessionHub {
   }
 
   get upstreamName(): string {
-    return this.upstream.name
+    return this.upstream.info.name
   }
 
   /** Largest header block and payload together, in bytes: the smaller one of the hub's limit and the broker's. */
@@ -154,14 +162,18 @@ export class HubCore implements Hub, SessionHub {
   }
 
   info(connectionId: string, nonce: string | undefined): ServerInfo {
+    // Stock clients decide by version and level which features they use. They use those of the broker.
+    const { version = OLDEST_VERSION, apiLevel, jetstream } = this.upstream.info
     return {
       server_id: this.id,
       server_name: 'spanwire',
-      version: PROTOCOL_VERSION,
+      version,
       proto: 1,
       headers: true,
       max_payload: this.maxPayload,
       client_id: clientIdOf(connectionId),
+      ...(jetstream && { jetstream }),
+      ...(apiLevel !== undefined && { api_lvl: apiLevel }),
       auth_required: true,
       ...(nonce !== undefined && { nonce }),
       ...(this.registry.isDraining && { ldm: true }),

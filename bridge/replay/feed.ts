@@ -1,6 +1,7 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
+import { whyUnreadable } from '../../sdk/jetstream/unreadable.ts'
 import { createBackoff } from '../../sdk/kit/backoff.ts'
 import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
@@ -106,8 +107,9 @@ export class Feed {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
-        if (state) return this.#follow(state)
-        return this.#end(404, replayStatus.noStream)
+        if (!state) return this.#end(404, replayStatus.noStream)
+        if (!this.#isUnreadable(state)) this.#follow(state)
+        return
       } catch (error) {
         if (isSpanwireError(error, 'stream-not-found') || isRefusal(error)) return this.#end(404, replayStatus.noStream)
       }
@@ -120,11 +122,22 @@ export class Feed {
     this.close()
   }
 
-  /** Ends the feed with the reason. Retries would take the time of a stream that has too many consumers. */
-  #refused(): void {
-    if (this.#closed) return
+  /**
+   * Ends the feed with the reason. Retries would take the time of a stream that has too many consumers. The stream may also
+   * have been created again, with a configuration that allows no replays.
+   */
+  async #refused(): Promise<void> {
+    const state = this.#state && (await this.#api.streamState(this.#state.name).catch(() => undefined))
+    if (this.#closed || (state && this.#isUnreadable(state))) return
     this.#events.refused()
     this.#end(503, replayStatus.unavailable)
+  }
+
+  /** Ends all replays with the reason if the stream's configuration makes them impossible. */
+  #isUnreadable({ config }: StreamState): boolean {
+    const reason = whyUnreadable(config, this.#filter)
+    if (reason !== undefined) this.#end(422, reason)
+    return reason !== undefined
   }
 
   #follow(state: StreamState): void {
@@ -137,13 +150,14 @@ export class Feed {
         message: (message) => this.#message(message),
         started: (next, state) => this.#started(next, state),
         trouble: (error) => {
-          if (isRefusal(error)) this.#refused()
+          if (isRefusal(error)) void this.#refused()
         },
       },
     )
   }
 
   #started(next: number, state: StreamState): void {
+    if (this.#isUnreadable(state)) return
     const before = this.#state as StreamState
     if (state.epoch !== before.epoch || state.lastSeq + 1 < next)
       return this.#renew(state, state.epoch !== before.epoch)
@@ -185,7 +199,7 @@ export class Feed {
   #settle(state: StreamState, next: number): void {
     this.#starts.clear()
     this.#history?.close()
-    const refused = () => this.#refused()
+    const refused = () => void this.#refused()
     this.#history = new History(this.#api, { stream: state, filter: this.#filter, next, refused }, this.#options)
   }
 

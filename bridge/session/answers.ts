@@ -7,11 +7,13 @@ const PONG = new TextEncoder().encode('PONG\r\n')
 export interface AnswerServices {
   write(frame: Uint8Array): void
   /** Same as {@link SharedUpstream.confirm}. */
-  confirm(operation: number): Promise<void> | undefined
+  confirm(operation: number): Promise<unknown> | undefined
   /** The number of unanswered PINGs has changed. */
   changed(): void
   /** More answers wait. */
   memoryChanged(): void
+  /** A PONG was sent. */
+  ponged(): void
 }
 
 /** PINGs whose PONG waits for a confirmation by the broker, and the frames after it. */
@@ -55,7 +57,7 @@ export class Answers {
       return
     }
     const confirmed = this.#services.confirm(operation)
-    if (!confirmed && !last) return this.#services.write(PONG)
+    if (!confirmed && !last) return this.#pong()
     const pending: Pending = { operation, pings: 1, after: [] }
     this.#pending.push(pending)
     this.#hold(OVERHEAD)
@@ -63,7 +65,7 @@ export class Answers {
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
       this.#pending.shift()
       this.memory -= pending.after.reduce((sum, { length }) => sum + length + OVERHEAD, OVERHEAD)
-      for (let i = 0; i < pending.pings; i++) this.#services.write(PONG)
+      for (let i = 0; i < pending.pings; i++) this.#pong()
       for (const frame of pending.after) this.#services.write(frame)
       this.#services.changed()
     })
@@ -72,6 +74,11 @@ export class Answers {
   #hold(bytes: number): void {
     this.memory += bytes
     this.#services.memoryChanged()
+  }
+
+  #pong(): void {
+    this.#services.write(PONG)
+    this.#services.ponged()
   }
 
   /** Sends frames that wait for a PONG now, and drops the PONGs: they would confirm too much. */

@@ -42,6 +42,8 @@ export interface NatsDialOptions {
   readonly name: string
   /** Timeout of one attempt, in ms. */
   readonly connectTimeout: number
+  /** Whether the connection does not get messages that it publishes. Default `false`. */
+  readonly noEcho?: boolean
 }
 
 /** Connects to the servers of one upstream. */
@@ -92,6 +94,7 @@ export function createDialer(urls: readonly string[], options: NatsDialOptions):
     // The upstream checks the connection. The client's own check hangs when the socket's buffer is full.
     pingInterval: MAX_TIMER,
     noAsyncTraces: true,
+    noEcho: options.noEcho ?? false,
   }
   const load = loadWebSocketClient
   if (first.websocket)
