@@ -1,5 +1,6 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { type AdminOptions, adminRoutes } from './http/admin.ts'
@@ -72,6 +73,13 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   const origins = options.origins ?? []
   const findToken = tokenFinder(options.auth.cookie, origins)
 
+  // Before the check of origins: pages of any may ask why they can't connect.
+  app.use('/healthz', cors())
+  app.get('/healthz', (c) => {
+    const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
+    const status = hub.draining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
+    return c.json({ status, upstream, broker: hub.upstreamName }, status === 'ok' ? 200 : 503)
+  })
   app.use(allowOrigins(origins, options.auth.cookie))
   app.use(
     bodyLimit({
@@ -106,11 +114,6 @@ export function assembleBridge(options: BridgeOptions, authenticate: Authenticat
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
   if (options.monitoring) app.route('/', monitoringRoutes(hub, peers, options.monitoring))
-  app.get('/healthz', (c) => {
-    const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
-    const status = hub.draining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
-    return c.json({ status, upstream, broker: hub.upstreamName }, status === 'ok' ? 200 : 503)
-  })
   if (options.routes) app.route('/', options.routes)
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'There is nothing here. The NATS endpoint is /nats.'), 404),

@@ -56,6 +56,7 @@ export type { JoinOptions, Presence, PresenceChange, PresenceOptions, PresenceSi
 export type { OfflineOptions } from './transport/outbound.ts'
 export type { ShareOptions } from './transport/shared/share.ts'
 export type { TokenSource } from './transport/token.ts'
+export { tokenFrom } from './transport/token-from.ts'
 export type * from './transport/transport.ts'
 export { webSocket } from './transport/websocket/websocket.ts'
 export type { WebSocketOptions } from './transport/websocket/websocket-options.ts'

@@ -34,7 +34,7 @@ const REQUEST =
 const RESTORE = /^\$JS\.(?:[^.]+\.)?API\.STREAM\.RESTORE\./
 
 /** A string of JSON, and the colon behind it if it is a name; or where an object or list begins or ends. */
-const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g
+const TOKEN = /("(?:[^"\\]|\\.)*")([ \t\r\n]*:)?|[{}[\]]/g
 
 /**
  * The first field in a request to JetStream by which a client would do what it may not; undefined if there is none, or it
@@ -44,7 +44,8 @@ export function forbiddenField(subject: string, payload: Uint8Array, permissions
   if (!REQUEST.test(subject)) return undefined
   if (RESTORE.test(subject) && !mayDoAll(permissions)) return 'consumers that come with it'
   const text = decode(payload)
-  if (text.trim() === '') return undefined
+  // White space of JSON (RFC 8259).
+  if (/^[ \t\r\n]*$/.test(text)) return undefined
   let body: object
   try {
     body = Object(JSON.parse(text))

@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Permissions, ReplyPermission, SubjectRules } from './permissions.ts'
 
@@ -8,20 +9,21 @@ const PLACEHOLDER = /\{\{([^{}]*)\}\}/g
  * One subject token that can be no wildcard and hold no separator, and that is not one of NATS's own or the bridge's:
  * nothing that a claim says widens a permission.
  */
-const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*>\s{}\p{Cc}]+$/u
+const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*> {}\p{Cc}]+$/u
 
 /**
  * Fills `{{claim}}` from a token's claims, as in `chat.{{sub}}.>`.
  * @throws SpanwireError `invalid-subject` if a claim is missing or is not one plain subject token
  */
 export function fillTemplate(template: string, claims: JWTPayload): string {
-  return template.replace(PLACEHOLDER, (_, name: string) => {
-    const value = claims[name.trim()]
+  return template.replace(PLACEHOLDER, (_, expression: string) => {
+    const name = trimBlanks(expression)
+    const value = claims[name]
     const token = typeof value === 'number' ? String(value) : value
     if (typeof token !== 'string' || !SAFE_TOKEN.test(token)) {
       throw new SpanwireError(
         'invalid-subject',
-        `The claim ${name.trim()} is not one subject token, so ${template} can't be filled.`,
+        `The claim ${name} is not one subject token, so ${template} can't be filled.`,
       )
     }
     return token

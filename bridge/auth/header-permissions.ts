@@ -49,7 +49,8 @@ export function forbiddenHeader(block: Uint8Array, permissions: Permissions, pre
     const rule = RULES.get(name.toLowerCase())
     if (!rule) continue
     const whole = end >= 0 && block[end + 1] === LF
-    const value = line.slice(name.length + 1).trimStart()
+    // As nats-server does: blanks before a value are skipped, any other white space is part of it.
+    const value = line.slice(name.length + 1).replace(/^ +/, '')
     if (!whole || !rule(permissions, value, prefixed)) return name
   }
 }

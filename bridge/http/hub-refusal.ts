@@ -2,7 +2,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /** What a hub's `-ERR` means to somebody who asked by HTTP for these filters. */
 export function readRefusal(text: string, filters: readonly string[]): SpanwireError {
-  const [, subject] = /^Permissions Violation for Subscription to (".*")/.exec(text) ?? []
+  const [, subject] = /^Permissions Violation for Subscription to (".*")/s.exec(text) ?? []
   if (subject !== undefined) {
     // As it was sent: that of a replay has the filter at its end.
     const ends = (filter: string) => `.${subject.slice(1)}`.endsWith(`.${JSON.stringify(filter).slice(1)}`)

@@ -15,7 +15,7 @@ export type Origins = '*' | readonly string[]
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
 
 /** What a browser sends of pages that aren't of the web, such as `capacitor://localhost`; `null` of those without a place. */
-const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
+const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\0-\x20]*$|^null$/
 
 /**
  * What is no origin is never sent by a browser, so that it would let nobody in.

@@ -30,7 +30,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
   })
 
   app.post('/', async (c) => {
-    const lines = (await c.req.text()).split('\n').filter((line) => line.trim() !== '')
+    const lines = (await c.req.text()).split('\n').filter((line) => !/^[ \t\r]*$/.test(line))
     if (lines.length > MAX_LINES)
       throw new SpanwireError('invalid-argument', `A batch has at most ${MAX_LINES} lines; send several.`)
     const identity = c.get('identity')

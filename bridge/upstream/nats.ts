@@ -236,7 +236,7 @@ class NatsUpstream implements Upstream {
     )
     const { version, max_payload, jetstream = false } = connection.info ?? {}
     this.#info = {
-      name: `nats-server ${version ?? ''}`.trim(),
+      name: version ? `nats-server ${version}` : 'nats-server',
       ...(version && { version }),
       jetstream,
       maxPayload: max_payload ?? MIB,

@@ -1,4 +1,5 @@
 import type { ReceivedEvent } from '../contract/received-event.ts'
+import { createDeferred } from '../kit/deferred.ts'
 import type { Listeners } from '../kit/listeners.ts'
 
 /**
@@ -11,7 +12,7 @@ export function iterateLatest(
   updates: Listeners<ReceivedEvent>,
   ended: Promise<unknown>,
 ): Pick<AsyncGenerator<ReceivedEvent, undefined>, 'next' | 'return'> {
-  const returned = Promise.withResolvers<void>()
+  const returned = createDeferred()
   const reader = read(values, updates, Promise.race([ended, returned.promise]))
   return {
     next: () => reader.next(),

@@ -2,6 +2,8 @@ import type { Latest } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { ParamValues, UntypedLatestOptions } from '../contract/untyped-bus.ts'
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { lazy } from '../kit/lazy.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Faults } from './receiver.ts'
@@ -18,7 +20,7 @@ export function createLatest(
 ): Latest<ReceivedEvent, ParamValues> {
   const values = new Map<string, ReceivedEvent>()
   const updates = new Listeners<ReceivedEvent>()
-  const ended = Promise.withResolvers<void>()
+  const ended = createDeferred()
   const { live, unsubscribe } = attach(
     event,
     params,
@@ -57,6 +59,6 @@ export function createLatest(
         },
       }
     },
-    [Symbol.dispose]: unsubscribe,
+    [DISPOSE]: unsubscribe,
   }
 }

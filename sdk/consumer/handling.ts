@@ -4,6 +4,7 @@ import { ReceivedEvent } from '../contract/received-event.ts'
 import { validate } from '../contract/validate.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
@@ -163,7 +164,7 @@ async function publishDeadLetter(
   origin: Origin,
 ): Promise<void> {
   const { stream, consumer, attempts, error } = origin
-  const text = error instanceof Error ? error.message : String(error)
+  const text = isError(error) ? error.message : String(error)
   const fields = readFields(message.headerBlock)
   const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
   const headers: HeaderFields = [
@@ -177,7 +178,7 @@ async function publishDeadLetter(
     ['Spanwire-Dead-Sequence', String(message.seq)],
     ['Spanwire-Dead-Consumer', consumer],
     ['Spanwire-Dead-Attempts', String(attempts)],
-    ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+    ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
   ]
   await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

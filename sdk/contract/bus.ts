@@ -14,6 +14,11 @@ export interface PublishOptions {
   readonly id?: string
   /** Headers in addition to id and time. */
   readonly headers?: HeaderFields
+  /**
+   * Accept headers that begin with `Nats-` or `Spanwire-`, which are commands to the server: `Nats-Rollup: all` empties a
+   * stream. Default false: `publish` rejects with `invalid-header`.
+   */
+  readonly reservedHeaders?: boolean
   /** Rejects with `aborted`. A message that was sent before is not recalled. */
   readonly signal?: AbortSignal | undefined
 }

@@ -8,6 +8,8 @@ export interface LinkSocket {
   /** Called when the socket was closed or could not be opened. The transport reads `code` and `reason`. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onclose: ((event: any) => void) | null
+  /** Called once if there is a better way to the server: the client leaves when all that it sent is confirmed. */
+  onleave?: (() => void) | null
   /** Sends a binary message. A socket that is closing ignores it. */
   send(bytes: Uint8Array<ArrayBuffer>): void
   /** Closes the socket. */

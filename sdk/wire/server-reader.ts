@@ -1,4 +1,6 @@
 import { decode, join } from './bytes.ts'
+import { SpanwireError } from './errors.ts'
+import { trimBlanks } from './header-fields.ts'
 
 /** A message as a server sends it. */
 export interface ServerMessage {
@@ -14,6 +16,8 @@ export interface ServerMessage {
   readonly time: number
   /** The payload as text, if it was decoded already. */
   readonly text?: string | undefined
+  /** The header block as text, if it was decoded already. */
+  readonly headerText?: string | undefined
 }
 
 /** Receives the operations of a server, in their order. */
@@ -26,8 +30,9 @@ export interface ServerHandler {
 
 /** Longest control line of a server, in bytes. INFO contains the addresses of a cluster. */
 const MAX_LINE = 65_536
-// nats-server 2.9 writes two blanks where an acknowledgement by JetStream has no reply subject.
-const MESSAGE = /^(?:MSG +(\S+) +(\S+)(?: +(\S+))?|HMSG +(\S+) +(\S+)(?: +(\S+))? +(\d{1,9})) +(\d{1,9})$/
+// White space is a blank or a tab: `\s` is more, and may be part of a subject. nats-server 2.9 writes two blanks where an
+// acknowledgement by JetStream has no reply subject. The number before the last is a reply subject in MSG.
+const MESSAGE = /^(H?)MSG[ \t]+([^ \t]+)[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))??(?:[ \t]+(\d{1,9}))?[ \t]+(\d{1,9})[ \t]*$/
 const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
 
 /**
@@ -65,10 +70,11 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
           if (size - at > MAX_LINE) throw new Error('too long')
           break
         }
-        const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
+        const stop = end - (bytes[end - 2] === 13 ? 2 : 1)
+        const text = all?.slice(at, stop) ?? decode(bytes.subarray(at, stop))
         head = readHead(text)
         if (!head) {
-          const operation = OPERATION.exec(text)
+          const operation = OPERATION.exec(trimBlanks(text))
           if (!operation) throw new Error(text)
           at = end
           on.operation(text.split(' ', 1)[0] ?? '', operation[1] ?? operation[2] ?? '')
@@ -81,10 +87,10 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
+      if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
       needed = 0
       at = end + 2
-      on.message(head.sid, new Message(head, time, start, bytes, all))
+      on.message(head.sid, new Message(head, time, start, bytes, head.isBroken ? undefined : all))
     }
     size -= at
     chunks = size ? [bytes.subarray(at)] : []
@@ -102,20 +108,26 @@ interface Head {
   readonly payload: number
   /** Length of header block and payload. */
   readonly size: number
+  /** The line is wrong: only subject, sid and size are known. */
+  readonly isBroken: boolean
 }
 
 function readHead(line: string): Head | undefined {
   const found = MESSAGE.exec(line)
-  if (!found) return
-  const [, subject, sid, reply, , , , headers = 0, size] = found
+  if (!found) return undefined
+  const [, headers, subject = '', sid = '', word, number] = found
+  const size = Number(found[6])
+  const payload = headers ? Number(number) : 0
   return {
-    subject: subject ?? found[4],
-    sid: sid ?? found[5],
-    reply: reply ?? found[6],
-    headers: !subject,
-    payload: +headers,
-    size: +(size as string),
-  } as Head
+    sid,
+    subject,
+    reply: headers ? word : (number ?? word),
+    headers: !!headers,
+    payload,
+    size,
+    // Also without a length of the header block.
+    isBroken: headers ? !(payload <= size) : word !== undefined && number !== undefined,
+  }
 }
 
 /** A message whose parts are read from its bytes on first use. */
@@ -143,14 +155,22 @@ class Message implements ServerMessage {
   }
 
   get headerBlock(): Uint8Array | undefined {
-    return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
+    return this.#head.headers && !this.#head.isBroken
+      ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload)
+      : undefined
   }
 
+  /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
+    if (this.#head.isBroken) throw new SpanwireError('protocol-violation', 'The lengths of this message are wrong.')
     return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 
   get text(): string | undefined {
     return this.#text?.slice(this.#start + this.#head.payload, this.#start + this.#head.size)
+  }
+
+  get headerText(): string | undefined {
+    return this.#text?.slice(this.#start, this.#start + this.#head.payload)
   }
 }

@@ -1,0 +1,21 @@
+'use client'
+import { useEffect } from 'react'
+import { connect, defineEvents } from 'spanwire'
+
+const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
+const events = defineEvents({ 'a.{id}': anything })
+
+export default function Page() {
+  useEffect(() => {
+    const url = new URLSearchParams(location.search).get('bridge')
+    const bus = connect({ url, events, share: true })
+    bus
+      .on('a.{id}', ({ data }) => document.body.append(data))
+      .ready.then(() => {
+        document.title = 'ready'
+      })
+    document.addEventListener('click', () => bus.publish('a.{id}', { id: 'x' }, 'hello'))
+    return () => void bus.close()
+  }, [])
+  return null
+}
