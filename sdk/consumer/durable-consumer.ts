@@ -2,7 +2,6 @@ import { JetStreamApi } from '../jetstream/api.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import type { StoredMessage } from '../jetstream/link.ts'
 import { createBackoff } from '../kit/backoff.ts'
-import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { guard } from '../kit/guard.ts'
 import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -75,7 +74,7 @@ export class DurableConsumer implements Consumer {
     return this.#draining
   }
 
-  [ASYNC_DISPOSE](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     return this.drain()
   }
 
