@@ -4,7 +4,7 @@ import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { type BatchItem, type BatchResult, publishBatch } from './atomic-batch.ts'
 import { checkpointSubject, encodeCheckpoint, readCheckpoint, type StoredCheckpoint } from './checkpoint.ts'
-import { createRelayBackoff, pauseFor, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import {
   Fenced,
   type LaneStore,

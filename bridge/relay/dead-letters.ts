@@ -10,7 +10,7 @@ import { FOREIGN_ID_HEADER } from './copied-headers.ts'
 import type { RelayDeadLetter } from './declare.ts'
 import type { ForeignSink } from './foreign.ts'
 import { percent } from './key-codings.ts'
-import { createRelayBackoff, pauseFor } from './pause.ts'
+import { createRelayBackoff, pauseFor } from './retry.ts'
 
 /** A message that cannot be relayed. */
 export interface DeadMessage {

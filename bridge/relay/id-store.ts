@@ -1,7 +1,7 @@
 import { publishAcked } from '../../sdk/bus/publish-acked.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
-import { createRelayBackoff, pauseFor, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
 
 /** One attempt to store a message, in ms. */

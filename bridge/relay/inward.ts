@@ -10,7 +10,7 @@ import type { ForeignSource, Incoming } from './foreign.ts'
 import { IdStore } from './id-store.ts'
 import { Lane, type LaneResult } from './lane.ts'
 import { mapIncoming } from './map-in.ts'
-import { createRelayBackoff, pauseFor, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore } from './store.ts'
 import { prepareStream, type TargetStream } from './target-stream.ts'
 

@@ -16,7 +16,7 @@ import type { ForeignSink, Outgoing } from './foreign.ts'
 import type { RelayParts } from './inward.ts'
 import { eventPlace } from './map-in.ts'
 import { mapEvent } from './map-out.ts'
-import { createRelayBackoff, pauseFor } from './pause.ts'
+import { createRelayBackoff, pauseFor } from './retry.ts'
 
 /** How long a drain waits for what was sent, in ms. */
 const DRAIN = 10_000

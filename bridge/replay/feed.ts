@@ -1,5 +1,5 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
 import { createBackoff } from '../../sdk/kit/backoff.ts'

@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,

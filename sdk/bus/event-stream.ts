@@ -1,4 +1,4 @@
-import type { SourceMessage } from '../contract/source.ts'
+import type { SourceMessage } from '../contract/subscription-source.ts'
 import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'

@@ -116,10 +116,13 @@ function inTurn(
       clearTimeout(timer)
       release()
     }
-    const timer = setTimeout(() => {
-      end()
-      reject(new SpanwireError('timeout', 'An earlier event of its stream was not acknowledged.'))
-    }, Math.min(left, MAX_TIMER))
+    const timer = setTimeout(
+      () => {
+        end()
+        reject(new SpanwireError('timeout', 'An earlier event of its stream was not acknowledged.'))
+      },
+      Math.min(left, MAX_TIMER),
+    )
     const release = onAbort(signal, (error) => {
       end()
       reject(error)

@@ -1,6 +1,6 @@
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
-import type { SourceMessage } from '../contract/source.ts'
+import type { SourceMessage } from '../contract/subscription-source.ts'
 import { validate } from '../contract/validate.ts'
 import { isThenable } from '../kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'

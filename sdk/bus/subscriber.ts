@@ -1,7 +1,7 @@
 import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import { type SourceMessage, toSource, toSubscription } from '../contract/source.ts'
+import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
 import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'

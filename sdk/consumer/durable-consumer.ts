@@ -1,6 +1,6 @@
 import { JetStreamApi } from '../jetstream/api.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
-import type { StoredMessage } from '../jetstream/link.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { guard } from '../kit/guard.ts'
 import { pause } from '../kit/pause.ts'

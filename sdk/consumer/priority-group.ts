@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../jetstream/link.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { HEADER_VERSION } from '../wire/header-fields.ts'
 
 /** Name of the priority group of a consumer that is pinned to one process. Source: ADR-42 */

@@ -1,7 +1,7 @@
 import type { JetStreamApi } from '../jetstream/api.ts'
 import { type Delivery, readDelivery } from '../jetstream/delivery.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
-import type { StoredMessage } from '../jetstream/link.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'

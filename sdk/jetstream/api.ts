@@ -2,7 +2,7 @@ import { createDeferred } from '../kit/deferred.ts'
 import { fromBase64 } from '../wire/base64.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { isSubsetFilter } from '../wire/subject.ts'
-import type { JetStreamLink, StoredMessage } from './link.ts'
+import type { JetStreamLink, StoredMessage } from './jetstream-link.ts'
 
 /** Configuration of a stream in the format of nats-server, with times in ns. Other fields are preserved. */
 export interface StreamConfig {

@@ -1,6 +1,6 @@
 import { parseHeaders } from '../wire/headers.ts'
 import { parseAckSubject } from '../wire/replay-frames.ts'
-import type { JetStreamMessage, StoredMessage } from './link.ts'
+import type { JetStreamMessage, StoredMessage } from './jetstream-link.ts'
 
 /** A delivery of a consumer: a message of the stream, or a status such as a heartbeat. */
 export type Delivery =

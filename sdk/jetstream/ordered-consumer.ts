@@ -3,7 +3,7 @@ import { pause } from '../kit/pause.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { JetStreamApi, StreamState } from './api.ts'
 import { readDelivery } from './delivery.ts'
-import type { JetStreamMessage, StoredMessage } from './link.ts'
+import type { JetStreamMessage, StoredMessage } from './jetstream-link.ts'
 
 /** Receives the messages of a stream. Its functions must not throw. */
 export interface FollowHandler {

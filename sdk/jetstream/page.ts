@@ -4,7 +4,7 @@ import { SpanwireError } from '../wire/errors.ts'
 import type { ReplayStart } from '../wire/replay-frames.ts'
 import type { JetStreamApi, StreamState } from './api.ts'
 import { readDelivery } from './delivery.ts'
-import type { StoredMessage } from './link.ts'
+import type { StoredMessage } from './jetstream-link.ts'
 
 /** All messages of a filter with `from` ≤ sequence ≤ `to`. */
 export interface Page {

@@ -2,8 +2,8 @@
 
 import type { SeqRange } from '../contract/gap.ts'
 import { JetStreamApi, type StreamState } from '../jetstream/api.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
-import type { StoredMessage } from '../jetstream/link.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
 import { createBackoff } from '../kit/backoff.ts'

@@ -2,7 +2,7 @@
 
 import type { ReplayOptions, StartFrom, SubscribeOptions } from '../contract/bus.ts'
 import type { Gap, SeqRange } from '../contract/gap.ts'
-import type { Source, SourceMessage } from '../contract/source.ts'
+import type { Source, SourceMessage } from '../contract/subscription-source.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'

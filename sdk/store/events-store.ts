@@ -2,7 +2,7 @@ import type { Bus, EventOf, IfStream, StartFrom, WithFilter } from '../contract/
 import type { EventName } from '../contract/contract.ts'
 import { hasParams, untyped, withParams } from '../contract/untyped-bus.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import { createStore, type Store } from './store.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 
 /** Options of {@link eventsStore}. */

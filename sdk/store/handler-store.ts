@@ -2,7 +2,7 @@ import type { Bus, EventHandler, EventOf, IfStream, ReplayOptions } from '../con
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
 import { type ParamValues, readHandlerArgs, untyped } from '../contract/untyped-bus.ts'
-import { createStore, type Store } from './store.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 
 /** Position at which to begin, and a store for the cursor. Events without a stream have no options. */

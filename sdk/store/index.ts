@@ -2,6 +2,8 @@
  * The entry `spanwire/store`: data of a bus as stores with `subscribe(listener)` and `getSnapshot()`, for every UI framework.
  * `spanwire/react` has hooks. The README has adapters of five lines for Vue, Svelte and Solid.
  */
+
+export type { Store } from './create-store.ts'
 export {
   type EventsArgs,
   type EventsOptions,
@@ -13,5 +15,4 @@ export { type HandlerOptions, type HandlerStoreArgs, handlerStore } from './hand
 export { type LatestState, latestStore } from './latest-store.ts'
 export { type PresenceState, presenceStore } from './presence-store.ts'
 export { statusStore } from './status-store.ts'
-export type { Store } from './store.ts'
 export type { SubscriptionState } from './subscription-state.ts'

@@ -1,6 +1,6 @@
 import type { Bus, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
 import { hasParams, untyped } from '../contract/untyped-bus.ts'
-import { createStore, type Store } from './store.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 
 /** Snapshot of {@link latestStore}. */

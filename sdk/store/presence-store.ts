@@ -1,7 +1,7 @@
 import type { Bus } from '../contract/bus.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Member } from '../wire/presence-frames.ts'
-import { createStore, type Store } from './store.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 
 /** Snapshot of {@link presenceStore}. */

@@ -1,6 +1,6 @@
 import type { Bus } from '../contract/bus.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
-import type { Store } from './store.ts'
+import type { Store } from './create-store.ts'
 
 const CONNECTING: ConnectionStatus = { state: 'connecting' }
 

@@ -1,4 +1,4 @@
-import type { JetStreamLink } from '../jetstream/link.ts'
+import type { JetStreamLink } from '../jetstream/jetstream-link.ts'
 import { randomToken } from '../kit/ids.ts'
 import type { Transport } from './transport.ts'
 

@@ -1,7 +1,7 @@
 /** Dead letters of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
 import { publishAcked } from '../../../sdk/bus/publish-acked.ts'
 import { JetStreamApi } from '../../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../../sdk/jetstream/jetstream-link.ts'
 import { readPage } from '../../../sdk/jetstream/page.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { transportLink } from '../../../sdk/transport/transport-link.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { JetStreamApi } from '../../../../sdk/jetstream/api.ts'
-import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
+import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/jetstream-link.ts'
 import { followStream } from '../../../../sdk/jetstream/ordered-consumer.ts'
 import { SpanwireError } from '../../../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'

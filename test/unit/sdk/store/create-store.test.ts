@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { createStore } from '../../../../sdk/store/store.ts'
+import { createStore } from '../../../../sdk/store/create-store.ts'
 import { controlFrames, type Frames, releaseFrames } from '../react/frames.ts'
 
 let frames: Frames
