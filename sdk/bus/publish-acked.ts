@@ -55,10 +55,14 @@ export async function publishAcked(
   // An event with an id of the application may have been published before.
   let uncertain = options.id !== undefined
   let silentSince: number | undefined
+  let isSent = false
   let isAnswered = false
   const backoff = createBackoff({ first: 100, longest: 2_000 })
   const place = options.order?.enter(subject)
-  const attempt = (sent: EncodedEvent) => request(transport, sent, left(), signal)
+  const attempt = (sent: EncodedEvent) => {
+    isSent = true
+    return request(transport, sent, left(), signal)
+  }
   try {
     for (;;) {
       let error: SpanwireError
@@ -75,7 +79,7 @@ export async function publishAcked(
         if (!isSpanwireError(cause)) throw cause
         error = cause
         if (UNCERTAIN.includes(cause.code)) {
-          uncertain = true
+          uncertain ||= isSent
         } else if (cause.code === 'no-responders') {
           // A bridge that has lost NATS sends the same status.
           if (transport.status.state === 'open') {
@@ -112,25 +116,26 @@ function inTurn(
 ): Promise<PublishAnswer> {
   if (!place) return attempt()
   return new Promise((resolve, reject) => {
+    let isDue = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let release = () => {}
     const end = () => {
+      isDue = true
       clearTimeout(timer)
       release()
     }
-    const timer = setTimeout(
-      () => {
-        end()
-        reject(new SpanwireError('timeout', 'An earlier event of its stream was not acknowledged.'))
-      },
-      Math.min(left, MAX_TIMER),
-    )
-    const release = onAbort(signal, (error) => {
-      end()
-      reject(error)
-    })
     place.turn(() => {
       end()
       resolve(attempt())
     })
+    if (isDue) return
+    const fail = (error: SpanwireError) => {
+      end()
+      reject(error)
+    }
+    const text = 'An earlier event of its stream was not acknowledged.'
+    timer = setTimeout(() => fail(new SpanwireError('timeout', text)), Math.min(left, MAX_TIMER))
+    release = onAbort(signal, fail)
   })
 }
 
@@ -185,9 +190,11 @@ function noStream(subject: string, cause: unknown): SpanwireError {
 }
 
 function late(subject: string, timeout: number, uncertain: boolean, cause: SpanwireError): SpanwireError {
-  const why =
-    cause.code === 'no-responders' && !uncertain
-      ? `was not stored within ${timeout} ms: no stream stores it (ensureStreams creates one), or its stream has no leader`
-      : `was not acknowledged within ${timeout} ms: it may be stored`
+  const within = `within ${timeout} ms`
+  let why = `was not acknowledged ${within}: it may be stored`
+  if (!uncertain && cause.code === 'no-responders')
+    why = `was not stored ${within}: no stream stores it (ensureStreams creates one), or its stream has no leader`
+  if (!uncertain && cause.code === 'timeout')
+    why = `was not sent ${within}: an earlier event of its stream is not acknowledged`
   return new SpanwireError('timeout', `${subject} ${why}.`, { cause })
 }

@@ -40,8 +40,8 @@ export type Deliver = (event: DeliverableEvent) => Promise<StreamAck | undefined
 
 /** An event to publish. */
 export interface DeliverableEvent extends EncodedEvent {
-  /** Truthy if a stream stores it. */
-  readonly stream: unknown
+  /** Name of the stream that stores it. */
+  readonly stream: OutboxEntry['stream'] | undefined
   /** Options of the publish. */
   readonly options: StreamPublishOptions
 }
@@ -118,7 +118,7 @@ export async function openOutbox(
       subject,
       payload,
       headers,
-      stream: !!stream,
+      stream: stream ?? false,
       options: { timeout, expectLastSeq, expectLastSubjectSeq },
     }
     const kept: Kept = {}
