@@ -6,6 +6,7 @@ import type * as Spanwire from '../../sdk/index.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
@@ -36,7 +37,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
     modules = await serveModules()
     bridge = await serve({ upstream: nats.url, auth: { secret: SECRET }, origins: [modules.url] })
     await bridge.bridge.hub.opened
-    await bridge.bridge.hub.streams.api.createStream({ name: 'KEPT', subjects: ['kept.*'], storage: 'memory' })
+    await coreOf(bridge.bridge.hub).jetstream.createStream({ name: 'KEPT', subjects: ['kept.*'], storage: 'memory' })
     proxy = await startFaultProxy(bridge.port)
     browser = await launchChromium()
     token = await createToken({ pub: grants, subscribe: grants })

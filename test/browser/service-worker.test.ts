@@ -9,6 +9,7 @@ import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { root } from '../build/source-files.ts'
 import { chromiumArgs, findChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
@@ -101,7 +102,7 @@ describe.skipIf(isSkipped('chromium'))('where import() is forbidden', () => {
     modules = await serveModules()
     bridge = await serve({ upstream: nats.url, auth: { secret: SECRET }, origins: '*' })
     await bridge.bridge.hub.opened
-    await bridge.bridge.hub.streams.api.createStream({ name: 'KEPT', subjects: ['kept.*'], storage: 'memory' })
+    await coreOf(bridge.bridge.hub).jetstream.createStream({ name: 'KEPT', subjects: ['kept.*'], storage: 'memory' })
     token = await createToken({ pub: grants, subscribe: grants })
     modules.files.set('modules.js', `import { connect, defineEvents, event } from '/sdk/index.js'\n${SCRIPT}`)
     modules.files.set('one-file.js', await bundleScript())

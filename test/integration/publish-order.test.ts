@@ -116,7 +116,6 @@ it('events published without awaiting are stored in order while the leader steps
   for (const id of Object.keys(routes)) {
     const published = Array.from({ length: acks[id]?.length ?? 0 }, (_, n) => n)
     const overtaken = stored[id]?.filter((n, index, all) => n < (all[index - 1] ?? -1)).length
-    console.log("BREAKS", stored[id]?.flatMap((n, index, all) => n === (all[index-1] ?? -1) + 1 ? [] : [`${all[index-1]}>${n}`]).join(" "))
     console.log(id, { published: published.length, overtaken })
     expect(published.length).toBeGreaterThan(500)
     // Not the lists: the difference of thousands of lines takes minutes.

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { connect, defineEvents, event, type StandardSchema } from '../../sdk/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { openToAll } from '../support/open-to-all.ts'
 import { SseReader } from '../support/sse-reader.ts'
@@ -41,10 +42,10 @@ describe.each(['nats-server', 'embedded'] as const)('a bridge on %s', (broker) =
   beforeAll(async () => {
     server = await serve({ upstream: broker === 'embedded' ? 'embedded' : withUser(), auth: openToAll })
     await server.bridge.hub.opened
-    await server.bridge.hub.streams.api.createStream(STREAM)
+    await coreOf(server.bridge.hub).jetstream.createStream(STREAM)
   })
   afterAll(async () => {
-    await server?.bridge.hub.streams.api.deleteStream(STREAM.name)
+    await coreOf(server.bridge.hub).jetstream.deleteStream(STREAM.name)
     await server?.close()
   })
 
