@@ -40,6 +40,10 @@ export function createLatest(
         updates.emit(received, onError)
         done?.()
       },
+      removed(received) {
+        values.delete(received.subject)
+        updates.emit(received, onError)
+      },
       end: () => ended.resolve(),
     },
   )
@@ -47,7 +51,8 @@ export function createLatest(
     ready: live,
     get: (of) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
     values: () => values,
-    subscribe: (listener) => updates.add(listener),
+    subscribe: (listener, onRemoved) =>
+      updates.add((update) => (update.removed ? onRemoved?.(update as ReceivedEvent<string, ParamValues, undefined>) : listener(update))),
     unsubscribe,
     [Symbol.asyncIterator]() {
       const reading = iterating((module) => module.iterateLatest(values, updates, ended.promise))

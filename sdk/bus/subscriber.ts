@@ -1,4 +1,4 @@
-import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
+import type { Removal, StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
@@ -19,6 +19,8 @@ export interface EventSink {
   push(event: ReceivedEvent, message: SourceMessage): void
   /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
   invalid?(event: ReceivedEvent): void
+  /** Called with the removal of the last event of a subject. */
+  removed?(event: ReceivedEvent): void
   /** The subscription ended. No more events follow. May be called more than once. */
   end?(error?: Error): void
   /** A module that must be loaded before the first event. */
@@ -38,7 +40,7 @@ export interface Subscriber {
 
 export function createSubscriber(
   transport: Transport,
-  { onInvalid }: Faults,
+  { onInvalid, onError }: Faults,
   onGapOfBus: SubscribeOptions['onGap'],
 ): Subscriber {
   const drains = new Set<() => Promise<void>>()
@@ -47,7 +49,7 @@ export function createSubscriber(
     event: ContractEvent,
     params: ParamValues,
     options: AttachOptions,
-    { push, invalid, end, needs }: EventSink,
+    { push, invalid, removed, end, needs }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
     const filter = event.template.filter(params)
@@ -64,6 +66,11 @@ export function createSubscriber(
         if (!isLive) return
         onInvalid(error, received)
         invalid?.(received)
+      },
+      (received, { done }) => {
+        if (isLive) removed?.(received)
+        if (isLive && options.onRemoved) guard(options.onRemoved, onError, [received as Removal])
+        done?.()
       },
     )
     const over = (error?: Error) => {

@@ -1,6 +1,7 @@
 import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
+import { removalOf } from '../contract/removal.ts'
 import { validate } from '../contract/validate.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
@@ -84,6 +85,8 @@ export class Handling {
   async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
     const { event, settings } = this.#work
     const { deadLetter, order } = settings
+    // A marker of a removal is not an event.
+    if (!message.payload.length && removalOf(message)) return undefined
     const handedOn = order === 'by-lane' ? HANDED_ON : 0
     if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)
       return { error: new Error(`Delivered ${attempt - 1} times without an acknowledgement.`), isHopeless: true }

@@ -3,6 +3,7 @@ import { decode } from '../wire/bytes.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import type { ContractEvent } from './contract.ts'
 import { EventHeaders } from './event-headers.ts'
+import type { RemovalReason } from './removal.ts'
 
 /** A message with its position in a stream, if it came from one. */
 export interface EventMessage extends TransportMessage {
@@ -46,9 +47,11 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
   declare readonly seq: number | undefined
   /** Whether it was delivered when it was published. False for an event from the past. Undefined without a stream. */
   declare readonly live: boolean | undefined
+  /** Only for `onRemoved`: why the stream removed the last event of the subject. */
+  declare readonly removed: RemovalReason | undefined
   readonly #message: EventMessage
 
-  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data) {
+  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data, removed?: RemovalReason) {
     const { subject, time, reply, seq, stream } = message
     this.name = name as Name
     this.data = data
@@ -71,6 +74,7 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
       this.seq = seq
       this.live = message.live
     }
+    if (removed) this.removed = removed
     this.#message = message
   }
 

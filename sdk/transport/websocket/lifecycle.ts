@@ -63,6 +63,8 @@ export function createLifecycle(
     () => connection?.ping(),
   )
   let refusals = 0
+  /** Failures before the last connection. They count for the delay until it has lasted. */
+  let survived = 0
   let info: ServerInfo | undefined
   /** Why no connection can be opened, if that is known. */
   let why: SpanwireError | undefined
@@ -74,7 +76,7 @@ export function createLifecycle(
   let stopRefresh: (() => void) | undefined
 
   async function dial(): Promise<void> {
-    const { failures } = redials
+    const failures = redials.failures - survived
     let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
     let step = 'The token function'
     try {
@@ -204,8 +206,9 @@ export function createLifecycle(
     const confirmed = outbound.confirmed()
     if (!connection?.isLive) {
       clearTimeout(patience)
+      survived = redials.failures
       patience = setTimeout(() => {
-        redials.failures = 0
+        redials.failures = survived = 0
       }, STABLE)
       refusals = 0
       why = undefined

@@ -16,8 +16,8 @@ function stream() {
   const listeners = new Set<(status: ConnectionStatus) => void>()
   let status: ConnectionStatus = { state: 'open' }
   let fault: (subject: string) => Fault | undefined = () => undefined
+  const queue: Array<() => void> = []
   let underway = 0
-  let requests = 0
   let most = 0
   const transport: Transport = {
     ...createMemoryTransport(),
@@ -29,7 +29,8 @@ function stream() {
       return () => void listeners.delete(listener)
     },
     async request(subject, payload, { timeout }) {
-      requests++
+      // Queues while offline, as transports do.
+      if (status.state !== 'open') await new Promise<void>((resolve) => queue.push(resolve))
       most = Math.max(most, ++underway)
       const now = fault(subject)
       const event = `${subject}${payload[0]}`
@@ -48,9 +49,6 @@ function stream() {
   return {
     stored,
     outcomes,
-    get requests() {
-      return requests
-    },
     /** Publishes the next event. Its payload is its number. */
     publish(subject = 'a', options: { timeout?: number; signal?: AbortSignal } = {}) {
       const outcome = publishAcked(
@@ -68,6 +66,7 @@ function stream() {
     enter(state: 'open' | 'reconnecting') {
       status = { state }
       for (const listener of listeners) listener(status)
+      if (state === 'open') for (const send of queue.splice(0)) send()
     },
     /** The largest number of requests at once since the last call. */
     mostAtOnce() {
