@@ -105,7 +105,13 @@ export function createBus(
       const event = find(name)
       const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(event.template.hasParams, args)
       return createEventStream(
-        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(event, params, { ...options, signal: undefined }, sink),
+        ({ push, end }: StreamSink<ReceivedEvent>) =>
+          subscriber.attach(
+            event,
+            params,
+            { ...options, signal: undefined },
+            { push: (received, message) => (received.removed ? message.done?.() : push(received, message)), end },
+          ),
         options.buffer,
         options.signal,
       )
@@ -114,7 +120,8 @@ export function createBus(
     on(name, ...args) {
       const [params, handler, options = {}] = readHandlerArgs(args)
       return subscriber.attach(find(name), params, options, {
-        push: (received, { done }) => guard(handler, faults.onError, [received], done),
+        push: (received, { done }) =>
+          guard((received.removed ? options.onRemoved : handler) as typeof handler, faults.onError, [received], done),
       })
     },
 
@@ -180,10 +187,7 @@ function createSend(): Send {
   return ({ schema, codec, subject, data, options: { id = newId(), headers = [], reservedHeaders } }, go) => {
     const [reserved] = headers.find(([name]) => RESERVED.test(name)) ?? []
     if (reserved && !reservedHeaders)
-      throw new SpanwireError(
-        'invalid-header',
-        `${reserved} is not a valid header without reservedHeaders: the server acts on it.`,
-      )
+      throw new SpanwireError('invalid-header', `${reserved} is a command to the server: set reservedHeaders.`)
     const valid = validate(schema, data, subject)
     const proceed = () => {
       let payload: Uint8Array

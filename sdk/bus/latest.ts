@@ -36,13 +36,10 @@ export function createLatest(
     },
     {
       push(received, { done }) {
-        values.set(received.subject, received)
+        if (received.removed) values.delete(received.subject)
+        else values.set(received.subject, received)
         updates.emit(received, onError)
         done?.()
-      },
-      removed(received) {
-        values.delete(received.subject)
-        updates.emit(received, onError)
       },
       end: () => ended.resolve(),
     },
@@ -52,7 +49,9 @@ export function createLatest(
     get: (of) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
     values: () => values,
     subscribe: (listener, onRemoved) =>
-      updates.add((update) => (update.removed ? onRemoved?.(update as ReceivedEvent<string, ParamValues, undefined>) : listener(update))),
+      updates.add((update) =>
+        update.removed ? onRemoved?.(update as ReceivedEvent<string, ParamValues, undefined>) : listener(update),
+      ),
     unsubscribe,
     [Symbol.asyncIterator]() {
       const reading = iterating((module) => module.iterateLatest(values, updates, ended.promise))

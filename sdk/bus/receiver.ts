@@ -1,6 +1,5 @@
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
-import { removalOf } from '../contract/removal.ts'
 import type { SourceMessage } from '../contract/subscription-source.ts'
 import { validate } from '../contract/validate.ts'
 import { isThenable } from '../kit/kinds.ts'
@@ -27,7 +26,6 @@ export function createReceiver(
   event: ContractEvent,
   deliver: (event: ReceivedEvent, message: SourceMessage) => void,
   invalid: (error: SpanwireError, event: ReceivedEvent) => void,
-  removed: (event: ReceivedEvent, message: SourceMessage) => void,
 ): Receiver {
   const { codec, schema } = event
   /** Set while an asynchronous schema validates. Later messages wait. */
@@ -44,13 +42,11 @@ export function createReceiver(
   }
 
   function take(message: SourceMessage): void | Promise<void> {
+    if (message.removed) return hand(message, undefined)
     let data: unknown
     try {
       const text = codec.decodeText && message.text
-      const content = text ?? message.payload
-      const reason = content.length ? undefined : removalOf(message)
-      if (reason) return removed(new ReceivedEvent(event, message, undefined, reason), message)
-      data = typeof content === 'string' ? codec.decodeText?.(content) : codec.decode(content)
+      data = text === undefined ? codec.decode(message.payload) : codec.decodeText?.(text)
       const valid = validate(schema, data, message.subject)
       if (!isThenable(valid)) return hand(message, valid)
       return Promise.resolve(valid)

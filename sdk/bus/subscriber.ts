@@ -1,4 +1,4 @@
-import type { Removal, StreamHandle, SubscribeOptions } from '../contract/bus.ts'
+import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
@@ -16,11 +16,10 @@ export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('.
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
+  /** Called with an event, or with the removal of the last event of a subject. */
   push(event: ReceivedEvent, message: SourceMessage): void
   /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
   invalid?(event: ReceivedEvent): void
-  /** Called with the removal of the last event of a subject. */
-  removed?(event: ReceivedEvent): void
   /** The subscription ended. No more events follow. May be called more than once. */
   end?(error?: Error): void
   /** A module that must be loaded before the first event. */
@@ -40,7 +39,7 @@ export interface Subscriber {
 
 export function createSubscriber(
   transport: Transport,
-  { onInvalid, onError }: Faults,
+  { onInvalid }: Faults,
   onGapOfBus: SubscribeOptions['onGap'],
 ): Subscriber {
   const drains = new Set<() => Promise<void>>()
@@ -49,7 +48,7 @@ export function createSubscriber(
     event: ContractEvent,
     params: ParamValues,
     options: AttachOptions,
-    { push, invalid, removed, end, needs }: EventSink,
+    { push, invalid, end, needs }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
     const filter = event.template.filter(params)
@@ -67,11 +66,6 @@ export function createSubscriber(
         onInvalid(error, received)
         invalid?.(received)
       },
-      (received, { done }) => {
-        if (isLive) removed?.(received)
-        if (isLive && options.onRemoved) guard(options.onRemoved, onError, [received as Removal])
-        done?.()
-      },
     )
     const over = (error?: Error) => {
       // Errors after `unsubscribe` concern nothing that is still used.
@@ -86,19 +80,12 @@ export function createSubscriber(
     const handler: SubscriptionHandler = { message: receive, ended: over }
     const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = event.stream && queue === undefined
-    const source = isReplay
-      ? toSource(
-          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
-          handler,
-        )
+    const opening = isReplay
+      ? sources((module) => module.replay(transport, filter, handler, { ...options, onGap }))
       : conflate
-        ? toSource(
-            sources((module) => module.subscribeConflated(transport, filter, handler)),
-            handler,
-          )
-        : needs
-          ? toSource(needs(subscribe), handler)
-          : subscribe()
+        ? sources((module) => module.subscribeConflated(transport, filter, handler))
+        : needs?.(subscribe)
+    const source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)
       loadUntil(
         sources,

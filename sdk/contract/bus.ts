@@ -78,7 +78,11 @@ export interface OnOptions {
 }
 
 /** The removal of the last event of a subject. */
-export type Removal<Name extends string = string, P = Readonly<Record<string, string>>> = ReceivedEvent<Name, P, undefined>
+export type Removal<Name extends string = string, P = Readonly<Record<string, string>>> = ReceivedEvent<
+  Name,
+  P,
+  undefined
+>
 
 /** Options of {@link Bus.subscribe}. The iterator throws the errors that `onEnd` of {@link OnOptions} reports. */
 export interface SubscribeOptions extends Omit<OnOptions, 'onEnd' | 'onRemoved'> {

@@ -13,10 +13,12 @@ export interface EventMessage extends TransportMessage {
   readonly seq?: number
   /** Whether it was delivered when it was published. False for an event from the past. */
   readonly live?: boolean
+  /** Set if it is not an event, but marks a removal. */
+  readonly removed?: RemovalReason | undefined
 }
 
-const ID = `\r\n${ID_HEADER}: `
-const TIME = `\r\n${TIME_HEADER}: `
+/** The headers of an event of Spanwire, which are parsed for each event. */
+const OWN = new RegExp(`^NATS/1\\.0\r\n${ID_HEADER}: ([^\r]*)\r\n${TIME_HEADER}: (\\d+)\r`)
 const NO_HEADERS = new EventHeaders()
 
 /**
@@ -51,24 +53,18 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
   declare readonly removed: RemovalReason | undefined
   readonly #message: EventMessage
 
-  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data, removed?: RemovalReason) {
-    const { subject, time, reply, seq, stream } = message
+  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data) {
+    const { subject, time, reply, seq, stream, removed } = message
     this.name = name as Name
     this.data = data
     this.subject = subject
     this.params = template.params(subject) as Params
     const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
-    let id: string | undefined
-    let sent = 0
-    if (block) {
-      const [start, end] = find(block, ID, 8)
-      if (start) id = block.slice(start, end)
-      const [begin, stop] = find(block, TIME, end)
-      sent = Number(block.slice(begin, stop))
-    }
+    const headers = block ? new EventHeaders(block) : NO_HEADERS
+    const [, id = headers.get(ID_HEADER), sent = headers.get(TIME_HEADER)] = OWN.exec(headers.block) ?? []
+    this.headers = headers
     this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)
-    this.time = sent || time
-    this.headers = block ? new EventHeaders(block) : NO_HEADERS
+    this.time = Number(sent) || time
     if (reply !== undefined) this.reply = reply
     if (seq !== undefined) {
       this.seq = seq
@@ -83,18 +79,8 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     return this.#message.payload
   }
 
-  /** Tells Vue to leave events as they are: a proxy of one has no `payload`. */
+  /** Vue does not wrap events in a proxy, on which `payload` would throw. */
   get __v_skip(): true {
     return true
   }
 }
-
-/**
- * Finds a header as NATS clients write it. Each event is searched, and to parse all headers would cost more.
- * @param from where it is in events of Spanwire
- */
-function find(block: string, name: string, from: number): readonly [start: number, end: number] {
-  const at = block.startsWith(name, from) ? from : block.indexOf(name)
-  return at < 0 ? NOWHERE : [at + name.length, block.indexOf('\r', at + 2)]
-}
-const NOWHERE = [0, 0] as const

@@ -2,6 +2,7 @@
 
 import type { ReplayOptions, StartFrom, SubscribeOptions } from '../contract/bus.ts'
 import type { Gap, SeqRange } from '../contract/gap.ts'
+import { removalOf } from '../contract/removal.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { closedError } from '../transport/checks.ts'
@@ -209,7 +210,9 @@ class StreamReplay implements Source {
     if (!position) return
     this.#backoff.failures = 0
     this.#position = position
-    const given: SourceMessage = { ...message, live: this.#isLive, done: this.#progress.add(position.cursor) }
+    const removed = message.payload.length ? undefined : removalOf(message)
+    const done = this.#progress.add(position.cursor)
+    const given: SourceMessage = { ...message, live: this.#isLive, removed, done }
     this.#handler.message(given)
     if (this.#progress.pending < this.#buffer || this.#ended) return
     this.#paused = true

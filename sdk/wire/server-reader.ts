@@ -1,6 +1,5 @@
 import { decode, join } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
-import { trimBlanks } from './header-fields.ts'
 
 /** A message as a server sends it. */
 export interface ServerMessage {
@@ -33,7 +32,7 @@ const MAX_LINE = 65_536
 // White space is a blank or a tab: `\s` is more, and may be part of a subject. nats-server 2.9 writes two blanks where an
 // acknowledgement by JetStream has no reply subject. The number before the last is a reply subject in MSG.
 const MESSAGE = /^(H?)MSG[ \t]+([^ \t]+)[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))??(?:[ \t]+(\d{1,9}))?[ \t]+(\d{1,9})[ \t]*$/
-const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
+const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)[ \t]*$/s
 
 /**
  * Returns a function that reads the byte stream of a server, independent of the chunks of the network. It throws if the
@@ -74,7 +73,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
         const text = all?.slice(at, stop) ?? decode(bytes.subarray(at, stop))
         head = readHead(text)
         if (!head) {
-          const operation = OPERATION.exec(trimBlanks(text))
+          const operation = OPERATION.exec(text)
           if (!operation) throw new Error(text)
           at = end
           on.operation(text.split(' ', 1)[0] ?? '', operation[1] ?? operation[2] ?? '')
@@ -90,7 +89,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
       needed = 0
       at = end + 2
-      on.message(head.sid, new Message(head, time, start, bytes, head.isBroken ? undefined : all))
+      on.message(head.sid, new Message(head, time, start, bytes, head.payload <= head.size ? all : undefined))
     }
     size -= at
     chunks = size ? [bytes.subarray(at)] : []
@@ -104,34 +103,30 @@ interface Head {
   readonly reply: string | undefined
   /** Whether it is an HMSG. Its header block may be empty. */
   readonly headers: boolean
-  /** Offset of the payload after the line: the length of the header block. */
+  /** Offset of the payload after the line: the length of the header block. NaN or more than `size` if the line is wrong. */
   readonly payload: number
   /** Length of header block and payload. */
   readonly size: number
-  /** The line is wrong: only subject, sid and size are known. */
-  readonly isBroken: boolean
 }
 
 function readHead(line: string): Head | undefined {
   const found = MESSAGE.exec(line)
   if (!found) return undefined
-  const [, headers, subject = '', sid = '', word, number] = found
-  const size = Number(found[6])
-  const payload = headers ? Number(number) : 0
+  const [, headers, subject = '', sid = '', word, number, size] = found
   return {
     sid,
     subject,
     reply: headers ? word : (number ?? word),
     headers: !!headers,
-    payload,
-    size,
-    // Also without a length of the header block.
-    isBroken: headers ? !(payload <= size) : word !== undefined && number !== undefined,
+    payload: headers ? Number(number) : word && number ? Number.NaN : 0,
+    size: Number(size),
   }
 }
 
 /** A message whose parts are read from its bytes on first use. */
 class Message implements ServerMessage {
+  readonly subject: string
+  readonly reply: string | undefined
   readonly time: number
   readonly #head: Head
   readonly #start: number
@@ -139,6 +134,8 @@ class Message implements ServerMessage {
   readonly #text: string | undefined
 
   constructor(head: Head, time: number, start: number, bytes: Uint8Array, text: string | undefined) {
+    this.subject = head.subject
+    this.reply = head.reply
     this.time = time
     this.#head = head
     this.#start = start
@@ -146,23 +143,14 @@ class Message implements ServerMessage {
     this.#text = text
   }
 
-  get subject(): string {
-    return this.#head.subject
-  }
-
-  get reply(): string | undefined {
-    return this.#head.reply
-  }
-
   get headerBlock(): Uint8Array | undefined {
-    return this.#head.headers && !this.#head.isBroken
-      ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload)
-      : undefined
+    return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
   }
 
   /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
-    if (this.#head.isBroken) throw new SpanwireError('protocol-violation', 'The lengths of this message are wrong.')
+    if (!(this.#head.payload <= this.#head.size))
+      throw new SpanwireError('protocol-violation', 'The lengths of this message are wrong.')
     return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 

@@ -312,7 +312,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       })
       expect((await kept(page)).outcomes).toEqual(['1 is 1', '2 is 2', '3 is 3'])
       expect(said.filter((text) => text.includes('outbox'))).toEqual([
-        expect.stringMatching(/^warning: spanwire: the outbox can't be written; a reload loses what isn't published/),
+        expect.stringMatching(/^warning: spanwire: the outbox cannot be written\. A reload loses unpublished events/),
       ])
       await publish(page, 4, 4)
       await eventually(async () => (await kept(page)).outcomes.length === 4)

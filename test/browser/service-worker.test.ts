@@ -36,7 +36,7 @@ globalThis.run = async (url, token) => {
   result.on = await outcome(bus.on('plain.{id}', ({ data }) => seen.push(data)).ready)
   result.publish = await outcome(bus.publish('plain.{id}', { id: 'x' }, 'hello'))
   await bus.flush()
-  result.seen = seen
+  result.seen = [...seen]
   const iterator = bus.subscribe('plain.{id}')
   await iterator.ready
   await bus.publish('plain.{id}', { id: 'x' }, 'again')

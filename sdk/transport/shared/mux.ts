@@ -118,7 +118,7 @@ export function createMux({ url, via, cookies = false }: Omit<Hello, 'lock'>, re
   /** Opens the same kind of socket as a client with its own connection. */
   async function open(): Promise<LinkSocket> {
     const dialled = () => new WebSocket(url) as LinkSocket
-    if (via === 'websocket' || !(await evidence.isBlocked(failures))) return dialled()
+    if (via === 'websocket' || !(await evidence.weigh(failures)).isBlocked) return dialled()
     const socket = new SseSocket(url, { cookies })
     return via === 'sse' ? socket : probing(socket, url, dialled)
   }

@@ -31,38 +31,37 @@ function detourOf(url: string): Detour {
 /** Decides for one client whether its network blocks WebSockets. */
 export interface Evidence {
   /**
-   * Whether to go around.
-   * @param failures attempts that failed since the last connection
-   * @param explain called with the reason why there is no connection, or undefined if the next attempt may succeed
+   * Decides whether to use the fallback. `why` explains the failures, unless the next attempt may succeed.
+   * @param failures failed attempts since the last connection
    */
-  isBlocked(failures: number, explain?: (error: SpanwireError | undefined) => void): Promise<boolean>
+  weigh(failures: number): Promise<{ readonly isBlocked: boolean; readonly why?: SpanwireError | undefined }>
 }
 
 /**
- * An attempt counts if it failed although the bridge was ready before and after it: a bridge that restarts refuses
- * WebSockets, too. An attempt without any answer in its time is enough by itself; clients count it as two.
- * @param url of the WebSocket
+ * A failed attempt counts if the bridge was ready before and after it, because a bridge that restarts refuses WebSockets.
+ * One attempt without an answer is sufficient. Clients count it as two.
+ * @param url URL of the WebSocket
  */
 export function createEvidence(url: string, via: string | undefined): Evidence {
-  /** As of the last examination. */
+  /** Failures and state of the bridge at the last examination. */
   let examined = 0
   let wasReady = false
   return {
-    async isBlocked(failures, explain) {
+    async weigh(failures) {
       const detour = detourOf(url)
-      if (via === 'sse' || Date.now() < detour.until) return true
-      if (failures === 0) return false
+      if (via === 'sse' || Date.now() < detour.until) return { isBlocked: true }
+      if (failures === 0) return { isBlocked: false }
       const { isReady, error } = await examine(toAddress(url))
       const isFirst = examined === 0 || failures <= examined
       const isProven = isReady && (isFirst ? failures > 1 : wasReady)
       examined = failures
       wasReady = isReady
-      explain?.(isReady && !isProven ? undefined : error)
-      if (!isProven || via === 'websocket') return false
+      const why = isReady && !isProven ? undefined : error
+      if (!isProven || via === 'websocket') return { isBlocked: false, why }
       const isSoon = Date.now() - detour.returned < LONGEST_PROBE
       detour.period = isSoon ? Math.min(2 * detour.period, LONGEST_PROBE) : PROBE
       extend(detour)
-      return true
+      return { isBlocked: true, why }
     },
   }
 }

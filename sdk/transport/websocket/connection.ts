@@ -136,7 +136,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
       ended = true
       clearTimeout(timer)
       socket.close()
-      on.lost(fault ?? error)
+      on.lost(fault ?? ((error.code === 'connection-refused' && socket.why) || error))
     },
   }
   return connection

@@ -62,12 +62,12 @@ export function createLifecycle(
     },
     () => connection?.ping(),
   )
+  /** Ends the listeners of the page. */
+  const waking = new AbortController()
   let refusals = 0
   /** Failures before the last connection. They count for the delay until it has lasted. */
   let survived = 0
   let info: ServerInfo | undefined
-  /** Why no connection can be opened, if that is known. */
-  let why: SpanwireError | undefined
   // State of the current connection:
   let connection: Connection | undefined
   /** CONNECT was sent. */
@@ -93,9 +93,9 @@ export function createLifecycle(
       step = 'The fallback'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
-          ? await fallbacks((open) => open({ token, failures, explain: (error) => (why = error) })).catch((error) => {
+          ? await fallbacks((open) => open(token, failures)).catch((error) => {
               // Without the module, as offline, there is still the WebSocket.
-              if (via === 'sse' || !isSpanwireError(error, 'not-loaded')) throw error
+              if (via === 'sse') throw error
             })
           : undefined
       step = 'The WebSocket'
@@ -123,7 +123,7 @@ export function createLifecycle(
           ponged,
           erred: (text) => readError(text, outbound.oldest, subscriptions),
           beat: outbound.add,
-          lost: (error) => lost((error.code === 'connection-refused' && why) || error),
+          lost,
         },
       )
       if (socket) socket.onleave = () => leave('A WebSocket can be opened.')
@@ -211,7 +211,6 @@ export function createLifecycle(
         redials.failures = survived = 0
       }, STABLE)
       refusals = 0
-      why = undefined
       connection?.start()
       opened()
       reached()
@@ -266,8 +265,7 @@ export function createLifecycle(
     if (cell.phase === 'closed') return
     cell.phase = 'closed'
     redials.cancel()
-    globalThis.removeEventListener?.('online', wake)
-    globalThis.document?.removeEventListener('visibilitychange', wake)
+    waking.abort()
     const last = connection
     forget()
     last?.end(error)
@@ -276,8 +274,8 @@ export function createLifecycle(
     cell.set('closed', error)
   }
 
-  globalThis.addEventListener?.('online', wake)
-  globalThis.document?.addEventListener('visibilitychange', wake)
+  globalThis.addEventListener?.('online', wake, waking)
+  globalThis.document?.addEventListener('visibilitychange', wake, waking)
   void dial()
   return {
     get info() {
