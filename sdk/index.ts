@@ -13,6 +13,7 @@ export type {
   LatestOptions,
   OnOptions,
   PublishOptions,
+  Removal,
   Replaying,
   ReplayOptions,
   RequestOptions,
@@ -47,6 +48,7 @@ export {
 export type { EventHeaders } from './contract/event-headers.ts'
 export type { Gap, SeqRange } from './contract/gap.ts'
 export type { ReceivedEvent } from './contract/received-event.ts'
+export type { RemovalReason } from './contract/removal.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export type { BackoffOptions } from './kit/backoff.ts'
