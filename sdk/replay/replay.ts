@@ -5,6 +5,7 @@ import type { Gap, SeqRange } from '../contract/gap.ts'
 import { removalOf } from '../contract/removal.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
 import { createBackoff } from '../kit/backoff.ts'
+import { createDeferred } from '../kit/deferred.ts'
 import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
@@ -46,8 +47,8 @@ class StreamReplay implements Source {
   readonly #handler: SubscriptionHandler
   readonly #buffer: number
   readonly #onGap: (gap: Gap) => void
-  readonly #ready = Promise.withResolvers<void>()
-  readonly #live = Promise.withResolvers<void>()
+  readonly #ready = createDeferred()
+  readonly #live = createDeferred()
   readonly #backoff = createBackoff({ first: 100, longest: 5_000 })
   readonly #progress: Progress<Cursor>
   readonly #release: () => void

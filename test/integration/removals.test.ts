@@ -38,7 +38,8 @@ it('a removal reaches onRemoved, latest and stores, is not invalid, and is not c
     storage: 'memory',
     allow_msg_ttl: true,
     allow_rollup_hdrs: true,
-    subject_delete_marker_ttl: 60_000_000_000,
+    // In ns. The server raises a shorter time to live to this one.
+    subject_delete_marker_ttl: 1_000_000_000,
   }
   await admin.request('$JS.API.STREAM.CREATE.PRICES', JSON.stringify(config))
   const transports: Transport[] = [webSocket({ url: bridge.url, token }), nats({ url: server.url })]
