@@ -61,7 +61,7 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     this.params = template.params(subject) as Params
     const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
     const headers = block ? new EventHeaders(block) : NO_HEADERS
-    const [, id = headers.get(ID_HEADER), sent = headers.get(TIME_HEADER)] = OWN.exec(headers.block) ?? []
+    const [, id, sent] = block ? (OWN.exec(block) ?? ['', headers.get(ID_HEADER), headers.get(TIME_HEADER)]) : []
     this.headers = headers
     this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)
     this.time = Number(sent) || time
