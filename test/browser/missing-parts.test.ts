@@ -159,45 +159,6 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
     expect(await run('[...ended]')).toEqual(['not-loaded'])
   }, 30_000)
 
-  it('interruptions: the subscription lives, the fault is reported, and gaps are once it is there', async () => {
-    modules.missing.add('sdk/bus/sources.js')
-    await open({}, `http://127.0.0.1:${proxy.port}`)
-    await isOpen()
-    await run(`bus.on('plain.{id}', () => {}, { onGap: ({ reason }) => ended.push(reason) }).ready`)
-    await eventually(async () => (await errors()).length > 0, { what: 'the report' })
-    expect((await errors())[0]).toMatch(/not-loaded/)
-    modules.missing.clear()
-    await eventually(
-      async () => {
-        await isOpen()
-        proxy.cut()
-        return ((await run('[...ended]')) as string[]).includes('disconnected')
-      },
-      { what: 'a gap', deadline: 20_000 },
-    )
-  }, 40_000)
-
-  it('token-refresh: it is loaded again before the token expires', async () => {
-    modules.missing.add('sdk/transport/websocket/token-refresh.js')
-    let tokens = 0
-    await page.exposeFunction('askToken', () => {
-      tokens++
-      return createToken({ pub: grants, subscribe: grants, expiresIn: 20 })
-    })
-    await page.evaluate((url) => {
-      const { connect, defineEvents } = (globalThis as unknown as { spanwire: typeof Spanwire }).spanwire
-      const { askToken } = globalThis as unknown as { askToken: () => Promise<string> }
-      const states: string[] = []
-      const bus = connect({ url, token: askToken, events: defineEvents({}) })
-      bus.status.subscribe(({ state }) => states.push(state))
-      Object.assign(globalThis, { app: { bus, ended: states, errors: [] } })
-    }, bridge.url)
-    await isOpen()
-    modules.missing.clear()
-    await eventually(() => tokens === 2, { what: 'another token', deadline: 25_000 })
-    expect(await run('[...ended]')).toEqual(['open'])
-  }, 40_000)
-
   it('fallback: the connection says why it is not there, and is made once it is', async () => {
     modules.missing.add('sdk/transport/websocket/fallback.js')
     await open({ via: 'sse' })

@@ -1,4 +1,4 @@
-/** `share: true` in what bundlers make of the package: all tabs use one connection, in a SharedWorker. */
+/** `share: true` in a build of each bundler: all tabs use one connection, in a SharedWorker. */
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Browser } from 'playwright-core'
@@ -12,16 +12,10 @@ import { packPackage } from './package.ts'
 import { createProject } from './project.ts'
 import { serveFolder } from './serve-folder.ts'
 
-/** What each bundler needs, and how it is called. */
+/** Packages and command of each bundler. */
 const BUNDLERS = {
   vite: { packages: ['vite@8.3.8'], command: ['vite', 'build'], output: 'dist' },
   webpack: { packages: ['webpack@5.113.0', 'webpack-cli@7.3.1'], command: ['webpack'], output: 'dist' },
-  // Next follows the condition `node` in pages, too.
-  next: {
-    packages: ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1', 'nats@2.29.3'],
-    command: ['next', 'build'],
-    output: 'out',
-  },
 } as const
 
 describe.skipIf(isSkipped('chromium'))('tabs share a connection', () => {
