@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import type * as Spanwire from '../../sdk/index.ts'
 import { launchChromium } from '../support/chromium.ts'
-import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'

@@ -12,7 +12,8 @@ const UNICODE_WHITE_SPACE = /\\[sS](?![\w])|\.trim(?:Start|End|Left|Right)?\(|\\
 /** In a regular expression without the flag `s`, `.` ends at a line separator of Unicode. */
 const DOT = /\/(?:\\.|[^/\\\n])*(?<!\\)\((?:\?:)?\.[*+]\??\)(?:\\.|[^/\\\n])*\/(?![a-z]*s)/
 
-const sources = await readSources('sdk', 'bridge')
+// The command line reads settings and texts for people.
+const sources = (await readSources('sdk', 'bridge')).filter(({ path }) => !path.startsWith('bridge/cli/'))
 const linesOf = async (path: string) => (await readFile(join(root, path), 'utf8')).split('\n')
 const find = async (pattern: RegExp) =>
   (
