@@ -11,7 +11,7 @@ import { type ModuleServer, serveModules } from './module-server.ts'
 const INTRANET = 'intranet.test'
 const grants = { allow: ['a.*', '_INBOX.>'] }
 
-/** A page whose `bus` says when it is ready by the title, and writes down what it gets. */
+/** A page with a `bus`. The title reports that it is ready, and the body lists received events. */
 const SCRIPT = `
   import { connect, defineEvents } from '/sdk/index.js'
   import { http } from '/sdk/transport/http/index.js'
@@ -123,14 +123,14 @@ describe.skipIf(isSkipped('chromium'))('without WebSockets', () => {
     await tab.waitForFunction(`seen.includes('posted')`)
   }, 30_000)
 
-  it('a bridge that takes no cookies, of any page, is reached without', async () => {
+  it('a bridge without cookies is reached without credentials', async () => {
     const tab = await openTab({ url: open.url, via: 'sse' })
     await ready(tab)
     expect(await tab.evaluate(`post(${JSON.stringify(open.url)})`)).toBe('ok')
     await tab.waitForFunction(`seen.includes('posted')`)
   }, 30_000)
 
-  it('a page of an origin of http:// finds the way by itself', async () => {
+  it('a page of an http:// origin uses the fallback automatically', async () => {
     await context.routeWebSocket(/./, (socket) => socket.close())
     const origin = modules.url.replace('127.0.0.1', INTRANET)
     const tab = await openTab({ url: bridge.url, token, share: false }, origin)

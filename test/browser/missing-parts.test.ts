@@ -83,7 +83,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
       { url, token, options },
     )
   }
-  /** Runs an expression of the page, with `bus` and `ended`. Returns what it resolves with, or its error's code. */
+  /** Runs an expression of the page, with `bus` and `ended`. Returns its result, or the code of its error. */
   const run = (expression: string): Promise<unknown> =>
     page.evaluate(
       `(async () => { const { bus, ended } = globalThis.app; return ${expression} })().catch((error) => error.code + ': ' + error.message)`,
@@ -127,7 +127,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
       /^next$/,
     ],
   ])(
-    '%s: %s is refused, and works once it is there',
+    '%s: %s is refused, and works once the part can be loaded',
     async (part, expression, outcome) => {
       modules.missing.add(part)
       await open()
@@ -141,7 +141,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
     30_000,
   )
 
-  it('outbox: an event is refused, and kept and published once it is there', async () => {
+  it('outbox: an event is refused while the outbox cannot be loaded, and published afterwards', async () => {
     modules.missing.add('sdk/outbox/outbox.js')
     await open({ outbox: 'persistent' })
     await isOpen()
@@ -158,7 +158,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
     expect(await run('[...ended]')).toEqual(['not-loaded'])
   }, 30_000)
 
-  it('fallback: the connection says why it is not there, and is made once it is', async () => {
+  it('fallback: the status names the missing part, and the client connects once it can be loaded', async () => {
     modules.missing.add('sdk/transport/websocket/fallback.js')
     await open({ via: 'sse' })
     await page.waitForFunction(() =>

@@ -15,7 +15,7 @@ export interface ModuleServer extends AsyncDisposable {
   readonly headers: Map<string, Readonly<Record<string, string>>>
 }
 
-/** What every page of it does first. */
+/** Script that runs first in every page. */
 const PAGE =
   '<!doctype html><title>Spanwire</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>'
 const PAGE_SCRIPT = "import * as spanwire from '/sdk/index.js'\nObject.assign(globalThis, { spanwire })\n"
@@ -38,7 +38,7 @@ export async function serveModules(): Promise<ModuleServer> {
   const server = await serveLocally(async (request, response) => {
     const path = new URL(request.url ?? '', 'http://x').pathname.slice(1)
     for (const [name, value] of Object.entries(headers.get(path) ?? {})) response.setHeader(name, value)
-    // Modules are imported from other origins, too.
+    // Pages of other origins import modules.
     response.setHeader('Access-Control-Allow-Origin', '*')
     response.setHeader('Cache-Control', 'no-store')
     response.setHeader('Content-Type', path.endsWith('.js') ? 'text/javascript' : 'text/html')

@@ -230,7 +230,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     expect(await written(page)).toBe(0)
   }, 30_000)
 
-  it('lets an application delete its database, and goes on', async () => {
+  it('lets an application delete its database, and publishes afterwards', async () => {
     const first = await open()
     await isOpen(first)
     const deleteDatabase = (page: Page) =>
@@ -297,7 +297,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       },
     ],
   ])(
-    'that is stuck, as %s, is passed over, and says so',
+    'that is stuck, as %s, does not stop publishes, and writes a warning',
     async (_, before) => {
       const page = await context.newPage()
       const said: string[] = []

@@ -17,7 +17,7 @@ import { type ModuleServer, serveModules } from './module-server.ts'
 
 const grants = { allow: ['kept.*', 'plain.*', 'asked.*', '$EDGE.PRESENCE.>', '_INBOX.>', '$JS.API.>'] }
 
-/** What a worker of each kind does. `globalThis.run(url, token)` resolves with all outcomes. */
+/** Script of each worker. `globalThis.run(url, token)` resolves with all outcomes. */
 const SCRIPT = `
 const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
 globalThis.run = async (url, token) => {

@@ -11,7 +11,7 @@ import { type ModuleServer, serveModules } from './module-server.ts'
 /** A name that isn't loopback: its pages have no secure context. */
 const INTRANET = 'intranet.test'
 
-/** A page that shares, and says how it is by its title. */
+/** A page that shares, and reports its state in its title. */
 const sharing = (sdk: string, bridge: string) => `
   import { connect, defineEvents } from '${sdk}/sdk/index.js'
   const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
@@ -118,7 +118,7 @@ describe.skipIf(isSkipped('chromium'))('a page that shares', () => {
   )
 
   it(
-    'where there are no Web Locks (an origin of http://), shares by a worker',
+    'without Web Locks (an http:// origin), shares by a worker',
     () => check({ script: sharing('', bridge.url), origin: modules.url.replace('127.0.0.1', INTRANET) }, 1),
     30_000,
   )

@@ -22,7 +22,7 @@ interface Tab {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 const grants = { allow: ['numbers.*', 'sums.*', '_INBOX.>'] }
 
-/** What the pages do before they load anything, and by which way they then share. */
+/** Scripts that run first in each page, by the way of sharing. */
 const MODES = {
   'a worker': () => {},
   'election, without SharedWorker': () => void Reflect.deleteProperty(globalThis, 'SharedWorker'),
@@ -176,7 +176,7 @@ describe.skipIf(isSkipped('chromium')).each(Object.keys(MODES) as Array<keyof ty
         stored = 31
         await caughtUp(second, third)
         await eventually(() => connections() === 1, { what: 'one connection' })
-        // Where a worker has the connection, nobody noticed; a crash may take the worker with it.
+        // Tabs of a worker keep its connection, unless the crash ended the worker.
         if (mode === 'a worker' && how === 'closed') expect(await tab(second, ({ states }) => states)).toEqual(['open'])
         await publish(5)
         await caughtUp(second, third)

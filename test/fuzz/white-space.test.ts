@@ -43,7 +43,7 @@ const holds = <Values extends [unknown, ...unknown[]]>(
   property: (values: Values) => void,
 ) => fc.assert(fc.property(fc.tuple(...values) as unknown as fc.Arbitrary<Values>, property), { numRuns: 300 })
 
-/** What a reader of a server's stream says, cut into two at every place. */
+/** Operations that a reader of a server's stream reports, with the stream cut into two at every place. */
 function readServer(stream: Uint8Array): unknown[][] {
   return [0, Math.floor(stream.length / 2), stream.length - 1].map((cut) => {
     const seen: unknown[] = []
@@ -145,7 +145,7 @@ describe('headers', () => {
     })
   })
 
-  it('are no header block with white space before it', () => {
+  it('with white space in front are not a header block', () => {
     for (const space of UNICODE_WHITE_SPACE) {
       const block = bytes(`${space}NATS/1.0\r\nA: b\r\n\r\n`)
       expect(() => parseHeaders(block)).toThrow()

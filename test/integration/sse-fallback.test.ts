@@ -139,7 +139,7 @@ it('after a restart of the bridge all clients use WebSockets', async () => {
   await server.close()
 }, 30_000)
 
-it('a connection that was lost is made again by a WebSocket, however often', async () => {
+it('a lost connection is opened again by WebSocket, after each of ten losses', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   await using proxy = await startFaultProxy(server.port)
@@ -159,7 +159,7 @@ it('a connection that was lost is made again by a WebSocket, however often', asy
   await transport.close()
 }, 30_000)
 
-it('a client that goes around comes back to a WebSocket, and loses nothing', async () => {
+it('a client on the fallback returns to a WebSocket, and loses none of its publishes', async () => {
   await using nats = await startNatsServer()
   await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
   const blocked = blockWebSockets()
@@ -182,7 +182,7 @@ it('a client that goes around comes back to a WebSocket, and loses nothing', asy
   await eventually(() => count.open() === 1, { what: 'a WebSocket' })
   await transport.publish('a', Uint8Array.of(101))
   await eventually(() => seen.at(-1) === 101)
-  // What was published is there; without a stream, what came while there was no connection is not.
+  // Events without a stream that were published while the client was offline are lost.
   expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b))
   expect(server.bridge.hub.stats.connections).toBe(1)
   await transport.close()
