@@ -181,8 +181,8 @@ function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T>
 /** Headers that a server acts on, and Spanwire's own. Copied from a received event, they would repeat its commands. */
 const RESERVED = /^(nats|spanwire)-/i
 
-/** Validates and encodes. The order of calls is kept if the schema is synchronous. */
-function createSend(): Send {
+/** Returns a function that validates and encodes. The order of calls is kept if the schema is synchronous. */
+export function createSend(): Send {
   const newId = createIds()
   return ({ schema, codec, subject, data, options: { id = newId(), headers = [], reservedHeaders } }, go) => {
     const [reserved] = headers.find(([name]) => RESERVED.test(name)) ?? []

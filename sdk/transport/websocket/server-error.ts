@@ -13,7 +13,7 @@ export interface SuspectSubscription {
 const CODES: Readonly<Record<string, SpanwireErrorCode>> = {
   '^authorization|authentication (expired|revoked)': 'authentication-failed',
   rate: 'rate-limited',
-  'payload|^headers': 'payload-too-large',
+  'payload|^(headers|data)| (headers over|data than)': 'payload-too-large',
   slow: 'slow-consumer',
   upstream: 'upstream-unavailable',
   '^invalid .*subject': 'invalid-subject',
@@ -34,8 +34,11 @@ export function readError(
   oldest: readonly Pending[],
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): SpanwireError | undefined {
-  const [head = '', named, , queue] = text.split(QUOTED).map(unquote)
-  const [, code] = Object.entries(CODES).find(([pattern]) => RegExp(pattern, 'i').test(head)) ?? []
+  const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
+  const [, code] =
+    Object.entries(CODES).find(([pattern]) =>
+      RegExp(pattern, 'i').test(/ the limit| than /.test(tail) ? tail : head),
+    ) ?? []
   const error = new SpanwireError(code ?? 'connection-lost', `Error of the server: ${text}`)
   if (/ for pub/i.test(head)) {
     for (const { subject, reply, settle } of oldest) if (subject === named || reply === named) settle(error)
