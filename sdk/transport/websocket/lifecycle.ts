@@ -62,8 +62,6 @@ export function createLifecycle(
     },
     () => connection?.ping(),
   )
-  /** Ends the listeners of the page. */
-  const waking = new AbortController()
   let refusals = 0
   /** Failures before the last connection. They count for the delay until it has lasted. */
   let survived = 0
@@ -265,7 +263,8 @@ export function createLifecycle(
     if (cell.phase === 'closed') return
     cell.phase = 'closed'
     redials.cancel()
-    waking.abort()
+    globalThis.removeEventListener?.('online', wake)
+    globalThis.document?.removeEventListener('visibilitychange', wake)
     const last = connection
     forget()
     last?.end(error)
@@ -274,8 +273,8 @@ export function createLifecycle(
     cell.set('closed', error)
   }
 
-  globalThis.addEventListener?.('online', wake, waking)
-  globalThis.document?.addEventListener('visibilitychange', wake, waking)
+  globalThis.addEventListener?.('online', wake)
+  globalThis.document?.addEventListener('visibilitychange', wake)
   void dial()
   return {
     get info() {
