@@ -257,6 +257,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await publish(second, 7, 7)
     await eventually(async () => (await stored()).length === 7, { what: 'all events' })
     expect((await stored()).sort()).toEqual(range(1, 7))
+    await eventually(async () => (await kept(first)).outcomes.length === 6, { what: 'all outcomes' })
     expect((await kept(first)).outcomes.map((outcome) => outcome[0])).toEqual([...'123456'])
     await eventually(async () => (await written(first)) === 0, { what: 'an empty outbox' })
     expect(await deleteDatabase(second)).toBe('deleted')
