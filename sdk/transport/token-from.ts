@@ -9,8 +9,8 @@ const PATIENCE = 10_000
  *
  *     connect({ url, events, token: tokenFrom('/token') })
  *
- * Cookies are sent, to other origins too. An answer of 401 or 403 closes the client for good, as `authentication-failed`:
- * nobody is signed in. Any other failure is temporary: the client tries again.
+ * Cookies are also sent to other origins. An answer of 401 or 403 closes the client permanently with
+ * `authentication-failed`. Any other failure is temporary: the client tries again.
  * @param url of the route; a path counts from the page
  * @param init other options of `fetch`, such as `headers`
  * @returns a function that rejects with SpanwireError `authentication-failed`, `connection-refused`

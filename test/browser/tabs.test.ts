@@ -26,7 +26,7 @@ const grants = { allow: ['numbers.*', 'sums.*', '_INBOX.>'] }
 const MODES = {
   'a worker': () => {},
   'election, without SharedWorker': () => void Reflect.deleteProperty(globalThis, 'SharedWorker'),
-  'election, as the worker is not there': () => {},
+  'election, because the worker is missing': () => {},
   'election, as no SharedWorker may be made': () => {
     globalThis.SharedWorker = class {
       constructor() {
@@ -110,7 +110,7 @@ describe.skipIf(isSkipped('chromium')).each(Object.keys(MODES) as Array<keyof ty
         {
           url: `http://127.0.0.1:${proxy.port}`,
           token,
-          worker: mode === 'election, as the worker is not there' ? '/nowhere.js' : undefined,
+          worker: mode === 'election, because the worker is missing' ? '/nowhere.js' : undefined,
         },
       )
       return page

@@ -220,7 +220,7 @@ describe('refusals', () => {
   it.each([
     ['a bridge', JSON.stringify],
     ['nats-server', quote],
-  ] as const)('of %s find what they are about', (_, written) => {
+  ] as const)('of %s find their operation', (_, written) => {
     holds([subject, token], ([name, queue]) => {
       const told: unknown[] = []
       const publish = { subject: name, settle: (error?: Error) => void told.push(error) }

@@ -34,7 +34,7 @@ export class SseSocket {
 
   /**
    * @param url the WebSocket's
-   * @param options.cookies whether a cookie says who the client is
+   * @param options.cookies whether a cookie authenticates the client
    */
   constructor(url: string, { cookies = false }: { readonly cookies?: boolean } = {}) {
     if (cookies && isPage()) this.#credentials = 'include'
