@@ -22,10 +22,9 @@ import '../../sdk/bus/request-reply.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
 import '../../sdk/bus/latest-iterator.ts'
-import '../../sdk/bus/publish-acked.ts'
+import '../../sdk/bus/stream-publisher.ts'
 import '../../sdk/replay/replay.ts'
 import '../../sdk/transport/websocket/requester.ts'
-import '../../sdk/transport/websocket/incidents.ts'
 import '../../sdk/transport/websocket/token-refresh.ts'
 
 /** Options of {@link createTestBridge}. */

@@ -122,7 +122,7 @@ interface Server {
 }
 
 function parseServer(text: string): Server {
-  const url = URL.parse(text.trim())
+  const url = URL.parse(text)
   const scheme = url?.protocol.slice(0, -1) ?? ''
   if (!url?.hostname || !['nats', 'tls', 'ws', 'wss'].includes(scheme))
     // Only the scheme: the rest may contain a password.

@@ -3,8 +3,9 @@ import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
 import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
-import { type Lazy, lazy } from '../kit/lazy.ts'
+import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { createReceiver, type Faults } from './receiver.ts'
@@ -15,11 +16,14 @@ export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('.
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
+  /** Called with an event, or with the removal of the last event of a subject. */
   push(event: ReceivedEvent, message: SourceMessage): void
   /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
   invalid?(event: ReceivedEvent): void
   /** The subscription ended. No more events follow. May be called more than once. */
   end?(error?: Error): void
+  /** A module that must be loaded before the first event. */
+  readonly needs?: Lazy<unknown>
 }
 
 /** Options of {@link Subscriber.attach}. */
@@ -44,7 +48,7 @@ export function createSubscriber(
     event: ContractEvent,
     params: ParamValues,
     options: AttachOptions,
-    { push, invalid, end }: EventSink,
+    { push, invalid, end, needs }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
     const filter = event.template.filter(params)
@@ -53,7 +57,7 @@ export function createSubscriber(
     let isLive = true
     let isOver = false
     let release = () => {}
-    let watching: Promise<(() => void) | undefined> | undefined
+    let unwatch = () => {}
     const { receive, settled } = createReceiver(
       event,
       (received, message) => isLive && push(received, message),
@@ -69,25 +73,27 @@ export function createSubscriber(
       isOver = true
       release()
       drains.delete(drain)
-      watching?.then((stop) => stop?.())
+      unwatch()
       end?.(error)
       if (error && onEnd) guard(onEnd, report, [error])
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
+    const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = event.stream && queue === undefined
-    const source = isReplay
-      ? toSource(
-          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
-          handler,
-        )
+    const opening = isReplay
+      ? sources((module) => module.replay(transport, filter, handler, { ...options, onGap }))
       : conflate
-        ? toSource(
-            sources((module) => module.subscribeConflated(transport, filter, handler)),
-            handler,
-          )
-        : transport.subscribe(filter, handler, { queue })
+        ? sources((module) => module.subscribeConflated(transport, filter, handler))
+        : needs?.(subscribe)
+    const source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)
-      watching = sources((module) => module.watchInterruptions(transport, source, filter, onGap)).catch(report)
+      loadUntil(
+        sources,
+        () => !isOver,
+        (module) => {
+          unwatch = module.watchInterruptions(transport, source, filter, onGap)
+        },
+      ).catch(report)
     const drain = async () => {
       await source.drain()
       await settled()
@@ -100,7 +106,7 @@ export function createSubscriber(
       source.unsubscribe()
     }
     release = onAbort(signal, unsubscribe)
-    return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
+    return Object.assign(toSubscription(source, unsubscribe, drain), { [DISPOSE]: unsubscribe })
   }
 
   return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }

@@ -3,6 +3,7 @@ import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
@@ -138,7 +139,7 @@ export class DurableConsumer implements Consumer {
       if (this.#stopped) throw drainedEarly()
       if (!this.#paused) await this.#open()
     } catch (error) {
-      throw this.#ended(error instanceof Error ? error : new Error(String(error)))
+      throw this.#ended(isError(error) ? error : new Error(String(error)))
     }
   }
 

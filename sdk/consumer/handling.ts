@@ -1,9 +1,11 @@
 import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
+import { removalOf } from '../contract/removal.ts'
 import { validate } from '../contract/validate.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
@@ -83,6 +85,8 @@ export class Handling {
   async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
     const { event, settings } = this.#work
     const { deadLetter, order } = settings
+    // A marker of a removal is not an event.
+    if (!message.payload.length && removalOf(message)) return undefined
     const handedOn = order === 'by-lane' ? HANDED_ON : 0
     if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)
       return { error: new Error(`Delivered ${attempt - 1} times without an acknowledgement.`), isHopeless: true }
@@ -163,7 +167,7 @@ async function publishDeadLetter(
   origin: Origin,
 ): Promise<void> {
   const { stream, consumer, attempts, error } = origin
-  const text = error instanceof Error ? error.message : String(error)
+  const text = isError(error) ? error.message : String(error)
   const fields = readFields(message.headerBlock)
   const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
   const headers: HeaderFields = [
@@ -177,7 +181,7 @@ async function publishDeadLetter(
     ['Spanwire-Dead-Sequence', String(message.seq)],
     ['Spanwire-Dead-Consumer', consumer],
     ['Spanwire-Dead-Attempts', String(attempts)],
-    ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+    ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
   ]
   await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

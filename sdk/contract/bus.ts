@@ -14,6 +14,11 @@ export interface PublishOptions {
   readonly id?: string
   /** Headers in addition to id and time. */
   readonly headers?: HeaderFields
+  /**
+   * Accept headers that begin with `Nats-` or `Spanwire-`, which are commands to the server: `Nats-Rollup: all` empties a
+   * stream. Default false: `publish` rejects with `invalid-header`.
+   */
+  readonly reservedHeaders?: boolean
   /** Rejects with `aborted`. A message that was sent before is not recalled. */
   readonly signal?: AbortSignal | undefined
 }
@@ -65,10 +70,22 @@ export interface OnOptions {
    * `permission-denied` (refused, or revoked later), `stream-not-found`, `connection-closed`.
    */
   readonly onEnd?: ((error: Error) => void) | undefined
+  /**
+   * Called when a stream has removed the last event of a subject, by a time to live or a deletion, and keeps a marker
+   * (`subject_delete_marker_ttl`, nats-server 2.11 and later). Its `data` is undefined, and `removed` is the reason.
+   */
+  readonly onRemoved?: ((removal: Removal) => void) | undefined
 }
 
+/** The removal of the last event of a subject. */
+export type Removal<Name extends string = string, P = Readonly<Record<string, string>>> = ReceivedEvent<
+  Name,
+  P,
+  undefined
+>
+
 /** Options of {@link Bus.subscribe}. The iterator throws the errors that `onEnd` of {@link OnOptions} reports. */
-export interface SubscribeOptions extends Omit<OnOptions, 'onEnd'> {
+export interface SubscribeOptions extends Omit<OnOptions, 'onEnd' | 'onRemoved'> {
   /** Number of events that may wait to be read. Default 10,000. One more ends the subscription with `slow-consumer`. */
   readonly buffer?: number
 }
@@ -217,11 +234,17 @@ export interface Latest<Event, Params> extends AsyncIterable<Event, undefined>, 
   readonly ready: Promise<void>
   /** Returns the last event of a subject, or of the params of a subject. Undefined if there is none. */
   get(of: string | Params): Event | undefined
-  /** Returns the last event of each subject, by subject. It is always the same map, and changes with each event. */
+  /**
+   * Returns the last event of each subject, by subject. It is always the same map, and changes with each event and each
+   * removal.
+   */
   values(): ReadonlyMap<string, Event>
-  /** Calls `listener` with each new value. Returns an `unsubscribe` function. */
-  subscribe(listener: (event: Event) => void): () => void
-  /** Iterates over the current values, then over every update. */
+  /**
+   * Calls `listener` with each new value, and `onRemoved` when the stream has removed the value of a subject. Returns an
+   * `unsubscribe` function.
+   */
+  subscribe(listener: (event: Event) => void, onRemoved?: (removal: Removal<string, Params>) => void): () => void
+  /** Iterates over the current values, then over every update. Removals are skipped. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Event, undefined>
   /** Ends the subscription. The values remain. Idempotent. */
   unsubscribe(): void

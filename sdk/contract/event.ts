@@ -1,3 +1,4 @@
+import { isBytes } from '../kit/kinds.ts'
 import { type Codec, raw } from './codec.ts'
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
 
@@ -89,6 +90,6 @@ const bytesSchema: StandardSchema<Uint8Array> = {
   '~standard': {
     version: 1,
     vendor: 'spanwire',
-    validate: (value) => (value instanceof Uint8Array ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
+    validate: (value) => (isBytes(value) ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
   },
 }

@@ -1,3 +1,4 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { fromBase64 } from '../wire/base64.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { isSubsetFilter } from '../wire/subject.ts'
@@ -246,7 +247,7 @@ export class JetStreamApi {
    */
   async #read(action: string, body: object): Promise<Answer> {
     const deadline = performance.now() + this.#timeout
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const { promise, resolve, reject } = createDeferred<Answer>()
     const over = new AbortController()
     const send = () => {
       const left = Math.max(deadline - performance.now(), 1)

@@ -1,3 +1,4 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { encode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import type { ReplayStart } from '../wire/replay-frames.ts'
@@ -154,7 +155,7 @@ async function pull(
     api.link.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, encode(JSON.stringify(body)), inbox)
   const messages: StoredMessage[] = []
   let bytes = 0
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  const { promise, resolve, reject } = createDeferred<boolean>()
   const fail = () => reject(new SpanwireError('timeout', `No message of ${stream} arrived for ${PATIENCE} ms.`))
   let patience = setTimeout(fail, PATIENCE)
   const unsubscribe = api.link.subscribe(inbox, (given) => {

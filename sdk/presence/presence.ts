@@ -1,5 +1,7 @@
 /** Presence channels: loaded with the first one. */
 
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -99,7 +101,7 @@ export async function openPresence(
   const members = new Map<string, Member>()
   const changes = new Listeners<PresenceChange>()
   const signals = new Listeners<PresenceSignal>()
-  const known = Promise.withResolvers<void>()
+  const known = createDeferred()
   let self = ''
   /** An incomplete list of members. */
   let listed: Map<string, Member> | undefined
@@ -197,7 +199,7 @@ export async function openPresence(
     signal: (data) => send({ do: 'signal', data }),
     onSignal: (listener) => signals.add(listener),
     close,
-    [Symbol.dispose]: close,
+    [DISPOSE]: close,
   }
 }
 

@@ -5,7 +5,7 @@ import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts
 
 /** Snapshot of {@link latestStore}. */
 export interface LatestState<Event> extends SubscriptionState {
-  /** The last event of each subject, by subject. The same map until another event arrives. */
+  /** The last event of each subject, by subject. The same map until another event arrives or one is removed. */
   readonly values: ReadonlyMap<string, Event>
 }
 
@@ -36,7 +36,7 @@ export function latestStore<Contract, Name extends StreamEventName<Contract>>(
       const { latest } = untyped<Event>(bus)
       const view = hasParams(name) ? latest(name, args[0], options) : latest(name, options)
       current = view.values()
-      view.subscribe(renew)
+      view.subscribe(renew, renew)
       return { past: view.ready, unsubscribe: () => view.unsubscribe() }
     }, changed)
     return {

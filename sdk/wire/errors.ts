@@ -32,6 +32,7 @@
  * | `request-refused` | an HTTP request was refused for another reason |
  * | `broker-unavailable` | a relay cannot reach Kafka, RabbitMQ or ActiveMQ; it tries again |
  * | `broker-refused` | Kafka, RabbitMQ or ActiveMQ refused a message, or is not configured as a relay needs it |
+ * | `not-loaded` | a part of Spanwire could not be loaded: its file is gone, or `import()` is forbidden; reload the page |
  */
 export type SpanwireErrorCode =
   | 'invalid-argument'
@@ -63,6 +64,7 @@ export type SpanwireErrorCode =
   | 'request-refused'
   | 'broker-unavailable'
   | 'broker-refused'
+  | 'not-loaded'
 
 /**
  * The error class of Spanwire. Switch on `code`. `message` states the problem and what to do about it. `cause` is the

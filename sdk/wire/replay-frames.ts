@@ -116,6 +116,9 @@ export function encodeAckSubject(stream: string, seq: number, time: number, pend
   return `$JS.ACK.${stream}.EDGE.1.${seq}.${seq}.${time}000000.${pending}`
 }
 
+/** A number that `Number` reads exactly. */
+const DIGITS = /^\d{1,15}$/
+
 /** Parses an ack subject, with 9 tokens or with 11 and more. Undefined for other subjects. */
 export function parseAckSubject(reply: string):
   | {
@@ -132,10 +135,10 @@ export function parseAckSubject(reply: string):
   const tokens = reply.split('.')
   const at = tokens.length === 9 ? 2 : 4
   if (tokens.length !== 9 && tokens.length < 11) return undefined
-  const numbers = tokens.slice(at + 2, at + 7).map(Number)
+  const digits = tokens.slice(at + 2, at + 7)
   // In nanoseconds, which exceed the range of a number.
-  numbers[3] = Number(tokens[at + 5]?.slice(0, -6))
-  const [delivered = Number.NaN, seq = 0, consumerSeq = 0, time = 0, pending = 0] = numbers
-  if (!numbers.every((value) => Number.isSafeInteger(value))) return undefined
+  digits[3] = digits[3]?.slice(0, -6) ?? ''
+  if (!digits.every((one) => DIGITS.test(one))) return undefined
+  const [delivered = 0, seq = 0, consumerSeq = 0, time = 0, pending = 0] = digits.map(Number)
   return { stream: tokens[at] ?? '', delivered, seq, consumerSeq, time, pending }
 }
