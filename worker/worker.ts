@@ -54,7 +54,7 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
           if (isMonitoring(request)) {
             const hub = hubs.byName(request, { namespace: env.HUB, ...settings })
             return hub
-              ? await hub.fetch(request)
+              ? await hub.fetch(withoutHub(request))
               : problem(400, 'invalid-argument', 'Name a hub in the URL, for example ?hub=hub-1.')
           }
           const findHub = (client: Request) => hubs.find(client, clientKey(client), { namespace: env.HUB, ...settings })
@@ -72,6 +72,13 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
       }
     },
   }
+}
+
+/** The hub knows itself by its id. A name in the query would be a hub on the same NATS, which it would ask. */
+function withoutHub(request: Request): Request {
+  const url = new URL(request.url)
+  url.searchParams.delete('hub')
+  return new Request(url, request)
 }
 
 function defaultClientKey(request: Request): string {
