@@ -13,6 +13,7 @@ import { type MonitoringOptions, monitoringRoutes } from './http/monitoring-rout
 import { allowOrigins, checkOrigins, type Origins } from './http/origins.ts'
 import { problem, toProblem } from './http/problem.ts'
 import { publishRoutes, requestRoutes } from './http/publish-routes.ts'
+import { logRefusal } from './http/refusal-log.ts'
 import { receiveForwarded } from './http/tunnel-forward.ts'
 import { tunnelInput, tunnelStream } from './http/tunnel-routes.ts'
 import { Tunnels } from './http/tunnels.ts'
@@ -31,7 +32,7 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly origins?: Origins
   /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
   readonly admin?: AdminOptions
-  /** Turns `GET /varz`, `/connz`, `/subsz` and `/metrics` on. Default: off. */
+  /** Turns `GET /varz`, `/connz`, `/subsz`, `/metrics` and others on; see PROTOCOL.md. Default: off. */
   readonly monitoring?: MonitoringOptions
   /** All hubs that one supervisor runs on the same NATS, including this one. `?hub=` of monitoring names one of them. */
   readonly group?: HubGroup
@@ -113,7 +114,9 @@ export function assembleBridge(
   app.use('/request/*', identify(authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
-  if (options.monitoring) app.route('/', monitoringRoutes(hub, peers, options.monitoring))
+  const services = { hub, peers, upstream: options.upstream, hasAdmin: options.admin !== undefined }
+  const monitoring = options.monitoring && monitoringRoutes(services, options.monitoring)
+  if (monitoring) app.route('/', monitoring.app)
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     const status = hub.registry.isDraining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
@@ -123,9 +126,13 @@ export function assembleBridge(
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'Unknown path. The NATS endpoint is /nats.'), 404),
   )
-  app.onError((error, c) => toProblem(c, error))
+  app.onError((error, c) => {
+    logRefusal(hub.log, c, error)
+    return toProblem(c, error)
+  })
 
   const close = () => {
+    monitoring?.close()
     peers.close()
     hub.close()
   }

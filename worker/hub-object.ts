@@ -94,7 +94,7 @@ export class HubObject {
       const { bridge } = this.#start()
       // After that, the bridge responds that its upstream is unavailable.
       await atMost(DIAL_PATIENCE, bridge.hub.opened)
-      return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(open) })
+      return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(request, open) })
     } catch (error) {
       return toUnavailable(error)
     } finally {
@@ -151,15 +151,19 @@ export class HubObject {
     return openTcpSocket(address, secure)
   }
 
-  #upgrade(open: (socket: ClientSocket) => ClientConnection): Response {
+  #upgrade(request: Request, open: (socket: ClientSocket) => ClientConnection): Response {
     const { response, socket } = upgradeResponse()
-    this.#state.acceptWebSocket(socket)
+    const address = request.headers.get('CF-Connecting-IP')
+    // A tag outlives the object's memory. The runtime takes at most 256 characters.
+    this.#state.acceptWebSocket(socket, address ? [address.slice(0, 64)] : [])
     this.#adopt(socket, open)
     return response
   }
 
   #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection): void {
+    const [address] = this.#state.getTags(socket)
     const connection = open({
+      address,
       get unsent() {
         return socket.bufferedAmount ?? 0
       },

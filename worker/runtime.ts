@@ -43,7 +43,9 @@ export interface ObjectState {
   /** Storage of the object. */
   readonly storage: ObjectSqlStorage & { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
   /** Makes a socket hibernatable. */
-  acceptWebSocket(socket: HibernatableSocket): void
+  acceptWebSocket(socket: HibernatableSocket, tags: string[]): void
+  /** Tags of a socket, as they were passed to {@link acceptWebSocket}. */
+  getTags(socket: HibernatableSocket): string[]
   /** All hibernatable sockets of the object. */
   getWebSockets(): HibernatableSocket[]
 }

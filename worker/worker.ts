@@ -1,9 +1,12 @@
-import { isMonitoring } from '../bridge/http/monitoring-routes.ts'
-import { readSettings, type WorkerEnv } from './env.ts'
+import { Hono } from 'hono'
+import { hubsRoute, isMonitoring } from '../bridge/http/monitoring-routes.ts'
+import { allowOrigins } from '../bridge/http/origins.ts'
+import { toProblem } from '../bridge/http/problem.ts'
+import { readSettings, type Settings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
 import { Hubs } from './hubs.ts'
-import { addressKey } from './placement.ts'
+import { addressKey, rankHubs } from './placement.ts'
 import { problem, toUnavailable } from './problem-response.ts'
 import type { ObjectState } from './runtime.ts'
 
@@ -51,6 +54,8 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const settings = readSettings(env, options.auth)
+          if (settings.monitoring && new URL(request.url).pathname === '/hubz')
+            return await listHubs(settings).fetch(request)
           if (isMonitoring(request)) {
             const hub = hubs.byName(request, { namespace: env.HUB, ...settings })
             return hub
@@ -72,6 +77,16 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
       }
     },
   }
+}
+
+/** `GET /hubz`, without a request to any hub. */
+function listHubs({ plan, monitoring, admin, origins, auth }: Settings): Hono {
+  const app = new Hono()
+  app.use(allowOrigins(origins, auth.cookie))
+  app.onError((error, c) => toProblem(c, error))
+  const names = rankHubs(plan, '', undefined).map(({ name }) => name)
+  if (monitoring) app.route('/', hubsRoute(names.sort(), admin !== undefined, monitoring))
+  return app
 }
 
 /** The hub knows itself by its id. A name in the query would be a hub on the same NATS, which it would ask. */

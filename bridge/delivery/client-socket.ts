@@ -7,6 +7,8 @@ import type { SessionSnapshot } from './session-snapshot.ts'
 export interface ClientSocket {
   /** Sends one binary message. The bytes come from `allocate`, and may be shared with other sockets: do not change them. */
   send(bytes: Uint8Array): void
+  /** IP address of the other end. Undefined if the host does not report it. */
+  readonly address?: string | undefined
   /**
    * Returns a buffer that ends with `length` free bytes for the message. Before them may be bytes that this kind of socket
    * needs, such as a frame header. Default: a buffer for the message alone.

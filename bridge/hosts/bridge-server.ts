@@ -3,6 +3,7 @@ import type { Limits } from '../auth/limits.ts'
 import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import { type InspectorOptions, inspectorRoutes } from './inspector-page.ts'
 import { createUpstream } from './upstream-url.ts'
 
 /** Options of `serve`: a bridge as a server on Node, Bun or Deno. */
@@ -18,6 +19,11 @@ export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
    * `node:cluster`. Default `false`.
    */
   readonly reusePort?: boolean
+  /**
+   * Serves the inspector, a page for operators, at `/inspector` or another path. Requires `monitoring`: the page asks for its
+   * key, and the key may then read messages, unless `monitoring.tail` is `false`. Default: off.
+   */
+  readonly inspector?: boolean | InspectorOptions
 }
 
 /** A running bridge. */
@@ -86,12 +92,21 @@ export async function openBridge(
   if (options.auth?.accounts?.length) await loadNatsAuth()
   const { upstream, release } = openUpstream(options)
   try {
-    return { bridge: createBridge({ ...host, ...options, upstream }), release }
+    return { bridge: createBridge({ ...host, ...withInspector(options), upstream }), release }
   } catch (error) {
     // It would keep connecting, and keep the process alive.
     await release()
     throw error
   }
+}
+
+function withInspector(options: ServeOptions): Omit<ServeOptions, 'inspector'> {
+  const { inspector = false, monitoring, routes } = options
+  if (inspector === false) return options
+  if (!monitoring)
+    throw new SpanwireError('invalid-argument', 'The inspector reads the monitoring routes. Set monitoring.key.')
+  const page = inspectorRoutes(inspector === true ? {} : inspector, routes)
+  return { ...options, monitoring: { tail: true, ...monitoring }, routes: page }
 }
 
 function openUpstream({ upstream }: ServeOptions): { upstream: Upstream; release: () => Promise<void> } {

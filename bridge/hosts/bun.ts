@@ -22,12 +22,14 @@ interface BunSocket {
 }
 
 interface SocketData {
+  readonly address: string | undefined
   readonly open: (socket: ClientSocket) => ClientConnection
   connection?: ClientConnection
 }
 
 interface BunServer {
   readonly port: number
+  requestIP(request: Request): { readonly address: string } | null
   upgrade(request: Request, options: { data: SocketData }): boolean
   stop(closeConnections: boolean): Promise<void>
 }
@@ -87,6 +89,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
         backpressureLimit: 2 * maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
+            address: socket.data.address,
             get unsent() {
               return socket.getBufferedAmount()
             },
@@ -108,7 +111,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     let upgraded = false
     const response = await bridge.app.fetch(request, {
       upgrade: (open) => {
-        upgraded = bun.upgrade(request, { data: { open } })
+        upgraded = bun.upgrade(request, { data: { open, address: bun.requestIP(request)?.address } })
         return new Response(null, { status: upgraded ? 200 : 400 })
       },
     })

@@ -21,6 +21,10 @@ export class NodeSocket implements ClientSocket {
     this.#socket = socket
   }
 
+  get address(): string | undefined {
+    return (this.#socket as Duplex & { readonly remoteAddress?: string }).remoteAddress
+  }
+
   get unsent(): number {
     return this.#socket.writableLength
   }

@@ -1,16 +1,17 @@
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { type Limits, readLimits } from '../auth/limits.ts'
 import { UserLimits } from '../auth/user-limits.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
-import { clientIdOf } from '../delivery/connection-stats.ts'
+import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.ts'
 import { Interests } from '../delivery/interest.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
+import { Log } from '../log/log.ts'
 import { Channels } from '../presence/channels.ts'
 import { Feeds } from '../replay/feeds.ts'
 import { StreamFinder } from '../replay/stream-finder.ts'
@@ -49,6 +50,7 @@ export class HubCore implements Hub, SessionHub {
   readonly streams: StreamFinder
   readonly users: UserLimits
   readonly admin: AdminChannel
+  readonly log: Log
   readonly registry: Registry
   readonly interests: Interests
   readonly feeds: Feeds
@@ -56,6 +58,8 @@ export class HubCore implements Hub, SessionHub {
   /** All topics. A new kind of subscription is added here. */
   readonly topics: Topics
   readonly #traffic = new Traffic()
+  /** The last connection whose credentials were refused. Its end is not logged again. */
+  #refusedId: string | undefined
   #connections = 0
 
   constructor(options: HubOptions) {
@@ -65,6 +69,7 @@ export class HubCore implements Hub, SessionHub {
     this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
+    this.log = new Log(options.log, this.clock)
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
     this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
@@ -159,15 +164,26 @@ export class HubCore implements Hub, SessionHub {
     return operation
   }
 
+  refused(client: ConnectionStats, error: unknown): void {
+    if (!isSpanwireError(error)) return
+    this.#refusedId = client.id
+    this.log.refusal('credentials-refused', error, describeClient(client))
+  }
+
   ended(connectionId: string, reason?: string): void {
     const session = this.registry.remove(connectionId)
     if (!session) return
-    this.#traffic.disconnected(session.stats, reason)
+    const { stats } = session
+    this.#traffic.disconnected(stats, reason)
     this.channels.leaveAll(connectionId)
     this.users.disconnect(session.user)
+    if (reason === undefined || this.#refusedId === connectionId) return
+    const level = reason === closeReasons.shutdown.text ? 'debug' : 'info'
+    this.log.event(level, 'client-closed', `A client was closed: ${reason}.`, { ...describeClient(stats), reason })
   }
 
   drain(patience: number): Promise<void> {
+    this.log.event('info', 'draining', `Draining ${this.registry.size} clients.`)
     return this.registry.drain(patience, () => this.#inform())
   }
 
@@ -190,6 +206,8 @@ export class HubCore implements Hub, SessionHub {
   }
 
   #execute(order: AdminOrder): void {
+    const { do: action, user, connection } = order
+    this.log.event('info', 'admin-order', `An administrator ordered: ${action}.`, { user, connection })
     for (const session of this.registry.sessions) {
       const isTarget = session.id === order.connection || (order.user !== undefined && session.user === order.user)
       if (!isTarget) continue
@@ -199,6 +217,8 @@ export class HubCore implements Hub, SessionHub {
   }
 
   #upstreamChanged(isOpen: boolean): void {
+    if (isOpen) this.log.event('info', 'upstream-open', `Connected to ${this.upstreamName}.`)
+    else this.log.event('warn', 'upstream-lost', 'The connection to NATS is lost. The bridge keeps trying.')
     if (isOpen) {
       this.feeds.reconnected()
       this.channels.reconnected()
@@ -209,6 +229,10 @@ export class HubCore implements Hub, SessionHub {
   #inform(): void {
     for (const session of this.registry.sessions) if (session.isReady) session.inform()
   }
+}
+
+function describeClient({ id, user, client, address }: ConnectionStats) {
+  return { connection: id, user, client: client.name, address }
 }
 
 /** How long messages of a broker's filter may wait, in ms. @throws SpanwireError `invalid-argument` */

@@ -34,6 +34,15 @@ export interface PresenceServices {
   readonly clock: () => number
 }
 
+/** A channel, for monitoring. */
+export interface ChannelStats {
+  readonly name: string
+  /** Subscribers at this hub. */
+  readonly watchers: number
+  /** Members over all hubs. */
+  readonly members: readonly Member[]
+}
+
 /** `$EDGE.PRESENCE.<channel>`: the members of channels, over all hubs on one NATS system. */
 export class Channels implements Topic {
   readonly prefix: string = presenceSubject('')
@@ -54,6 +63,12 @@ export class Channels implements Topic {
 
   get size(): number {
     return this.#channels.size
+  }
+
+  /** Channels with members or watchers at this hub, by their name at the broker. */
+  *list(): Iterable<ChannelStats> {
+    for (const [name, { synced }] of this.#channels)
+      yield { name, watchers: synced.watchers, members: [...synced.members] }
   }
 
   parse({ subject, queue }: SubscribeOp): SubscriptionTarget | SubscribeRefusal {

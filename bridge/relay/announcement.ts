@@ -1,12 +1,8 @@
 /** How a relay process shows itself on NATS. */
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { encode } from '../../sdk/wire/bytes.ts'
+import { ANNOUNCEMENTS, ROLL_CALL } from '../upstream/relay-subjects.ts'
 import type { RelayStatus } from './counts.ts'
-
-/** The subject of announcements: one message a process every 5 s, and one in answer to each request. */
-export const ANNOUNCEMENTS = '$EDGE.RELAYS.STATUS'
-/** A message to this subject makes each relay process answer at once, to the reply subject if there is one. */
-export const ROLL_CALL = '$EDGE.RELAYS.PING'
 
 /** What a process says about its relays, as JSON. */
 export interface RelayAnnouncement {

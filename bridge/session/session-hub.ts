@@ -2,6 +2,7 @@ import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { UserLimits } from '../auth/user-limits.ts'
+import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import type { Topics } from '../delivery/topic.ts'
 import type { Turn } from '../delivery/turn.ts'
 import type { Channels } from '../presence/channels.ts'
@@ -22,6 +23,8 @@ export interface SessionHub {
   readonly nonces: boolean
   /** INFO for a client, with the current state of the upstream. */
   info(connectionId: string, nonce: string | undefined): ServerInfo
+  /** Credentials of a client were refused. */
+  refused(client: ConnectionStats, error: unknown): void
   /** A session has ended. @param reason text of the `-ERR`; undefined if the client closed the connection */
   ended(connectionId: string, reason?: string): void
 }

@@ -99,6 +99,7 @@ export class Session implements ClientConnection, OperationHandler {
       id: this.id,
       user: this.user,
       client: this.#credentials.name,
+      ...(this.#socket.address !== undefined && { address: this.#socket.address }),
       openedAt: this.#lifetime.openedAt,
       activeAt: this.#lifetime.activeAt,
       subscriptions: this.#subscriptions.size,
@@ -254,6 +255,7 @@ export class Session implements ClientConnection, OperationHandler {
 
   /** If the JWKS is unavailable, new clients are refused, and known ones keep their credentials until they expire. */
   #refuse(error: unknown): void {
+    this.#hub.refused(this.stats, error)
     if (!this.#credentials.isKnown || !isSpanwireError(error, 'upstream-unavailable'))
       return this.end(closeReasons.authorization)
     if (this.#phase !== 'authenticating') return

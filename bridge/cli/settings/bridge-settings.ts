@@ -3,6 +3,7 @@ import type { AuthOptions } from '../../auth/authenticate.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import {
   choice,
+  inspector,
   limits,
   origins,
   permissions,
@@ -214,6 +215,20 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'FLUSH_WINDOW',
     help: 'how long messages may wait so that more go out together, in ms (default: 0)',
     read: (given) => (typeof given === 'function' ? given : wholeNumber(0, 50, ' of ms')(given)),
+  },
+  log: {
+    flag: 'log',
+    value: '<level>',
+    variable: 'LOG',
+    help: 'lowest level of the lines on stderr: debug, info, warn, error or off (default: info)',
+    read: (given) => (typeof given === 'function' ? given : choice('debug', 'info', 'warn', 'error', 'off')(given)),
+  },
+  inspector: {
+    flag: 'inspector',
+    value: '<path|on>',
+    variable: 'INSPECTOR',
+    help: 'serves a page for operators at that path, or at /inspector; needs the monitoring key, which then reads messages',
+    read: inspector,
   },
   processes: {
     flag: 'processes',
