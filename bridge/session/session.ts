@@ -5,7 +5,7 @@ import type { Identity } from '../auth/identity.ts'
 import { PENALTY } from '../auth/rate-meter.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
-import type { ConnectionStats } from '../delivery/connection-stats.ts'
+import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
 import { SendQueue } from '../delivery/send-queue.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Answers } from './answers.ts'
@@ -249,13 +249,13 @@ export class Session implements ClientConnection, OperationHandler {
     this.#phase = 'authenticating'
     this.#credentials.authenticate(options).then(
       (identity) => this.#accept(identity, options),
-      (error) => this.#refuse(error),
+      (error) => this.#refuse(error, options),
     )
   }
 
   /** If the JWKS is unavailable, new clients are refused, and known ones keep their credentials until they expire. */
-  #refuse(error: unknown): void {
-    this.#hub.refused(this.stats, error)
+  #refuse(error: unknown, options: ConnectOptions): void {
+    this.#hub.refused({ ...this.stats, client: readClientName(options) }, error)
     if (!this.#credentials.isKnown || !isSpanwireError(error, 'upstream-unavailable'))
       return this.end(closeReasons.authorization)
     if (this.#phase !== 'authenticating') return
