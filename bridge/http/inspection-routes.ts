@@ -3,7 +3,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import { RateHistory, SAMPLE_INTERVAL } from '../hub/rate-history.ts'
 import { RelayWatch } from '../hub/relay-watch.ts'
-import { StreamReports } from '../hub/stream-reports.ts'
+import type { StreamReports } from '../hub/stream-reports.ts'
 import { Tails } from '../hub/tails.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { checkFilter } from './events-query.ts'
@@ -16,16 +16,23 @@ const MAX_CHANNELS = 200
 /** Paths of {@link inspectionRoutes}. */
 export const INSPECTION_PATHS = ['/ratez', '/logz', '/jsz', '/presencez', '/relayz', '/tailz'] as const
 
+/** Parts of the bridge that {@link inspectionRoutes} reads. */
+export interface InspectionServices {
+  readonly hub: HubCore
+  readonly upstream: Upstream
+  readonly reports: StreamReports
+}
+
 /**
  * Monitoring that nats-server does not have, or has in another form: rates, recent events, streams, presence, relays, and a
  * live tail. What costs CPU or a subscription runs only while it is queried.
  * @param tail whether messages may be read
  */
-export function inspectionRoutes(hub: HubCore, upstream: Upstream, tail: boolean): { app: Hono; close: () => void } {
+export function inspectionRoutes(services: InspectionServices, tail: boolean): { app: Hono; close: () => void } {
+  const { hub, upstream, reports } = services
   const app = new Hono()
   const history = new RateHistory()
   hub.registry.onTick = (now) => history.sample(now, () => hub.stats)
-  const reports = new StreamReports(hub.jetstream.link, hub.clock)
   const relays = new RelayWatch(upstream, hub.clock)
   const tails = new Tails(upstream, hub.clock)
   const head = () => ({ server_id: hub.id, now: new Date(hub.clock()).toISOString() })

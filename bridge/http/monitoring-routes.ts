@@ -4,6 +4,7 @@ import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.t
 import type { HubConnection } from '../hub/hub.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { Peers } from '../hub/peers.ts'
+import { StreamReports } from '../hub/stream-reports.ts'
 import { closeReasons } from '../session/close-reason.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { INSPECTION_PATHS, inspectionRoutes } from './inspection-routes.ts'
@@ -59,8 +60,9 @@ export function monitoringRoutes(services: MonitoringServices, options: Monitori
   const check = requireKey(key, 'monitoring.key')
   app.route('/', hubsRoute(peers.group?.names ?? [], hasAdmin, options))
   for (const path of PATHS) app.use(path, check, routeToHub(peers))
-  const statistics = statisticsRoutes(hub, peers)
-  const inspection = inspectionRoutes(hub, upstream, tail)
+  const reports = new StreamReports(hub.jetstream.link, hub.clock)
+  const statistics = statisticsRoutes(hub, peers, reports)
+  const inspection = inspectionRoutes({ hub, upstream, reports }, tail)
   statistics.route('/', inspection.app)
   answerMonitoring(peers, statistics)
   app.route('/', statistics)
@@ -73,7 +75,7 @@ export function hubsRoute(hubs: readonly string[], admin: boolean, { key, tail =
 }
 
 /** The routes without a check of the key. */
-function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
+function statisticsRoutes(hub: HubCore, peers: Peers, reports: StreamReports): Hono {
   const app = new Hono()
   app.onError((error, c) => toProblem(c, error))
 
@@ -136,11 +138,13 @@ function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
     })
   })
 
-  app.get('/metrics', (c) =>
-    c.body(writeMetrics(hub, peers.group && { hub: peers.group.name }), 200, {
-      'Content-Type': 'text/plain; version=0.0.4',
-    }),
-  )
+  app.get('/metrics', async (c) => {
+    const { name, names = [] } = peers.group ?? {}
+    // All hubs of a group see the same streams.
+    const jetstream = name === names[0] ? await reports.read().catch(() => undefined) : undefined
+    const labels = name === undefined ? {} : { hub: name }
+    return c.body(writeMetrics(hub, labels, jetstream), 200, { 'Content-Type': 'text/plain; version=0.0.4' })
+  })
 
   return app
 }

@@ -48,7 +48,7 @@ export class Chart {
       this.#plot?.destroy()
       this.#plot = undefined
     }
-    const max = Math.max(1, ...values.flat())
+    const max = Math.max(4, ...values.flat())
     this.#plot ??= this.#create(data)
     this.#plot.batch(() => {
       this.#plot?.setData(data, false)

@@ -54,7 +54,9 @@ export class Streams implements View {
     const { body } = await api.any<Jsz>('jsz')
     const { enabled, total, streams } = body
     const more = total > streams.length ? `. The first ${streams.length} are shown` : ''
-    this.#note.textContent = enabled ? `${formatCount(total)} streams${more}` : 'JetStream is not enabled.'
+    this.#note.textContent = enabled
+      ? `${formatCount(total)} ${total === 1 ? 'stream' : 'streams'}${more}`
+      : 'JetStream is not enabled.'
     this.#streams.show(streams)
     const consumers = streams.flatMap(({ name: stream, consumers }) => consumers.map((one) => ({ ...one, stream })))
     this.#consumers.show(consumers.sort((a, b) => b.lag - a.lag || a.name.localeCompare(b.name)))
