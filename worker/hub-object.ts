@@ -151,17 +151,15 @@ export class HubObject {
     return openTcpSocket(address, secure)
   }
 
-  #upgrade(request: Request, open: (socket: ClientSocket) => ClientConnection): Response {
+  #upgrade({ headers }: Request, open: (socket: ClientSocket) => ClientConnection): Response {
     const { response, socket } = upgradeResponse()
-    const address = request.headers.get('CF-Connecting-IP')
-    // A tag outlives the object's memory. The runtime takes at most 256 characters.
-    this.#state.acceptWebSocket(socket, address ? [address.slice(0, 64)] : [])
-    this.#adopt(socket, open)
+    this.#state.acceptWebSocket(socket)
+    this.#adopt(socket, open, headers.get('CF-Connecting-IP') ?? undefined)
     return response
   }
 
-  #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection): void {
-    const [address] = this.#state.getTags(socket)
+  /** @param address unknown for a socket that outlived the memory of the object */
+  #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection, address?: string): void {
     const connection = open({
       address,
       get unsent() {

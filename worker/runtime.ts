@@ -21,7 +21,10 @@ export interface HibernatableSocket {
 export interface UpgradedSocket {
   binaryType: string
   accept(): void
-  addEventListener(type: 'message' | 'close' | 'error', listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(
+    type: 'message' | 'close' | 'error',
+    listener: (event: { readonly data?: unknown; readonly reason?: string }) => void,
+  ): void
   send(bytes: Uint8Array): void
   close(code?: number, reason?: string): void
 }
@@ -43,9 +46,7 @@ export interface ObjectState {
   /** Storage of the object. */
   readonly storage: ObjectSqlStorage & { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
   /** Makes a socket hibernatable. */
-  acceptWebSocket(socket: HibernatableSocket, tags: string[]): void
-  /** Tags of a socket, as they were passed to {@link acceptWebSocket}. */
-  getTags(socket: HibernatableSocket): string[]
+  acceptWebSocket(socket: HibernatableSocket): void
   /** All hibernatable sockets of the object. */
   getWebSockets(): HibernatableSocket[]
 }

@@ -7,8 +7,6 @@ import type { SessionSnapshot } from './session-snapshot.ts'
 export interface ClientSocket {
   /** Sends one binary message. The bytes come from `allocate`, and may be shared with other sockets: do not change them. */
   send(bytes: Uint8Array): void
-  /** IP address of the other end. Undefined if the host does not report it. */
-  readonly address?: string | undefined
   /**
    * Returns a buffer that ends with `length` free bytes for the message. Before them may be bytes that this kind of socket
    * needs, such as a frame header. Default: a buffer for the message alone.
@@ -19,6 +17,8 @@ export interface ClientSocket {
    * the client's PONGs, which it may send unread.
    */
   readonly unsent?: number
+  /** Address of the other end, which may be a proxy. Undefined if the host can't tell. INFO states it as `client_ip`. */
+  readonly address?: string | undefined
   /** Starts the closing handshake. A paused socket does not wait for the client's answer. */
   close(code: number, reason: string): void
   /** Stops reading until `resume`. Undefined if the host can't. */

@@ -16,20 +16,19 @@ export type { BridgeServer, ServeOptions } from './bridge-server.ts'
 /** The parts of Bun that this file uses. */
 interface BunSocket {
   readonly data: SocketData
+  readonly remoteAddress: string
   send(bytes: Uint8Array): number
   getBufferedAmount(): number
   close(code?: number, reason?: string): void
 }
 
 interface SocketData {
-  readonly address: string | undefined
   readonly open: (socket: ClientSocket) => ClientConnection
   connection?: ClientConnection
 }
 
 interface BunServer {
   readonly port: number
-  requestIP(request: Request): { readonly address: string } | null
   upgrade(request: Request, options: { data: SocketData }): boolean
   stop(closeConnections: boolean): Promise<void>
 }
@@ -89,10 +88,10 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
         backpressureLimit: 2 * maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
-            address: socket.data.address,
             get unsent() {
               return socket.getBufferedAmount()
             },
+            address: socket.remoteAddress,
             send: (bytes) => void socket.send(bytes),
             close: (code, reason) => socket.close(code, reason),
           })
@@ -111,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     let upgraded = false
     const response = await bridge.app.fetch(request, {
       upgrade: (open) => {
-        upgraded = bun.upgrade(request, { data: { open, address: bun.requestIP(request)?.address } })
+        upgraded = bun.upgrade(request, { data: { open } })
         return new Response(null, { status: upgraded ? 200 : 400 })
       },
     })

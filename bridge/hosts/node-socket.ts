@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Allocate, ClientSocket } from '../delivery/client-socket.ts'
@@ -21,8 +22,9 @@ export class NodeSocket implements ClientSocket {
     this.#socket = socket
   }
 
+  /** Node writes IPv4 addresses as IPv6 on a socket for both. */
   get address(): string | undefined {
-    return (this.#socket as Duplex & { readonly remoteAddress?: string }).remoteAddress
+    return (this.#socket as Partial<Socket>).remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
   }
 
   get unsent(): number {

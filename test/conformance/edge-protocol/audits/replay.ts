@@ -163,6 +163,22 @@ export const replay: readonly Audit[] = [
     },
   },
   {
+    rules: ['Y-17'],
+    title: 'answers with the reason if the configuration of the stream allows no replay',
+    bridgeOnly: true,
+    needs: ({ brokerVersion }) => (brokerVersion ? undefined : 'The embedded broker has no such streams'),
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context, { retention: 'workqueue' })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Work Queue Retention')).toEqual(['Work Queue Retention'])
+      await request(client, `$JS.API.STREAM.DELETE.${token}`, '')
+      await makeStream(context, { subject_transform: { src: `${token}.>`, dest: `${token}-2.>` } })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Subject Transform')).toEqual(['Subject Transform'])
+    },
+  },
+  {
     rules: ['Y-7', 'Y-16'],
     title: 'applies the permissions of the filter',
     bridgeOnly: true,
