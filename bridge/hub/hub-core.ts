@@ -189,7 +189,8 @@ export class HubCore implements Hub, SessionHub {
     this.#traffic.disconnected(stats, reason)
     this.channels.leaveAll(connectionId)
     this.users.disconnect(session.user)
-    if (reason === undefined || this.#refusedId === connectionId) return
+    const isRefusal = reason === closeReasons.authorization.text && this.#refusedId === connectionId
+    if (reason === undefined || isRefusal) return
     const level = reason === closeReasons.shutdown.text ? 'debug' : 'info'
     this.log.event(level, 'client-closed', `A client was closed: ${reason}.`, { ...describeClient(stats), reason })
   }

@@ -91,6 +91,19 @@ describe('spanwire bridge', () => {
     ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /There is no limits\.maxPaylod: limits are maxPayload, /],
     ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream: use 'embedded'/],
     ['a missing file', ['--auth-secret-file', '/no/file'], {}, /--auth-secret-file names \/no\/file.*ENOENT/],
+    ['a bad level', [], { LOG: 'verbose' }, /LOG is "verbose": it must be debug or info or warn or error or off/],
+    [
+      'a bad path',
+      ['--inspector', 'ops'],
+      {},
+      /--inspector is "ops": it must be on, off or a path such as \/inspector/,
+    ],
+    [
+      'an inspector without a key',
+      ['--upstream', 'embedded', '--auth-anonymous', 'all', '--inspector', 'on'],
+      {},
+      /The inspector reads the monitoring routes\. Set monitoring\.key\./,
+    ],
     ['a short key', [], { ADMIN_KEY: 'abc' }, /ADMIN_KEY is not a key: it must have at least 32/],
     [
       'bad permissions',
