@@ -1,6 +1,6 @@
-/** Subjects of relays. The relays publish and answer, and monitoring of bridges follows them. */
+/** Subjects of relays. Relay processes publish there, and the monitoring of bridges follows them. */
 
-/** Status of a process: one message every 5 s, and one after each roll call without a reply subject. */
+/** The subject of announcements. Each process publishes one every 5 s. */
 export const ANNOUNCEMENTS = '$EDGE.RELAYS.STATUS'
-/** A message to this subject makes each process send its status at once. */
+/** The subject of requests. Each relay process answers at once, to the reply subject or else to {@link ANNOUNCEMENTS}. */
 export const ROLL_CALL = '$EDGE.RELAYS.PING'
