@@ -20,6 +20,7 @@ import { Tunnels } from './http/tunnels.ts'
 import type { Hub, HubOptions } from './hub/hub.ts'
 import { HubCore } from './hub/hub-core.ts'
 import { type HubGroup, Peers } from './hub/peers.ts'
+import { type BridgeSpans, traceUpstream } from './upstream/traced-upstream.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** Options of {@link createBridge}. */
@@ -36,6 +37,11 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly monitoring?: MonitoringOptions
   /** All hubs that one supervisor runs on the same NATS, including this one. `?hub=` of monitoring names one of them. */
   readonly group?: HubGroup
+  /**
+   * Adds spans of the bridge to sampled traces: `bridgeSpans()` of `spanwire/opentelemetry`. Each becomes the parent of the
+   * next span of its trace. Default: none.
+   */
+  readonly spans?: BridgeSpans
   /** More routes, such as a page, after the bridge's own. Default: none. */
   readonly routes?: Hono
 }
@@ -71,9 +77,10 @@ export function createBridge(options: BridgeOptions): Bridge {
 
 /** Same as {@link createBridge}, with an authenticator of the caller, and with access to the hub core. */
 export function assembleBridge(
-  options: BridgeOptions,
+  given: BridgeOptions,
   authenticate: Authenticate,
 ): { readonly bridge: Bridge; readonly hub: HubCore } {
+  const options = withSpans(given)
   const origins = options.origins ?? []
   checkOrigins(origins)
   const hub = new HubCore({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
@@ -137,4 +144,9 @@ export function assembleBridge(
     hub.close()
   }
   return { bridge: { app, hub, close }, hub }
+}
+
+function withSpans(options: BridgeOptions): BridgeOptions {
+  const { upstream, spans, schedule = (run) => setTimeout(run, 0) } = options
+  return spans ? { ...options, upstream: traceUpstream(upstream, spans, schedule) } : options
 }

@@ -83,13 +83,13 @@ describe('spanwire bridge', () => {
 
   it.concurrent.each<readonly [string, readonly string[], Record<string, string>, RegExp]>([
     ['no upstream', [], {}, /No upstream is set: give --upstream/],
-    ['no way to authenticate', ['--upstream', 'embedded'], {}, /The bridge would refuse everybody: give auth\.secret/],
-    ['a short secret', ['--upstream', 'embedded'], { AUTH_SECRET: 'short' }, /auth\.secret has 5 bytes; HS256 needs/],
+    ['no way to authenticate', ['--upstream', 'embedded'], {}, /The bridge would refuse all clients\. .*auth\.secret/],
+    ['a short secret', ['--upstream', 'embedded'], { AUTH_SECRET: 'short' }, /auth\.secret has 5 bytes\. HS256 needs/],
     ['a bad port', ['--port', '65536'], {}, /--port is "65536": it must be a whole number from 0 to 65535/],
     ['a bad variable', [], { DRAIN_PATIENCE: '1s' }, /DRAIN_PATIENCE is "1s": it must be a whole number of ms/],
-    ['a bad origin', ['--origins', 'app.example'], {}, /--origins is "app\.example": .*no origin/],
-    ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /There is no limits\.maxPaylod: limits are maxPayload, /],
-    ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream: use 'embedded'/],
+    ['a bad origin', ['--origins', 'app.example'], {}, /--origins is "app\.example": .*not an origin/],
+    ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /--limit is "maxPaylod=1": .*maxPaylod.* maxPayload/],
+    ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream\. Use 'embedded'/],
     ['a missing file', ['--auth-secret-file', '/no/file'], {}, /--auth-secret-file names \/no\/file.*ENOENT/],
     ['a bad level', [], { LOG: 'verbose' }, /LOG is "verbose": it must be debug or info or warn or error or off/],
     [

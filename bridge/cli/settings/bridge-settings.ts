@@ -32,11 +32,11 @@ export interface Setting {
 }
 
 /** Options that only a configuration file can hold, such as functions. */
-export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group'] as const
+export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group', 'spans'] as const
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
-  | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'reusePort'>
+  | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'>
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`
   | 'upstreamCreds'
   | 'upstreamTls.caFile'
