@@ -21,19 +21,28 @@ export interface BridgeSpans {
 }
 
 /** `traceparent: 00-<trace id>-<span id>-<flags>`. Source: W3C Trace Context, "traceparent Header". */
-const TRACEPARENT = /\r\ntraceparent: ?(00-[\da-f]{32}-[\da-f]{16}-[\da-f]{2})\r\n/i
+const TRACEPARENT = /^traceparent: ?(00-[\da-f]{32}-[\da-f]{16}-[\da-f]{2})\r\n/i
+const NAME_LENGTH = 'traceparent'.length
 const LENGTH = 55
+const [LINE_END, COLON, LETTER_T] = [10, 58, 116]
 
 const decoder = new TextDecoder('latin1')
 const encoder = new TextEncoder()
 
-/** Where a header block has its `traceparent`, if the trace is sampled. */
+/** Where a header block has its `traceparent`, if the trace is sampled. Most blocks have none, so only its line is decoded. */
 function findTraceparent(headers: Uint8Array): { readonly at: number; readonly text: string } | undefined {
-  // The last digit holds the flag "sampled".
-  const found = TRACEPARENT.exec(decoder.decode(headers))
-  const text = found?.[1]
-  if (!found || text === undefined || (Number.parseInt(text.slice(-2), 16) & 1) === 0) return undefined
-  return { at: found.index + found[0].length - 2 - LENGTH, text }
+  for (let end = headers.indexOf(LINE_END); end >= 0; end = headers.indexOf(LINE_END, end + 1)) {
+    const start = end + 1
+    // `| 32` makes an ASCII letter lower case.
+    if (headers[start + NAME_LENGTH] !== COLON || ((headers[start] ?? 0) | 32) !== LETTER_T) continue
+    const found = TRACEPARENT.exec(decoder.decode(headers.subarray(start, start + NAME_LENGTH + LENGTH + 4)))
+    const text = found?.[1]
+    if (!found || text === undefined) continue
+    // The last digit holds the flag "sampled".
+    if ((Number.parseInt(text.slice(-1), 16) & 1) === 0) return undefined
+    return { at: start + found[0].length - 2 - LENGTH, text }
+  }
+  return undefined
 }
 
 /**
