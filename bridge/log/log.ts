@@ -133,7 +133,8 @@ function shorten(fields: Record<string, string | number | undefined>): LogEvent[
 function lineWriter(least: LogLevel | 'off'): (event: LogEvent) => void {
   if (least === 'off') return () => {}
   return ({ time, level, code, message, fields }) => {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+    // `auth/notices.ts` writes refused credentials in its own words.
+    if (code === 'credentials-refused' || LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
     const details = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
     const line = `${new Date(time).toISOString()} ${level} ${code}: ${message}${details.join('')}`
     console.error(`spanwire: ${line.replace(UNPRINTABLE, toEscape)}`)

@@ -73,10 +73,11 @@ describe('Log', () => {
     const spy = vi.spyOn(console, 'error').mockImplementation((line) => lines.push(line))
     const log = new Log('info', () => 0)
     log.event('debug', 'client-closed', 'Not written.')
-    log.refusal('credentials-refused', refusal, { client: 'a\nb\u001b[31m\u202ec', user: '' })
+    log.refusal('credentials-refused', refusal, { client: 'notices.ts writes it' })
+    log.refusal('request-refused', refusal, { client: 'a\nb\u001b[31m\u202ec', user: '' })
     spy.mockRestore()
     expect(lines).toEqual([
-      `spanwire: 1970-01-01T00:00:00.000Z warn credentials-refused: The token is not valid. client="a\\nb\\u001b[31m\\u{202e}c" error="authentication-failed"`,
+      `spanwire: 1970-01-01T00:00:00.000Z warn request-refused: The token is not valid. client="a\\nb\\u001b[31m\\u{202e}c" error="authentication-failed"`,
     ])
   })
 
