@@ -23,11 +23,13 @@ describe('readSettings', () => {
 
   it('reads the level of the log, and whether the inspector may read messages', () => {
     const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
-    expect(readSettings({ HUB, AUTH_SECRET, MONITORING_KEY, LOG: 'off' })).toMatchObject({
+    expect(readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, LOG: 'off' })).toMatchObject({
       log: 'off',
       monitoring: { key: MONITORING_KEY, tail: false },
     })
-    expect(readSettings({ HUB, AUTH_SECRET, MONITORING_KEY, INSPECTOR: 'on' }).monitoring?.tail).toBe(true)
+    expect(
+      readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, INSPECTOR: 'on' }).monitoring?.tail,
+    ).toBe(true)
   })
 
   it('reads origins separated by spaces or commas, or *', () => {
