@@ -7,6 +7,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogCode =
   | 'client-closed'
   | 'credentials-refused'
+  | 'origin-refused'
   | 'request-refused'
   | 'upstream-open'
   | 'upstream-lost'
@@ -89,7 +90,7 @@ export class Log {
 
   /** Writes and counts a refusal. */
   refusal(
-    code: 'credentials-refused' | 'request-refused',
+    code: 'credentials-refused' | 'origin-refused' | 'request-refused',
     error: SpanwireError,
     fields: Record<string, string | undefined>,
   ): void {
@@ -129,12 +130,14 @@ function shorten(fields: Record<string, string | number | undefined>): LogEvent[
   )
 }
 
+/** `auth/notices.ts` writes lines about these. */
+const NOTICED: readonly LogCode[] = ['credentials-refused', 'origin-refused']
+
 /** Writes one line to stderr. */
 function lineWriter(least: LogLevel | 'off'): (event: LogEvent) => void {
   if (least === 'off') return () => {}
   return ({ time, level, code, message, fields }) => {
-    // `auth/notices.ts` writes refused credentials in its own words.
-    if (code === 'credentials-refused' || LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+    if (NOTICED.includes(code) || LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
     const details = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
     const line = `${new Date(time).toISOString()} ${level} ${code}: ${message}${details.join('')}`
     console.error(`spanwire: ${line.replace(UNPRINTABLE, toEscape)}`)

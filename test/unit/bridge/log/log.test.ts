@@ -54,12 +54,17 @@ describe('the log of a bridge', () => {
       headers: { Authorization: `Bearer ${await sign({ sub: 'ada', nats })}` },
     })
     expect(response.status).toBe(403)
+    const refusedPage = await bridge.app.request('/healthz/x', { headers: { Origin: 'https://evil.example' } })
+    expect(refusedPage.status).toBe(403)
+    expect((await bridge.app.request('/publish/a', { method: 'POST', body: '1' })).status).toBe(401)
     expect(events.map(({ code, fields }) => [code, fields.user ?? fields.path, fields.reason ?? fields.error])).toEqual(
       [
         ['request-refused', 'POST /admin/disconnect', 'authentication-failed'],
         ['admin-order', 'ada', undefined],
         ['client-closed', 'ada', 'User Authentication Revoked'],
         ['request-refused', 'POST /publish/b', 'permission-denied'],
+        ['origin-refused', 'GET /healthz/x', 'permission-denied'],
+        ['credentials-refused', 'POST /publish/a', 'authentication-failed'],
       ],
     )
   })
@@ -74,6 +79,7 @@ describe('Log', () => {
     const log = new Log('info', () => 0)
     log.event('debug', 'client-closed', 'Not written.')
     log.refusal('credentials-refused', refusal, { client: 'notices.ts writes it' })
+    log.refusal('origin-refused', refusal, {})
     log.refusal('request-refused', refusal, { client: 'a\nb\u001b[31m\u202ec', user: '' })
     spy.mockRestore()
     expect(lines).toEqual([
