@@ -219,7 +219,14 @@ describe.each(['node', 'bun', 'deno'] as const)('spanwire bridge --processes on 
         const answer = await fetch(`${url}/varz?hub=${hub}`, { headers: bearer })
         return ((await answer.json()) as { server_id?: string }).server_id
       }
-      const before = await Promise.all([idOf('hub-1'), idOf('hub-2')])
+      // Hubs reach each other once both are connected to NATS.
+      const before = await eventually(
+        async () => {
+          const ids = await Promise.all([idOf('hub-1'), idOf('hub-2')])
+          return ids.every((id) => id !== undefined) ? ids : undefined
+        },
+        { what: 'both hubs', deadline: 20_000 },
+      )
       const [victim = 0] = await descendants(pid)
       process.kill(victim, 'SIGKILL')
       const after = await eventually(
