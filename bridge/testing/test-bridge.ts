@@ -129,7 +129,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     const schedule = (run: () => void) => void Promise.resolve().then(run)
     const authenticate = createAuthenticator(auth, now)
     const { bridge } = assembleBridge(
-      { auth, limits: options.limits ?? {}, upstream, clock: now, schedule },
+      { auth, limits: options.limits ?? {}, log: 'off', upstream, clock: now, schedule },
       (credentials) => during(authenticate(credentials)),
     )
     const end = () => {
