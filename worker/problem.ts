@@ -1,8 +1,8 @@
-import { SpanwireError } from '../sdk/wire/errors.ts'
+import { isSpanwireError } from '../sdk/wire/errors.ts'
 
 /** What stops the Worker before a request gets as far as the bridge, as `application/problem+json` (RFC 9457). */
 export function toUnavailable(error: unknown): Response {
-  if (error instanceof SpanwireError) return problem(500, error.code, error.message)
+  if (isSpanwireError(error)) return problem(500, error.code, error.message)
   return problem(503, 'upstream-unavailable', 'The hub is out of reach for the moment: try again.')
 }
 

@@ -97,7 +97,7 @@ class Group implements TurnMember {
     const { subject, payload } = message
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
-    return encodeMessage(name, this.#sid, payload, reply, headers, allocateFrame)
+    return encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
   }
 
   /** The newer servers' 503 tells the subject that was asked, with the prefix that a tenant must not see. */

@@ -6,11 +6,11 @@ import { EventFeed } from './event-feed.ts'
 import { readEventsQuery } from './events-query.ts'
 import { readHub } from './hub-client.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
-import { encodeSse, SseBody, sseResponse } from './sse-body.ts'
+import { encodeSse, retryAfter, SseBody, sseResponse } from './sse-body.ts'
 
 /** How long the hub may take to say that all subscriptions are live, in ms. */
 const PATIENCE = 10_000
-/** How soon a browser may come again that was turned away for the moment, in ms. */
+/** Mean delay before a browser that was refused for a temporary reason reconnects, in ms. */
 const RETRY_LATER = 5_000
 
 /**
@@ -37,7 +37,7 @@ export function eventsRoute(dial: DialHub, findToken: FindToken): Hono<{ Binding
       if (line && query.again && temporary) {
         // An EventSource that comes again takes any other answer as the end for good.
         const why = encodeSse(JSON.stringify({ code: error.code, detail: error.message }), 'error')
-        body.write(`retry: ${RETRY_LATER}\n${why}`)
+        body.write(retryAfter(RETRY_LATER) + why)
         body.end()
         return sseResponse(c, body, line)
       }

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
 
 const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'authentication-failed': 401,
@@ -33,7 +33,7 @@ export function problem(c: Context, error: SpanwireError, status = statuses[erro
 
 /** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
 export function toProblem(c: Context, error: unknown): Response {
-  if (error instanceof SpanwireError) return problem(c, error)
+  if (isSpanwireError(error)) return problem(c, error)
   // Hono's own, of its middleware for keys.
   if (error instanceof HTTPException && error.status < 500) {
     return problem(c, new SpanwireError('authentication-failed', 'The key for this route is required.'))

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { BridgeEnv } from './identify.ts'
@@ -43,7 +43,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
       let mark = 0
       results = messages.map((message) => {
         try {
-          if (message instanceof SpanwireError) throw message
+          if (isSpanwireError(message)) throw message
           if (!captured.has(message.subject)) mark = hub.publish(message)
           else return publishToStream(hub, message, identity).then((ack) => ({ ok: true, ...ack }), toRefusal)
           return { ok: true }
@@ -62,7 +62,7 @@ export function publishRoutes(hub: Hub): Hono<BridgeEnv> {
 
 /** The subjects of a batch that streams capture. */
 async function captures(hub: Hub, messages: ReadonlyArray<UpstreamMessage | SpanwireError>): Promise<Set<string>> {
-  const subjects = new Set(messages.flatMap((one) => (one instanceof SpanwireError ? [] : [one.subject])))
+  const subjects = new Set(messages.flatMap((one) => (isSpanwireError(one) ? [] : [one.subject])))
   const found = new Set<string>()
   await Promise.all(
     [...subjects].map(async (subject) => {
@@ -76,13 +76,13 @@ function attempt<T>(run: () => T): T | SpanwireError {
   try {
     return run()
   } catch (error) {
-    if (error instanceof SpanwireError) return error
+    if (isSpanwireError(error)) return error
     throw error
   }
 }
 
 function toRefusal(error: unknown): object {
-  if (!(error instanceof SpanwireError)) throw error
+  if (!isSpanwireError(error)) throw error
   return { ok: false, code: error.code, detail: error.message }
 }
 

@@ -10,7 +10,7 @@ const HEARTBEAT = 15_000
  * it.
  */
 const PREAMBLE = 2_048
-/** How soon a browser comes again once it was cut off, in ms. */
+/** Mean delay before a browser reconnects, in ms. */
 const RETRY = 2_000
 /** How long a client has for what was written before the end, in ms. It would be kept for it for ever. */
 const LINGER = 5_000
@@ -33,6 +33,14 @@ const SSE_HEADERS: Readonly<Record<string, string>> = {
 /** One event of an event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). No field may hold a line end. */
 export function encodeSse(data: string, event?: string, id?: string): string {
   return `${event === undefined ? '' : `event: ${event}\n`}${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
+}
+
+/**
+ * The line that sets a browser's reconnection delay: `mean` ms, give or take half of it. Browsers that lose the same
+ * bridge do not return in step.
+ */
+export function retryAfter(mean: number): string {
+  return `retry: ${Math.round(mean * (0.5 + Math.random()))}\n`
 }
 
 /** A comment of so many bytes in all: what pushes an answer through whoever gathers it. */
@@ -80,7 +88,7 @@ export class SseBody {
     this.#timer = setInterval(() => {
       if (this.#queue.length === 0) this.write(comment(3))
     }, c.env?.heartbeat ?? HEARTBEAT)
-    this.write(`retry: ${RETRY}\n${comment(PREAMBLE)}`)
+    this.write(retryAfter(RETRY) + comment(PREAMBLE))
   }
 
   /** Characters that were written and not taken. */

@@ -4,7 +4,7 @@ import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { type BatchItem, type BatchResult, publishBatch } from './atomic-batch.ts'
 import { checkpointSubject, encodeCheckpoint, readCheckpoint, type StoredCheckpoint } from './checkpoint.ts'
-import { pauseBefore, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import {
   Fenced,
   type LaneStore,
@@ -70,7 +70,8 @@ export class BatchStore implements LaneStore {
     const batch = randomToken(20)
     const { epoch, exclusive } = this.#target
     let left: readonly StoreItem[] = items
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       const before = left.length
       await whenOpen(this.#transport, this.#options.signal)
       if (left.length === 0 && !exclusive) return { duplicates: items.length }
@@ -101,7 +102,7 @@ export class BatchStore implements LaneStore {
         this.#options.waiting(error)
       }
       this.#options.waiting(errorOf(result))
-      await pauseBefore(attempt, this.#options.signal)
+      await pauseFor(backoff, this.#options.signal)
     }
   }
 
@@ -131,7 +132,8 @@ export class BatchStore implements LaneStore {
 
   /** Tries again as long as another answer is possible. */
   async #checkpoint(): Promise<StoredCheckpoint | undefined> {
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       try {
         await whenOpen(this.#transport, this.#options.signal)
         return await readCheckpoint(this.#api, this.#target.stream, this.#subject)
@@ -140,7 +142,7 @@ export class BatchStore implements LaneStore {
         if (isFinal || !isSpanwireError(error) || this.#options.signal.aborted) throw error
         this.#options.waiting(error)
       }
-      await pauseBefore(attempt, this.#options.signal)
+      await pauseFor(backoff, this.#options.signal)
     }
   }
 }

@@ -10,7 +10,7 @@ import { FOREIGN_ID_HEADER } from './copied-headers.ts'
 import type { RelayDeadLetter } from './declare.ts'
 import type { ForeignSink } from './foreign.ts'
 import { percent } from './key-codings.ts'
-import { pauseBefore } from './pause.ts'
+import { createRelayBackoff, pauseFor } from './retry.ts'
 
 /** A message that cannot be relayed. */
 export interface DeadMessage {
@@ -63,7 +63,8 @@ export class DeadLetters {
    * @throws SpanwireError for a message that the dead letter does not take; `aborted`
    */
   async bury(dead: DeadMessage, signal: AbortSignal, waiting: (error: SpanwireError) => void): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       try {
         if (typeof this.#target === 'string') return await this.#publish(this.#target, dead, signal)
         this.#sink ??= await this.#target.openSink()
@@ -84,7 +85,7 @@ export class DeadLetters {
         await this.close()
         waiting(error)
       }
-      await pauseBefore(attempt, signal)
+      await pauseFor(backoff, signal)
     }
   }
 
@@ -105,7 +106,7 @@ export class DeadLetters {
       ...(dead.payload === null ? [['Spanwire-Dead-Tombstone', 'true'] as const] : []),
     ]
     const options = { timeout: TIMEOUT, signal, ...(own !== undefined && { id: own }) }
-    await publishAcked(this.#transport, subject, dead.payload ?? new Uint8Array(), headers, options)
+    await publishAcked(this.#transport, { subject, payload: dead.payload ?? new Uint8Array(), headers }, options)
   }
 
   #reasons({ place, lane, position, key, error }: DeadMessage): HeaderFields {

@@ -1,7 +1,7 @@
 import { publishAcked } from '../../sdk/bus/publish-acked.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
-import { pauseBefore, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
 
 /** One attempt to store a message, in ms. */
@@ -37,18 +37,19 @@ export class IdStore implements LaneStore {
   /** Returns whether the stream had it already. */
   async #put({ subject, payload, headers, id }: StoreItem): Promise<boolean> {
     const { signal, waiting } = this.#options
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       await whenOpen(this.#transport, signal)
       try {
         const options = { timeout: TIMEOUT, signal, ...(id !== undefined && { id }) }
-        const { duplicate } = await publishAcked(this.#transport, subject, payload, headers, options)
+        const { duplicate } = await publishAcked(this.#transport, { subject, payload, headers }, options)
         waiting(undefined)
         return duplicate
       } catch (error) {
         if (!isSpanwireError(error) || signal.aborted || error.code === 'connection-closed') throw error
         waiting(error as SpanwireError)
       }
-      await pauseBefore(attempt, signal)
+      await pauseFor(backoff, signal)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { BatchStore } from './batch-store.ts'
 import type { RelayCounts } from './counts.ts'
@@ -10,7 +10,7 @@ import type { ForeignSource, Incoming } from './foreign.ts'
 import { IdStore } from './id-store.ts'
 import { Lane, type LaneResult } from './lane.ts'
 import { mapIncoming } from './map-in.ts'
-import { pauseBefore, whenOpen } from './pause.ts'
+import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore } from './store.ts'
 import { prepareStream, type TargetStream } from './target-stream.ts'
 
@@ -85,10 +85,11 @@ export class InwardRelay {
 
   async #run(): Promise<void> {
     const { counts, report } = this.#parts
-    for (let attempt = 0; !this.#isDraining; attempt++) {
+    const backoff = createRelayBackoff()
+    while (!this.#isDraining) {
       try {
         await this.#open()
-        attempt = 0
+        backoff.failures = 0
         await this.#session?.ended
       } catch (cause) {
         if (this.#isDraining) break
@@ -100,7 +101,7 @@ export class InwardRelay {
         await this.#session?.close()
         this.#session = undefined
       }
-      await pauseBefore(attempt, this.#stop.signal).catch(() => {})
+      await pauseFor(backoff, this.#stop.signal).catch(() => {})
     }
     this.#ready.reject(new SpanwireError('aborted', 'The relay was drained before it was ready.'))
   }

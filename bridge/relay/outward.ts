@@ -5,7 +5,7 @@ import { ReceivedEvent } from '../../sdk/contract/received-event.ts'
 import type { StandardSchema } from '../../sdk/contract/standard-schema.ts'
 import { validate } from '../../sdk/contract/validate.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import { matchesFilter } from '../../sdk/wire/subject.ts'
@@ -16,7 +16,7 @@ import type { ForeignSink, Outgoing } from './foreign.ts'
 import type { RelayParts } from './inward.ts'
 import { eventPlace } from './map-in.ts'
 import { mapEvent } from './map-out.ts'
-import { pauseBefore } from './pause.ts'
+import { createRelayBackoff, pauseFor } from './retry.ts'
 
 /** How long a drain waits for what was sent, in ms. */
 const DRAIN = 10_000
@@ -87,7 +87,8 @@ export class OutwardRelay {
     // The relay decodes and validates itself, as it has its own dead letter.
     const untouched = { schema: ANY, codec: raw, stream }
     let isReady = false
-    this.#consumer = consume({ [event.name]: untouched }, transport, event.name, (given) => this.#relay(given), {
+    const source = { events: { [event.name]: untouched }, connection: transport }
+    this.#consumer = consume(source, event.name, (given) => this.#relay(given), {
       consumer: name,
       params: filter as never,
       ...(order as object),
@@ -116,7 +117,8 @@ export class OutwardRelay {
 
   /** Opens the sink before events are taken, so that a wrong declaration shows at the start. */
   async #openFirst(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       try {
         this.#sink = this.#parts.definition.to.openSink()
         await this.#sink
@@ -125,9 +127,9 @@ export class OutwardRelay {
         this.#sink = undefined
         if (!isSpanwireError(error, 'broker-unavailable')) throw error
         this.#parts.counts.wait(error)
-        if (attempt === 0) this.#parts.report(error)
+        if (backoff.failures === 0) this.#parts.report(error)
       }
-      await pauseBefore(attempt, this.#stop.signal)
+      await pauseFor(backoff, this.#stop.signal)
     }
   }
 
@@ -163,7 +165,8 @@ export class OutwardRelay {
   /** Tries until the broker has confirmed or refused it. */
   async #send(outgoing: Outgoing): Promise<void> {
     const { counts, report } = this.#parts
-    for (let attempt = 0; ; attempt++) {
+    const backoff = createRelayBackoff()
+    for (;;) {
       this.#sink ??= this.#parts.definition.to.openSink()
       const opening = this.#sink
       try {
@@ -182,7 +185,7 @@ export class OutwardRelay {
           void opening.then((sink) => sink.close()).catch(() => {})
         }
       }
-      await pauseBefore(attempt, this.#stop.signal)
+      await pauseFor(backoff, this.#stop.signal)
     }
   }
 

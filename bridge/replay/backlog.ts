@@ -1,5 +1,7 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import { type Budget, type Ring, sizeOf } from './ring.ts'
 
@@ -13,9 +15,8 @@ interface ReadPage extends Page {
 const PAGE = { messages: 512, bytes: 512 * 1024 }
 /** Pages that are kept for who comes next. */
 const KEPT = 4
-/** Until a read is tried again, in ms: after an empty one, and after one that failed. */
-const AGAIN = 100
-const RETRY = 500
+/** Delays before a page that was empty, or that failed, is read again. */
+const RETRIES = { first: 200, longest: 2_000 }
 
 /** Reads what is older than the ring: one page at a time, shared by all who wait for it. */
 export class Backlog {
@@ -56,10 +57,14 @@ export class Backlog {
 
   async #readAll(): Promise<void> {
     this.#reading = true
+    const backoff = createBackoff(RETRIES)
     while (this.#waiting.length > 0 && !this.#closed) {
-      const pause = await this.#readOne().catch(() => RETRY)
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
-      else for (const { run } of this.#waiting.splice(0)) run()
+      if (await this.#readOne().catch(() => false)) {
+        backoff.failures = 0
+        for (const { run } of this.#waiting.splice(0)) run()
+      } else {
+        await pause(backoff.next())
+      }
       // Whoever waited has had what there was room for. Who wants the rest reads it again: that is slower, and bounded.
       if (this.#budget.isOver) this.#keep([])
     }
@@ -72,8 +77,8 @@ export class Backlog {
     this.#pages = pages
   }
 
-  /** Returns how long to wait before the next attempt. */
-  async #readOne(): Promise<number> {
+  /** Returns whether there may be something to read now. False: try again later. */
+  async #readOne(): Promise<boolean> {
     const ring = this.#ring
     const first = this.#waiting[0]?.next ?? 0
     // Whoever is a little behind the first gets there with the same page.
@@ -82,23 +87,23 @@ export class Backlog {
       first,
     )
     const end = ring.floor - 1
-    if (from > end) return 0
-    const page = await readPage(this.#api, this.#stream.name, this.#filter, from, end, PAGE)
-    if (this.#closed) return 0
-    if (page.to < page.from) return AGAIN
+    if (from > end) return true
+    const page = await readPage(this.#api, { stream: this.#stream.name, filter: this.#filter, from, to: end }, PAGE)
+    if (this.#closed) return true
+    if (page.to < page.from) return false
     // Read after the page: what is in neither is gone.
     const state = await this.#api.streamState(this.#stream.name, { deleted: true })
     // Another stream of the same name: its consumer will tell.
-    if (!state || state.epoch !== this.#stream.epoch) return RETRY
+    if (!state || state.epoch !== this.#stream.epoch) return false
     const here = new Set(page.messages.map(({ seq }) => seq))
     const gone = clip(missingFrom(state), page.from, page.to)
     // Removed between the two reads: it came all the same.
     const missing = gone.flatMap((range) => without(range.from, range.to, here))
     // What the ring takes is not kept twice.
-    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return 0
+    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return true
     const size = page.messages.reduce((sum, message) => sum + sizeOf(message), 0)
     this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
-    return 0
+    return true
   }
 }
 

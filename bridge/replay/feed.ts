@@ -1,7 +1,9 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { replayStatus } from '../../sdk/wire/replay-frames.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
@@ -24,8 +26,8 @@ export interface FeedOptions {
 
 /** How long a feed stays after its last follower has left, in ms: a network's hiccup takes all of them for a moment. */
 const LINGER = 30_000
-/** Until the broker is asked again, in ms. */
-const RETRY = 500
+/** Delays before the broker is asked again. */
+const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
 /**
@@ -91,6 +93,7 @@ export class Feed {
   }
 
   async #open(): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!this.#closed) {
       try {
         const state = await this.#api.findStream(this.#filter)
@@ -102,7 +105,7 @@ export class Feed {
           return this.#refuse()
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY))
+      await pause(backoff.next())
     }
   }
 
@@ -114,10 +117,14 @@ export class Feed {
   #follow(state: StreamState): void {
     this.#state = state
     this.#following.stop()
-    this.#following = followStream(this.#api, state.name, this.#filter, state.lastSeq + 1, {
-      message: (message) => this.#message(message),
-      started: (next, state) => this.#started(next, state),
-    })
+    this.#following = followStream(
+      this.#api,
+      { stream: state.name, filter: this.#filter, from: state.lastSeq + 1 },
+      {
+        message: (message) => this.#message(message),
+        started: (next, state) => this.#started(next, state),
+      },
+    )
   }
 
   #started(next: number, state: StreamState): void {
@@ -169,6 +176,7 @@ export class Feed {
 
   /** Finds out where a follower begins, and tells it. */
   async #admit(follower: Follower): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!follower.ended && !this.#closed) {
       const ring = this.#ring
       try {
@@ -176,7 +184,7 @@ export class Feed {
         if (ring === this.#ring) return this.#advance(follower)
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
-        await new Promise((resolve) => setTimeout(resolve, RETRY))
+        await pause(backoff.next())
       }
     }
   }

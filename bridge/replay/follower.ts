@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
@@ -32,7 +32,7 @@ export function encodeStatus(
   description: string,
   fields: ReadonlyArray<readonly [string, string]> = [],
 ): Uint8Array {
-  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, undefined, encodeHeaders(fields, code, description))
+  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, { headers: encodeHeaders(fields, code, description) })
 }
 
 /** One client's way through a stream. */
@@ -109,13 +109,10 @@ export class Follower {
     const made = frames.get(message)
     if (made?.key === key && made.pending === pending) return made.frame
     const { subject, seq, time, headerBlock, payload } = message
-    const frame = encodeMessage(
-      owner.scope.toClient(subject) ?? subject,
-      sid,
-      payload,
-      encodeAckSubject(this.#stream, seq, time, pending),
-      owner.headers ? headerBlock : undefined,
-    )
+    const frame = encodeMessage(owner.scope.toClient(subject) ?? subject, sid, payload, {
+      reply: encodeAckSubject(this.#stream, seq, time, pending),
+      headers: owner.headers ? headerBlock : undefined,
+    })
     frames.set(message, { key, pending, frame })
     return frame
   }

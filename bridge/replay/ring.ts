@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 
 /** How much may be kept. */

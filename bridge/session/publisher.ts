@@ -1,5 +1,5 @@
 import type { ClientOp } from '../../sdk/wire/client-op.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { isChannel, presenceChannel, presenceSubject } from '../../sdk/wire/presence-frames.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
 import { overreach } from '../auth/overreach.ts'
@@ -124,9 +124,7 @@ export class Publisher {
       this.bytes += bytes.length
       return undefined
     } catch (error) {
-      return error instanceof SpanwireError && error.code === 'upstream-unavailable'
-        ? closings.upstream
-        : closings.protocol
+      return isSpanwireError(error, 'upstream-unavailable') ? closings.upstream : closings.protocol
     }
   }
 }

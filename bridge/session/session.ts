@@ -1,6 +1,6 @@
 import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/wire/client-op.ts'
 import { Framer } from '../../sdk/wire/client-reader.ts'
-import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeError, encodeInfo } from '../../sdk/wire/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Permissions } from '../auth/permissions.ts'
@@ -480,6 +480,6 @@ export class Session implements ClientConnection, SubscriptionOwner, AnswersOwne
 }
 
 function toClosing(error: unknown): Closing {
-  const text = error instanceof SpanwireError ? error.message : ''
+  const text = isSpanwireError(error) ? error.message : ''
   return text === closings.maxControlLine.error ? closings.maxControlLine : closings.protocol
 }

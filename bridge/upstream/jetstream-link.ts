@@ -1,4 +1,4 @@
-import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/link.ts'
+import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isNoResponders } from './message.ts'
 import type { Requests } from './requests.ts'

@@ -1,5 +1,6 @@
 import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } from 'nats'
-import { type BackoffOptions, backoff } from '../../sdk/kit/backoff.ts'
+import { type BackoffOptions, createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
 import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
@@ -184,19 +185,18 @@ class NatsUpstream implements Upstream {
 
   /** Dials, serves the connection until it is lost, waits, dials again. */
   async #run(): Promise<void> {
-    for (let attempt = 0; !this.#isClosed; attempt++) {
+    const backoff = createBackoff(this.#options.backoff, this.#random)
+    const closing = new AbortController()
+    void this.#closing.promise.then(() => closing.abort())
+    while (!this.#isClosed) {
       try {
         const link = await this.#dialUnlessClosed()
         if (!link) return
-        if (await this.#serve(link)) attempt = -1
+        if (await this.#serve(link)) backoff.failures = 0
       } catch (error) {
         this.#report(toSpanwireError(error))
       }
-      if (this.#isClosed) return
-      await Promise.race([
-        pause(backoff(Math.max(attempt, 0), this.#options.backoff ?? {}, this.#random)),
-        this.#closing.promise,
-      ])
+      await pause(backoff.next(), closing.signal)
     }
   }
 
@@ -341,8 +341,4 @@ class NatsUpstream implements Upstream {
 
 function closed(): SpanwireError {
   return new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -19,7 +19,7 @@ export class StateCell {
     if (state === this.#state || this.#state === 'closed') return
     this.#state = state
     // One listener's fault must not keep the others, or the connection, from going on.
-    this.#listeners.tell(state, () => {})
+    this.#listeners.emit(state, () => {})
     if (state === 'closed') this.#listeners = new Listeners()
   }
 

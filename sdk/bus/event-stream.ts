@@ -1,26 +1,26 @@
-import type { StreamSubscription } from '../contract/bus.ts'
-import { type Source, toSubscription } from '../contract/source.ts'
+import type { SourceMessage } from '../contract/subscription-source.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
-/** Events that wait to be read, in a bounded buffer. What feeds it. */
-export interface EventSink<Event> {
-  push(event: Event): void
-  /** Nothing more comes; what waits can still be read. An error is thrown once, after that. */
+/** Fills the buffer of an event stream. */
+export interface StreamSink<Event> {
+  push(event: Event, message?: SourceMessage): void
+  /** No more events follow. Events in the buffer can still be read. Then the error is thrown. */
   end(error?: Error): void
 }
 
 /**
- * Events to iterate over.
- * @param start begins the subscription; returns the source, and what ends it
+ * An async iterator over a bounded buffer of events.
+ * @param start begins the subscription. Its `unsubscribe` and `drain` must call `end`
+ * @param limit number of events that may wait to be read
  */
-export function createEventStream<Event>(
-  start: (sink: EventSink<Event>) => readonly [source: Source, unsubscribe: () => void, drain: () => Promise<void>],
+export function createEventStream<Event, Subscription extends { unsubscribe(): void }>(
+  start: (sink: StreamSink<Event>) => Subscription,
   limit = 10_000,
   signal?: AbortSignal,
-): StreamSubscription<Event> {
-  const arrived: Event[] = []
-  /** How many wait to be read. */
+): Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable {
+  const arrived: Array<readonly [event: Event, message: SourceMessage | undefined]> = []
+  /** Number of events that wait to be read. */
   let waiting = 0
   let ended = false
   let fault: Error | undefined
@@ -34,23 +34,23 @@ export function createEventStream<Event>(
     release()
     wake()
   }
-  const [source, cancel, finish] = start({
-    push(event) {
+  const attached = start({
+    push(event, message) {
       if (ended) return
       if (waiting < limit) {
         waiting++
-        arrived.push(event)
+        arrived.push([event, message])
         wake()
       } else {
+        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: use a larger buffer.`))
         cancel()
-        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: read faster, or set buffer.`))
       }
     },
     end,
   })
+  const { unsubscribe: cancel } = attached
   const unsubscribe = () => {
     cancel()
-    end()
     waiting = arrived.length = 0
     fault = undefined
   }
@@ -58,11 +58,12 @@ export function createEventStream<Event>(
 
   async function* read(): AsyncGenerator<Event, undefined> {
     for (;;) {
-      for (const event of arrived.splice(0)) {
+      for (const [event, message] of arrived.splice(0)) {
         if (!waiting) return
         waiting--
         yield event
-        source.read?.()
+        // The event was handled when the next one is requested.
+        message?.done?.()
       }
       if (waiting) continue
       if (fault) throw fault
@@ -73,23 +74,15 @@ export function createEventStream<Event>(
     }
   }
   const reader = read()
-  return Object.assign(
-    toSubscription(source, unsubscribe, async () => {
-      await finish()
-      end()
-    }),
-    {
-      next: () => reader.next(),
-      async return() {
-        unsubscribe()
-        return reader.return(undefined)
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-      async [Symbol.asyncDispose]() {
-        unsubscribe()
-      },
+  const stream: Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable = Object.assign(attached, {
+    unsubscribe,
+    next: () => reader.next(),
+    async return() {
+      unsubscribe()
+      return reader.return(undefined)
     },
-  ) as StreamSubscription<Event>
+    [Symbol.asyncIterator]: () => stream,
+    [Symbol.asyncDispose]: async () => unsubscribe(),
+  })
+  return stream
 }

@@ -1,6 +1,6 @@
 import { type HeaderFields, readFields } from '../wire/header-fields.ts'
 
-/** The headers of an event. Names are compared without regard to case. Iterates over [name, value] in order. */
+/** The headers of an event. Names are case-insensitive. Iterates over [name, value] in their order. */
 export class EventHeaders {
   readonly #fields: HeaderFields
 
@@ -8,17 +8,18 @@ export class EventHeaders {
     this.#fields = readFields(block)
   }
 
-  /** The first value of that name. */
+  /** Returns the first value of a name. */
   get(name: string): string | undefined {
     return this.getAll(name)[0]
   }
 
-  /** Every value of that name, in order. */
+  /** Returns all values of a name, in their order. */
   getAll(name: string): string[] {
     const wanted = name.toLowerCase()
     return this.#fields.filter(([other]) => other.toLowerCase() === wanted).map(([, value]) => value)
   }
 
+  /** Iterates over [name, value]. */
   [Symbol.iterator](): Iterator<readonly [name: string, value: string]> {
     return this.#fields[Symbol.iterator]()
   }

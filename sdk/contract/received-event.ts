@@ -3,16 +3,19 @@ import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import type { ContractEvent } from './contract.ts'
 import { EventHeaders } from './event-headers.ts'
 
-/** A message, and what is known of it if it came from a stream. */
+/** A message with its position in a stream, if it came from one. */
 export interface EventMessage extends TransportMessage {
+  /** Sequence in the stream. */
   readonly seq?: number
+  /** Whether it was delivered when it was published. False for an event from the past. */
   readonly live?: boolean
 }
 
-/** An event as a subscriber gets it. Headers, id, time and params are read when they are asked for. */
+/** An event as a subscriber receives it. Headers, id, time and params are parsed on first use. */
 export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
-  /** Its name in the contract: the subject template. */
+  /** The event's name in the contract: its subject template. */
   readonly name: Name
+  /** The data, decoded and validated. */
   readonly data: Data
   readonly #event: ContractEvent
   readonly #message: EventMessage
@@ -26,50 +29,51 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     this.#message = message
   }
 
-  /** The subject it was published to. */
+  /** The subject of the message. */
   get subject(): string {
     return this.#message.subject
   }
 
-  /** Where an answer is wanted, if it is a request. */
+  /** The reply subject, if the event is a request. */
   get reply(): string | undefined {
     return this.#message.reply
   }
 
-  /** The data as it came, before it was decoded. */
+  /** The payload, before decoding. */
   get payload(): Uint8Array {
     return this.#message.payload
   }
 
-  /** The values of the template's parameters. */
+  /** Values of the template's parameters. */
   get params(): Params {
     this.#params ??= this.#event.template.params(this.subject) as Params
     return this.#params
   }
 
+  /** Headers of the message. Empty if it has none. */
   get headers(): EventHeaders {
     this.#headers ??= new EventHeaders(this.#message.headerBlock)
     return this.#headers
   }
 
-  /** Unique for each event; empty if the publisher gave none, which only publishers without Spanwire do. */
+  /** Unique id of the event. Empty if it was published without one, as by other clients than Spanwire. */
   get id(): string {
     return this.headers.get(ID_HEADER) ?? ''
   }
 
-  /** Its place in the stream, if it came from one; the first is 1. */
+  /** Sequence in the stream. The first is 1. Undefined for an event without a stream. */
   get seq(): number | undefined {
     return this.#message.seq
   }
 
-  /** Whether it was delivered as it was published, and not from the past; undefined if it came from no stream. */
+  /** Whether it was delivered when it was published. False for an event from the past. Undefined without a stream. */
   get live(): boolean | undefined {
     return this.#message.live
   }
 
   /**
-   * When it was published, in ms since 1970 by the publisher's clock; when the stream took it, or it was received, if
-   * that isn't known.
+   * Time of publishing, in ms since 1970 by the publisher's clock. If the message does not contain it: the time when the
+   * stream stored it, or when it was received.
    */
   get time(): number {
     const text = this.headers.get(TIME_HEADER)

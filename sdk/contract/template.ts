@@ -5,17 +5,18 @@ type Values = Readonly<Record<string, string | undefined>>
 
 // A word, `{param}` or `{rest...}`.
 const TOKEN = /^(?:\{([^{}*>.\s]+)(\.\.\.)?\}|[^{}*>]+)$/
-// A dot parts tokens, unless it is one of the three in `{rest...}`.
+// A dot separates tokens, unless it is one of the three in `{rest...}`.
 const SEPARATOR = /\.(?!\.{0,2}\})/
 
-// NATS takes it as a word.
+// NATS treats such a token as a word.
 const PART_WILDCARD = /[^.][*>]|[*>][^.]/
 
-/** A subject template such as `orders.{orderId}.created` or `logs.{path...}`, ready for use. */
+/** A parsed subject template, such as `orders.{orderId}.created` or `logs.{path...}`. */
 export class SubjectTemplate {
   readonly #template: string
-  /** Each as it stands; the name, if it is a parameter, and whether that stands for the rest. */
+  /** Tokens: their text, the name of the parameter, and whether it matches the rest of the subject. */
   readonly #tokens: ReadonlyArray<readonly [text: string, name: string | undefined, rest: unknown]>
+  /** Whether the template has parameters. */
   readonly hasParams: boolean
 
   /** @throws SpanwireError `invalid-subject` */
@@ -27,7 +28,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is no subject template: use words, {param}, at the end {rest...}; each name once.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s with different names and, at the end, {rest...}.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
@@ -36,7 +37,7 @@ export class SubjectTemplate {
   }
 
   /**
-   * The subject to publish to.
+   * Returns the subject to publish to.
    * @throws SpanwireError `invalid-params`
    */
   subject(params: Values): string {
@@ -44,14 +45,14 @@ export class SubjectTemplate {
   }
 
   /**
-   * The filter to subscribe to; parameters that are left out match everything.
+   * Returns the filter to subscribe to. Parameters that are left out match every value.
    * @throws SpanwireError `invalid-params`
    */
   filter(params: Values): string {
     return this.#fill(params, isSubjectFilter, '*')
   }
 
-  /** The parameters of a subject that the filter brought. */
+  /** Returns the parameters of a subject that matches the filter. */
   params(subject: string): Record<string, string> {
     const params: Record<string, string> = {}
     const values = subject.split('.')
@@ -74,7 +75,7 @@ export class SubjectTemplate {
       )
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} can't stand for {${name}} in ${this.#template}: give one token, without '.', '*', '>' or white space.`,
+          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without ".", "*", ">" and white space.`,
         )
       return value
     })

@@ -1,4 +1,12 @@
-/** Calls a handler; what it throws, now or later, goes to `onError`, with what it was called with. Then `done`. */
+/** Writes an error to the console. */
+export function report(error: unknown): undefined {
+  console.error('spanwire:', error)
+}
+
+/**
+ * Calls a handler, then `done`. If the handler throws or rejects, `onError` is called with the error and the handler's
+ * arguments.
+ */
 export function guard<Args extends unknown[]>(
   call: (...args: Args) => unknown,
   onError: (error: unknown, ...args: Args) => void,

@@ -1,9 +1,9 @@
 import { SpanwireError } from '../wire/errors.ts'
 
-/** Uses a module as soon as it is there. */
+/** Calls a function with a module as soon as it is loaded. */
 export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promise<T>
 
-/** Loads a module on its first use. Uses happen in the order of the calls. After a failure the next use tries again. */
+/** Loads a module on its first use. Functions are called in the order of the uses. The next use repeats a failed load. */
 export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
   let loading: Promise<Module> | undefined
   return async (use) => {
@@ -16,8 +16,8 @@ export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
   }
 }
 
-/** Loads modules ahead of their first use, which may be when the network is away. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever they hold
+/** Loads modules before their first use, which may be while the network is unavailable. */
+// biome-ignore lint/suspicious/noExplicitAny: modules of every type
 export function preload(...modules: Array<Lazy<any>>): void {
   for (const load of modules) load(() => {}).catch(() => {})
 }

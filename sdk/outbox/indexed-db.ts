@@ -7,9 +7,9 @@ interface Row {
 }
 
 /**
- * An outbox in IndexedDB, shared by all pages of an origin. Each page holds a lock (Web Locks) for as long as it lives:
- * what has an owner without a lock was left by a page that is gone. Where there are no Web Locks (an insecure origin, an
- * old browser) every page takes over whatever it finds, so open one at a time there.
+ * An outbox in IndexedDB that all pages of an origin share. Each page holds a lock (Web Locks) while it exists. Entries
+ * whose owner has no lock belong to a page that has ended. Without Web Locks (an insecure origin, an old browser) each page
+ * takes over all entries, so use one page at a time there.
  */
 export function indexedDbOutbox(name: string): OutboxStore {
   const owner = randomToken(16)
@@ -27,10 +27,10 @@ export function indexedDbOutbox(name: string): OutboxStore {
     })
   }
 
-  /** Who is there. */
-  async function living(): Promise<Set<string | undefined>> {
-    // Not everywhere, whatever the types say.
-    const locks = navigator.locks as LockManager | undefined
+  /** Takes this page's lock. Returns the names of all locks that are held. */
+  async function heldLocks(): Promise<Set<string | undefined>> {
+    // Undefined in some browsers, contrary to its type.
+    const { locks }: { readonly locks?: LockManager } = navigator
     if (!locks) return new Set()
     // Rejects where storage is blocked.
     await new Promise<void>((held, denied) => {
@@ -48,14 +48,14 @@ export function indexedDbOutbox(name: string): OutboxStore {
 
   return {
     async adopt() {
-      const alive = await living()
+      const alive = await heldLocks()
       const found: Array<{ key: IDBValidKey; entry: OutboxEntry }> = []
       await run('readwrite', (rows) => {
         const request = rows.openCursor()
         request.onsuccess = () => {
           const cursor = request.result
           if (!cursor) return
-          const row = cursor.value as Row
+          const row: Row = cursor.value
           if (!alive.has(lockOf(row.owner))) {
             cursor.update({ ...row, owner } satisfies Row)
             found.push({ key: cursor.primaryKey, entry: row.entry })
@@ -68,6 +68,7 @@ export function indexedDbOutbox(name: string): OutboxStore {
     },
     put: (entry) => run('readwrite', (rows) => rows.add({ owner, entry } satisfies Row)),
     async delete(key) {
+      // `put` has returned it.
       await run('readwrite', (rows) => rows.delete(key as IDBValidKey))
     },
     close() {

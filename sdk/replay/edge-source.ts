@@ -20,7 +20,7 @@ export function edgeSource(transport: Transport): ReplaySource {
         if (message.subject === REPLAY_STATUS_SUBJECT) return readStatus(message.headerBlock, filter, sink)
         const ack = parseAckSubject(message.reply ?? '')
         const { subject, headerBlock, payload, text } = message
-        // Where to acknowledge is nobody's business: an event's `reply` is where an answer is wanted.
+        // The ack subject is not passed on: the `reply` of an event is the reply subject of a request.
         if (ack)
           sink.message({ subject, payload, text, seq: ack.seq, time: ack.time, ...(headerBlock && { headerBlock }) })
       },
@@ -35,7 +35,7 @@ function readStatus(block: Uint8Array | undefined, filter: string, sink: ReplayS
   try {
     header = block && parseHeaders(block)
   } catch {
-    // Told below.
+    // The default case reports it.
   }
   const field = (name: string) => header?.fields.find(([other]) => other === name)?.[1] ?? ''
   const seq = (name: string) => Number(field(name))

@@ -1,25 +1,30 @@
 import type { Bus, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
-import type { ReceivedEvent } from '../contract/received-event.ts'
-import { createStore, type Store } from './store.ts'
+import { hasParams, untyped } from '../contract/untyped-bus.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
-import { hasParams, readArgs, untyped } from './untyped-bus.ts'
 
-/** The current value of each subject. */
+/** Snapshot of {@link latestStore}. */
 export interface LatestState<Event> extends SubscriptionState {
-  /** The last event of each subject, by subject. The same map until another event comes. */
+  /** The last event of each subject, by subject. The same map until another event arrives. */
   readonly values: ReadonlyMap<string, Event>
 }
 
-/** The current value of each subject of an event with a stream: `latestStore(bus, name, params?)`. */
+/**
+ * A store with the current value of each subject of an event with a stream: `latestStore(bus, name, params?)`.
+ *
+ * @example
+ *     const prices = latestStore(bus, 'prices.{symbol}')
+ *     prices.getSnapshot().values.get('prices.ABC')?.data
+ */
 export function latestStore<Contract, Name extends StreamEventName<Contract>>(
   bus: Bus<Contract>,
   name: Name,
   ...args: WithFilter<Name, []>
 ): Store<LatestState<EventOf<Contract, Name>>> {
-  const [params] = readArgs(name, args)
-  const initial: LatestState<ReceivedEvent> = { ...UNKNOWN, values: new Map() }
-  const store = createStore<LatestState<ReceivedEvent>>(initial, (changed) => {
-    let current: ReadonlyMap<string, ReceivedEvent> = initial.values
+  type Event = EventOf<Contract, Name>
+  const initial: LatestState<Event> = { ...UNKNOWN, values: new Map() }
+  return createStore<LatestState<Event>>(initial, (changed) => {
+    let current = initial.values
     let { values } = initial
     let isNew = false
     const renew = () => {
@@ -28,7 +33,8 @@ export function latestStore<Contract, Name extends StreamEventName<Contract>>(
     }
     const follower = follow((onEnd) => {
       const options = { onEnd, onCleared: renew }
-      const view = untyped(bus).latest(name, ...(hasParams(name) ? ([params, options] as const) : ([options] as const)))
+      const { latest } = untyped<Event>(bus)
+      const view = hasParams(name) ? latest(name, args[0], options) : latest(name, options)
       current = view.values()
       view.subscribe(renew)
       return { past: view.ready, unsubscribe: () => view.unsubscribe() }
@@ -42,5 +48,4 @@ export function latestStore<Contract, Name extends StreamEventName<Contract>>(
       stop: follower.stop,
     }
   })
-  return store as unknown as Store<LatestState<EventOf<Contract, Name>>>
 }

@@ -1,11 +1,11 @@
-/** Streams of a contract: made and changed where the contract is deployed, not by every client. */
+/** The entry `spanwire/streams`: creates and changes the streams of a contract, as a part of its deployment. */
 import { type Events, readEvent } from '../contract/contract.ts'
 import { JetStreamApi, type StreamConfig, type StreamState } from '../jetstream/api.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
-import { transportLink } from '../transport/jetstream-link.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
 import { toTransport } from '../transport/nats/nats-transport.ts'
 import type { Transport } from '../transport/transport.ts'
+import { transportLink } from '../transport/transport-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import {
   changesOf,
@@ -18,39 +18,42 @@ import {
 
 export type { StreamOptions } from './stream-options.ts'
 
+/** Options of {@link ensureStreams}. */
 export interface EnsureStreamsOptions {
-  /** For all streams. */
+  /** Settings of all streams. */
   readonly defaults?: StreamOptions
-  /** For one stream, by its name. */
+  /** Settings of single streams, by name. They have priority over `defaults`. */
   readonly streams?: Readonly<Record<string, StreamOptions>>
-  /** Lets a stream lose what it has: limits go down, subjects that the contract doesn't name are no longer kept. */
+  /** Allow changes that remove events: lower limits, and subjects that are not in the contract. Default false. */
   readonly destructive?: boolean
 }
 
-/** What was done to one stream. */
+/** The change of one stream. */
 export interface StreamChange {
+  /** Name of the stream. */
   readonly stream: string
+  /** Kind of the change. */
   readonly did: 'created' | 'updated' | 'unchanged'
-  /** Names of JetStream's fields that were changed. */
+  /** Names of the changed fields, in JetStream's configuration. */
   readonly changes: readonly string[]
 }
 
-/** What {@link ensureStreams} would do to one stream. */
+/** The change that {@link ensureStreams} would make to one stream. */
 export interface StreamPlan extends StreamChange {
-  /** Fields whose change would lose data, in words: only done with `destructive`. */
+  /** Changes that would remove data, in words. `ensureStreams` makes them with `destructive` only. */
   readonly losses: readonly string[]
-  /** Changed fields that JetStream can't change. */
+  /** Changed fields that JetStream does not support. `ensureStreams` refuses them. */
   readonly impossible: readonly string[]
-  /** The configuration before, as JetStream writes it; undefined for a stream that would be created. */
+  /** The current configuration, in the format of JetStream. Undefined if the stream does not exist. */
   readonly before: StreamConfig | undefined
-  /** The configuration after. */
+  /** The configuration after the change. */
   readonly after: StreamConfig
 }
 
 /**
- * Finds out what {@link ensureStreams} would do with the same arguments. Nothing is changed, also where a change would lose
- * data or is impossible.
- * @throws SpanwireError `stream-not-found` if JetStream is turned off; `invalid-argument`, `permission-denied`, `timeout`
+ * Returns the changes that {@link ensureStreams} would make with the same arguments, including changes that it would refuse.
+ * It changes nothing.
+ * @throws SpanwireError `stream-not-found` if JetStream is not enabled, `invalid-argument`, `permission-denied`, `timeout`
  */
 export async function planStreams(
   events: Events,
@@ -61,19 +64,18 @@ export async function planStreams(
 }
 
 /**
- * Makes the streams that a contract names, or brings them up to date: each keeps the subjects of its events. Do it when
- * you deploy, with credentials that may use `$JS.API.>`; through a bridge they must also allow to subscribe to what a stream
- * is to keep.
+ * Creates or updates the streams of a contract. Each stream stores the subjects of its events. Call it when you deploy, with
+ * credentials for `$JS.API.>`. Through a bridge, they must also allow subscriptions to the subjects of the stream.
  *
+ * @example
  *     await ensureStreams(events, nats({ url: 'nats://127.0.0.1:4222' }), { defaults: { maxAge: 7 * 86_400_000 } })
  *
- * Options that are not given stay as they are in an existing stream, and so do subjects that others added. If one of the
- * streams would lose data, no stream is changed.
- * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of NATS's own clients; it stays
- * open
- * @throws SpanwireError `stream-conflict` for a change that would lose data (it says which), that JetStream can't make, or
- * for subjects that another stream keeps; `stream-not-found` where JetStream is turned off; `invalid-argument` for what
- * can't be a stream's name, and for options of a stream that keeps none of the events; `permission-denied`, `timeout`
+ * Settings of an existing stream that are not in the options do not change, including additional subjects. If a change of
+ * one stream would remove data, no stream is changed.
+ * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of a NATS client. It stays open
+ * @throws SpanwireError `stream-conflict` for a change that would remove data, that JetStream does not support, or for
+ * subjects of another stream, `stream-not-found` if JetStream is not enabled, `invalid-argument` for a name that is not
+ * valid and for settings of an unknown stream, `permission-denied`, `timeout`
  */
 export async function ensureStreams(
   events: Events,
@@ -84,9 +86,12 @@ export async function ensureStreams(
   const plans = await plan(events, api, options)
   for (const { stream, impossible, losses } of plans) {
     if (impossible.length > 0)
-      throw refused(stream, `JetStream can't change ${impossible.join(', ')}: make another stream and copy`)
+      throw refused(
+        stream,
+        `JetStream cannot change ${impossible.join(', ')}: create another stream and copy the events`,
+      )
     if (losses.length > 0 && !options.destructive)
-      throw refused(stream, `${losses.join('; ')}: say { destructive: true } if that is meant`)
+      throw refused(stream, `${losses.join('; ')}: use { destructive: true } to allow it`)
   }
   for (const { did, after } of plans) {
     if (did === 'created') await api.createStream(after)
@@ -105,12 +110,15 @@ async function plan(
   if (unknown !== undefined)
     throw new SpanwireError(
       'invalid-argument',
-      `streams names ${unknown}, but no event of the contract is kept there; there are ${[...wantedBy.keys()].join(', ') || 'none'}.`,
+      `The contract has no stream ${unknown}. Its streams are: ${[...wantedBy.keys()].join(', ') || 'none'}.`,
     )
   const plans: StreamPlan[] = []
   for (const [name, subjects] of wantedBy) {
     if (!isJetStreamName(name))
-      throw new SpanwireError('invalid-argument', `${JSON.stringify(name)} can't be the name of a stream.`)
+      throw new SpanwireError(
+        'invalid-argument',
+        `${JSON.stringify(name)} is not a valid name of a stream: use a word without dots and wildcards.`,
+      )
     const wanted = toConfig({ ...defaults, ...streams[name] })
     plans.push(planStream(name, { subjects, wanted, destructive }, await api.streamState(name)))
   }
@@ -119,7 +127,7 @@ async function plan(
 
 interface Wanted {
   readonly subjects: readonly string[]
-  /** As JetStream writes it. */
+  /** In the format of JetStream. */
   readonly wanted: Readonly<Record<string, unknown>>
   readonly destructive: boolean
 }
@@ -138,11 +146,11 @@ function planStream(name: string, { subjects, wanted, destructive }: Wanted, sta
     }
   }
   const all = reduceSubjects(destructive ? subjects : [...state.subjects, ...subjects])
-  // In the order in which the stream has them, so that nothing differs where nothing is new.
+  // In the order of the stream, so that equal subjects are not a change.
   const ordered = [...state.subjects.filter((subject) => all.includes(subject)), ...all]
   const given: Record<string, unknown> = { ...wanted, subjects: [...new Set(ordered)] }
   const { max_age: age, duplicate_window: window = state.config.duplicate_window } = wanted
-  // JetStream requires it: the duplicate window is not longer than the age.
+  // JetStream requires a duplicate window that is not longer than the age.
   if (typeof age === 'number' && age > 0 && Number(window) > age) given.duplicate_window = age
   const after: StreamConfig = { ...state.config, ...given, name }
   const changes = changesOf(state, given)
@@ -167,5 +175,5 @@ function subjectsByStream(events: Events): Map<string, string[]> {
 }
 
 function refused(name: string, why: string): SpanwireError {
-  return new SpanwireError('stream-conflict', `The stream ${name} stays as it is, and so do all others: ${why}.`)
+  return new SpanwireError('stream-conflict', `The stream ${name} and all other streams were not changed: ${why}.`)
 }

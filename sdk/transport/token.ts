@@ -1,2 +1,2 @@
-/** A token, or a function that brings a fresh one. */
+/** A token, or a function that returns a new one. */
 export type TokenSource = string | (() => string | Promise<string>)

@@ -1,34 +1,34 @@
 /**
- * Every error that Spanwire throws or reports, by its stable code.
+ * Stable codes of the errors that Spanwire throws or reports.
  *
- * | code | what happened |
+ * | code | meaning |
  * | --- | --- |
- * | `invalid-argument` | an option or argument is outside what the documentation allows |
- * | `invalid-subject` | a subject, subject filter or subject template breaks NATS's grammar |
+ * | `invalid-argument` | an option or argument has a value that the documentation does not allow |
+ * | `invalid-subject` | a subject, subject filter or subject template is not valid in NATS's grammar |
  * | `invalid-params` | a subject parameter is missing, empty, or holds `.`, `*`, `>` or white space |
- * | `invalid-header` | a header name or value can't be written in a `NATS/1.0` header block |
+ * | `invalid-header` | a header name or value cannot be encoded in a `NATS/1.0` header block |
  * | `invalid-data` | the schema refused an event's data |
- * | `unknown-event` | the contract has no event of that name |
- * | `protocol-violation` | bytes from the other side are not the NATS protocol |
- * | `permission-denied` | the server refused this publish or subscription |
+ * | `unknown-event` | the contract has no event with that name |
+ * | `protocol-violation` | the other side sent bytes that are not valid in the NATS protocol |
+ * | `permission-denied` | the server refused a publish or a subscription |
  * | `authentication-failed` | the server refused the credentials, or they expired |
- * | `payload-too-large` | the payload is over the server's `max_payload` |
- * | `no-responders` | nobody listens on the subject of a request |
+ * | `payload-too-large` | the payload exceeds the server's `max_payload` |
+ * | `no-responders` | the subject of a request has no subscriber |
  * | `responder-failed` | the responder answered a request with an error |
- * | `timeout` | no answer in time |
- * | `aborted` | the caller's AbortSignal ended the operation |
- * | `connection-lost` | the connection ended before the server confirmed; it may or may not have arrived |
- * | `connection-refused` | no connection could be made |
- * | `connection-closed` | the client was closed; make a new one |
- * | `offline-queue-full` | too much was published while offline |
- * | `slow-consumer` | events came faster than they were read |
- * | `upstream-unavailable` | the bridge has lost NATS for the moment |
- * | `rate-limited` | more was published than the bridge allows; slow down |
- * | `stream-not-found` | no stream keeps that subject, or JetStream isn't there |
- * | `stream-conflict` | a stream can't be made or changed as asked: it would lose data, or overlaps another |
- * | `stream-refused` | a stream didn't take the message: it is full, or a rule of its forbids it |
- * | `wrong-last-sequence` | somebody published in between: `expectLastSeq` or `expectLastSubjectSeq` didn't hold |
- * | `unsupported` | this server, runtime or transport can't do that |
+ * | `timeout` | an answer did not arrive in time |
+ * | `aborted` | the caller's AbortSignal was aborted |
+ * | `connection-lost` | the connection ended before the server confirmed the operation, which may have succeeded |
+ * | `connection-refused` | a connection could not be opened |
+ * | `connection-closed` | the client was closed. Create a new one |
+ * | `offline-queue-full` | the queue for messages without a connection is full |
+ * | `slow-consumer` | events arrived faster than they were read |
+ * | `upstream-unavailable` | the bridge is temporarily not connected to NATS |
+ * | `rate-limited` | a limit of the bridge was exceeded. Send less |
+ * | `stream-not-found` | no stream stores the subject, or JetStream is not enabled |
+ * | `stream-conflict` | a stream cannot be created or changed: it would lose data, or overlap another stream |
+ * | `stream-refused` | a stream refused a message, such as because it is full |
+ * | `wrong-last-sequence` | `expectLastSeq` or `expectLastSubjectSeq` did not match: another message was stored first |
+ * | `unsupported` | this server, runtime or transport does not support the operation |
  * | `request-refused` | an HTTP request was refused for another reason |
  * | `broker-unavailable` | a relay cannot reach Kafka, RabbitMQ or ActiveMQ; it tries again |
  * | `broker-refused` | Kafka, RabbitMQ or ActiveMQ refused a message, or is not configured as a relay needs it |
@@ -65,18 +65,30 @@ export type SpanwireErrorCode =
   | 'broker-refused'
 
 /**
- * The one error class of Spanwire. Switch on `code`; `message` says what happened and what to do;
- * `cause` is the error underneath, if there is one.
+ * The error class of Spanwire. Switch on `code`. `message` states the problem and what to do about it. `cause` is the
+ * original error, if any. To test for it, use {@link isSpanwireError}: `instanceof` is false for errors of another copy of
+ * the package.
+ *
+ * @example
+ *     bus.publish(name, data).catch((error) => {
+ *       if (!isSpanwireError(error, 'permission-denied')) throw error
+ *     })
  */
 export class SpanwireError extends Error {
+  /** Always `SpanwireError`. */
   override readonly name = 'SpanwireError'
-  /** Stable across versions: safe to switch on. */
+  /** The kind of error. Stable across versions. */
   readonly code: SpanwireErrorCode
-  /** What a schema said about the data (`invalid-data` only). */
+  /** Problems that a schema found. Only for `invalid-data`. */
   declare readonly issues?: ReadonlyArray<{
     readonly message: string
     readonly path?: ReadonlyArray<unknown> | undefined
   }>
+
+  /** Marks errors of every copy of this package for {@link isSpanwireError}. */
+  get '~spanwire'(): true {
+    return true
+  }
 
   constructor(
     code: SpanwireErrorCode,
@@ -89,7 +101,8 @@ export class SpanwireError extends Error {
   }
 }
 
-/** Whether `error` is a {@link SpanwireError}, and, if `code` is given, one with that code. */
+/** Whether `error` is a {@link SpanwireError} of any copy of this package, and has `code` if it is given. */
 export function isSpanwireError(error: unknown, code?: SpanwireErrorCode): error is SpanwireError {
-  return error instanceof SpanwireError && (code === undefined || error.code === code)
+  const given = error as Partial<SpanwireError> | null | undefined
+  return !!given?.['~spanwire'] && (code === undefined || given.code === code)
 }

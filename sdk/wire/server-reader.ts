@@ -2,40 +2,43 @@ import { decode, join } from './bytes.ts'
 
 /** A message as a server sends it. */
 export interface ServerMessage {
+  /** Subject. */
   readonly subject: string
-  /** Where an answer is wanted. */
+  /** Reply subject. */
   readonly reply?: string | undefined
-  /** The raw `NATS/1.0` header block; parsed only when somebody asks. */
+  /** The `NATS/1.0` header block, not parsed. */
   readonly headerBlock?: Uint8Array | undefined
+  /** Payload. */
   readonly payload: Uint8Array
-  /** When it was received, or a stream took it, in ms since 1970. */
+  /** Time when it was received, or when a stream stored it, in ms since 1970. */
   readonly time: number
-  /** The payload as text, where that is at hand: then nobody has to decode it. */
+  /** The payload as text, if it was decoded already. */
   readonly text?: string | undefined
 }
 
-/** What is done with a server's operations, in their order. */
+/** Receives the operations of a server, in their order. */
 export interface ServerHandler {
+  /** MSG and HMSG, with the id of the subscription. */
   message(sid: string, message: ServerMessage): void
   /** INFO with its JSON, -ERR with its text, PING, PONG or +OK. */
   operation(verb: string, text: string): void
 }
 
-/** Longest control line of a server, in bytes. INFO lists a whole cluster's addresses. */
+/** Longest control line of a server, in bytes. INFO contains the addresses of a cluster. */
 const MAX_LINE = 65_536
 // nats-server 2.9 writes two blanks where an acknowledgement by JetStream has no reply subject.
 const MESSAGE = /^(?:MSG +(\S+) +(\S+)(?: +(\S+))?|HMSG +(\S+) +(\S+)(?: +(\S+))? +(\d{1,9})) +(\d{1,9})$/
 const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
 
 /**
- * Makes a function that takes the bytes of a server's stream, however the network split or joined them.
- * It throws if they aren't the NATS protocol, and can't be used after that.
+ * Returns a function that reads the byte stream of a server, independent of the chunks of the network. It throws if the
+ * bytes are not valid in the NATS protocol, and cannot be used afterwards.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
  */
 export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => void {
   let chunks: Uint8Array[] = []
   let size = 0
-  /** Bytes that the message needs which has begun. */
+  /** Size of the incomplete message, in bytes. */
   let needed = 0
 
   return (chunk) => {
@@ -44,10 +47,10 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
     if (size < needed) return
     const bytes = join(chunks)
     const time = Date.now()
-    // If there are as many characters as bytes, they are in the same places, and nothing has to be decoded a second time.
+    // If the text has as many characters as bytes, the offsets are equal, and slices of the text need no decoding.
     const decoded = size > MAX_LINE ? '' : decode(bytes)
     const all = decoded.length === size ? decoded : undefined
-    // Messages of one subject often have the same line, which is read once.
+    // Messages of one subject often have equal lines, which are parsed once.
     let head: Head | undefined
     let line = 0
     let length = 0
@@ -59,16 +62,16 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
         if (!end) {
-          if (size - at > MAX_LINE) throw new Error('a line without an end')
+          if (size - at > MAX_LINE) throw new Error('too long')
           break
         }
         const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
         head = readHead(text)
         if (!head) {
           const operation = OPERATION.exec(text)
-          if (!operation) throw new Error('an unknown operation')
+          if (!operation) throw new Error(text)
           at = end
-          on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
+          on.operation(text.split(' ', 1)[0] ?? '', operation[1] ?? operation[2] ?? '')
           continue
         }
         line = at
@@ -78,7 +81,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
+      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
       needed = 0
       at = end + 2
       on.message(head.sid, new Message(head, time, start, bytes, all))
@@ -88,16 +91,16 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
   }
 }
 
-/** What the line of a message says. */
+/** A parsed line of a message. */
 interface Head {
   readonly sid: string
   readonly subject: string
   readonly reply: string | undefined
-  /** An HMSG: there is a header block, and be it empty. */
+  /** Whether it is an HMSG. Its header block may be empty. */
   readonly headers: boolean
-  /** Where the payload begins behind the line: the length of the header block. */
+  /** Offset of the payload after the line: the length of the header block. */
   readonly payload: number
-  /** Of the header block and the payload. */
+  /** Length of header block and payload. */
   readonly size: number
 }
 
@@ -115,7 +118,7 @@ function readHead(line: string): Head | undefined {
   } as Head
 }
 
-/** Makes what it has of its bytes when it is asked for. */
+/** A message whose parts are read from its bytes on first use. */
 class Message implements ServerMessage {
   readonly time: number
   readonly #head: Head

@@ -134,7 +134,11 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     const { api } = bridge.bridge.hub.streams
     const lastSeq = (await api.streamState('JOBS'))?.lastSeq ?? 0
     if (lastSeq === 0) return []
-    const { messages } = await readPage(api, 'JOBS', 'jobs.*', 1, lastSeq, { messages: 10_000, bytes: 10_000_000 })
+    const { messages } = await readPage(
+      api,
+      { stream: 'JOBS', filter: 'jobs.*', from: 1, to: lastSeq },
+      { messages: 10_000, bytes: 10_000_000 },
+    )
     return messages.map(({ payload }) => Number(new TextDecoder().decode(payload)))
   }
 

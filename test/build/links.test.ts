@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { root } from './source-files.ts'
 
 /** Houses whose folders have a README. */
-const HOUSES = ['demo', 'test']
+const HOUSES = ['demo', 'sdk', 'test']
 /** Folders with more files have a README. */
 const FEW = 3
 const LONGEST = 30

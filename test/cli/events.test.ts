@@ -213,8 +213,7 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     let isBroken = true
     const done: Array<readonly [string, number]> = []
     const worker = consume(
-      work,
-      transport,
+      { events: work, connection: transport },
       'work.{id}.begun',
       (e) => {
         if (isBroken && e.data.n > 1) throw new Error(`no place for ${e.data.n}`)

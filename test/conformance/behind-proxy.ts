@@ -1,4 +1,4 @@
-import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
+import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import type { TransportFixture } from './transport.ts'

@@ -1,6 +1,6 @@
 /** What every transport must keep: the semantics that sdk/transport/transport.ts states. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
+import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport, TransportMessage, TransportSubscription } from '../../sdk/transport/transport.ts'
 import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'

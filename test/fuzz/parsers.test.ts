@@ -84,7 +84,10 @@ const serverStream = fc
           fc.boolean(),
         )
         .map(([subject, sid, payload, headers]) =>
-          encodeMessage(subject, sid, payload, 'r', headers ? toBytes('NATS/1.0\r\nA: b\r\n\r\n') : undefined),
+          encodeMessage(subject, sid, payload, {
+            reply: 'r',
+            headers: headers ? toBytes('NATS/1.0\r\nA: b\r\n\r\n') : undefined,
+          }),
         ),
     ),
     { minLength: 1, maxLength: 6 },

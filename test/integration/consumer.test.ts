@@ -10,8 +10,8 @@ import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer/
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
@@ -75,8 +75,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
   function work(who: string, options: Options = {}, handle: (n: number, attempt: number) => unknown = () => {}) {
     const transport = dial()
     const consumer = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'jobs.{id}',
       (e, { attempt }) => {
         handled.push(`${who}${e.data.n}${attempt > 1 ? `/${attempt}` : ''}`)
@@ -376,13 +375,19 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     const options = { onEnd: (error: Error) => ends.push((error as SpanwireError).code) }
     const first = work('a', options)
     await first.ready
-    const other = consume(events, dial(), 'mail.{id}', () => {}, { consumer: 'workers', onEnd: options.onEnd })
+    const other = consume({ events, connection: dial() }, 'mail.{id}', () => {}, {
+      consumer: 'workers',
+      onEnd: options.onEnd,
+    })
     await expect(other.ready).rejects.toMatchObject({ code: 'stream-conflict' })
     api.deleteConsumer('JOBS', 'workers')
     await eventually(() => ends.length === 2)
     expect(ends).toEqual(['stream-conflict', 'stream-not-found'])
     const nowhere = defineEvents({ 'no.{id}': event(z.object({}), { stream: 'NOWHERE' }) })
-    const none = consume(nowhere, dial(), 'no.{id}', () => {}, { consumer: 'w', onEnd: options.onEnd })
+    const none = consume({ events: nowhere, connection: dial() }, 'no.{id}', () => {}, {
+      consumer: 'w',
+      onEnd: options.onEnd,
+    })
     await expect(none.ready).rejects.toMatchObject({ code: 'stream-not-found' })
   })
 
@@ -467,8 +472,7 @@ describe('a work queue on nats-server', () => {
     const errors: unknown[] = []
     const attempts: number[] = []
     const worker = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'jobs.{id}',
       (_, { attempt }) => {
         attempts.push(attempt)
@@ -500,7 +504,7 @@ describe('a work queue on nats-server', () => {
     await new JetStreamApi(transportLink(transport)).putConsumer('JOBS', 'limited', limited)
     const ends: Error[] = []
     const start = (concurrency: number) =>
-      consume(events, transport, 'jobs.{id}', () => {}, {
+      consume({ events, connection: transport }, 'jobs.{id}', () => {}, {
         consumer: 'limited',
         concurrency,
         onEnd: (e) => ends.push(e),
@@ -526,8 +530,7 @@ describe('a work queue on nats-server', () => {
     const die = () => {
       const own = nats({ url: server.url })
       return consume(
-        events,
-        own,
+        { events, connection: own },
         'jobs.{id}',
         (_, { attempt }) => {
           attempts.push(attempt)
@@ -559,7 +562,9 @@ describe('a work queue on nats-server', () => {
     const token = await createToken({ pub: { allow } })
     const edge = webSocket({ url: bridge.url, token })
     const handled: number[] = []
-    const worker = consume(events, edge, 'jobs.{id}', (e) => void handled.push(e.data.n), { consumer: 'w' })
+    const worker = consume({ events, connection: edge }, 'jobs.{id}', (e) => void handled.push(e.data.n), {
+      consumer: 'w',
+    })
     await bus.publish('jobs.{id}', { id: '1' }, { n: 1 })
     await eventually(() => handled.length === 1)
     await worker.drain()
@@ -567,7 +572,7 @@ describe('a work queue on nats-server', () => {
       const less = await createToken({ pub: { allow: allow.filter((_, index) => index !== missing) } })
       const poor = webSocket({ url: bridge.url, token: less })
       const ends: unknown[] = []
-      const one = consume(events, poor, 'jobs.{id}', () => {}, {
+      const one = consume({ events, connection: poor }, 'jobs.{id}', () => {}, {
         consumer: 'w',
         onEnd: (error) => ends.push(error),
         ackWait: 2_000 + missing,

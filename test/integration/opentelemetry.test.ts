@@ -347,8 +347,7 @@ describe('a work queue', () => {
   it('has a span for each attempt, in the trace of the event', async () => {
     const transport = natsTransport({ url: nats.url })
     const worker = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'shop.{id}.paid',
       tracedHandler(
         async (e, { attempt }) => {

@@ -1,4 +1,4 @@
-/** Misuse of relays does not compile: `tsc` checks this file, nothing runs it. */
+/** Types of relays. Checked by `tsc`, not run. */
 import * as z from 'zod'
 import { into, outOf, percent, relay } from '../../bridge/relay/index.ts'
 import { kafka } from '../../bridge/relay/kafka/index.ts'
@@ -38,9 +38,9 @@ const paid = outOf(events, 'orders.{shop}.{id}', {
 })
 relay(events, { orders, paid }, { transport }).status[0]?.lag?.toFixed()
 
-// @ts-expect-error no such event
+// @ts-expect-error unknown event
 into(events, 'orders.{shop}', { from: shop.topic('orders'), params: () => ({ shop: 'x' }) })
-// @ts-expect-error no stream keeps it
+// @ts-expect-error an event without a stream
 into(events, 'system.tick', { from: shop.topic('orders'), params: () => ({}) })
 // @ts-expect-error a param is missing
 into(events, 'orders.{shop}.{id}', { from: shop.topic('orders'), params: () => ({ shop: 'x' }) })
@@ -51,9 +51,9 @@ const params = () => ({ shop: 'x', id: 'y' })
 into(events, 'orders.{shop}.{id}', { from: shop.topic('orders'), params, tombstone: () => ({ total: 0 }) })
 // @ts-expect-error an exchange cannot be read
 into(events, 'orders.{shop}.{id}', { from: rabbit.exchange('orders'), params })
-// @ts-expect-error no such param
+// @ts-expect-error unknown param
 outOf(events, 'orders.{shop}.{id}', { to: shop.topic('paid'), ordered: 'city' })
 // @ts-expect-error a key is text or bytes
 outOf(events, 'orders.{shop}.{id}', { to: shop.topic('paid'), key: (e) => e.data.total })
-// @ts-expect-error no stream keeps it
+// @ts-expect-error an event without a stream
 outOf(events, 'system.tick', { to: shop.topic('paid') })

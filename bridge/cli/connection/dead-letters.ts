@@ -1,10 +1,10 @@
-/** Dead letters of `consume` (sdk/consumer/dead-letter.ts): read from their stream, and put back where they came from. */
+/** Dead letters of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
 import { publishAcked } from '../../../sdk/bus/publish-acked.ts'
 import { JetStreamApi } from '../../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../../sdk/jetstream/jetstream-link.ts'
 import { readPage } from '../../../sdk/jetstream/page.ts'
-import { transportLink } from '../../../sdk/transport/jetstream-link.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
+import { transportLink } from '../../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { type HeaderFields, readFields } from '../../../sdk/wire/header-fields.ts'
 import { ID_HEADER } from '../../../sdk/wire/header-names.ts'
@@ -47,7 +47,7 @@ export async function* readDeadLetters(transport: Transport, filter: string): As
   const stream = await api.findStream(filter)
   if (!stream) throw new SpanwireError('stream-not-found', `No stream keeps ${filter}.`)
   for (let from = Math.max(1, stream.firstSeq); from <= stream.lastSeq; ) {
-    const { messages, to } = await readPage(api, stream.name, filter, from, stream.lastSeq, PAGE)
+    const { messages, to } = await readPage(api, { stream: stream.name, filter, from, to: stream.lastSeq }, PAGE)
     for (const message of messages) {
       const letter = toDeadLetter(stream.name, message)
       if (letter) yield letter
@@ -93,7 +93,7 @@ export type Redriven =
 export async function redrive(transport: Transport, letter: DeadLetter): Promise<Redriven> {
   const { deadStream, deadSeq, subject, payload } = letter
   const headers: HeaderFields = [[ID_HEADER, await idOf(transport, letter)], ...letter.headers]
-  const ack = await publishAcked(transport, subject, payload, headers, { timeout: TIMEOUT })
+  const ack = await publishAcked(transport, { subject, payload, headers }, { timeout: TIMEOUT })
   if (ack.duplicate)
     return {
       did: 'kept',

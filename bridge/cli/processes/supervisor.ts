@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { type Backoff, createBackoff } from '../../../sdk/kit/backoff.ts'
 import type { HubGroup } from '../../hub/peers.ts'
 import { EXIT } from '../terminal/exit-code.ts'
 import { startWorker, type WorkerProgram, type WorkerReport } from './worker-process.ts'
 
-/** How long to wait before a process that died is replaced, in ms: doubled up to the longest while it dies again. */
-const FIRST_DELAY = 250
-const LONGEST_DELAY = 10_000
+/** Delays before a crashed process is replaced, in ms. */
+const DELAYS = { first: 250, longest: 10_000 }
 /** A process that ran this long, in ms, did not die of its start. */
 const STEADY = 30_000
 /** How long processes may take after SIGTERM, in addition to the clients' patience, in ms. */
@@ -50,14 +50,14 @@ export class Supervisor {
   }
 
   run(): Promise<number> {
-    for (const name of this.#names) this.#start(name, FIRST_DELAY)
+    for (const name of this.#names) this.#start(name, createBackoff(DELAYS))
     const { stop } = this.#options
     if (stop.aborted) this.#stop(EXIT.done)
     else stop.addEventListener('abort', () => this.#stop(EXIT.done), { once: true })
     return this.#ended.promise
   }
 
-  #start(name: string, delay: number): void {
+  #start(name: string, backoff: Backoff): void {
     if (this.#isStopping) return
     const group: HubGroup = { id: this.#group, name, names: this.#names }
     const child = startWorker(this.#options, group)
@@ -68,9 +68,10 @@ export class Supervisor {
       this.#running.delete(name)
       if (this.#isStopping) return this.#checkEnded()
       if (!this.#ready.has(name)) return this.#stop(code || EXIT.internal)
-      const wait = performance.now() - startedAt > STEADY ? FIRST_DELAY : delay
+      if (performance.now() - startedAt > STEADY) backoff.failures = 0
+      const wait = Math.round(backoff.next())
       this.#options.note(`${name} ended (${signal ?? `exit code ${code}`}); another starts in ${wait} ms`)
-      setTimeout(() => this.#start(name, Math.min(wait * 2, LONGEST_DELAY)), wait)
+      backoff.schedule(() => this.#start(name, backoff), wait)
     })
   }
 

@@ -1,9 +1,9 @@
 import { createMux, type Mux } from './mux.ts'
 import type { Port, PortMessage } from './port.ts'
 
-/** Takes in tabs, each at the connection that it names: one for each address. */
+/** The host of the connections: one for each URL, shared by the tabs with that URL. */
 export interface Host {
-  /** A port on which a tab will say `hello`. */
+  /** Adds the port of a tab, which will send `hello`. */
   accept(port: Port): void
 }
 
@@ -24,7 +24,7 @@ export function createHost(): Host {
         const own: Port = { post: (message) => port.post(listen(message)), receive: () => {} }
         port.receive = (message) => own.receive(listen(message))
         mux.join(own)
-        // Granted once the tab is gone, whatever became of it.
+        // Granted when the tab has ended, also after a crash.
         navigator.locks.request(lock, { signal: over.signal }, () => mux.leave(own)).catch(() => {})
       }
     },

@@ -1,31 +1,33 @@
-/** One connection for all tabs of an origin: loaded if it is asked for. */
+/** One connection for all tabs of an origin: loaded if the option `share` is set. */
 import { randomToken } from '../../kit/ids.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { joinByElection } from './election.ts'
 import { type Hello, hostLock, type Port } from './port.ts'
 import { openTabSocket } from './tab-socket.ts'
 
+/** Options of a shared connection. */
 export interface ShareOptions {
-  /** Tabs of the same name share. Give each account its own: the connection has one user. Default `default`. */
+  /** Tabs with the same name share a connection. Use one for each account, because it has one user. Default `default`. */
   readonly name?: string
   /**
-   * Where `spanwire/shared-worker` is served. Default: beside the module, as bundlers put it that know of workers. Where
-   * it can't be loaded the tabs elect one of them to have the connection.
+   * URL of `spanwire/shared-worker`. Default: next to the module, where bundlers with support for workers put it. If it
+   * cannot be loaded, the tabs elect one of them as the host.
    */
   readonly worker?: string | URL
 }
 
-/** SharedWorkers that can't be loaded. */
+/** URLs of SharedWorkers that could not be loaded. */
 const broken = new Set<string>()
 
-/** This tab's place at the shared connection; undefined where tabs can't share. */
+/** Opens a socket on the shared connection. Undefined if tabs cannot share one. */
 export async function joinTabs(
   url: string,
   via: string | undefined,
   { name = 'default', worker = new URL('./shared-worker.js', import.meta.url) }: ShareOptions,
 ): Promise<LinkSocket | undefined> {
-  // Not everywhere, whatever the types say.
-  if (!(navigator as { locks?: LockManager }).locks) return undefined
+  // Undefined in some browsers, contrary to its type.
+  const { locks }: { readonly locks?: LockManager } = navigator
+  if (!locks) return undefined
   const lock = await holdLock().catch(() => undefined)
   if (lock === undefined) return undefined
   const hello = { url, via, lock }
@@ -52,24 +54,24 @@ function joinWorker(address: string, name: string, hello: Hello): LinkSocket {
   shared.port.onmessage = ({ data }) => {
     if (!greeted) {
       greeted = true
-      // Granted once the worker is gone: browsers run it in the process of a tab, which may crash.
+      // Granted when the worker has ended: browsers run it in the process of a tab, which may crash.
       navigator.locks
-        .request(hostLock(name), { mode: 'shared', signal: over.signal }, () => lost('the shared worker is gone'))
+        .request(hostLock(name), { mode: 'shared', signal: over.signal }, () => lost('the shared worker has ended'))
         .catch(() => {})
     }
     port.receive(data)
   }
   shared.onerror = () => {
-    // The client comes again, and then by election.
+    // The client connects again, then by election.
     broken.add(address)
-    lost('the shared worker is not there')
+    lost('the shared worker could not be loaded')
   }
   return openTabSocket(port, hello)
 }
 
 let held: Promise<string> | undefined
 
-/** A lock for as long as this tab lives, by which others notice that it is gone. */
+/** Takes a lock while this tab exists. By it, others detect that the tab has ended. */
 function holdLock(): Promise<string> {
   held ??= new Promise((resolve, reject) => {
     const lock = `spanwire tab ${randomToken(16)}`
@@ -78,7 +80,7 @@ function holdLock(): Promise<string> {
         resolve(lock)
         return new Promise(() => {})
       })
-      // Where storage is blocked.
+      // Rejects if storage is blocked.
       .catch(reject)
   })
   return held

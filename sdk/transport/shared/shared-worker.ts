@@ -1,9 +1,9 @@
-/** The SharedWorker that has the connection of all tabs of an origin. */
+/** The entry `spanwire/shared-worker`: a SharedWorker that hosts the connection of all tabs of an origin. */
 import { createHost } from './host.ts'
 import { hostLock, type Port } from './port.ts'
 
 const host = createHost()
-/** By it tabs notice that this worker is gone, which nothing else tells them. */
+/** Resolves when the lock is held. By this lock, tabs detect that the worker has ended. */
 const held = new Promise<void>((resolve) => {
   void navigator.locks.request(hostLock(self.name), () => {
     resolve()
@@ -12,7 +12,8 @@ const held = new Promise<void>((resolve) => {
 })
 
 addEventListener('connect', async (event) => {
-  const [channel] = (event as MessageEvent).ports as unknown as [MessagePort]
+  const [channel]: readonly MessagePort[] = event instanceof MessageEvent ? event.ports : []
+  if (!channel) return
   await held
   const port: Port = { post: (message) => channel.postMessage(message), receive: () => {} }
   host.accept(port)

@@ -1,14 +1,16 @@
+import { createBackoff } from '../../kit/backoff.ts'
+import { pause } from '../../kit/pause.ts'
 import { TUNNEL_HEADER } from '../../wire/header-names.ts'
 
-/** In bytes: what one POST carries, beside one frame that may be larger. */
+/** Size of a POST, in bytes. A single larger frame is also sent. */
 const MAX_POST = 512 * 1024
-/** How long to wait before a POST that got no answer is sent again, in ms. */
-const RETRY_DELAY = 250
-const MAX_RETRIES = 20
+/** Delays before a POST that got no answer is sent again: 5 s in all on average, then the connection counts as lost. */
+const RETRIES = { first: 250, longest: 500 }
+const MAX_ATTEMPTS = 20
 
 /**
- * What a link uses of a WebSocket, over plain HTTP: a bridge's bytes come as Server-Sent Events, ours go by POST, one at
- * a time and numbered, so that one which is sent again is not carried out again.
+ * A socket over HTTP. Bytes of the bridge arrive as Server-Sent Events. Bytes of the client are sent by POST, one at a time
+ * and numbered, so that the bridge ignores a repeated POST.
  * Source: bridge/PROTOCOL.md, HTTP.
  */
 export class SseSocket {
@@ -23,11 +25,11 @@ export class SseSocket {
   #posted = 0
   #closed = false
 
-  /** @param url the WebSocket's */
+  /** @param url URL of the WebSocket */
   constructor(url: string) {
     this.#url = new URL(url.replace(/^ws/, 'http'))
     this.#url.pathname = `${this.#url.pathname.replace(/\/$/, '')}/stream`
-    // What is posted must come to the hub that holds the session.
+    // POSTs must be routed to the hub of the session.
     if (!this.#url.searchParams.has('client')) this.#url.searchParams.set('client', crypto.randomUUID())
     this.#read().then(
       () => this.#close(1000, ''),
@@ -50,7 +52,7 @@ export class SseSocket {
     this.#closed = true
     this.#waiting = []
     this.#ending.abort()
-    // As a WebSocket: never from within close().
+    // Like a WebSocket: not within the call of close().
     setTimeout(() => this.onclose?.({ code, reason }))
   }
 
@@ -90,7 +92,7 @@ export class SseSocket {
   async #post(): Promise<void> {
     if (this.#posting || this.#key === '') return
     this.#posting = true
-    // What is sent in the same turn goes together.
+    // Frames of one turn are sent together.
     await undefined
     while (this.#waiting.length > 0) {
       if (!(await this.#deliver(new Blob(this.#next() as BlobPart[])))) return this.#close(1006, '')
@@ -98,20 +100,23 @@ export class SseSocket {
     this.#posting = false
   }
 
-  /** What goes with the next POST: as much as it carries, and at least one. */
+  /** Removes the frames of the next POST: up to its size, and at least one. */
   #next(): Uint8Array[] {
     let count = 0
-    for (let size = 0; count < this.#waiting.length; count++) {
-      size += (this.#waiting[count] as Uint8Array).length
+    let size = 0
+    for (const { length } of this.#waiting) {
+      size += length
       if (size > MAX_POST && count > 0) break
+      count++
     }
     return this.#waiting.splice(0, count)
   }
 
-  /** Until it is answered; the bridge knows by its number whether it had it. */
+  /** Repeats a POST until it is answered. The bridge detects repetitions by its number. */
   async #deliver(body: Blob): Promise<boolean> {
     const number = ++this.#posted
-    for (let attempt = 0; attempt < MAX_RETRIES && !this.#closed; attempt++) {
+    const backoff = createBackoff(RETRIES)
+    while (backoff.failures < MAX_ATTEMPTS && !this.#closed) {
       try {
         const { status } = await fetch(this.#url, {
           method: 'POST',
@@ -119,10 +124,10 @@ export class SseSocket {
           headers: { [TUNNEL_HEADER]: `${this.#key} ${number}` },
           signal: this.#ending.signal,
         })
-        // A proxy on the way may fail for a moment.
+        // Errors of proxies are temporary.
         if (status < 500) return status === 204
       } catch {}
-      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY))
+      await pause(backoff.next(), this.#ending.signal)
     }
     return false
   }

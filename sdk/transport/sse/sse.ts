@@ -1,18 +1,18 @@
 import { SseSocket } from './sse-socket.ts'
 
-/** How long a bridge is reached without a WebSocket before one is tried again, in ms. */
+/** Time until a WebSocket is tried again after the fallback, in ms. */
 const REMEMBERED = 10 * 60_000
-/** How long to wait for a word from the bridge, in ms. */
+/** Time for an answer of the bridge, in ms. */
 const PATIENCE = 5_000
 
-/** Until when each address is reached without a WebSocket. */
+/** End of the fallback for each URL. */
 const detours = new Map<string, number>()
 
 /**
- * The way around a network that lets no WebSocket through: a socket over plain HTTP, or undefined if there is no need for
- * it, or if the bridge can't be reached by HTTP either.
- * @param url the WebSocket's
- * @param attempts to open one that failed
+ * Opens the fallback for networks without WebSockets: a socket over HTTP. Undefined if it is not needed, or if the bridge
+ * does not answer by HTTP.
+ * @param url URL of the WebSocket
+ * @param attempts number of failed attempts to open a WebSocket
  */
 export async function detour(url: string, via: string | undefined, attempts: number): Promise<SseSocket | undefined> {
   if (via !== 'sse' && Date.now() > (detours.get(url) ?? 0)) {
@@ -22,7 +22,7 @@ export async function detour(url: string, via: string | undefined, attempts: num
   return new SseSocket(url)
 }
 
-/** Whether the bridge is there, whatever it says of NATS. One that is being replaced refuses everybody. */
+/** Whether the bridge answers. A bridge that drains refuses connections. */
 async function answers(url: string): Promise<boolean> {
   const health = url.replace(/^ws/, 'http').replace(/\/nats\/?(\?.*)?$/, '/healthz')
   try {

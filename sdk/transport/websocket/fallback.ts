@@ -1,13 +1,13 @@
-/** Ways to a server other than a WebSocket of one's own: loaded when one may be wanted. */
+/** Sockets other than a WebSocket of this tab: loaded when one may be needed. */
 
 import type { LinkSocket } from '../link-socket.ts'
 import { detour } from '../sse/sse.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /**
- * The connection that tabs share, or plain HTTP; undefined if neither is wanted, or to be had.
- * @param url the WebSocket's
- * @param attempts to open one that failed
+ * Opens the connection that tabs share, or the SSE fallback. Undefined if neither is enabled or available.
+ * @param url URL of the WebSocket
+ * @param attempts number of failed attempts to open a WebSocket
  */
 export async function openOtherWay(
   { url: given, via, share }: WebSocketOptions,
@@ -19,6 +19,6 @@ export async function openOtherWay(
     const shared = await joinTabs(url, via, share === true ? {} : share)
     if (shared) return shared
   }
-  // Only a bridge has another one.
+  // Only a bridge supports the fallback.
   return via !== 'websocket' && /^http/.test(`${given}`) ? detour(url, via, attempts) : undefined
 }

@@ -1,7 +1,7 @@
 import { SpanwireError } from '../../wire/errors.ts'
 
 /**
- * Where to dial: `/nats` of a bridge's address, or a WebSocket's as it is.
+ * Returns the URL of a WebSocket: `/nats` of a bridge's address, or a WebSocket URL unchanged.
  * @throws SpanwireError `invalid-argument`
  */
 export function toSocketUrl(given: string | URL): string {
@@ -13,5 +13,5 @@ export function toSocketUrl(given: string | URL): string {
     }
     if (/^wss?:$/.test(url.protocol)) return url.href
   } catch {}
-  throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss or ws; on a server also nats or tls.')
+  throw new SpanwireError('invalid-argument', 'The URL is not valid: use https, http, wss or ws.')
 }

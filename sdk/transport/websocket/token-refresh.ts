@@ -1,27 +1,28 @@
-/** Fresh tokens for a live connection: loaded once there is one whose token comes from a function. */
+/** New tokens for a live connection: loaded with the first token that a function returned. */
 import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { encodeConnect } from '../../wire/client-op.ts'
 
 /**
- * How long a token may be used before a new one should be had, in ms; undefined if it doesn't expire or isn't a JWT.
- * Nothing is verified: that is the server's part.
+ * Returns the time until a token should be replaced, in ms. Undefined if it does not expire or is not a JWT.
+ * The server verifies tokens, so this function does not.
  * @param now in ms since 1970
  */
 export function refreshAfter(token: string, now: number): number | undefined {
   try {
     const claims = JSON.parse(atob(token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''))
     const left = claims.exp * 1_000 - now
-    // A tenth of its life, at least 5 s if it has them, for the function that brings the next.
+    // The token function has a tenth of the remaining time, and at least 5 s or half of it.
     return left > 0 ? Math.min(left - Math.min(Math.max(left / 10, 5_000), left / 2), MAX_TIMER) : undefined
   } catch {
     return undefined
   }
 }
 
-/** Brings a new token to `use` shortly before each expires, until it is stopped. Returns what stops it. */
+/** Sends a new token shortly before each token expires. Returns a function that ends it. */
 export function keepFresh(
   first: string,
   source: () => string | Promise<string>,
-  use: (token: string) => void,
+  send: (frame: Uint8Array) => void,
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined
   let stopped = false
@@ -31,10 +32,10 @@ export function keepFresh(
     timer = setTimeout(async () => {
       try {
         const next = await source()
-        if (!stopped) use(next)
+        if (!stopped) send(encodeConnect({ verbose: false, auth_token: next }))
         plan(next)
       } catch {
-        // The old one still holds; when it ends, so does the connection, and the function is asked again.
+        // The current token is still valid. When it expires, the connection ends, and the function is called again.
       }
     }, wait)
   }

@@ -10,9 +10,9 @@ import { encodeError, encodeMessage } from '../../../../sdk/wire/server-op.ts'
 const NOTHING = new Uint8Array()
 
 const status = (code: number, text: string, fields: Array<readonly [string, string]> = []) =>
-  encodeMessage('$EDGE.REPLAY', '1', NOTHING, undefined, encodeHeaders(fields, code, text))
+  encodeMessage('$EDGE.REPLAY', '1', NOTHING, { headers: encodeHeaders(fields, code, text) })
 const message = (seq: number) =>
-  encodeMessage('a.b', '1', new TextEncoder().encode(`${seq}`), encodeAckSubject('S', seq, 1_000 + seq, 0))
+  encodeMessage('a.b', '1', new TextEncoder().encode(`${seq}`), { reply: encodeAckSubject('S', seq, 1_000 + seq, 0) })
 const open = status(100, replayStatus.open, [
   [replayHeaders.stream, 'S'],
   [replayHeaders.epoch, 'E'],

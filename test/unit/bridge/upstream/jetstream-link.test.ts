@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import { upstreamLink } from '../../../../bridge/upstream/jetstream-link.ts'
 import { Requests } from '../../../../bridge/upstream/requests.ts'
-import type { JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
+import type { JetStreamMessage } from '../../../../sdk/jetstream/jetstream-link.ts'
 
 it('a message of a stream, which may be kept, does not keep the chunk that it came in', () => {
   const upstream = createEmbeddedUpstream()

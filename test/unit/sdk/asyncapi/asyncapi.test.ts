@@ -13,7 +13,7 @@ import { bytes, defineEvents, event } from '../../../../sdk/index.ts'
 
 const about = { title: 'Shop', version: '1.0.0' }
 
-/** By the specification's own JSON Schema. */
+/** Validates with the JSON Schema of the specification. */
 const validate = new Ajv({ strict: false, validateFormats: false }).compile(specs.schemasWithoutId['3.0.0'] as object)
 function check(events: Parameters<typeof toAsyncApi>[0], options: Partial<AsyncApiOptions> = {}) {
   const document = JSON.parse(JSON.stringify(toAsyncApi(events, { ...about, ...options })))
@@ -22,7 +22,7 @@ function check(events: Parameters<typeof toAsyncApi>[0], options: Partial<AsyncA
   return document
 }
 
-/** What each reference in a document points to. */
+/** Returns the references that do not resolve. */
 function dangling(document: object): string[] {
   const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) => path as string)
   const find = (path: string) =>
@@ -39,7 +39,7 @@ const events = defineEvents({
 })
 
 describe('a contract as an AsyncAPI document', () => {
-  it('is valid by the specification, and every reference leads somewhere', () => {
+  it('is valid, and every reference resolves', () => {
     for (const url of [
       undefined,
       'https://bridge.example.com/edge/',
@@ -49,7 +49,7 @@ describe('a contract as an AsyncAPI document', () => {
       expect(dangling(check(events, url ? { url } : {}))).toEqual([])
   })
 
-  it('has a channel for each event, with its parameters, its stream and what travels', () => {
+  it('has a channel for each event, with its parameters, stream and message', () => {
     const { channels, components, operations } = check(events)
     expect(channels['orders.orderId.created']).toEqual({
       address: 'orders.{orderId}.created',
@@ -57,7 +57,7 @@ describe('a contract as an AsyncAPI document', () => {
       parameters: { orderId: { description: 'One subject token.' } },
       'x-jetstream-stream': 'SHOP',
     })
-    // A default is the receiver's: it need not be sent.
+    // A field with a default is optional for publishers.
     expect(components.messages['orders.orderId.created']).toMatchObject({
       name: 'orders.{orderId}.created',
       contentType: 'application/json',
@@ -71,7 +71,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(operations['subscribe.frames'].action).toBe('receive')
   })
 
-  it('tells what a request is answered with', () => {
+  it('describes the reply of a request', () => {
     const { channels, components, operations } = check(events)
     expect(operations['publish.quotes.symbol.get'].reply).toEqual({
       channel: { $ref: '#/channels/quotes.symbol.get.reply' },
@@ -81,7 +81,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(components.messages['quotes.symbol.get.reply'].payload.properties).toEqual({ price: { type: 'number' } })
   })
 
-  it('names the bridge as a client dials it, or NATS', () => {
+  it('has the URL of the bridge or of NATS as its server', () => {
     expect(check(events, { url: 'https://bridge.example.com/edge/' }).servers).toMatchObject({
       bridge: { host: 'bridge.example.com', protocol: 'wss', pathname: '/edge/nats' },
     })
@@ -93,13 +93,15 @@ describe('a contract as an AsyncAPI document', () => {
     )
   })
 
-  it('says what to do about a schema that gives no JSON Schema', () => {
+  it('names the option for a schema without JSON Schema', () => {
     const others = defineEvents({ tick: v.object({ at: v.number() }) })
-    expect(() => toAsyncApi(others, about)).toThrow('The schema of tick is of a library (valibot) that gives no JSON')
+    expect(() => toAsyncApi(others, about)).toThrow(
+      'The schema of tick is of a library (valibot) without Standard JSON',
+    )
     expect(() => toAsyncApi(defineEvents({ day: z.date() }), about)).toThrow(
       expect.objectContaining({
         code: 'unsupported',
-        message: 'The schema of day gives no JSON Schema: give toJsonSchema.',
+        message: 'The schema of day has no JSON Schema: use the option toJsonSchema.',
       }),
     )
     const { components } = check(others, { toJsonSchema: () => ({ type: 'object' }) })
@@ -107,7 +109,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(check(others, { toJsonSchema: () => undefined }).components.messages.tick.payload).toBeUndefined()
   })
 
-  it('keeps all events apart, whatever they are called', () => {
+  it('keeps all events distinct, for random names', () => {
     const word = fc.string({ unit: fc.constantFrom(...'ab-_$é1'), minLength: 1, maxLength: 3 })
     const token = fc.oneof(
       word,
@@ -131,7 +133,7 @@ describe('a contract as an AsyncAPI document', () => {
     )
   })
 
-  it('shows relays: the broker, the channel with its bindings, and the event that it becomes', () => {
+  it('describes relays, with broker, channel, bindings and event', () => {
     const shop = kafka({ brokers: 'kafka:9092' })
     const rabbit = rabbitmq({ url: 'amqp://guest:secret@rabbit:5672/shop' })
     const params = () => ({ orderId: '1' })

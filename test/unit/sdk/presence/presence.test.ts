@@ -1,4 +1,4 @@
-/** `bus.presence` where joining is refused, and where a connection is lost at a bad moment. */
+/** `bus.presence` with refused states, and with connections lost during an operation. */
 import { expect, it } from 'vitest'
 import { createTestBridge } from '../../../../bridge/testing/index.ts'
 import { defineEvents } from '../../../../sdk/index.ts'
@@ -6,7 +6,7 @@ import { openPresence } from '../../../../sdk/presence/presence.ts'
 import { StatusCell } from '../../../../sdk/transport/status-cell.ts'
 import { createMemoryTransport } from '../memory-transport.ts'
 
-it('a state that is refused leaves the one before: it comes back after a reconnect, and can be left', async () => {
+it('a refused state keeps the previous one, also after a reconnect, until leave()', async () => {
   await using bridge = createTestBridge({ clock: 'fake' })
   const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
   const own = await ada?.presence('room')
@@ -25,7 +25,7 @@ it('a state that is refused leaves the one before: it comes back after a reconne
   expect(states()).toEqual([])
 })
 
-it('of several states at once those that are refused change nothing, whoever of a page has asked for them', async () => {
+it('concurrent refused states change nothing, with several handles of one page', async () => {
   await using bridge = createTestBridge({ clock: 'fake' })
   const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
   const [older, newer] = [await ada?.presence('room'), await ada?.presence('room')]
@@ -50,7 +50,7 @@ it('of several states at once those that are refused change nothing, whoever of 
   expect(await states()).toEqual([])
 })
 
-it('a list that a lost connection cut short is forgotten', async () => {
+it('an incomplete member list is dropped after a lost connection', async () => {
   const memory = createMemoryTransport()
   const cell = new StatusCell('open')
   const opening = openPresence({ ...memory, edge: true, onStatus: (listener) => cell.listen(listener) }, 'room')

@@ -1,0 +1,6 @@
+/** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
+import { replay } from '../replay/replay.ts'
+import { subscribeConflated } from './conflated.ts'
+import { watchInterruptions } from './interruptions.ts'
+
+export { replay, subscribeConflated, watchInterruptions }

@@ -1,0 +1,107 @@
+import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
+import type { ContractEvent } from '../contract/contract.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
+import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
+import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import { guard, report } from '../kit/guard.ts'
+import { type Lazy, lazy } from '../kit/lazy.ts'
+import { closedError, onAbort } from '../transport/checks.ts'
+import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
+import { createReceiver, type Faults } from './receiver.ts'
+
+// Not part of the first load: many pages subscribe only to events without a stream.
+/** Subscriptions to events with a stream, among others. */
+export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('./sources.ts'))
+
+/** Receives the events of one subscription. None of these may throw. */
+export interface EventSink {
+  push(event: ReceivedEvent, message: SourceMessage): void
+  /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
+  invalid?(event: ReceivedEvent): void
+  /** The subscription ended. No more events follow. May be called more than once. */
+  end?(error?: Error): void
+}
+
+/** Options of {@link Subscriber.attach}. */
+export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
+
+/** The subscriptions of one bus. */
+export interface Subscriber {
+  /** Subscribes with a sink. Ends with the options' signal and calls their `onEnd`. */
+  attach(event: ContractEvent, params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
+  /** Ends all subscriptions after the events that are on their way were delivered. */
+  drain(): Promise<unknown>
+}
+
+export function createSubscriber(
+  transport: Transport,
+  { onInvalid }: Faults,
+  onGapOfBus: SubscribeOptions['onGap'],
+): Subscriber {
+  const drains = new Set<() => Promise<void>>()
+
+  function attach(
+    event: ContractEvent,
+    params: ParamValues,
+    options: AttachOptions,
+    { push, invalid, end }: EventSink,
+  ): StreamHandle {
+    const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
+    const filter = event.template.filter(params)
+    // A lazy source would report it only once its module is loaded.
+    if (transport.status.state === 'closed') throw closedError()
+    let isLive = true
+    let isOver = false
+    let release = () => {}
+    let watching: Promise<(() => void) | undefined> | undefined
+    const { receive, settled } = createReceiver(
+      event,
+      (received, message) => isLive && push(received, message),
+      (error, received) => {
+        if (!isLive) return
+        onInvalid(error, received)
+        invalid?.(received)
+      },
+    )
+    const over = (error?: Error) => {
+      // Errors after `unsubscribe` concern nothing that is still used.
+      if (isOver) return
+      isOver = true
+      release()
+      drains.delete(drain)
+      watching?.then((stop) => stop?.())
+      end?.(error)
+      if (error && onEnd) guard(onEnd, report, [error])
+    }
+    const handler: SubscriptionHandler = { message: receive, ended: over }
+    const isReplay = event.stream && queue === undefined
+    const source = isReplay
+      ? toSource(
+          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
+          handler,
+        )
+      : conflate
+        ? toSource(
+            sources((module) => module.subscribeConflated(transport, filter, handler)),
+            handler,
+          )
+        : transport.subscribe(filter, handler, { queue })
+    if (onGap && !isReplay)
+      watching = sources((module) => module.watchInterruptions(transport, source, filter, onGap)).catch(report)
+    const drain = async () => {
+      await source.drain()
+      await settled()
+      over()
+    }
+    drains.add(drain)
+    const unsubscribe = () => {
+      isLive = false
+      over()
+      source.unsubscribe()
+    }
+    release = onAbort(signal, unsubscribe)
+    return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
+  }
+
+  return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }
+}
