@@ -71,6 +71,8 @@ export function createBus(
     return event
   }
 
+  const findAll = (names: string | readonly string[]) => [names].flat().map(find)
+
   /** Reads the arguments `name, params?, data, options?`. */
   function prepare(name: string, args: WithParamValues<[unknown, SendOptions?]>) {
     const event = find(name)
@@ -103,19 +105,20 @@ export function createBus(
       )
     },
 
-    subscribe(name, ...args) {
-      const event = find(name)
-      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(event.template.hasParams, args)
+    subscribe(names, ...args) {
+      const events = findAll(names)
+      const hasParams = events.some(({ template }) => template.hasParams)
+      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
       return createEventStream(
-        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(event, params, { ...options, signal: undefined }, sink),
+        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(events, params, { ...options, signal: undefined }, sink),
         options.buffer,
         options.signal,
       )
     },
 
-    on(name, ...args) {
+    on(names, ...args) {
       const [params, handler, options = {}] = readHandlerArgs(args)
-      return subscriber.attach(find(name), params, options, {
+      return subscriber.attach(findAll(names), params, options, {
         push: (received, { done }) => guard(handler, faults.onError, [received], done),
       })
     },
@@ -135,7 +138,7 @@ export function createBus(
       const [params, handler, options = {}] = readHandlerArgs(args)
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
-      return subscriber.attach(event, params, options, {
+      return subscriber.attach([event], params, options, {
         push: (received) =>
           void track(
             exchanges,

@@ -20,7 +20,7 @@ export function createLatest(
   const updates = new Listeners<ReceivedEvent>()
   const ended = Promise.withResolvers<void>()
   const { live, unsubscribe } = attach(
-    event,
+    [event],
     params,
     {
       ...options,

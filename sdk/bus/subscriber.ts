@@ -7,6 +7,7 @@ import { guard, report } from '../kit/guard.ts'
 import { type Lazy, lazy } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { createReceiver, type Faults } from './receiver.ts'
 
 // Not part of the first load: many pages subscribe only to events without a stream.
@@ -27,8 +28,8 @@ export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
-  /** Subscribes with a sink. Ends with the options' signal and calls their `onEnd`. */
-  attach(event: ContractEvent, params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
+  /** Subscribes to one event or to several of one stream. Ends with the options' signal and calls their `onEnd`. */
+  attach(events: readonly ContractEvent[], params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
   /** Ends all subscriptions after the events that are on their way were delivered. */
   drain(): Promise<unknown>
 }
@@ -41,13 +42,15 @@ export function createSubscriber(
   const drains = new Set<() => Promise<void>>()
 
   function attach(
-    event: ContractEvent,
+    events: readonly ContractEvent[],
     params: ParamValues,
     options: AttachOptions,
     { push, invalid, end }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
-    const filter = event.template.filter(params)
+    const [event] = events
+    if (!event) throw new SpanwireError('invalid-argument', 'The list of events is empty.')
+    const filter = events.map(({ template }) => template.filter(params)).join(' ')
     // A lazy source would report it only once its module is loaded.
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
@@ -74,10 +77,15 @@ export function createSubscriber(
       if (error && onEnd) guard(onEnd, report, [error])
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
-    const isReplay = event.stream && queue === undefined
+    const isList = events.length > 1
+    const isReplay = isList || (event.stream && queue === undefined)
     const source = isReplay
       ? toSource(
-          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
+          sources((module) =>
+            isList
+              ? module.replayList(transport, events, filter, handler, { ...options, onGap })
+              : module.replay(transport, filter, handler, { ...options, onGap }),
+          ),
           handler,
         )
       : conflate
