@@ -9,11 +9,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { findMachine, type Machine } from './support/machine.ts'
-import { addOutcomes, closingText } from './support/outcome.ts'
+import { addOutcomes, closingText, slowFilesText } from './support/outcome.ts'
 import { runVitest } from './support/vitest-run.ts'
 
 /** Tests that depend on the version of nats-server. */
 const NATS_SUITES = ['test/integration', 'test/conformance', 'test/cli/events']
+/** Tests of hosts. The version of nats-server does not change their outcome, and they are slow. */
+const HOST_SUITES = ['test/conformance/**/*{workerd,runtimes}.test.ts', 'test/integration/*-herd.test.ts']
 
 const ci = process.env.CI === 'true'
 const args = process.argv.slice(2).filter((arg) => arg !== '--all')
@@ -30,7 +32,7 @@ const { distribution } = machine
 if (both && distribution && distribution.version !== machine.natsServer.version) {
   console.log(`\nThe NATS suites again, on nats-server ${distribution.version}\n`)
   const again = await runVitest(
-    [...excluded, ...NATS_SUITES],
+    [...excluded, ...HOST_SUITES.flatMap((path) => ['--exclude', path]), ...NATS_SUITES],
     { ...env, NATS_SERVER: distribution.path },
     join(folder, 'second.json'),
   )
@@ -39,6 +41,7 @@ if (both && distribution && distribution.version !== machine.natsServer.version)
 await rm(folder, { recursive: true, force: true })
 
 if (machine.missing.length > 0) console.log(`\nSkipped, because this machine has no ${machine.missing.join(', no ')}.`)
+if (args.length === 0) console.log(`\n${slowFilesText(outcome)}`)
 console.log(`\n${closingText(outcome)}`)
 process.exit(outcome.failures.length === 0 ? 0 : 1)
 

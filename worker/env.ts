@@ -1,42 +1,42 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
 import { MIN_SECRET } from '../bridge/auth/keys.ts'
-import type { AdminOptions } from '../bridge/http/admin.ts'
-import type { MonitoringOptions } from '../bridge/http/monitoring.ts'
+import type { AdminOptions } from '../bridge/http/admin-routes.ts'
+import type { MonitoringOptions } from '../bridge/http/monitoring-routes.ts'
 import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
 
-/** Bindings and variables of the Worker, as `wrangler.jsonc` and `wrangler secret put` give them. */
+/** Bindings and variables of the Worker, set in `wrangler.jsonc` or with `wrangler secret put`. */
 export interface WorkerEnv {
   /** The Durable Object class `SpanwireHub`. */
   readonly HUB: ObjectNamespace
-  /** Secret of the clients' HS256 tokens, at least 32 bytes. Not needed if the option `auth` names other keys. */
+  /** A secret: the key of HS256 tokens, at least 32 bytes. Not needed if the option `auth` has other keys. */
   readonly AUTH_SECRET?: string
-  /** `nats://`, `tls://`, `ws://` or `wss://`; or `embedded`, for a try without a server. Default `embedded`. */
+  /** A `nats://`, `tls://`, `ws://` or `wss://` URL, or `embedded` for the embedded broker. Default `embedded`. */
   readonly UPSTREAM_URL?: string
-  /** A secret: the text of a NATS user's `.creds` file. User and password, or a token, may stand in `UPSTREAM_URL`. */
+  /** A secret: text of a NATS user's `.creds` file. A user and password, or a token, can be part of `UPSTREAM_URL`. */
   readonly UPSTREAM_CREDS?: string
-  /** Origins of web pages that may use the bridge, separated by spaces or commas; `*` for all. Default: its own. */
+  /** Origins of web pages that may use the bridge, separated by spaces or commas, or `*`. Default: the Worker's own. */
   readonly ORIGINS?: string
-  /** Turns the admin routes on; a secret of at least 32 letters and digits. Default: off. */
+  /** A secret that enables the admin routes: at least 32 letters and digits. Default: disabled. */
   readonly ADMIN_KEY?: string
   /**
-   * Turns `/varz`, `/connz`, `/subsz` and `/metrics` on, with `?hub=` where there are several hubs (`hub-1`, `weur-2`); a
-   * secret of at least 32 letters and digits. A hub without clients answers 503: to look at it doesn't wake it.
-   * Default: off.
+   * A secret that enables `/varz`, `/connz`, `/subsz` and `/metrics`: at least 32 letters and digits. With several hubs,
+   * `?hub=` names one (`hub-1`, `weur-2`). A hub without clients responds with 503, because monitoring does not start it.
+   * Default: disabled.
    */
   readonly MONITORING_KEY?: string
-  /** How many hubs: a number, or a number by region such as `enam=2 weur=1`. Default `1`. See {@link parseHubs}. */
+  /** Number of hubs, or numbers by region such as `enam=2 weur=1`. At most 256. Default `1`. See {@link parseHubs}. */
   readonly HUBS?: string
   /**
-   * How many clients a hub takes before the next one does, where there are several. Default 1,000: an object does 25,000
-   * to 35,000 sends a second, which is 25 for each of them, and workerd keeps about 85 KiB of its own for each socket.
+   * With several hubs, the number of clients of a hub before the next hub is used. Default 1,000. An object makes 25,000
+   * to 35,000 sends a second, and workerd uses about 85 KiB for each socket.
    */
   readonly CLIENTS_PER_HUB?: string
 }
 
-/** The variables, checked. */
+/** Validated variables. */
 export interface Settings {
   readonly auth: AuthOptions
   readonly upstream: string
@@ -51,13 +51,14 @@ export interface Settings {
 const SCHEMES = /^(nats|tls|wss?):\/\//
 
 /**
- * @param auth the host's own, which needs no AUTH_SECRET if it says where its keys come from
- * @throws SpanwireError `invalid-argument` that says which variable to set, and never what a secret holds
+ * Validates the variables.
+ * @param auth options of the Worker. If they have a key, AUTH_SECRET is not used.
+ * @throws SpanwireError `invalid-argument`. The message names the variable and never contains a secret.
  */
 export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
   if (!env.HUB) {
     throw misconfigured(
-      'The binding HUB is missing: bind it to the Durable Object class SpanwireHub in wrangler.jsonc.',
+      'The binding HUB is missing. Bind it to the Durable Object class SpanwireHub in wrangler.jsonc.',
     )
   }
   const upstream = env.UPSTREAM_URL || 'embedded'
@@ -66,7 +67,7 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
   }
   const plan = parseHubs(env.HUBS)
   if (upstream === 'embedded' && hubCount(plan) > 1) {
-    throw misconfigured('HUBS is more than 1, but hubs share nothing without NATS: set UPSTREAM_URL.')
+    throw misconfigured('HUBS is more than 1, but hubs with an embedded broker share no messages. Set UPSTREAM_URL.')
   }
   const origins = readOrigins(env.ORIGINS)
   return {
@@ -99,14 +100,14 @@ function hasKeys({ secret, publicKey, jwksUrl, accounts, anonymous }: AuthOption
 function readSecret({ AUTH_SECRET: secret = '' }: WorkerEnv): string {
   if (new TextEncoder().encode(secret).length >= MIN_SECRET) return secret
   throw misconfigured(
-    `AUTH_SECRET is ${secret === '' ? 'not set' : `shorter than ${MIN_SECRET} bytes`}: run "wrangler secret put AUTH_SECRET" (locally, write it to .dev.vars).`,
+    `AUTH_SECRET is ${secret === '' ? 'not set' : `shorter than ${MIN_SECRET} bytes`}. Run "wrangler secret put AUTH_SECRET", or write it to .dev.vars for local development.`,
   )
 }
 
-function readCount(name: string, text: string | undefined, otherwise: number): number {
-  if (!text) return otherwise
+function readCount(name: string, text: string | undefined, fallback: number): number {
+  if (!text) return fallback
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
-  throw misconfigured(`${name} can't be ${JSON.stringify(text)}: give a number of clients, such as ${otherwise}.`)
+  throw misconfigured(`${name} is ${JSON.stringify(text)}. Use a number of clients, such as ${fallback}.`)
 }
 
 function misconfigured(message: string): SpanwireError {

@@ -5,44 +5,41 @@ import { mayDoAll, mayPublish, maySubscribe, type Permissions } from './permissi
 type Rule = (permissions: Permissions, value: unknown) => boolean
 
 /**
- * Fields of requests to JetStream's API by which it publishes or stores what no permission was asked for, in capitals.
+ * Fields of JetStream requests by which JetStream publishes or stores messages without a permission check, in capitals.
  * Source: `StreamConfig`, `ConsumerConfig` and `JSApiStreamSnapshotRequest` of nats-server.
  */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  // A push consumer's messages, or a snapshot, are published there.
-  [
-    'DELIVER_SUBJECT',
-    (permissions, to) => isNothing(to) || (isText(to) && isSubject(to) && mayPublish(permissions, to)),
-  ],
-  // A stream keeps, and so gives away, what is published there.
+  // Messages of a push consumer, or a snapshot, are published there.
+  ['DELIVER_SUBJECT', (permissions, to) => isEmpty(to) || (isText(to) && isSubject(to) && mayPublish(permissions, to))],
+  // A stream stores messages of these subjects, and so makes them readable.
   [
     'SUBJECTS',
-    (permissions, all) => isNothing(all) || (Array.isArray(all) && all.every((one) => mayKeep(permissions, one))),
+    (permissions, all) => isEmpty(all) || (Array.isArray(all) && all.every((one) => mayKeep(permissions, one))),
   ],
-  // These copy from streams, to subjects, of whatever name.
+  // These copy from any stream or to any subject.
   ...['MIRROR', 'SOURCES', 'REPUBLISH', 'SUBJECT_TRANSFORM'].map((name): [string, Rule] => [
     name,
-    (permissions, value) => isNothing(value) || mayDoAll(permissions),
+    (permissions, value) => isEmpty(value) || mayDoAll(permissions),
   ]),
 ])
 
-/** Requests that have such fields, in the domain of this server or of another. */
+/** Requests with such fields, in the domain of this server or of another one. */
 const REQUEST =
   /^\$JS\.(?:[^.]+\.)?API\.(?:STREAM\.(?:CREATE|UPDATE|RESTORE|SNAPSHOT|TEMPLATE)|CONSUMER\.(?:CREATE|DURABLE))\./
 
-/** What is uploaded after it has consumers of its own, and nobody looks into it. */
+/** The uploaded snapshot contains consumers, which are not checked. */
 const RESTORE = /^\$JS\.(?:[^.]+\.)?API\.STREAM\.RESTORE\./
 
-/** A string of JSON, and the colon behind it if it is a name; or where an object or list begins or ends. */
+/** A JSON string, with the colon after it if it is a name; or the beginning or end of an object or array. */
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g
 
 /**
- * The first field in a request to JetStream by which a client would do what it may not; undefined if there is none, or it
- * is no such request.
+ * The first field of a JetStream request that needs a permission which the client lacks. Undefined if there is none, or if
+ * this is another request.
  */
 export function forbiddenField(subject: string, payload: Uint8Array, permissions: Permissions): string | undefined {
   if (!REQUEST.test(subject)) return undefined
-  if (RESTORE.test(subject) && !mayDoAll(permissions)) return 'consumers that come with it'
+  if (RESTORE.test(subject) && !mayDoAll(permissions)) return 'consumers of the snapshot'
   const text = decode(payload)
   if (text.trim() === '') return undefined
   let body: object
@@ -57,38 +54,38 @@ export function forbiddenField(subject: string, payload: Uint8Array, permissions
   const known = fields.filter(([name]) => isKnown(name))
   const forbidden = known.find(([name, value]) => RULES.get(fold(name))?.(permissions, value) === false)
   if (forbidden) return forbidden[0]
-  // Go reads a name that comes twice twice, into the same place: here only the last one is seen.
+  // Go reads both values of a duplicate name, into the same field. JSON.parse returns the last one only.
   const written = namesIn(text).filter(isKnown)
-  return written.length > known.length ? 'a field that comes twice' : undefined
+  return written.length > known.length ? 'a duplicate field' : undefined
 }
 
-/** The names of a body and of its `config`, as often as they are written. */
+/** All names in a body and in its `config`, with duplicates. */
 function namesIn(text: string): string[] {
   const names: string[] = []
-  /** What the objects and lists around are the values of. */
-  const around: string[] = []
+  /** Names of the enclosing objects and arrays. */
+  const path: string[] = []
   let name = ''
   for (const [token, string, colon] of text.matchAll(TOKEN)) {
     if (colon) {
       name = JSON.parse(string as string) as string
-      if (around.length === 1 || (around.length === 2 && fold(around[1] as string) === 'CONFIG')) names.push(name)
-    } else if (token === '{' || token === '[') around.push(name)
-    else if (token === '}' || token === ']') around.pop()
+      if (path.length === 1 || (path.length === 2 && fold(path[1] as string) === 'CONFIG')) names.push(name)
+    } else if (token === '{' || token === '[') path.push(name)
+    else if (token === '}' || token === ']') path.pop()
   }
   return names
 }
 
 const isKnown = (name: string) => fold(name) === 'CONFIG' || RULES.has(fold(name))
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isNothing = (value: unknown) => value === null || value === ''
+const isEmpty = (value: unknown) => value === null || value === ''
 
-/** As Go's encoding/json compares names: a long s is an s there, and a Kelvin sign a k. */
+/** As Go's encoding/json compares names, where a long s equals s, and a Kelvin sign k. */
 function fold(name: string): string {
   return name.toLowerCase().toUpperCase()
 }
 
 function mayKeep(permissions: Permissions, filter: unknown): boolean {
   if (!isText(filter) || !isSubjectFilter(filter)) return false
-  // Inboxes in a body are the broker's own, and so anybody's whose name a request has shown.
+  // In a body, inboxes have their names at the broker, which are known to all responders.
   return !filtersOverlap(filter, '_INBOX.>') && maySubscribe(permissions, filter) === 'allowed'
 }

@@ -5,13 +5,13 @@ import type { Permissions, ReplyPermission, SubjectRules } from './permissions.t
 
 const PLACEHOLDER = /\{\{([^{}]*)\}\}/g
 /**
- * One subject token that can be no wildcard and hold no separator, and that is not one of NATS's own or the bridge's:
- * nothing that a claim says widens a permission.
+ * One subject token without wildcards and separators, and not reserved by NATS or the bridge. So a claim can't widen a
+ * permission.
  */
 const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*>\s{}\p{Cc}]+$/u
 
 /**
- * Fills `{{claim}}` from a token's claims, as in `chat.{{sub}}.>`.
+ * Replaces `{{claim}}` with claims of a token, as in `chat.{{sub}}.>`.
  * @throws SpanwireError `invalid-subject` if a claim is missing or is not one plain subject token
  */
 export function fillTemplate(template: string, claims: JWTPayload): string {
@@ -21,7 +21,7 @@ export function fillTemplate(template: string, claims: JWTPayload): string {
     if (typeof token !== 'string' || !SAFE_TOKEN.test(token)) {
       throw new SpanwireError(
         'invalid-subject',
-        `The claim ${name.trim()} is not one subject token, so ${template} can't be filled.`,
+        `The claim ${name.trim()} is missing or is not one subject token, which ${template} needs.`,
       )
     }
     return token
@@ -29,9 +29,8 @@ export function fillTemplate(template: string, claims: JWTPayload): string {
 }
 
 /**
- * Permissions from the claim `nats`, in the shape of a NATS user JWT: `{ pub, sub, resp }`. What it doesn't name is
- * denied.
- * @throws SpanwireError `invalid-subject` if any of it can't be read: a deny must never be skipped
+ * Permissions of the claim `nats`, in the format of a NATS user JWT: `{ pub, sub, resp }`. Everything else is denied.
+ * @throws SpanwireError `invalid-subject` if any part is malformed: a deny must not be skipped
  */
 export function toPermissions(claims: JWTPayload): Permissions {
   const nats = asRecord(claims.nats, 'nats')
@@ -58,13 +57,13 @@ function toFilters(value: unknown, name: string, claims: JWTPayload): string[] {
   })
 }
 
-/** nats-server's defaults: one reply, within two minutes. */
+/** nats-server's defaults: one reply within two minutes. */
 const REPLY_MAX = 1
 const REPLY_TTL = 120_000
 
 /**
- * `resp: { max, ttl }`; `ttl` is in ns, as in a NATS user JWT. 0 stands for nats-server's default, a negative number
- * for no limit of that kind.
+ * Reads `resp: { max, ttl }`. `ttl` is in ns, as in a NATS user JWT. 0 means nats-server's default, a negative number no
+ * limit.
  */
 export function toReplyPermission(value: unknown): ReplyPermission | undefined {
   if (value === undefined || value === null) return undefined

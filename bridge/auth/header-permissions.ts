@@ -2,7 +2,7 @@ import { decode, encode } from '../../sdk/wire/bytes.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
 import { mayPublish, mayPublishAll, mayRead, type Permissions } from './permissions.ts'
 
-/** Under a prefix (`prefixed`) a header would name the broker's own subjects, so that it may name none. */
+/** With a subject prefix (`prefixed`) a client must not name subjects in headers: they are the broker's. */
 type Rule = (permissions: Permissions, value: string, prefixed: boolean) => boolean
 
 const publishes: Rule = (permissions, subject, prefixed) =>
@@ -11,35 +11,35 @@ const reads: Rule = (permissions, subject, prefixed) => !prefixed && isSubject(s
 const rollsUp: Rule = (permissions, what, prefixed) => what === 'sub' || (!prefixed && mayPublishAll(permissions))
 
 /**
- * Headers by which a message does more at nats-server than arrive on its own subject, in small letters, and what that
- * takes. nats-server asks for permission for the first one only, and asks the bridge's, which may do all.
+ * Headers that are commands to nats-server, in lower case, and the permissions that they need. nats-server checks the first
+ * one only, and checks the bridge's user, which may do everything.
  * Sources: ADR-41 (message tracing), ADR-51 (scheduler), https://docs.nats.io/nats-concepts/jetstream/headers
  */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  // The message's way is published there: servers, and who has it.
+  // nats-server publishes a trace there, with servers and subscribers.
   ['nats-trace-dest', publishes],
-  // Later the message is published there,
+  // The message is published there later,
   ['nats-schedule-target', publishes],
-  // or the last one that is here,
+  // or the last message of this subject,
   ['nats-schedule-source', reads],
-  // and the schedule goes that is there.
+  // and the schedule of this subject ends.
   ['nats-scheduler', publishes],
-  // `all` empties the stream, of whatever subjects.
+  // `all` removes all messages of the stream, with any subject.
   ['nats-rollup', rollsUp],
 ])
 
 const CR = 13
 const LF = 10
 const PREFIX = encode('nats-')
-/** What comes behind the prefix: most headers of most messages are told apart by it. */
+/** First letters after the prefix. They rule out most headers. */
 const INITIALS = new Set([...RULES.keys()].map((name) => name.charCodeAt(PREFIX.length)))
 
 /**
- * The first header in a block by which a client would do what it may not; undefined if there is none.
- * @param prefixed whether the client's subjects have a prefix
+ * The first header that needs a permission which the client lacks. Undefined if there is none.
+ * @param prefixed whether the client has a subject prefix
  */
 export function forbiddenHeader(block: Uint8Array, permissions: Permissions, prefixed: boolean): string | undefined {
-  // nats-server takes a name only where a line begins, and a value to the line's end.
+  // nats-server reads a name at the beginning of a line, and its value up to the end of the line.
   for (let at = block.indexOf(CR); at >= 0; at = block.indexOf(CR, at + 1)) {
     const start = at + 2
     if (!mayHaveRule(block, start)) continue
@@ -54,7 +54,7 @@ export function forbiddenHeader(block: Uint8Array, permissions: Permissions, pre
   }
 }
 
-/** Also in capitals, which are the small letters with their 6th bit; '-' has it. */
+/** Ignores case: lower case letters have the 6th bit, and so has '-'. */
 function mayHaveRule(block: Uint8Array, start: number): boolean {
   for (let i = 0; i < PREFIX.length; i++) if (((block[start + i] ?? 0) | 32) !== PREFIX[i]) return false
   return INITIALS.has((block[start + PREFIX.length] ?? 0) | 32)

@@ -2,18 +2,22 @@ import { forbiddenField } from './api-permissions.ts'
 import { forbiddenHeader } from './header-permissions.ts'
 import type { Permissions } from './permissions.ts'
 
+/** A publish, with its subject at the broker. */
+interface Publish {
+  readonly subject: string
+  readonly headers?: Uint8Array | undefined
+  readonly payload: Uint8Array
+}
+
 /**
- * What a message would have the broker do that its client may not, beside arriving on its subject: the name of the header,
- * or of the field in a request to JetStream. Undefined if there is nothing.
- * @param target where it goes at the broker
- * @param prefixed whether the client's subjects have a prefix: JetStream's API is out of reach then
+ * The header, or the field of a JetStream request, by which a publish would make the broker do something that its client
+ * has no permission for. Undefined if there is none.
+ * @param prefixed whether the client has a subject prefix, so that it can't publish to JetStream's API
  */
 export function overreach(
-  target: string,
-  headers: Uint8Array | undefined,
-  payload: Uint8Array,
+  { subject, headers, payload }: Publish,
   permissions: Permissions,
   prefixed: boolean,
 ): string | undefined {
-  return (headers && forbiddenHeader(headers, permissions, prefixed)) ?? forbiddenField(target, payload, permissions)
+  return (headers && forbiddenHeader(headers, permissions, prefixed)) ?? forbiddenField(subject, payload, permissions)
 }

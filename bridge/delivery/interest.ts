@@ -1,118 +1,17 @@
-import { encodeMessage } from '../../sdk/wire/server-op.ts'
-import { isNoResponders, NO_RESPONDERS } from '../upstream/message.ts'
+import { maySubscribe, type Permissions, type SubscriptionVerdict } from '../auth/permissions.ts'
+import type { Requests } from '../upstream/requests.ts'
+import type { SharedSubscription, SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { DeliveryGroup } from './delivery-group.ts'
 import { originOf } from './origin-header.ts'
-import { SharedBatch } from './shared-batch.ts'
-import { allocateFrame } from './slab.ts'
-import type { SubjectScope } from './subject-scope.ts'
 import type { Subscription } from './subscription.ts'
-import type { Turn, TurnMember } from './turn.ts'
+import type { SubscribeOp, SubscriptionTarget, Topic } from './topic.ts'
+import type { Turn } from './turn.ts'
 
-/** Subscriptions that get the same bytes: same sid, same understanding of headers, same names. */
-class Group implements TurnMember {
-  readonly members = new Set<Subscription>()
-  /** Of what all members were given together. */
-  readonly #tally = { frames: 0 }
-  #shared: SharedBatch | undefined
-  readonly #sid: string
-  readonly #headers: boolean
-  readonly #scope: SubjectScope
-  readonly #window: number
-  readonly #turn: Turn
-
-  constructor({ sid, owner, window }: Subscription, turn: Turn) {
-    this.#turn = turn
-    this.#window = window
-    this.#sid = sid
-    this.#headers = owner.headers
-    this.#scope = owner.scope
-  }
-
-  static keyOf({ sid, filter, owner }: Subscription): string {
-    const key = owner.scope.keyOf(filter)
-    return owner.headers && key === '' ? sid : `${sid} ${owner.headers} ${key}`
-  }
-
-  add(subscription: Subscription): void {
-    this.#part()
-    this.members.add(subscription)
-    subscription.countWith(this.#tally)
-  }
-
-  /** Returns whether it was there. */
-  remove(subscription: Subscription): boolean {
-    if (!this.members.delete(subscription)) return false
-    this.#part()
-    return true
-  }
-
-  /** Hands a message to all members. */
-  deliver(message: UpstreamMessage, origin: string | undefined): void {
-    if (this.#shared && !this.#shared.closed && message.reply === undefined) {
-      this.#shared.add(this.encode(message, undefined))
-      this.#tally.frames++
-      return
-    }
-    let frame: Uint8Array | undefined
-    let shared: SharedBatch | undefined
-    // One who gets something else parts all of them, for this turn.
-    let together = message.reply === undefined && this.members.size > 1
-    for (const subscription of this.members) {
-      const { owner } = subscription
-      if (subscription.needsCare) {
-        together = false
-        if (!subscription.accepts(message, origin)) continue
-        if (subscription.conflation?.holds(message, (held) => sendLater(this, subscription, held))) continue
-      }
-      if (message.reply !== undefined && owner.replies.needed) {
-        sendOwn(this, subscription, message)
-        continue
-      }
-      frame ??= this.encode(message, message.reply)
-      if (together) {
-        shared ??= new SharedBatch(this.#turn.emptyBatch.with(frame))
-        together = owner.share(shared, this.#window)
-      }
-      if (together) subscription.count()
-      else send(subscription, frame)
-    }
-    this.#part()
-    if (!shared) return
-    this.#shared = shared
-    if (together) this.#turn.join(this, this.#window)
-    else this.#part()
-  }
-
-  /** The turn is over: nothing is kept of it. */
-  flush(): void {
-    this.#part()
-  }
-
-  #part(): void {
-    if (this.#shared) this.#shared.closed = true
-    this.#shared = undefined
-  }
-
-  encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
-    const { subject, payload } = message
-    const name = this.#scope.toClient(subject) ?? subject
-    const headers = this.#headers ? this.#headersOf(message) : undefined
-    return encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
-  }
-
-  /** The newer servers' 503 tells the subject that was asked, with the prefix that a tenant must not see. */
-  #headersOf(message: UpstreamMessage): Uint8Array | undefined {
-    return this.#scope.prefix !== '' && isNoResponders(message) ? NO_RESPONDERS : message.headers
-  }
-}
-
-/**
- * Everybody at this hub who wants one filter (in one queue group, if there is one), behind one upstream subscription.
- * A message is encoded once per group, and the same bytes go to all of its members.
- */
+/** Subscriptions of this hub to one filter, in one queue group if there is one. They share one upstream subscription. */
 export class Interest {
   readonly #queued: boolean
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new Map<string, DeliveryGroup>()
   readonly #turn: Turn
   readonly #random: () => number
   #size = 0
@@ -123,25 +22,25 @@ export class Interest {
     this.#random = random
   }
 
-  /** How many subscriptions share it. */
+  /** Number of subscriptions. */
   get size(): number {
     return this.#size
   }
 
   add(subscription: Subscription): void {
-    const key = Group.keyOf(subscription)
+    const key = DeliveryGroup.keyOf(subscription)
     let group = this.#groups.get(key)
     if (!group) {
-      group = new Group(subscription, this.#turn)
+      group = new DeliveryGroup(subscription, this.#turn)
       this.#groups.set(key, group)
     }
     group.add(subscription)
     this.#size++
   }
 
-  /** Returns whether it was there. */
+  /** Returns whether it was a member. */
   remove(subscription: Subscription): boolean {
-    const key = Group.keyOf(subscription)
+    const key = DeliveryGroup.keyOf(subscription)
     const group = this.#groups.get(key)
     if (!group?.remove(subscription)) return false
     this.#size--
@@ -149,7 +48,7 @@ export class Interest {
     return true
   }
 
-  /** Hands a message to all members, or to one if this is a queue group. */
+  /** Delivers a message to all subscriptions, or to one of them in a queue group. */
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
     if (this.#queued) return this.#deliverToOne(message, origin)
@@ -157,32 +56,128 @@ export class Interest {
   }
 
   #deliverToOne(message: UpstreamMessage, origin: string | undefined): void {
-    const willing: Array<readonly [Group, Subscription]> = []
+    const candidates: Array<readonly [DeliveryGroup, Subscription]> = []
     for (const group of this.#groups.values()) {
       for (const subscription of group.members) {
-        if (!subscription.needsCare || subscription.accepts(message, origin)) willing.push([group, subscription])
+        if (!subscription.needsCheck || subscription.accepts(message, origin)) candidates.push([group, subscription])
       }
     }
-    const chosen = willing[Math.floor(this.#random() * willing.length)]
+    const chosen = candidates[Math.floor(this.#random() * candidates.length)]
     if (!chosen) return
-    sendOwn(...chosen, message)
+    const [group, subscription] = chosen
+    group.deliverTo(subscription, message)
   }
 }
 
-function send(subscription: Subscription, frame: Uint8Array): void {
-  subscription.owner.write(frame, subscription.window)
-  subscription.count()
+/** A subscription at the broker, for monitoring. */
+export interface InterestStats {
+  /** The filter at the broker. */
+  readonly filter: string
+  /** Queue group, if there is one. */
+  readonly queue: string | undefined
+  /** Number of client subscriptions that share it. */
+  readonly subscriptions: number
 }
 
-/** For one subscription alone, whose owner may see another reply subject. */
-function sendOwn(group: Group, subscription: Subscription, message: UpstreamMessage): void {
-  const { reply } = message
-  const { replies } = subscription.owner
-  send(subscription, group.encode(message, reply !== undefined && replies.needed ? replies.grant(reply) : reply))
+interface Entry extends SharedSubscription {
+  readonly filter: string
+  readonly queue: string | undefined
+  readonly interest: Interest
 }
 
-/** Later than to the others, and maybe after its end. */
-function sendLater(group: Group, subscription: Subscription, message: UpstreamMessage): void {
-  // It was accepted when it came; with new credentials the client may not have it any more.
-  if (group.members.has(subscription) && subscription.accepts(message, undefined)) sendOwn(group, subscription, message)
+/** Services of the hub that {@link Interests} uses. */
+export interface InterestServices {
+  readonly upstream: SharedUpstream
+  readonly requests: Requests
+  readonly turn: Turn
+  readonly random: () => number
+  /** How long messages of a broker's filter may wait to be sent with others, in ms. */
+  readonly windowFor: (brokerFilter: string) => number
+}
+
+/** Plain subscriptions to NATS subjects: one {@link Interest} for each distinct filter and queue group. */
+export class Interests implements Topic {
+  readonly prefix = ''
+  readonly #services: InterestServices
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(services: InterestServices) {
+    this.#services = services
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Number of client subscriptions. */
+  get subscriptions(): number {
+    let sum = 0
+    for (const { interest } of this.#entries.values()) sum += interest.size
+    return sum
+  }
+
+  *list(): Iterable<InterestStats> {
+    for (const { filter, queue, interest } of this.#entries.values())
+      yield { filter, queue, subscriptions: interest.size }
+  }
+
+  parse({ subject }: SubscribeOp): SubscriptionTarget {
+    return { filter: subject }
+  }
+
+  judge(permissions: Permissions, filter: string): SubscriptionVerdict {
+    return maySubscribe(permissions, filter)
+  }
+
+  has(subscription: Subscription): boolean {
+    return this.#entries.has(keyOf(subscription))
+  }
+
+  add(subscription: Subscription): number {
+    subscription.window = this.#services.windowFor(subscription.brokerFilter)
+    const key = keyOf(subscription)
+    let entry = this.#entries.get(key)
+    if (!entry) {
+      const { brokerFilter: filter, queue } = subscription
+      const interest = new Interest(queue, this.#services.turn, this.#services.random)
+      const shared = this.#services.upstream.subscribe(filter, queue, (message) => interest.deliver(message))
+      entry = { ...shared, filter, queue, interest }
+      this.#entries.set(key, entry)
+    }
+    entry.interest.add(subscription)
+    return entry.operation
+  }
+
+  remove(subscription: Subscription): void {
+    const key = keyOf(subscription)
+    const entry = this.#entries.get(key)
+    if (!entry?.interest.remove(subscription) || entry.interest.size > 0) return
+    this.#entries.delete(key)
+    entry.unsubscribe()
+  }
+
+  leave(subscription: Subscription): number {
+    const { upstream, requests } = this.#services
+    const key = keyOf(subscription)
+    const entry = this.#entries.get(key)
+    if (!entry || !upstream.isOpen) {
+      this.remove(subscription)
+    } else if (entry.interest.size === 1) {
+      this.#entries.delete(key)
+      entry.unsubscribe('drain')
+    } else {
+      // The marker message separates earlier messages from later ones. The flush ends the subscription in any case.
+      const cancel = requests.afterEarlierMessages(() => this.remove(subscription))
+      const end = () => {
+        cancel()
+        this.remove(subscription)
+      }
+      upstream.flush().then(end, end)
+    }
+    return upstream.register()
+  }
+}
+
+function keyOf({ brokerFilter, queue }: Subscription): string {
+  return queue === undefined ? brokerFilter : `${brokerFilter} ${queue}`
 }

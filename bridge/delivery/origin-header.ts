@@ -1,6 +1,6 @@
 /**
- * Publishes of a client that asked for `echo: false` carry its connection id, because the hub's one upstream
- * connection has to have its own messages back for everybody else.
+ * Carries the connection id of a client with `echo: false`. NATS's own `echo: false` does not work for the hub's shared
+ * upstream connection: other clients need its messages.
  */
 export const ORIGIN_HEADER = 'Spanwire-Origin'
 
@@ -10,8 +10,8 @@ const BLOCK_END = encoder.encode('\r\n\r\n')
 const EMPTY_BLOCK = encoder.encode('NATS/1.0\r\n\r\n')
 
 /**
- * Adds the connection id to a header block, or makes one. Every other byte stays as it is: a block that isn't whole is
- * left alone, and its message comes back to its publisher.
+ * Adds the connection id to a header block, or creates one. An incomplete block is returned unchanged. All other bytes stay
+ * the same.
  */
 export function withOrigin(headers: Uint8Array = EMPTY_BLOCK, id: string): Uint8Array {
   const end = headers.length - BLOCK_END.length
@@ -24,10 +24,10 @@ export function withOrigin(headers: Uint8Array = EMPTY_BLOCK, id: string): Uint8
   return block
 }
 
-/** The connection that published this message and doesn't want it back. The last such line counts: the bridge's own. */
+/** The publishing client's connection id, if it has `echo: false`. The last such line counts: the bridge wrote it. */
 export function originOf(headers: Uint8Array): string | undefined {
   let origin: string | undefined
-  // Every line begins after a CR: stepping from one to the next looks at each header line once.
+  // Each line begins after a CR, so this looks at each header line once.
   for (let at = headers.indexOf(13); at >= 0; at = headers.indexOf(13, at + 1)) {
     if (!startsAt(headers, LINE, at)) continue
     const start = at + LINE.length

@@ -1,41 +1,40 @@
 const INBOX = '_INBOX.'
 
 /**
- * Where a client's subjects are at the broker.
+ * Maps the subjects of a client to the broker's.
  *
- * - With a subject prefix they are under it, and the client sees nothing of the prefix, neither in subjects nor in
- *   errors.
- * - Its inboxes are under a key of its own: `_INBOX.k3f9.1` is the broker's `_INBOX.<key>.k3f9.1`. Who answers a request
- *   learns that name and may publish there; but subscribing to it leads under the subscriber's own key, to nothing.
+ * - With a subject prefix, all of the client's subjects are under it at the broker. The client never sees the prefix.
+ * - The client's inboxes are under a key of its own: `_INBOX.k3f9.1` is `_INBOX.<key>.k3f9.1` at the broker. A responder
+ *   sees that name and may publish to it. A subscription to it maps to the subscriber's own key, and so gets nothing.
  */
 export class SubjectScope {
-  /** With its dot, or empty. */
+  /** The subject prefix with its dot, or empty. */
   readonly prefix: string
   readonly #inboxes: string
 
-  /** @param inboxKey unguessable, and the same as long as the connection lives */
+  /** @param inboxKey unguessable, and constant for the connection */
   constructor(subjectPrefix: string | undefined, inboxKey: string) {
     this.prefix = subjectPrefix === undefined ? '' : `${subjectPrefix}.`
     this.#inboxes = `${this.prefix}${INBOX}${inboxKey}.`
   }
 
-  /** Where a message of the client goes. */
+  /** The broker's subject for a publish of the client. */
   publishTo(subject: string): string {
     return this.prefix + subject
   }
 
-  /** Where the client listens, or wants to be answered. */
+  /** The broker's subject for a filter or reply subject of the client. */
   listenOn(filter: string): string {
     return filter.startsWith(INBOX) ? this.#inboxes + filter.slice(INBOX.length) : this.prefix + filter
   }
 
-  /** The client's name of a broker's subject; undefined if it lies outside of the prefix. */
+  /** The client's subject for a subject of the broker. Undefined outside of the prefix. */
   toClient(subject: string): string | undefined {
     if (subject.startsWith(this.#inboxes)) return INBOX + subject.slice(this.#inboxes.length)
     return subject.startsWith(this.prefix) ? subject.slice(this.prefix.length) : undefined
   }
 
-  /** The part of it that makes the names of a filter's messages differ between clients. */
+  /** Clients with equal keys see the same subjects in messages of a filter. */
   keyOf(filter: string): string {
     return filter.startsWith(INBOX) ? this.#inboxes : this.prefix
   }

@@ -1,16 +1,16 @@
 import { Batch } from './batch.ts'
 
-/** Runs a function once, soon: after what the event loop has in hand, but without waiting for a clock. */
+/** Runs a function once, after the current turn of the event loop and without a timer. */
 export type Schedule = (run: () => void) => void
 
-/** What takes part in a turn: it is flushed once, however much was written. */
+/** A member of a turn. It is flushed once, at the end. */
 export interface TurnMember {
   flush(): void
 }
 
 /**
- * One turn of the event loop. Frames that are written during it are gathered and go out together at its end: one send
- * per client and turn. An idle hub adds no delay. Frames that may wait are gathered for longer, where that is wanted.
+ * One turn of the event loop. Frames of a turn are sent together at its end: one socket write per client and turn. This
+ * adds no delay on an idle hub. Frames with a window may wait longer.
  */
 export class Turn {
   readonly #schedule: Schedule
@@ -23,8 +23,8 @@ export class Turn {
   }
 
   /**
-   * Takes part in the flush at the end of this turn, or in one `window` ms after the first who wants the same. Call it once
-   * for each flush.
+   * Flushes `member` at the end of this turn, or `window` ms after the first member with the same window joined. Call it
+   * once for each flush.
    */
   join(member: TurnMember, window = 0): void {
     if (window > 0) return this.#joinLater(member, window)
@@ -43,7 +43,7 @@ export class Turn {
     }, window)
   }
 
-  /** What a client's batch of this turn grows from. */
+  /** The batch from which each client's batch of this turn grows. */
   get emptyBatch(): Batch {
     return this.#empty
   }

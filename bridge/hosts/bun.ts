@@ -2,18 +2,18 @@ import type { ClientConnection, ClientSocket } from '../delivery/client-socket.t
 import { atMost } from '../hub/at-most.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
   drainThen,
   maxFrame,
   openBridge,
   type ServeOptions,
   urlOf,
-} from './server.ts'
+} from './bridge-server.ts'
 
-export type { BridgeServer, ServeOptions } from './server.ts'
+export type { BridgeServer, ServeOptions } from './bridge-server.ts'
 
-/** The part of Bun that is used here, by its shape. */
+/** The parts of Bun that this file uses. */
 interface BunSocket {
   readonly data: SocketData
   send(bytes: Uint8Array): number
@@ -54,12 +54,16 @@ declare const Bun: {
   }): BunServer
 }
 
-/** Seconds of silence before Bun cuts a request: longer than the longest `POST /request` waits. */
+/** Seconds of silence after which Bun cuts a request. Longer than the largest timeout of `POST /request`. */
 const IDLE_TIMEOUT = 120
 
 /**
- * Starts a bridge on Bun's own server. Resolves when it listens; the upstream is dialled in the background.
- * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Bun's own error, such as EADDRINUSE
+ * Starts a bridge on Bun's HTTP server. Resolves once it listens. The upstream is dialled in the background.
+ *
+ *     const server = await serve({ upstream: 'nats://127.0.0.1:4222', auth: { secret }, port: 8222 })
+ *
+ * @throws SpanwireError (as rejection) `invalid-argument`; `connection-refused` with Bun's error as `cause`, such as
+ * EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
@@ -76,10 +80,10 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
       fetch: (request, bun) => answer(request, bun),
       websocket: {
         perMessageDeflate: false,
-        // The bridge pings, and knows better than a timeout who is gone.
+        // The bridge finds stale connections by PING.
         idleTimeout: 0,
         maxPayloadLength: maxFrame(bridge.hub.limits),
-        // Past this Bun drops messages without a word; the hub ends a slow consumer well before.
+        // Beyond this Bun drops messages silently. The hub closes a slow consumer before.
         backpressureLimit: 2 * maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
@@ -99,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     throw cannotListen(host, port, cause)
   }
 
-  /** Bun wants no response at all for a request that it has upgraded. */
+  /** Bun expects undefined for an upgraded request. */
   async function answer(request: Request, bun: BunServer): Promise<Response | undefined> {
     let upgraded = false
     const response = await bridge.app.fetch(request, {
@@ -113,8 +117,8 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   const close = async () => {
     bridge.close()
-    // What was answered a moment ago is on its way.
-    await atMost(CLOSING_TIME, server.stop(false))
+    // Recent responses may still be in flight.
+    await atMost(CLOSE_TIMEOUT, server.stop(false))
     await server.stop(true)
     await release()
   }

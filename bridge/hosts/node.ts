@@ -1,60 +1,71 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import type { Bridge } from '../bridge.ts'
-import type { Allocate, ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { atMost } from '../hub/at-most.ts'
-import { allocateBuffer, writeFrame } from './node-frames.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
   drainThen,
   maxFrame,
   openBridge,
   type ServeOptions,
   urlOf,
-} from './server.ts'
+} from './bridge-server.ts'
+import { NodeSocket } from './node-socket.ts'
 
-export type { BridgeServer, ServeOptions } from './server.ts'
+export type { BridgeServer, ServeOptions } from './bridge-server.ts'
+
+/** The raw connection of an upgrade request. */
+interface RawUpgrade {
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  /** First bytes of the upgraded stream. */
+  readonly head: Buffer
+}
 
 /**
- * Starts a bridge on Node's HTTP server. Resolves when it listens; the upstream is dialled in the background.
- * @throws SpanwireError `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`, and
- * `connection-refused`, whose cause is Node's error, such as EADDRINUSE
+ * Starts a bridge on Node's HTTP server. Resolves once it listens. The upstream is dialled in the background.
+ *
+ *     const server = await serve({ upstream: 'nats://127.0.0.1:4222', auth: { secret }, port: 8222 })
+ *
+ * @throws SpanwireError (as rejection) `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`,
+ * and `connection-refused` with Node's error as `cause`, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { getRequestListener, WebSocketServer } = await loadPackages()
   const { bridge, release } = await openBridge(options, { schedule: setImmediate })
   const server = createServer(
     getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
   )
-  // Browsers offer compression; it doubles memory and multiplies CPU, so it is off.
+  // Without compression, which browsers offer: it doubles memory and multiplies CPU.
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: maxFrame(bridge.hub.limits),
   })
-  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
+  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, { request, socket, head }))
   try {
-    await listen(server, port, host)
+    await listen(server, { port, host, reusePort })
   } catch (cause) {
     await release()
     throw cannotListen(host, port, cause)
   }
   const close = async () => {
     bridge.close()
-    // Clients are told why; those that don't answer are not waited for.
-    const left = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await atMost(CLOSING_TIME, Promise.all(left))
+    // Clients that do not answer the close are terminated.
+    const open = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await atMost(CLOSE_TIMEOUT, Promise.all(open))
     for (const socket of sockets.clients) socket.terminate()
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeIdleConnections()
-    // What was answered a moment ago is on its way.
-    await atMost(CLOSING_TIME, closed)
+    // Recent responses may still be in flight.
+    await atMost(CLOSE_TIMEOUT, closed)
     server.closeAllConnections()
     await closed
     await release()
@@ -65,7 +76,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 }
 
 async function loadPackages() {
-  const missing = notInstalled('A bridge on Node', 'ws', '@hono/node-server')
+  const missing = notInstalled('A bridge on Node or Deno', 'ws', '@hono/node-server')
   const [{ getRequestListener }, { WebSocketServer }] = await Promise.all([
     import('@hono/node-server').catch(missing),
     import('ws').catch(missing),
@@ -73,24 +84,18 @@ async function loadPackages() {
   return { getRequestListener, WebSocketServer }
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
+function listen(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       resolve()
     })
   })
 }
 
-/** Asks the application; it upgrades the socket, or answers with a refusal. */
-async function upgrade(
-  bridge: Bridge,
-  sockets: WebSocketServer,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): Promise<void> {
+/** Passes an upgrade request to the application, which upgrades the socket or responds. */
+async function upgrade(bridge: Bridge, sockets: WebSocketServer, { request, socket, head }: RawUpgrade): Promise<void> {
   socket.on('error', () => socket.destroy())
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
@@ -99,54 +104,19 @@ async function upgrade(
     return new Response(null)
   }
   try {
-    // Not as a relative URL: `//evil.example/nats` would name its own host, and so be a page's own.
+    // Not as a relative URL: `//evil.example/nats` would set its own host, and count as the page's own.
     const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
     const headers = Object.entries(request.headers).flatMap(([name, value]) =>
       typeof value === 'string' ? [[name, value] as [string, string]] : [],
     )
     const response = await bridge.app.fetch(new Request(url, { headers }), { upgrade: accept })
-    if (!upgraded) socket.end(await refusal(response))
+    if (!upgraded) socket.end(await encodeResponse(response))
   } catch {
     socket.destroy()
   }
 }
 
-/** The hub's side of a client's socket. */
-class NodeSocket implements ClientSocket {
-  readonly #ws: WebSocket
-  readonly #socket: Duplex
-  readonly allocate: Allocate = allocateBuffer
-
-  constructor(ws: WebSocket, socket: Duplex) {
-    this.#ws = ws
-    this.#socket = socket
-  }
-
-  get unsent(): number {
-    return this.#socket.writableLength
-  }
-
-  /** Past `ws`, which would encode it anew for each client and write it in two parts. */
-  send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes)
-  }
-
-  close(code: number, reason: string): void {
-    this.#ws.close(code, reason)
-    // Behind all that isn't read there is its answer: not worth reading.
-    if (this.#ws.isPaused) setTimeout(() => this.#ws.terminate(), CLOSING_TIME)
-  }
-
-  pause(): void {
-    this.#ws.pause()
-  }
-
-  resume(): void {
-    this.#ws.resume()
-  }
-}
-
-/** Joins a socket and the hub. Apart from the upgrade: what it knows would stay for as long as the connection. */
+/** Connects a socket to the hub. A separate function, so that closures of the upgrade do not outlive it. */
 function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => ClientConnection): void {
   ws.binaryType = 'nodebuffer'
   const connection = open(new NodeSocket(ws, socket))
@@ -155,10 +125,10 @@ function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => Cl
   ws.on('error', ignore)
 }
 
-/** `ws` reports protocol errors and closes; there is nothing to add. */
+/** `ws` reports protocol errors, and closes the socket. */
 function ignore(): void {}
 
-async function refusal(response: Response): Promise<string> {
+async function encodeResponse(response: Response): Promise<string> {
   const body = await response.text()
   const headers = [...response.headers]
     .filter(([name]) => name !== 'connection' && name !== 'upgrade')

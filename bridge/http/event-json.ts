@@ -2,21 +2,22 @@ import { toBase64 } from '../../sdk/wire/base64.ts'
 import { ID_HEADER, TIME_HEADER } from '../../sdk/wire/header-names.ts'
 import { type HeaderFields, parseHeaders } from '../../sdk/wire/headers.ts'
 
-/** A message as HTTP gives it away. */
+/** A message for an HTTP client. */
 export interface JsonSource {
   readonly subject: string
   readonly payload: Uint8Array
   readonly headerBlock?: Uint8Array | undefined
-  /** Of a stream; `time` is when the stream took it, in ms since 1970. */
+  /** Sequence in its stream. */
   readonly seq?: number | undefined
+  /** Time at which the stream stored it, in ms since 1970. */
   readonly time?: number | undefined
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * One message as one line of JSON: `{ subject, data | base64, id?, headers?, seq?, time? }`, as a batch of
- * `POST /publish` takes it: `data` if the payload is JSON, nothing if it is empty.
+ * Encodes a message as one line of JSON, in the format of a `POST /publish` batch:
+ * `{ subject, data | base64, id?, headers?, seq?, time? }`. `data` if the payload is JSON; neither if it is empty.
  */
 export function encodeJson({ subject, payload, headerBlock, seq, time }: JsonSource): string {
   const fields = headerBlock ? readFields(headerBlock) : []
@@ -38,14 +39,14 @@ function encodePayload(payload: Uint8Array): string {
   try {
     const text = decoder.decode(payload)
     const value: unknown = JSON.parse(text)
-    // As it was written: reading and writing it again may change numbers. But it must stay one line.
+    // Unchanged, because parsing may change numbers. Only line breaks must go.
     return `,"data":${/[\r\n]/.test(text) ? JSON.stringify(value) : text}`
   } catch {
     return `,"base64":"${toBase64(payload)}"`
   }
 }
 
-/** NATS passes on what is no header block, and who wrote it isn't who reads it. */
+/** A block that is not a header block has no fields: NATS passes on any bytes. */
 function readFields(block: Uint8Array): HeaderFields {
   try {
     return parseHeaders(block).fields

@@ -2,24 +2,24 @@ import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
-import { EXPECTATIONS } from './message.ts'
+import { EXPECTATIONS } from './submission.ts'
 import { TRACE_HEADERS } from './trace-headers.ts'
 
 /**
- * Which web pages may use the bridge: their origins, such as `https://app.example.com`, or `*` for all. On this machine
- * any port may be meant: `http://localhost:*`, `http://127.0.0.1:*`, `http://[::1]:*`.
+ * Origins of web pages that may use the bridge, such as `https://app.example.com`, or `*` for all. Any port of this machine
+ * is `http://localhost:*`, `http://127.0.0.1:*` or `http://[::1]:*`.
  */
 export type Origins = '*' | readonly string[]
 
-/** Any port of this machine. Other hosts have no such pattern: a port that somebody else opens there would be let in. */
+/** Any port of this machine. Not for other hosts, where other programs could open a port. */
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
 
-/** What a browser sends of pages that aren't of the web, such as `capacitor://localhost`; `null` of those without a place. */
+/** Origins of pages outside of the web, such as `capacitor://localhost`. `null` is the origin of local files and sandboxes. */
 const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
 
 /**
- * What is no origin is never sent by a browser, so that it would let nobody in.
- * @param what the option's name, for the error
+ * Checks origins. A value that is not an origin would never match the header of a browser.
+ * @param what name of the option, for errors
  * @throws SpanwireError `invalid-argument`
  */
 export function checkOrigins(origins: Origins, what = 'origins'): void {
@@ -27,33 +27,33 @@ export function checkOrigins(origins: Origins, what = 'origins'): void {
   const wrong = (problem: string) => new SpanwireError('invalid-argument', `${what} ${problem}`)
   if (!Array.isArray(origins)) throw wrong(`must be '*' or a list, such as ['https://app.example.com'].`)
   for (const one of origins) {
-    if (one === '*') throw wrong(`holds '*': for pages of everywhere write '*' instead of the list.`)
+    if (one === '*') throw wrong(`contains '*'. To allow all origins, use '*' instead of a list.`)
     if (ANY_PORT.test(one)) continue
     const origin = URL.parse(one)?.origin
     const isPattern = String(one).includes('*')
     if (!isPattern && (origin === one || OTHER_ORIGIN.test(one))) continue
-    const meant = !isPattern && origin && origin !== 'null' ? origin : 'such as https://app.example.com'
-    throw wrong(`holds ${JSON.stringify(one)}, which is no origin: write ${meant}.`)
+    const meant = !isPattern && origin && origin !== 'null' ? origin : 'an origin such as https://app.example.com'
+    throw wrong(`contains ${JSON.stringify(one)}, which is not an origin. Use ${meant}.`)
   }
 }
 
-/** Refused origins that are told, each once: anybody can send any. */
-const MAX_TOLD = 10
+/** Refused origins that are logged, each once. Clients can send any number of origins. */
+const MAX_LOGGED = 10
 
-/** Whether a list names an origin. */
+/** Whether a list contains an origin. */
 export function namesOrigin(origins: readonly string[], origin: string): boolean {
   return origins.includes(origin) || origins.includes(`${origin.replace(/:\d+$/, '')}:*`)
 }
 
-/** Whether a page comes from where the request goes to. */
+/** Whether a page has the same host as the request. */
 export function isSameHost(origin: string, url: string): boolean {
   return URL.parse(origin)?.host === new URL(url).host
 }
 
 /**
- * Refuses browsers whose page comes from elsewhere, on every route and at the WebSocket upgrade, and answers CORS
- * preflights. Programs that aren't browsers send no Origin and aren't concerned. The page's own host is always allowed.
- * @param cookie the one that may hold the token: pages of named origins may send it with what they fetch
+ * Refuses pages of other origins, on every route and at the WebSocket upgrade, and answers CORS preflights. The bridge's own
+ * host is always allowed. Programs other than browsers send no Origin, and are not affected.
+ * @param cookie name of the cookie with the token. Pages of listed origins may send it with `fetch`
  */
 export function allowOrigins(origins: Origins, cookie?: string) {
   const allowed = (origin: string, url: string) =>
@@ -63,27 +63,27 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     allowHeaders: [
       ...['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER],
       ...EXPECTATIONS,
-      // A page whose fetch is instrumented sends them with every request, if it is told to trace this origin.
+      // Sent by pages with an instrumented `fetch`.
       ...TRACE_HEADERS,
     ],
     exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
-    // Whoever is let in by `*` gets nothing for a cookie.
+    // With `*` cookies do not count.
     credentials: cookie !== undefined && origins !== '*',
   })
-  const told = new Set<string>()
+  const logged = new Set<string>()
   return createMiddleware((c, next) => {
     const origin = c.req.header('Origin')
     if (origin !== undefined && !allowed(origin, c.req.url)) {
-      const text = `Pages of ${origin} may not use this bridge: its option "origins" doesn't name them.`
-      // Browsers hide the answer from the page, and its developer: whoever runs the bridge can see why.
-      if (told.size < MAX_TOLD && !told.has(origin)) {
-        told.add(origin)
+      const text = `Pages of ${origin} must not use this bridge. Add the origin to its option "origins".`
+      // Browsers hide the response from the page. The log is for the operator.
+      if (logged.size < MAX_LOGGED && !logged.has(origin)) {
+        logged.add(origin)
         console.warn(`spanwire: ${text.slice(0, 200)}`)
       }
       throw new SpanwireError('permission-denied', text)
     }
-    // A WebSocket answer can't take headers on every host, and needs none of these.
+    // Some hosts can't add headers to an upgrade, which needs none.
     return c.req.header('Upgrade') ? next() : answer(c, next)
   })
 }

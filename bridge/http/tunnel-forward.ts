@@ -1,22 +1,22 @@
-/** POSTs of a tunnel that reach a hub which doesn't hold its session: they are forwarded over NATS, part by part. */
+/** Forwards POSTs of a tunnel to the hub that holds its session, in parts over NATS. */
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
 import type { Peers } from '../hub/peers.ts'
 import { isTunnelKey, type Tunnels } from './tunnels.ts'
 
-/** The kind of these questions between hubs. */
+/** The kind of these requests between hubs. */
 const KIND = 'TUNNEL'
 /** `<offset>` of a part, or `<offset> last`. */
 const PART_HEADER = 'Spanwire-Part'
 /** Largest part, in bytes. A POST of several parts is never in memory as a whole. */
 const MAX_PART = 256 * 1024
-/** Room for the headers of a part, in bytes. */
+/** Size of the headers of a part, in bytes. */
 const HEADERS = 512
 
-/** Which POST of which tunnel. */
+/** A POST of a tunnel. */
 export interface PostOf {
   readonly key: string
-  /** The first is 1. */
+  /** Number of the POST, from 1. */
   readonly number: number
 }
 
@@ -27,10 +27,13 @@ export interface PostOf {
 export function readPostOf(text: string | undefined): PostOf {
   const [key, number = '', ...more] = (text ?? '').split(' ')
   if (isTunnelKey(key) && /^[1-9]\d{0,14}$/.test(number) && more.length === 0) return { key, number: Number(number) }
-  throw new SpanwireError('invalid-argument', `${TUNNEL_HEADER} must be the tunnel's key and the number of the POST.`)
+  throw new SpanwireError(
+    'invalid-argument',
+    `${TUNNEL_HEADER} must be the key of the tunnel and the number of the POST.`,
+  )
 }
 
-/** Takes the POSTs that other hubs forward to this one. */
+/** Accepts POSTs that other hubs forward to this one. */
 export function receiveForwarded(peers: Peers, tunnels: Tunnels): void {
   peers.handle(KIND, ({ fields, payload }) => {
     const header = (wanted: string) => fields.find(([name]) => name === wanted)?.[1] ?? ''
@@ -52,8 +55,8 @@ export interface ForwardOptions extends PostOf {
 }
 
 /**
- * Forwards the body of a POST. Each part waits for the acknowledgement of the one before it, so that their order holds
- * and only one is in memory.
+ * Forwards the body of a POST. Each part waits for the acknowledgement of the previous one, so that they stay in order and
+ * only one is in memory.
  * @throws SpanwireError (as rejection) `connection-lost` if the session has ended; `timeout`, `upstream-unavailable`
  */
 export async function forwardPost(body: ReadableStream<Uint8Array> | null, options: ForwardOptions): Promise<void> {

@@ -1,31 +1,31 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
-/** The id of the hub that holds the session, where it is known, and 64 hex digits that can't be guessed. */
+/** Id of the hub that holds the session, if known, and 256 bits in hex digits. */
 const KEY = /^(?:([0-9a-f-]{36})\.)?[0-9a-f]{64}$/
 
 interface Tunnel {
   receive(bytes: Uint8Array): void
-  /** The number of the last POST that was received whole; 0 before the first. */
+  /** Number of the last POST that was received completely; 0 before the first. */
   posted: number
-  /** Bytes of the next POST that were received already. */
+  /** Bytes of the next POST that were received. */
   taken: number
 }
 
-/** Bytes of one POST: all of them, or a part of them. */
+/** Bytes of one POST, or a part of them. */
 export interface TunnelPost {
   readonly key: string
-  /** The number of the POST. The first is 1. */
+  /** Number of the POST, from 1. */
   readonly number: number
   readonly bytes: Uint8Array
-  /** How many bytes of the POST come before these. Default 0. */
+  /** Bytes of the POST before these. Default 0. */
   readonly offset?: number
   /** Whether more bytes of the POST follow. Default false. */
   readonly isPartial?: boolean
 }
 
 /**
- * A key that can't be guessed.
- * @param hub id of the hub that holds the session: POSTs that reach another hub are forwarded to it
+ * An unguessable key.
+ * @param hub id of the hub that holds the session. Other hubs forward POSTs to it.
  */
 export function newTunnelKey(hub?: string): string {
   const secret = Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, '0'))
@@ -36,14 +36,14 @@ export function isTunnelKey(text: string | undefined): text is string {
   return text !== undefined && KEY.test(text)
 }
 
-/** The id of the hub that holds the session; undefined for keys that do not name it. */
+/** Id of the hub that holds the session. Undefined if the key does not name it. */
 export function hubOfTunnel(key: string): string | undefined {
   return KEY.exec(key)?.[1]
 }
 
 /**
- * Sessions whose client can't send on the connection that it reads from. Its POSTs find the session by a key, which
- * is sent to the reader of that connection only. The key gives access to the whole session, so it is never part of a URL.
+ * Sessions of clients that read a stream of Server-Sent Events and send by POST. A POST finds its session by a key, which
+ * only the reader of the stream gets. The key grants access to the whole session, so it is never part of a URL.
  */
 export class Tunnels {
   readonly #byKey = new Map<string, Tunnel>()
@@ -65,7 +65,7 @@ export class Tunnels {
   }
 
   /**
-   * To be called before a body is read: a caller without a key must not cost memory.
+   * Called before a body is read, so that a caller without a key uses no memory.
    * @throws SpanwireError `connection-lost` for an unknown tunnel
    */
   check(key: string): void {
@@ -73,9 +73,9 @@ export class Tunnels {
   }
 
   /**
-   * Hands over bytes of a client. A POST that is repeated because its answer got lost is not carried out again, nor is
-   * the part of it that came before the first attempt broke off.
-   * @throws SpanwireError `connection-lost` for an unknown tunnel, and if bytes before these are missing
+   * Passes bytes of a POST to its session. A repeated POST, whose response was lost, is ignored, and so is the part of it
+   * that arrived before the first attempt ended.
+   * @throws SpanwireError `connection-lost` for an unknown tunnel, and if earlier bytes are missing
    */
   receive({ key, number, bytes, offset = 0, isPartial = false }: TunnelPost): void {
     const tunnel = this.#byKey.get(key)

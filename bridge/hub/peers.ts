@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/wire/headers.ts'
 import type { Requests } from '../upstream/requests.ts'
 import type { Upstream, UpstreamMessage } from '../upstream/upstream.ts'
@@ -13,30 +13,30 @@ export interface HubGroup {
   readonly names: readonly string[]
 }
 
-/** A question of another hub, or its answer. */
+/** A request of another hub, or its response. */
 export interface PeerMessage {
   readonly fields: HeaderFields
   readonly payload: Uint8Array
 }
 
-/** Answers a question. Its errors reach the other hub as refusals. */
+/** Handles a request. Its errors are sent to the other hub. */
 type PeerHandler = (message: PeerMessage) => Promise<PeerMessage> | PeerMessage
 
 /** The subjects of one hub. Clients can't publish or subscribe below `$EDGE`; programs that reach NATS are trusted. */
 const PREFIX = '$EDGE.HUB.'
-/** Marks an answer as a refusal: the code of a SpanwireError. */
+/** Header of an error response: the code of a SpanwireError. */
 const REFUSED = 'Spanwire-Refused'
-/** How long another hub may take to answer, in ms. */
+/** Timeout of a request, in ms. */
 const PATIENCE = 5_000
-/** Questions of this hub that may wait for an answer. Each holds at most one part of a message. */
+/** Pending requests of this hub. Each holds at most one part of a message. */
 const MAX_WAITING = 256
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
 /**
- * Questions between hubs on the same NATS, by the other hub's id or its name in the group. Every byte that comes from
- * another hub is checked: a bridge of another version must not be able to stop this one.
+ * Requests between hubs on the same NATS, by the other hub's id or its name in the group. All input of other hubs is
+ * validated. A bridge of another version must not be able to stop this one.
  */
 export class Peers {
   readonly #id: string
@@ -67,13 +67,13 @@ export class Peers {
     return hub === this.#id || hub === this.#group?.name
   }
 
-  /** Sets the handler for questions of one kind: an upper-case word. */
+  /** Sets the handler for requests of one kind: an upper-case word. */
   handle(kind: string, handler: PeerHandler): void {
     this.#handlers.set(kind, handler)
   }
 
   /**
-   * Sends a question to another hub.
+   * Sends a request to another hub.
    * @param hub its id, or its name in the group
    * @throws SpanwireError (as rejection) the error of the other hub; `no-responders` for an unknown hub, `timeout`,
    * `upstream-unavailable`
@@ -81,7 +81,7 @@ export class Peers {
   async ask(hub: string, kind: string, { fields, payload }: PeerMessage): Promise<PeerMessage> {
     if (!/^[\w-]{1,100}$/.test(hub)) throw new SpanwireError('invalid-argument', `${JSON.stringify(hub)} is not a hub.`)
     if (this.#waiting >= MAX_WAITING)
-      throw new SpanwireError('upstream-unavailable', 'This bridge waits for too many answers of other hubs.')
+      throw new SpanwireError('upstream-unavailable', 'Too many requests to other hubs are pending.')
     this.#waiting++
     try {
       const subject = `${PREFIX}${this.#addressOf(hub)}.${kind}`
@@ -107,7 +107,7 @@ export class Peers {
     try {
       this.#upstream.publish({ subject: reply, headers: encodeHeaders(answer.fields), payload: answer.payload })
     } catch {
-      // NATS is away, or the answer is larger than it takes: the other hub has a timeout.
+      // NATS is unavailable, or the response is too large. The other hub has a timeout.
     }
   }
 }
@@ -116,8 +116,9 @@ async function run(handler: PeerHandler, headers: Uint8Array | undefined, payloa
   try {
     return await handler({ fields: headers ? parseHeaders(headers).fields : [], payload })
   } catch (error) {
-    const { code, message } =
-      error instanceof SpanwireError ? error : { code: 'request-refused', message: 'The other hub failed.' }
+    const { code, message } = isSpanwireError(error)
+      ? error
+      : { code: 'request-refused', message: 'The other hub failed.' }
     return { fields: [[REFUSED, code]], payload: encoder.encode(message) }
   }
 }

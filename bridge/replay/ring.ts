@@ -1,13 +1,13 @@
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 
-/** How much may be kept. */
+/** Bounds of messages in memory. */
 export interface RingLimits {
   readonly messages: number
   readonly bytes: number
 }
 
-/** Memory shared by all rings of a hub, in bytes. */
+/** Memory for messages of all feeds of a hub, in bytes. */
 export class Budget {
   readonly #max: number
   #used = 0
@@ -29,12 +29,12 @@ export class Budget {
   }
 }
 
-/** What a message takes in memory, about. */
+/** Approximate memory of a message, in bytes. */
 export function sizeOf({ subject, headerBlock, payload }: StoredMessage): number {
   return 200 + subject.length + (headerBlock?.length ?? 0) + payload.length
 }
 
-/** The newest messages of a filter: all that there were from sequence `floor` to `head`. */
+/** The newest messages of a filter: all that the stream had from sequence `floor` to `head`. */
 export class Ring {
   readonly #limits: RingLimits
   readonly #budget: Budget
@@ -56,12 +56,12 @@ export class Ring {
     return this.#messages
   }
 
-  /** Sequences between floor and head that the stream lost before they came here. */
+  /** Sequences between floor and head that the stream lost before they arrived here. */
   get missing(): SequenceRanges {
     return this.#missing
   }
 
-  /** Index of the first message from a sequence on. */
+  /** Index of the first message with sequence `seq` or a later one. */
   indexFrom(seq: number): number {
     let low = 0
     let high = this.#messages.length
@@ -77,16 +77,16 @@ export class Ring {
     this.#messages.push(message)
     this.#take(sizeOf(message))
     this.head = message.seq
-    // A quarter at a time, so that a full ring doesn't move its whole content for each message.
+    // A quarter at a time: otherwise a full ring would move all of its content for each message.
     if (this.#isFull) this.#drop(Math.max(1, this.#messages.length >> 2))
   }
 
-  /** The stream lost these, which are after all that is here. */
-  skip(missing: SequenceRanges): void {
+  /** Adds sequences after the head that the stream has lost. */
+  addMissing(missing: SequenceRanges): void {
     if (missing.length > 0) this.#missing = [...this.#missing, ...missing]
   }
 
-  /** Puts what lies right below the floor in front, if there is room for it. Returns whether there was. */
+  /** Adds messages right before the floor, if there is room. Returns whether there was. */
   prepend(from: number, messages: readonly StoredMessage[], missing: SequenceRanges): boolean {
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
     const { messages: most, bytes: mostBytes } = this.#limits

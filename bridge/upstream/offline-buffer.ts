@@ -1,10 +1,10 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
-// What one message costs in memory beyond its bytes, so that a million empty ones are bounded as well.
+// Memory of a message in addition to its bytes, so that empty messages are bounded as well.
 const OVERHEAD = 128
 
-/** Messages published while the broker is out of reach, in order, bounded in bytes. */
+/** Messages that were published while NATS is unavailable, in order. Bounded in bytes. */
 export class OfflineBuffer {
   readonly #maxBytes: number
   #messages: UpstreamMessage[] = []
@@ -14,15 +14,15 @@ export class OfflineBuffer {
     this.#maxBytes = maxBytes
   }
 
-  /** @throws SpanwireError `upstream-unavailable` when there is no room */
+  /** @throws SpanwireError `upstream-unavailable` if it is full */
   add(message: UpstreamMessage, size: number): void {
     const cost = size + message.subject.length + (message.reply?.length ?? 0) + OVERHEAD
     if (this.#bytes + cost > this.#maxBytes)
       throw new SpanwireError(
         'upstream-unavailable',
-        `NATS is out of reach and the buffer of ${this.#maxBytes} bytes for that time is full: try again later.`,
+        `NATS is unavailable, and the buffer of ${this.#maxBytes} bytes is full. Try again later.`,
       )
-    // A copy: a view would keep the whole chunk alive that it was cut from.
+    // A copy: a view would keep the whole chunk of the connection alive.
     this.#messages.push({
       ...message,
       payload: message.payload.slice(),
@@ -31,7 +31,7 @@ export class OfflineBuffer {
     this.#bytes += cost
   }
 
-  /** Takes everything out. */
+  /** Removes and returns all messages. */
   drain(): readonly UpstreamMessage[] {
     const messages = this.#messages
     this.#messages = []

@@ -44,8 +44,9 @@ export class Framer {
   }
 
   /**
-   * Processes the next bytes of the stream. While paused, it only stores them.
-   * @throws SpanwireError `protocol-violation`, and errors of the handler. The framer cannot be used afterwards
+   * Takes the next bytes of the stream; while it is paused, it only holds them.
+   * @throws SpanwireError `protocol-violation`; `payload-too-large` for a line over the maximum; errors of the handler. The
+   * framer can't be used after that.
    */
   push(chunk: Uint8Array): void {
     if (this.#paused) return this.#hold(chunk)
@@ -102,7 +103,7 @@ export class Framer {
       } else {
         const end = bytes.indexOf(NEWLINE, at)
         if ((end < 0 ? bytes.length : end) - at > this.#maxLine) {
-          throw new SpanwireError('protocol-violation', 'maximum control line exceeded')
+          throw new SpanwireError('payload-too-large', 'maximum control line exceeded')
         }
         if (end < 0) break
         const stop = end > at && bytes[end - 1] === RETURN ? end - 1 : end

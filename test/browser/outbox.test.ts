@@ -5,6 +5,7 @@ import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
@@ -37,13 +38,13 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await stack?.[Symbol.asyncDispose]()
   })
   beforeEach(async () => {
-    await bridge.bridge.hub.streams.api.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
+    await coreOf(bridge.bridge.hub).jetstream.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
     context = await browser.newContext()
   })
   afterEach(async () => {
     proxy.accept()
     await context.close()
-    await bridge.bridge.hub.streams.api.deleteStream('JOBS')
+    await coreOf(bridge.bridge.hub).jetstream.deleteStream('JOBS')
   })
 
   const begin = async (page: Page, maxMessages = 1_000) => {
@@ -131,7 +132,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
   }
   /** Events of the stream. */
   const stored = async () => {
-    const { api } = bridge.bridge.hub.streams
+    const api = coreOf(bridge.bridge.hub).jetstream
     const lastSeq = (await api.streamState('JOBS'))?.lastSeq ?? 0
     if (lastSeq === 0) return []
     const { messages } = await readPage(

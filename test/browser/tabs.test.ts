@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
@@ -43,13 +44,17 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     })
     beforeEach(async () => {
       stored = 0
-      await bridge.bridge.hub.streams.api.createStream({ name: 'NUMBERS', subjects: ['numbers.*'], storage: 'memory' })
+      await coreOf(bridge.bridge.hub).jetstream.createStream({
+        name: 'NUMBERS',
+        subjects: ['numbers.*'],
+        storage: 'memory',
+      })
       context = await browser.newContext()
       if (mode === 'election') await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'))
     })
     afterEach(async () => {
       await context.close()
-      await bridge.bridge.hub.streams.api.deleteStream('NUMBERS')
+      await coreOf(bridge.bridge.hub).jetstream.deleteStream('NUMBERS')
     })
 
     const open = async () => {
@@ -101,7 +106,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     const publish = async (count: number) => {
       for (let i = 0; i < count; i++) {
         const payload = new TextEncoder().encode(`${++stored}`)
-        await bridge.bridge.hub.streams.api.link.request('numbers.a', payload, { timeout: 2_000 })
+        await coreOf(bridge.bridge.hub).jetstream.link.request('numbers.a', payload, { timeout: 2_000 })
       }
     }
     const caughtUp = async (...all: Page[]) => {

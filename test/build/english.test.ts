@@ -10,15 +10,7 @@ const LIMIT = 1
 const PARTS = ['sdk', 'bridge', 'worker', 'demo', 'test', '.']
 
 /** Not rewritten yet. Delete a line when its part is done, and this list with the last one. */
-const UNFINISHED = [
-  'bridge/',
-  'worker/',
-  'test/unit/bridge/',
-  'test/unit/worker/',
-  'test/security/',
-  'test/fuzz/',
-  'test/conformance/',
-]
+const UNFINISHED = ['bridge/relay/']
 
 it.each(PARTS)('%s is in plain English', (part) => {
   const elsewhere = part === '.' ? PARTS.map((other) => `${other}/`) : []

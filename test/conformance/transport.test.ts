@@ -16,7 +16,7 @@ const config = `authorization { users: [ { user: u, password: p, permissions: {
   publish: { allow: ">", deny: "denied.>" }, subscribe: { allow: ">", deny: "denied.>" } } } ] }`
 const denied = { allow: ['>'], deny: ['denied.>'] }
 
-/** A nats-server behind a network that can fail. */
+/** A nats-server behind a proxy that simulates network faults. */
 async function plain(
   kind: 'port' | 'wsPort',
   connect: (address: string, options?: Options) => Transport | Promise<Transport>,
@@ -25,7 +25,7 @@ async function plain(
   return behindProxy(server[kind], connect, () => server[Symbol.asyncDispose]())
 }
 
-/** A connection that the user has already. */
+/** Wraps an existing connection. */
 const adopted =
   (dial: (options: object) => Promise<NatsConnectionLike>) => async (servers: string, options?: Options) =>
     fromNats(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { rootToken, SECRET } from '../support/token.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
   port = await freePort()
   await start()
   authorization = { Authorization: `Bearer ${await rootToken()}` }
-  const { api } = server.bridge.hub.streams
+  const api = coreOf(server.bridge.hub).jetstream
   await api.createStream({ name: 'ORDERS', subjects: ['orders.*'], storage: 'memory' })
   await api.createStream({ name: 'CHAT', subjects: ['chat.*'], storage: 'memory' })
 })

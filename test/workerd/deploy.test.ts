@@ -10,7 +10,7 @@ import { expect, it } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Limit for the compressed Worker in bytes. Its size determines the start-up time. Cloudflare's free plan permits 3 MB. */
-const BUDGET = 242_000
+const BUDGET = 245_000
 
 it('can be deployed, and is small', async () => {
   const output = await mkdtemp(join(tmpdir(), 'spanwire-deploy-'))

@@ -1,4 +1,4 @@
-/** An error as JetStream's API answers it: an HTTP-like code, nats-server's own number, and a sentence. */
+/** An error of JetStream's API: a code as in HTTP, nats-server's error code, and a text. */
 export class ApiError extends Error {
   readonly code: number
   readonly errCode: number
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** nats-server's errors, with its codes and texts (server/errors.json). */
+/** Errors with nats-server's codes and texts (server/errors.json). */
 export const apiErrors = {
   badRequest: () => new ApiError(400, 10003, 'bad request'),
   invalidJson: (why: string) => new ApiError(400, 10025, `invalid JSON: ${why}`),
@@ -61,3 +61,9 @@ export const apiErrors = {
   flowControlNeedsPush: () => new ApiError(400, 10089, 'consumer flow control requires a push based consumer'),
   flowControlNeedsHeartbeat: () => new ApiError(400, 10108, 'consumer with flow control also needs heartbeats'),
 } as const
+
+/** Any other error is one of the store. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return apiErrors.storeFailed(`the embedded broker's store failed: ${error instanceof Error ? error.message : error}`)
+}

@@ -2,7 +2,7 @@ import { filtersOverlap, isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import { apiErrors } from './api-error.ts'
 import { type Fields, flag, integer, isName, oneOf, refuseOthers, text, textMap, texts } from './fields.ts'
 
-/** A stream's configuration, with the names that JetStream's API has for them (ADR-31, nats-server's StreamConfig). */
+/** Configuration of a stream, with the names of JetStream's API (ADR-31, nats-server's StreamConfig). */
 export interface StreamConfig {
   readonly name: string
   readonly description?: string
@@ -16,7 +16,7 @@ export interface StreamConfig {
   readonly max_msgs_per_subject: number
   readonly max_msg_size: number
   readonly discard: 'old' | 'new'
-  /** `file` is kept where the host has a store that lasts, else in memory. */
+  /** `file`: in the host's store if it has one, else in memory. */
   readonly storage: 'file' | 'memory'
   readonly num_replicas: number
   /** In ns. */
@@ -51,7 +51,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'num_replicas',
   'duplicate_window',
   'allow_direct',
-  // Says something of mirrors only, and those are refused.
+  // Accepted, because it only affects mirrors, which are refused.
   'mirror_direct',
   'discard_new_per_subject',
   'no_ack',
@@ -67,7 +67,7 @@ const MS = 1_000_000
 const DEFAULT_WINDOW = 120_000 * MS
 const MAX_SUBJECTS = 1_000
 
-/** Reads the configuration of a request to create or update a stream. Throws ApiError with what is wrong with it. */
+/** Reads the configuration in a create or update request. Throws ApiError. */
 export function readStreamConfig(fields: Fields, name: string): StreamConfig {
   const invalid = apiErrors.streamInvalidConfig
   if (!isName(name)) throw invalid(`stream name is required and can not contain '.', '*', '>', '\\', '/'`)
@@ -126,7 +126,7 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
   }
 }
 
-/** What an update may not change. Throws ApiError. */
+/** Checks that an update changes no fixed field. Throws ApiError. */
 export function checkUpdate(from: StreamConfig, to: StreamConfig): void {
   const refused = (why: string) => apiErrors.streamInvalidConfig(`stream configuration update can not ${why}`)
   if (from.storage !== to.storage) throw refused('change storage type')
@@ -164,7 +164,7 @@ function readSubjects(fields: Fields, name: string): readonly string[] {
   return subjects
 }
 
-/** Nothing, zero and less all mean that there is no limit: -1, as nats-server writes it. */
+/** Missing, zero and negative values mean no limit: -1, as in nats-server. */
 function limit(fields: Fields, name: string): number {
   const value = integer(fields, name)
   return value > 0 ? value : -1

@@ -1,4 +1,4 @@
-import type { BridgeServer, ServeOptions } from '../../hosts/server.ts'
+import type { BridgeServer, ServeOptions } from '../../hosts/bridge-server.ts'
 import { runtime } from './runtime.ts'
 
 /** Starts a bridge by this runtime's own server. See `serve` of bridge/hosts. */

@@ -1,6 +1,6 @@
 /** Every setting of `spanwire bridge`: its flag, its variable, and its name in a configuration file. */
 import type { AuthOptions } from '../../auth/authenticate.ts'
-import type { ServeOptions } from '../../hosts/server.ts'
+import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import {
   choice,
   limits,

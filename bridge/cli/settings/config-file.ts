@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import process from 'node:process'
 import type { EnsureStreamsOptions } from '../../../sdk/streams/index.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
-import type { ServeOptions } from '../../hosts/server.ts'
+import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import { importModule } from '../runtime/import-module.ts'
 
 /** Options of `spanwire bridge` in a configuration file. */

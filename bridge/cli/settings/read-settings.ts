@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
-import type { ServeOptions } from '../../hosts/server.ts'
+import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import { createUpstream } from '../../hosts/upstream-url.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import { requireNatsClient } from '../runtime/nats-client.ts'

@@ -6,14 +6,14 @@ import type { StockOptions } from './stock-client.ts'
 
 type Credentials = Pick<StockOptions, 'token' | 'user' | 'pass'>
 
-/** Where a client under test connects, and the nats-server behind it. */
+/** An endpoint for clients under test, and the nats-server behind it. */
 export interface ClientEndpoint {
   readonly url: string
   readonly full: Credentials
   /** May publish to `ok.>` and subscribe to `ok.>`. */
   readonly limited: Credentials
   readonly wrong: Credentials
-  /** For the client at the other side. */
+  /** Options of the client on the nats-server itself. */
   readonly peer: StockOptions
   /** Resets all connections of clients. */
   cut(): void
@@ -61,7 +61,7 @@ export async function nodeBridgeEndpoint(upstream: 'url' | 'wsUrl' = 'url'): Pro
 async function behindProxy(port: number, server: NatsServer, close: () => Promise<void>) {
   const proxy = await startFaultProxy(port)
   return {
-    // nats-server takes any path.
+    // nats-server accepts any path.
     url: `ws://127.0.0.1:${proxy.port}/nats`,
     cut: () => proxy.cut(),
     restart: () => server.restart(),

@@ -3,7 +3,7 @@ import { wsconnect } from '@nats-io/nats-core'
 import * as nats from 'nats'
 import * as natsWs from 'nats.ws'
 
-/** What all of the stock clients have in common, as far as the features below use it. */
+/** The common interface of the stock clients, as far as the features use it. */
 export interface StockMessage {
   readonly subject: string
   readonly data: Uint8Array
@@ -58,10 +58,10 @@ export interface StockClient {
   headers(): StockHeaders
 }
 
-// What every client here is given: errors show at once, and a lost connection is dialled again soon.
+// Options of every client: fail on a first error, and reconnect soon.
 const steady = { maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 0, timeout: 5_000 }
 
-/** The clients under test: unmodified, as they come from npm. */
+/** The clients under test, unmodified. */
 export const stockClients: readonly StockClient[] = [
   {
     name: 'nats.ws 1.30',
@@ -69,14 +69,14 @@ export const stockClients: readonly StockClient[] = [
     headers: () => natsWs.headers() as unknown as StockHeaders,
   },
   {
-    // It makes WebSocket the transport of every @nats-io connection of this process from then on.
+    // It makes WebSocket the transport of all later @nats-io connections of this process.
     name: 'nats-core 3.4 wsconnect',
     connect: async (options) => (await wsconnect({ ...steady, ...options })) as unknown as StockConnection,
     headers: () => natsCore.headers() as unknown as StockHeaders,
   },
 ]
 
-/** The client at the other side, on the nats-server itself. */
+/** The reference client, on the nats-server itself. */
 export const serverSideClient: StockClient = {
   name: 'nats 2.29 (TCP)',
   connect: async (options) => (await nats.connect({ ...steady, ...options })) as unknown as StockConnection,

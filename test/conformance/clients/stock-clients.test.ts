@@ -13,7 +13,7 @@ for (const client of stockClients) testStockClient(client, 'bridge', nodeBridgeE
 afterAll(async () => {
   const version = (await findNatsServer())?.version
   await table.publish(
-    `Stock clients, each against the server-side client nats 2.29 on nats-server ${version}`,
+    `Stock clients with the server-side client nats 2.29 on nats-server ${version}`,
     fileURLToPath(new URL('../../../.cache/conformance-table.md', import.meta.url)),
   )
 })

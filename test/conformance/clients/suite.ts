@@ -4,7 +4,7 @@ import { type FeatureContext, features, uniqueToken } from './features.ts'
 import { type StockClient, type StockConnection, serverSideClient } from './stock-client.ts'
 import type { ConformanceTable } from './table.ts'
 
-/** Runs every feature with `client` at the endpoint, against the server-side client on the nats-server behind it. */
+/** Tests each feature with `client` at the endpoint and the reference client on the nats-server behind it. */
 export function testStockClient(
   client: StockClient,
   endpointName: string,

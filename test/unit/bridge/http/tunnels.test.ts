@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { hubOfTunnel, isTunnelKey, newTunnelKey, Tunnels } from '../../../../bridge/http/tunnels.ts'
 
 describe('tunnel keys', () => {
-  it('name the hub that holds the session, or no hub', () => {
+  it('can contain the hub that holds the session', () => {
     const hub = crypto.randomUUID()
     const keys = [newTunnelKey(hub), newTunnelKey()]
     expect(keys.map(isTunnelKey)).toEqual([true, true])
@@ -17,7 +17,7 @@ describe('tunnel keys', () => {
 })
 
 describe('POSTs of a tunnel', () => {
-  it('are received once and in order, whole or in parts, however often an attempt breaks off', () => {
+  it('are received once and in order, also in parts and after interrupted attempts', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -47,7 +47,7 @@ describe('POSTs of a tunnel', () => {
             }
             for (const upTo of attempts) send(upTo)
             send(size)
-            // The answer got lost: the client sends all of it again.
+            // The response was lost, so the client repeats the POST.
             tunnels.receive({ key: 'key', number, bytes })
           })
           expect(received).toEqual(expected)
@@ -56,7 +56,7 @@ describe('POSTs of a tunnel', () => {
     )
   })
 
-  it('are refused when bytes before them are missing', () => {
+  it('are rejected when earlier bytes are missing', () => {
     const tunnels = new Tunnels()
     const bytes = new Uint8Array(3)
     tunnels.add('key', () => {})

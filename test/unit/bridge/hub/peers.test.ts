@@ -20,8 +20,8 @@ function twoHubs() {
   return { a: make('hub-1'), b: make('hub-2') }
 }
 
-describe('questions between hubs', () => {
-  it('are answered by id, and by the name in the group', async () => {
+describe('requests between hubs', () => {
+  it('reach a hub by its id, and by its name in the group', async () => {
     const { a, b } = twoHubs()
     b.peers.handle('ECHO', ({ fields, payload }) => ({ fields, payload }))
     for (const name of ['id-of-hub-2', 'hub-2']) {
@@ -35,7 +35,7 @@ describe('questions between hubs', () => {
     ])
   })
 
-  it('fail with the reason that the other hub gives, and without one where it broke', async () => {
+  it('fail with the error of the other hub, and without details of an unexpected one', async () => {
     const { a, b } = twoHubs()
     b.peers.handle('BREAK', () => {
       throw new TypeError('a secret of the other process')
@@ -49,7 +49,7 @@ describe('questions between hubs', () => {
     await expect(a.peers.ask('evil.>', 'BREAK', nothing)).rejects.toMatchObject({ code: 'invalid-argument' })
   })
 
-  it('are checked: nothing that is published there stops a hub, or reaches a session', async () => {
+  it('are validated, so that malformed ones do not stop a hub or reach a session', async () => {
     const { a, b } = twoHubs()
     const tunnels = new Tunnels()
     const received: number[] = []
@@ -62,7 +62,7 @@ describe('questions between hubs', () => {
     )
     await fc.assert(
       fc.asyncProperty(text, text, fc.uint8Array(), async (post, part, payload) => {
-        // The one message that is well-formed.
+        // The only well-formed message.
         if (post === `${key} 1` && /^0( last)?$/.test(part)) return
         let headers: Uint8Array | undefined
         try {

@@ -61,7 +61,7 @@ describe('Framer', () => {
           refused = error
         }
       }
-      expect(isSpanwireError(refused, 'protocol-violation')).toBe(true)
+      expect(isSpanwireError(refused, 'payload-too-large')).toBe(true)
       expect(pushed).toBeLessThanOrEqual(4096)
     }
   })

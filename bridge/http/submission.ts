@@ -1,0 +1,143 @@
+import type { Context } from 'hono'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { ID_HEADER, NATS_HEADERS, TIME_HEADER } from '../../sdk/wire/header-names.ts'
+import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/wire/headers.ts'
+import { isSubject } from '../../sdk/wire/subject.ts'
+import type { Identity } from '../auth/identity.ts'
+import { overreach } from '../auth/overreach.ts'
+import { isReserved, mayPublish } from '../auth/permissions.ts'
+import { ORIGIN_HEADER } from '../delivery/origin-header.ts'
+import type { HubCore } from '../hub/hub-core.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { readTraceHeaders } from './trace-headers.ts'
+
+/** Conditions for a stream to store a message. Each is a header of HTTP and of NATS. */
+export const EXPECTATIONS = ['Nats-Expected-Last-Sequence', 'Nats-Expected-Last-Subject-Sequence'] as const
+
+/** A publish by HTTP. */
+export interface Submission {
+  readonly subject: string
+  readonly payload: Uint8Array
+  readonly headers: HeaderFields
+  /** Becomes `Nats-Msg-Id`. */
+  readonly id?: string | undefined
+}
+
+/**
+ * Checks a submission and builds its message. Adds an id and a time if it has none.
+ * @throws SpanwireError `invalid-subject`, `permission-denied`, `payload-too-large`, `invalid-header`, `rate-limited`
+ */
+export function toMessage(submission: Submission, identity: Identity, hub: HubCore): UpstreamMessage {
+  const { subject, payload } = submission
+  const { permissions, subjectPrefix } = identity
+  const { maxPayload } = hub
+  const { maxHeaders, maxSubjectLength } = hub.limits
+  if (!isSubject(subject) || subject.length > maxSubjectLength)
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is not a valid subject.`)
+  if (!mayPublish(permissions, subject))
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
+  const fields = submission.headers.filter(
+    // An origin header of its own could keep the message from a client with `echo: false`.
+    ([name]) => name !== ORIGIN_HEADER && (submission.id === undefined || name !== ID_HEADER),
+  )
+  const names = new Set(fields.map(([name]) => name))
+  const headers = encodeHeaders([
+    ...(names.has(ID_HEADER) ? [] : [[ID_HEADER, submission.id ?? crypto.randomUUID()] as const]),
+    ...(names.has(TIME_HEADER) ? [] : [[TIME_HEADER, String(Date.now())] as const]),
+    ...fields,
+  ])
+  if (headers.length > maxHeaders) {
+    throw new SpanwireError(
+      'payload-too-large',
+      `The headers have ${headers.length} bytes. At most ${maxHeaders} are allowed.`,
+    )
+  }
+  if (!hub.users.meter(identity.user, headers.length + payload.length)) {
+    throw new SpanwireError('rate-limited', 'The publish rate is over the limit. Try again in a second.')
+  }
+  if (headers.length + payload.length > maxPayload) {
+    throw new SpanwireError(
+      'payload-too-large',
+      `Headers and payload have ${headers.length + payload.length} bytes. At most ${maxPayload} are allowed.`,
+    )
+  }
+  const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
+  const beyond = overreach({ subject: target, headers, payload }, permissions, subjectPrefix !== undefined)
+  if (beyond)
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${beyond}`)
+  if (isReserved(target))
+    throw new SpanwireError('permission-denied', 'Subjects under $EDGE are reserved for the bridge.')
+  return { subject: target, headers, payload }
+}
+
+/**
+ * Reads a request: its body is the payload.
+ * @throws SpanwireError `invalid-header`
+ */
+export async function readSubmission(c: Context, subject: string): Promise<Submission> {
+  const given = readNatsHeaders(c)
+  return {
+    subject,
+    payload: new Uint8Array(await c.req.arrayBuffer()),
+    headers: [
+      ...given,
+      ...readTraceHeaders((name) => c.req.header(name), given),
+      ...EXPECTATIONS.flatMap((name) => {
+        const text = c.req.header(name)
+        return text === undefined ? [] : [readExpectation(name, text)]
+      }),
+    ],
+    id: c.req.header('Idempotency-Key'),
+  }
+}
+
+/** @throws SpanwireError `invalid-argument` */
+export function readExpectation(name: string, text: string): readonly [string, string] {
+  if (/^\d{1,16}$/.test(text)) return [name, text]
+  throw new SpanwireError(
+    'invalid-argument',
+    `${name} (expectLastSeq, expectLastSubjectSeq) must be a sequence, such as 42.`,
+  )
+}
+
+function readNatsHeaders(c: Context): HeaderFields {
+  const text = c.req.header(NATS_HEADERS)
+  if (text === undefined) return []
+  try {
+    return checkHeaders(JSON.parse(decodeURIComponent(text)))
+  } catch (cause) {
+    throw new SpanwireError(
+      'invalid-header',
+      `${NATS_HEADERS} must be a percent-encoded JSON array of [name, value].`,
+      { cause },
+    )
+  }
+}
+
+/** Headers of a reply. Empty if they are not a header block: NATS passes on any bytes. */
+export function readReplyHeaders(block: Uint8Array | undefined): {
+  readonly status?: number | undefined
+  readonly fields: HeaderFields
+} {
+  try {
+    return block ? parseHeaders(block) : { fields: [] }
+  } catch {
+    return { fields: [] }
+  }
+}
+
+/** Headers of a reply, for the HTTP response. Undefined if it has none. */
+export function writeNatsHeaders(block: Uint8Array | undefined): string | undefined {
+  const { fields } = readReplyHeaders(block)
+  return fields.length > 0 ? encodeURIComponent(JSON.stringify(fields)) : undefined
+}
+
+/** @throws SpanwireError `invalid-header` */
+export function checkHeaders(value: unknown): HeaderFields {
+  const isField = (field: unknown) =>
+    Array.isArray(field) && field.length === 2 && field.every((part) => typeof part === 'string')
+  if (!Array.isArray(value) || !value.every(isField)) {
+    throw new SpanwireError('invalid-header', 'headers must be an array of [name, value].')
+  }
+  return value
+}

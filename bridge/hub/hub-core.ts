@@ -1,0 +1,224 @@
+import { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { SpanwireError } from '../../sdk/wire/errors.ts'
+import type { ServerInfo } from '../../sdk/wire/server-op.ts'
+import type { Authenticate } from '../auth/authenticate.ts'
+import { type Limits, readLimits } from '../auth/limits.ts'
+import { UserLimits } from '../auth/user-limits.ts'
+import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import { ConflatedTopic } from '../delivery/conflation.ts'
+import { clientIdOf } from '../delivery/connection-stats.ts'
+import { Interests } from '../delivery/interest.ts'
+import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
+import { Topics } from '../delivery/topic.ts'
+import { Turn } from '../delivery/turn.ts'
+import { Channels } from '../presence/channels.ts'
+import { Feeds } from '../replay/feeds.ts'
+import { StreamFinder } from '../replay/stream-finder.ts'
+import { closeReasons } from '../session/close-reason.ts'
+import type { ConnectionKeys } from '../session/credentials.ts'
+import { Session } from '../session/session.ts'
+import type { SessionHub } from '../session/session-hub.ts'
+import { createJetStreamLink, Requests } from '../upstream/requests.ts'
+import { SharedUpstream } from '../upstream/shared-upstream.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { AdminChannel, type AdminOrder } from './admin-channel.ts'
+import type { Hub, HubConnection, HubOptions, HubStats } from './hub.ts'
+import { Registry } from './registry.ts'
+import { Traffic } from './traffic.ts'
+
+/** The version of the protocol in INFO. Stock clients decide by it which features they use. */
+const PROTOCOL_VERSION = '2.10.0'
+/** In ms. Longer delays are visible to people. */
+const MAX_WINDOW = 50
+/** A client is behind if it has left more than this part of `maxPending` unread. PINGs are sent twice as often. */
+const BEHIND = 1 / 4
+
+/** Composes a hub from its parts. The routes of the bridge use all of them, applications only {@link Hub}. */
+export class HubCore implements Hub, SessionHub {
+  readonly id: string = crypto.randomUUID()
+  /** In ms since 1970. */
+  readonly startedAt: number
+  readonly limits: Limits
+  readonly clock: () => number
+  readonly nonces: boolean
+  readonly authenticate: Authenticate
+  readonly turn: Turn
+  readonly upstream: SharedUpstream
+  readonly requests: Requests
+  readonly jetstream: JetStreamApi
+  readonly streams: StreamFinder
+  readonly users: UserLimits
+  readonly admin: AdminChannel
+  readonly registry: Registry
+  readonly interests: Interests
+  readonly feeds: Feeds
+  readonly channels: Channels
+  /** All topics. A new kind of subscription is added here. */
+  readonly topics: Topics
+  readonly #traffic = new Traffic()
+  #connections = 0
+
+  constructor(options: HubOptions) {
+    const { upstream, random = Math.random, flushWindow = 0 } = options
+    const limits = readLimits(options.limits)
+    // One message of the largest size must not make its receiver a slow consumer.
+    this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
+    this.clock = options.clock ?? Date.now
+    this.startedAt = this.clock()
+    this.nonces = options.nonces ?? false
+    this.authenticate = options.authenticate
+    this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
+    this.users = new UserLimits(this.limits, this.clock)
+    this.registry = new Registry(this.clock)
+    this.requests = new Requests(upstream)
+    this.jetstream = new JetStreamApi(createJetStreamLink(upstream, this.requests))
+    this.streams = new StreamFinder(this.jetstream, upstream)
+    this.admin = new AdminChannel(upstream, (order) => this.#execute(order))
+    this.upstream = new SharedUpstream(upstream, (isOpen) => this.#upstreamChanged(isOpen))
+    const windowFor = readWindow(flushWindow)
+    const services = { upstream: this.upstream, requests: this.requests, turn: this.turn, random, windowFor }
+    this.interests = new Interests(services)
+    this.feeds = new Feeds(this.jetstream, this.limits, windowFor)
+    this.channels = new Channels({ upstream, limits: this.limits, hub: this.id, clock: this.clock })
+    const conflated = new ConflatedTopic(this.interests, this.limits.maxPending * BEHIND)
+    this.topics = new Topics([this.channels, this.feeds, conflated, this.interests], this.limits.maxFilters)
+  }
+
+  open(socket: ClientSocket, token?: string): ClientConnection {
+    // Not replaceAll: its result would keep a chain of substrings alive.
+    const inboxKey = crypto.randomUUID().split('-').join('')
+    const session = this.#admit(socket, { id: `${this.id}.${++this.#connections}`, inboxKey, token })
+    session.open()
+    if (this.registry.size > this.limits.maxConnections) session.end(closeReasons.maxConnections)
+    return session
+  }
+
+  restore(socket: ClientSocket, snapshot: SessionSnapshot): ClientConnection {
+    const session = this.#admit(socket, snapshot)
+    session.restore(snapshot)
+    return session
+  }
+
+  get stats(): HubStats {
+    return {
+      ...this.#traffic.sum(this.registry.sessions.map(({ stats }) => stats)),
+      connections: this.registry.size,
+      opened: this.#traffic.opened,
+      closed: this.#traffic.closed,
+      subscriptions: this.interests.subscriptions,
+      upstreamSubscriptions: this.interests.size,
+      replays: this.feeds.size,
+      channels: this.channels.size,
+    }
+  }
+
+  get connections(): Iterable<HubConnection> {
+    return this.registry.sessions
+  }
+
+  get opened(): Promise<void> {
+    return this.upstream.opened
+  }
+
+  get upstreamOpen(): boolean {
+    return this.upstream.isOpen
+  }
+
+  get upstreamName(): string {
+    return this.upstream.name
+  }
+
+  /** Largest header block and payload together, in bytes: the smaller one of the hub's limit and the broker's. */
+  get maxPayload(): number {
+    return Math.min(this.limits.maxPayload, this.upstream.maxPayload)
+  }
+
+  info(connectionId: string, nonce: string | undefined): ServerInfo {
+    return {
+      server_id: this.id,
+      server_name: 'spanwire',
+      version: PROTOCOL_VERSION,
+      proto: 1,
+      headers: true,
+      max_payload: this.maxPayload,
+      client_id: clientIdOf(connectionId),
+      auth_required: true,
+      ...(nonce !== undefined && { nonce }),
+      ...(this.registry.isDraining && { ldm: true }),
+      edge: { upstream: this.upstreamOpen ? 'open' : 'reconnecting' },
+    }
+  }
+
+  /**
+   * Publishes a message of an HTTP request. Returns its operation, for {@link SharedUpstream.confirm}.
+   * @throws SpanwireError as {@link Upstream.publish}
+   */
+  publish(message: UpstreamMessage): number {
+    const operation = this.upstream.publish(message)
+    this.#traffic.published(message.payload.length + (message.headers?.length ?? 0))
+    return operation
+  }
+
+  ended(connectionId: string, reason?: string): void {
+    const session = this.registry.remove(connectionId)
+    if (!session) return
+    this.#traffic.disconnected(session.stats, reason)
+    this.channels.leaveAll(connectionId)
+    this.users.disconnect(session.user)
+  }
+
+  drain(patience: number): Promise<void> {
+    return this.registry.drain(patience, () => this.#inform())
+  }
+
+  /** Closes all connections, and the hub's subscriptions at the upstream. */
+  close(): void {
+    this.upstream.close()
+    for (const session of this.registry.sessions) session.end(closeReasons.shutdown)
+    this.feeds.close()
+    this.channels.close()
+    this.requests.close()
+    this.admin.close()
+    this.turn.flush()
+  }
+
+  #admit(socket: ClientSocket, keys: ConnectionKeys): Session {
+    const session = new Session(this, socket, keys)
+    this.registry.add(session)
+    this.#traffic.connected()
+    return session
+  }
+
+  #execute(order: AdminOrder): void {
+    for (const session of this.registry.sessions) {
+      const isTarget = session.id === order.connection || (order.user !== undefined && session.user === order.user)
+      if (!isTarget) continue
+      if (order.do === 'disconnect') session.end(closeReasons.revoked)
+      else session.revoke(order.filter)
+    }
+  }
+
+  #upstreamChanged(isOpen: boolean): void {
+    if (isOpen) {
+      this.feeds.reconnected()
+      this.channels.reconnected()
+    }
+    this.#inform()
+  }
+
+  #inform(): void {
+    for (const session of this.registry.sessions) if (session.isReady) session.inform()
+  }
+}
+
+/** How long messages of a broker's filter may wait, in ms. @throws SpanwireError `invalid-argument` */
+function readWindow(flushWindow: NonNullable<HubOptions['flushWindow']>): (brokerFilter: string) => number {
+  if (typeof flushWindow === 'number') checkWindow(flushWindow)
+  const windowFor = typeof flushWindow === 'number' ? () => flushWindow : flushWindow
+  return (filter) => (filter.startsWith('_INBOX.') ? 0 : checkWindow(windowFor(filter)))
+}
+
+function checkWindow(window: number): number {
+  if (window >= 0 && window <= MAX_WINDOW) return window
+  throw new SpanwireError('invalid-argument', `flushWindow is ${window}. It must be 0 to ${MAX_WINDOW} ms.`)
+}
