@@ -91,18 +91,18 @@ export class Feed {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
         if (state) return this.#follow(state)
-        return this.#refuse()
+        return this.#refuse(404, replayStatus.noStream)
       } catch (error) {
         if (isSpanwireError(error, 'stream-not-found') || isSpanwireError(error, 'stream-conflict')) {
-          return this.#refuse()
+          return this.#refuse(404, replayStatus.noStream)
         }
       }
       await pause(backoff.next())
     }
   }
 
-  #refuse(): void {
-    for (const follower of [...this.#followers.values()]) follower.end(404, replayStatus.noStream)
+  #refuse(code: number, description: string): void {
+    for (const follower of [...this.#followers.values()]) follower.end(code, description)
     this.close()
   }
 
@@ -115,6 +115,9 @@ export class Feed {
       {
         message: (message) => this.#message(message),
         started: (next, state) => this.#started(next, state),
+        trouble: (error) => {
+          if (isSpanwireError(error, 'unsupported')) this.#refuse(501, replayStatus.tooOld)
+        },
       },
     )
   }

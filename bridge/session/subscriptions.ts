@@ -1,3 +1,4 @@
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Client } from '../delivery/client.ts'
 import type { SendQueue } from '../delivery/send-queue.ts'
@@ -106,7 +107,9 @@ export class Subscriptions implements SubscriptionOwner {
 
   /** Ends all subscriptions to a filter, or with that subject in their SUB. Returns their refusals. */
   revoke(filter: string): Refusal[] {
-    const revoked = [...this.#bySid.values()].filter((one) => one.subject === filter || one.filter === filter)
+    const revoked = [...this.#bySid.values()].filter(
+      (one) => one.subject === filter || splitFilters(one.filter).includes(filter),
+    )
     return revoked.map((subscription) => this.#refuse(subscription))
   }
 

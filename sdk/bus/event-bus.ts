@@ -105,8 +105,8 @@ export function createBus(
       )
     },
 
-    subscribe(names, ...args) {
-      const events = findAll(names)
+    subscribe(name, ...args) {
+      const events = findAll(name)
       const hasParams = events.some(({ template }) => template.hasParams)
       const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
       return createEventStream(
@@ -116,9 +116,9 @@ export function createBus(
       )
     },
 
-    on(names, ...args) {
+    on(name, ...args) {
       const [params, handler, options = {}] = readHandlerArgs(args)
-      return subscriber.attach(findAll(names), params, options, {
+      return subscriber.attach(findAll(name), params, options, {
         push: (received, { done }) => guard(handler, faults.onError, [received], done),
       })
     },

@@ -91,6 +91,8 @@ export const replayStatus = {
   noStream: 'No Stream',
   /** 413. `last-per-subject` for a filter with more subjects than the bridge stores in memory. */
   tooMany: 'Too Many Subjects',
+  /** 501. Several filters, and nats-server is older than 2.10. */
+  tooOld: 'Several Filters Require nats-server 2.10',
   /** 400. The cursor is malformed, or the subscription has a queue group. */
   bad: 'Bad Replay',
 } as const
