@@ -59,7 +59,7 @@ export class Feeds implements Topic {
   }
 
   add(subscription: Subscription): number {
-    subscription.window = this.#windowFor(subscription.brokerFilter)
+    subscription.window = Math.min(...splitFilters(subscription.brokerFilter).map(this.#windowFor))
     const feed = this.#feedOf(subscription.brokerFilter)
     this.#idle.delete(feed)
     feed.add(subscription)
