@@ -39,7 +39,7 @@ export function readEventsQuery(c: Context): EventsQuery {
       'invalid-argument',
       `${overlap.join(' and ')} overlap. Use a filter that covers both, or two requests.`,
     )
-  const filters = isOrdered(c.req.query('ordered')) ? [list] : splitFilters(list)
+  const filters = isOrdered(c.req.query('ordered')) ? [list] : given.filter((one) => splitFilters(list).includes(one))
   const lastId = c.req.header('Last-Event-ID') || undefined
   const cursor = lastId ?? c.req.query('cursor')
   return {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import * as z from 'zod'
+import { findNatsServer } from '../../demo/setup/nats-server.ts'
 import { type Bus, connect, defineEvents } from '../../sdk/index.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { eventually } from '../support/eventually.ts'
@@ -57,7 +58,15 @@ export async function checkEventList(publisher: Transport, receiver: Transport, 
 
   await publish(1, 4)
   const first = listen('all')
-  await first.live
+  try {
+    await first.live
+  } catch (error) {
+    // Some runs of the suite use nats-server 2.9, which has no consumers with several filters.
+    const version = (await findNatsServer())?.version ?? ''
+    if (!version.startsWith('2.9.')) throw error
+    expect(error).toMatchObject({ code: 'unsupported' })
+    return
+  }
   await publish(5, 6)
   await arrived('stored and new events')
   expect(got).toEqual(expected)
