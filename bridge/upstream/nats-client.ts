@@ -145,7 +145,9 @@ function encode(text: string): Uint8Array {
 }
 
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = await import('nats').catch(notInstalled('An upstream by nats:// or tls://', 'nats'))
+  const client = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('An upstream by nats:// or tls://', 'nats'),
+  )
   const connection = await client.connect(withCredentials(options, credentials, client))
   return createLink(connection, () => void connection.close().catch(() => {}))
 }
@@ -155,7 +157,9 @@ async function dialWebSocket(
   credentials: NatsCredentials,
   open: (address: string) => Pick<WebSocket, 'close'> | NatsSocket,
 ): Promise<NatsLink> {
-  const client = (await import('nats.ws').catch(notInstalled('This upstream', 'nats.ws'))) as unknown as Client
+  const client = (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
+    notInstalled('This upstream', 'nats.ws'),
+  )) as unknown as Client
   let socket: ReturnType<typeof open> | undefined
   // Kept for `destroy`: `close` of the client first waits until everything is sent.
   const wsFactory = async (address: string) => {

@@ -1,7 +1,7 @@
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /** The client package, loaded. */
-export type KafkaModule = typeof import('@platformatic/kafka')
+export type KafkaModule = typeof import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
 
 /** How a cluster is reached, in the client's words. */
 export interface KafkaLink {
@@ -12,7 +12,7 @@ export interface KafkaLink {
 /** @throws SpanwireError `unsupported` */
 export async function loadKafka(): Promise<KafkaModule> {
   try {
-    return await import('@platformatic/kafka')
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
   } catch (cause) {
     throw new SpanwireError('unsupported', 'Kafka needs a client: run "npm install @platformatic/kafka".', { cause })
   }
