@@ -22,7 +22,7 @@ import type {
   WithFilter,
 } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
-import type { ParamsFilter } from '../contract/template-types.ts'
+import type { Params, ParamsFilter } from '../contract/template-types.ts'
 import { readHandlerArgs } from '../contract/untyped-bus.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Store } from '../store/create-store.ts'
@@ -107,12 +107,13 @@ export interface BusHooks<Contract> {
    * Returns the current value of each subject of an event with a stream, by subject: `useLatest(name, params?)`.
    *
    * @example
-   *     const { values } = useLatest('prices.{symbol}')
+   *     const { values, get } = useLatest('prices.{symbol}')
+   *     get({ symbol: 'ABC' })?.data
    */
   useLatest<Name extends StreamEventName<Contract>>(
     name: Name,
     ...args: WithFilter<Name, []>
-  ): LatestState<EventOf<Contract, Name>>
+  ): LatestState<EventOf<Contract, Name>, Params<Name>>
 
   /**
    * Returns the members of a presence channel: `usePresence(channel, { join, hidden }?)`. With `join`, JSON of at most 1,024

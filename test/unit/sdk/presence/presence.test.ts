@@ -67,3 +67,33 @@ it('an incomplete member list is dropped after a lost connection', async () => {
   list('here', false)
   expect([...(await opening).members.keys()]).toEqual(['here'])
 })
+
+it('the members are never without this one while it reconnects', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const room = await bridge.connect({ events: defineEvents({}), as: { user: 'ada' } }).presence('room')
+  await room.join('fine')
+  await bridge.clock.advance(1_000)
+  const before = room.self
+  const sizes: number[] = []
+  room.subscribe(() => sizes.push(room.members.size))
+  bridge.drop()
+  await bridge.clock.advance(2_000)
+  expect(room.self).not.toBe(before)
+  expect(sizes).toEqual([1])
+  expect([...room.members.keys()]).toEqual([room.self])
+})
+
+it('members who left meanwhile are removed, also if the join of this one is not processed', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
+  const [room, other] = [await ada?.presence('room'), await bob?.presence('room')]
+  await room?.join('fine')
+  await other?.join('fine')
+  await bridge.clock.advance(1_000)
+  expect(room?.members.size).toBe(2)
+  const closed = bob?.close()
+  bridge.drop()
+  await bridge.clock.advance(3_000)
+  await closed
+  expect([...(room?.members.values() ?? [])].map(({ user }) => user)).toEqual(['ada'])
+})

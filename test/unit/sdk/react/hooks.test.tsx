@@ -397,7 +397,9 @@ describe('streams', () => {
     const seen: Array<{ values: Record<string, number>; ready: boolean }> = []
     const maps = new Set<unknown>()
     function Board() {
-      const { values, ready } = useLatest('s.{id}')
+      const { values, ready, get } = useLatest('s.{id}')
+      expect(get({ id: '1' })).toBe(values.get('s.1'))
+      expect(get('s.1')).toBe(values.get('s.1'))
       maps.add(values)
       seen.push({ values: Object.fromEntries([...values].map(([subject, e]) => [subject, e.data.id])), ready })
       return null
