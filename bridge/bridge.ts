@@ -117,7 +117,7 @@ export function assembleBridge(
   app.get('/healthz', (c) => {
     const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
     const status = hub.registry.isDraining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
-    return c.json({ status, upstream, broker: hub.upstream.name }, status === 'ok' ? 200 : 503)
+    return c.json({ status, upstream, broker: hub.upstream.info.name }, status === 'ok' ? 200 : 503)
   })
   if (options.routes) app.route('/', options.routes)
   app.notFound((c) =>

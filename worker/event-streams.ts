@@ -53,13 +53,13 @@ function dialHub(findHub: FindHub): DialHub {
     let ended = false
     socket.binaryType = 'arraybuffer'
     socket.addEventListener('message', ({ data }) => ended || handler.bytes(new Uint8Array(data as ArrayBuffer)))
-    const end = () => {
+    const end = (reason: string) => {
       if (ended) return
       ended = true
-      handler.closed()
+      handler.closed(reason)
     }
-    socket.addEventListener('close', end)
-    socket.addEventListener('error', end)
+    socket.addEventListener('close', ({ reason = '' }) => end(reason))
+    socket.addEventListener('error', () => end(''))
     socket.accept()
     return {
       send: (bytes) => {

@@ -94,7 +94,7 @@ export class HubObject {
       const { bridge } = this.#start()
       // After that, the bridge responds that its upstream is unavailable.
       await atMost(DIAL_PATIENCE, bridge.hub.opened)
-      return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(open) })
+      return await bridge.app.fetch(request, { upgrade: (open) => this.#upgrade(request, open) })
     } catch (error) {
       return toUnavailable(error)
     } finally {
@@ -151,15 +151,17 @@ export class HubObject {
     return openTcpSocket(address, secure)
   }
 
-  #upgrade(open: (socket: ClientSocket) => ClientConnection): Response {
+  #upgrade({ headers }: Request, open: (socket: ClientSocket) => ClientConnection): Response {
     const { response, socket } = upgradeResponse()
     this.#state.acceptWebSocket(socket)
-    this.#adopt(socket, open)
+    this.#adopt(socket, open, headers.get('CF-Connecting-IP') ?? undefined)
     return response
   }
 
-  #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection): void {
+  /** @param address unknown for a socket that outlived the memory of the object */
+  #adopt(socket: HibernatableSocket, open: (socket: ClientSocket) => ClientConnection, address?: string): void {
     const connection = open({
+      address,
       get unsent() {
         return socket.bufferedAmount ?? 0
       },

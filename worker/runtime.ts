@@ -21,7 +21,10 @@ export interface HibernatableSocket {
 export interface UpgradedSocket {
   binaryType: string
   accept(): void
-  addEventListener(type: 'message' | 'close' | 'error', listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(
+    type: 'message' | 'close' | 'error',
+    listener: (event: { readonly data?: unknown; readonly reason?: string }) => void,
+  ): void
   send(bytes: Uint8Array): void
   close(code?: number, reason?: string): void
 }

@@ -33,7 +33,7 @@ export function fillTemplate(template: string, claims: JWTPayload): string {
  * @throws SpanwireError `invalid-subject` if any part is malformed: a deny must not be skipped
  */
 export function toPermissions(claims: JWTPayload): Permissions {
-  const nats = asRecord(claims.nats, 'nats')
+  const nats = asRecord(claims.nats, 'nats', ['pub', 'sub', 'resp', 'type', 'version'])
   const reply = toReplyPermission(nats.resp)
   return {
     publish: toRules(nats.pub, 'pub', claims),
@@ -43,7 +43,7 @@ export function toPermissions(claims: JWTPayload): Permissions {
 }
 
 function toRules(value: unknown, name: string, claims: JWTPayload): SubjectRules {
-  const rules = asRecord(value, `nats.${name}`)
+  const rules = asRecord(value, `nats.${name}`, ['allow', 'deny'])
   return { allow: toFilters(rules.allow, `${name}.allow`, claims), deny: toFilters(rules.deny, `${name}.deny`, claims) }
 }
 
@@ -67,14 +67,18 @@ const REPLY_TTL = 120_000
  */
 export function toReplyPermission(value: unknown): ReplyPermission | undefined {
   if (value === undefined || value === null) return undefined
-  const { max = 0, ttl = 0 } = asRecord(value, 'nats.resp')
+  const { max = 0, ttl = 0 } = asRecord(value, 'nats.resp', ['max', 'ttl'])
   if (typeof max !== 'number' || typeof ttl !== 'number') throw malformed('nats.resp must be { max, ttl }')
   return { max: max || REPLY_MAX, ttl: ttl > 0 ? ttl / 1e6 : ttl || REPLY_TTL }
 }
 
-function asRecord(value: unknown, name: string): Record<string, unknown> {
+/** An unknown member is a typing error, such as `Deny`, or a limit that the bridge would not keep. */
+function asRecord(value: unknown, name: string, members: readonly string[]): Record<string, unknown> {
   if (value === undefined) return {}
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${name} must be an object`)
+  const unknown = Object.keys(value).find((key) => !members.includes(key))
+  if (unknown !== undefined)
+    throw malformed(`${name} has an unknown member ${JSON.stringify(unknown)}. It may have ${members.join(', ')}`)
   return value as Record<string, unknown>
 }
 

@@ -56,6 +56,12 @@ export function createNatsUserVerifier(
   }
 }
 
+/** Fields of a user's claims, as of `UserPermissionLimits`, `User` and `GenericFields` of github.com/nats-io/jwt v2. */
+const KNOWN: ReadonlySet<string> = new Set([
+  ...['pub', 'sub', 'resp', 'subs', 'data', 'payload', 'src', 'times', 'times_location', 'bearer_token'],
+  ...['proxy_required', 'allowed_connection_types', 'issuer_account', 'tags', 'type', 'version'],
+])
+
 function verify(
   { decode, fromPublic }: NatsAuth,
   { jwt = '', sig, nonce }: Credentials,
@@ -72,6 +78,11 @@ function verify(
   const types = nats.allowed_connection_types ?? []
   if (types.length > 0 && !types.includes('WEBSOCKET')) throw new Error('not allowed over WebSocket')
   // Limits that the bridge can't check must not be ignored.
+  const unknown = Object.keys(nats).find((field) => !KNOWN.has(field))
+  if (unknown !== undefined) throw new Error(`the field ${JSON.stringify(unknown)} is not supported`)
+  const { proxy_required, times_location = '' } = nats as { proxy_required?: boolean; times_location?: string }
+  if (proxy_required) throw new Error('users that must connect by a trusted proxy are not supported')
+  if (!isTimeZone(times_location)) throw new Error(`${JSON.stringify(times_location)} is not a known time zone`)
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
   if (!nats.bearer_token && !signed(fromPublic(claims.sub), nonce, sig))
     throw new Error('the nonce is not signed by the user')
@@ -96,6 +107,15 @@ function verify(
       ...((nats.payload ?? -1) >= 0 && { payload: nats.payload as number }),
       ...((nats.data ?? -1) >= 0 && { data: nats.data as number }),
     },
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  if (name === '') return true
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
   }
 }
 

@@ -33,7 +33,9 @@ export interface ReplyPermission {
  */
 export type SubscriptionVerdict = 'refused' | 'allowed' | 'withheld'
 
-const INBOXES = '_INBOX.>'
+/** Beginning of inboxes. */
+export const INBOX = '_INBOX.'
+const INBOXES = `${INBOX}>`
 /** Subjects of the bridge, with messages between hubs. No permission includes them. */
 const RESERVED = '$EDGE.>'
 /** Subjects that no permission includes by a wildcard. */
@@ -43,7 +45,7 @@ const CLOSED = [INBOXES, RESERVED]
  * Whether `filter` is under a literal inbox token, such as `_INBOX.k3f9.*`. The token is a secret of the client, so such a
  * filter needs no permission. No other filter includes inboxes, so a client can't read the replies of another one.
  */
-function isOwnInbox(filter: string): boolean {
+export function isOwnInbox(filter: string): boolean {
   const [prefix, token] = filter.split('.', 2)
   return prefix === '_INBOX' && token !== undefined && token !== '*' && token !== '>'
 }
@@ -53,7 +55,7 @@ export function isReserved(subject: string): boolean {
   return matchesFilter(RESERVED, subject)
 }
 
-/** Whether a client may publish to `subject`. */
+/** Whether a client may publish to `subject`. If it ends with a filter for JetStream, all of that must be allowed. */
 export function mayPublish(permissions: Permissions, subject: string): boolean {
   return !isReserved(subject) && permits(permissions.publish, subject)
 }
@@ -64,8 +66,7 @@ export function mayBePresent(rules: SubjectRules, subject: string): boolean {
 }
 
 function permits({ allow, deny }: SubjectRules, subject: string): boolean {
-  const names = (filter: string) => matchesFilter(filter, subject)
-  return allow.some(names) && !deny.some(names)
+  return allow.some((rule) => matchesFilter(rule, subject)) && !deny.some((rule) => filtersOverlap(rule, subject))
 }
 
 /** Checks a subscription to `filter`. As in nats-server, the whole filter must be inside one allow. */
@@ -79,11 +80,23 @@ export function maySubscribe(permissions: Permissions, filter: string): Subscrip
 }
 
 /**
+ * Checks a SUB with a queue group. Each message of the group has one receiver: a member must not take messages that it is
+ * denied.
+ */
+export function mayJoinQueue(permissions: Permissions, filter: string): SubscriptionVerdict {
+  const isDenied = permissions.subscribe.deny.some((rule) => filtersOverlap(filter, rule))
+  return isDenied ? 'refused' : maySubscribe(permissions, filter)
+}
+
+/**
  * Whether a client may use `reply` as a reply subject. Responders may have permissions that the client lacks. So it must be
- * an inbox (always the client's own, see SubjectScope), or a subject that the client may publish to or read.
+ * an inbox (always the client's own, see SubjectScope), or a subject that the client may publish to or read. Deny takes
+ * precedence: a responder must not publish for the client where the client must not.
  */
 export function mayBeAnswered(permissions: Permissions, reply: string): boolean {
-  return matchesFilter(INBOXES, reply) || mayPublish(permissions, reply) || mayRead(permissions, reply)
+  if (matchesFilter(INBOXES, reply)) return true
+  if (permissions.publish.deny.some((rule) => matchesFilter(rule, reply))) return false
+  return mayPublish(permissions, reply) || mayRead(permissions, reply)
 }
 
 /** Whether a client may receive messages of `subject` by some filter. False for inboxes, including its own. */

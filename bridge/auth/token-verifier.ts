@@ -12,6 +12,8 @@ export interface TokenOptions extends KeyOptions {
   readonly issuer?: string
   /** Required value in the claim `aud`. Default: any. */
   readonly audience?: string
+  /** Whether tokens must have the claim `exp`. Default `false`: a token without it never expires. */
+  readonly requireExpiration?: boolean
   /** Tolerated difference of clocks, in s. Default 5. */
   readonly clockTolerance?: number
   /**
@@ -39,6 +41,7 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
     clockTolerance: options.clockTolerance ?? 5,
     ...(options.issuer !== undefined && { issuer: options.issuer }),
     ...(options.audience !== undefined && { audience: options.audience }),
+    ...(options.requireExpiration && { requiredClaims: ['exp'] }),
   }
 
   async function verify(token: string): Promise<JWTPayload> {
@@ -65,7 +68,7 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
         )
       }
       return {
-        user: claims.sub ?? '',
+        user: readUser(claims.sub),
         permissions: await authorize(claims),
         ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
         ...(prefix !== undefined && { subjectPrefix: prefix }),
@@ -84,4 +87,11 @@ function isOutage(cause: unknown): boolean {
   if (cause instanceof errors.JWKSTimeout || cause instanceof errors.JWKSInvalid) return true
   // Thrown by fetch, and by jose for a response that is not a JWKS.
   return cause instanceof TypeError || (cause instanceof errors.JOSEError && cause.code === 'ERR_JOSE_GENERIC')
+}
+
+/** Limits and administration compare users as text. Any other value would be no user. */
+function readUser(sub: unknown): string {
+  if (sub === undefined) return ''
+  if (typeof sub === 'string') return sub
+  throw new SpanwireError('authentication-failed', 'The claim sub must be a string.')
 }

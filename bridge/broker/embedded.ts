@@ -33,6 +33,12 @@ export interface EmbeddedOptions {
   readonly clock?: () => number
 }
 
+/**
+ * The version of nats-server in INFO. Stock clients decide by it which features they use: this broker has the streams and
+ * consumers of 2.10, within the limits that its errors state.
+ */
+const VERSION = '2.10.0'
+
 /** A broker in this process. The upstreams of `connect` share it. */
 export interface EmbeddedBroker {
   /** Creates an upstream, which is `open` at once. */
@@ -45,6 +51,9 @@ interface Subscription {
   readonly owner: EmbeddedUpstream
   readonly queue: string | undefined
   readonly deliver: (message: UpstreamMessage) => void
+  /** Messages that were sent to it, and the number after which it ends. */
+  sent: number
+  max: number
   ended: boolean
 }
 
@@ -74,16 +83,19 @@ class Broker implements EmbeddedBroker {
 
   constructor(options: EmbeddedOptions) {
     const { maxPayload = 1_048_576, random = Math.random, maxBytes = 64 * 1_048_576, clock = Date.now } = options
-    this.info = { name: 'embedded', jetstream: true, maxPayload }
+    this.info = { name: 'embedded', version: VERSION, jetstream: true, maxPayload }
     this.#random = random
     const sql = options.path === undefined ? options.sql : openSqlite(options.path)
     const store = sql ? createSqliteStore(sql) : createMemoryStore()
     this.#jetstream = new JetStream(this.#port(), { store, maxBytes, clock, random: Math.random })
   }
 
-  /** @param closed called when the upstream is closed */
-  connect(closed?: () => void): Upstream {
-    return new EmbeddedUpstream(this, closed)
+  /**
+   * @param closed called when the upstream is closed
+   * @param echo whether it gets its own messages
+   */
+  connect(closed?: () => void, echo = true): Upstream {
+    return new EmbeddedUpstream(this, closed, echo)
   }
 
   close(): void {
@@ -113,12 +125,13 @@ class Broker implements EmbeddedBroker {
 
   publish(message: UpstreamMessage, from: EmbeddedUpstream): void {
     checkMessage(message, this.info.maxPayload)
-    const matching = this.subscriptions.match(message.subject)
+    const all = this.subscriptions.match(message.subject)
+    const matching = from.echo ? all : all.filter(({ owner }) => owner !== from)
     this.#deliver(message, matching)
     if (this.#jetstream.take(message) || matching.length > 0 || message.reply === undefined) return
-    // Like in nats-server, only the requesting connection gets the status.
+    // As in nats-server, the status goes to one subscription of the requesting connection.
     const requesters = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
-    this.#deliver(noRespondersMessage(message.reply), requesters)
+    this.#deliver(noRespondersMessage(message.reply), requesters.slice(0, 1))
   }
 
   #deliver(message: UpstreamMessage, matching: readonly Subscription[]): void {
@@ -126,6 +139,7 @@ class Broker implements EmbeddedBroker {
       this.later(() => {
         if (!subscription.ended) subscription.deliver(message)
       })
+      if (++subscription.sent >= subscription.max) subscription.owner.drain(subscription)
     }
   }
 
@@ -170,10 +184,12 @@ class EmbeddedUpstream implements Upstream {
   readonly #state = new StateCell('open')
 
   readonly #closed: (() => void) | undefined
+  readonly echo: boolean
 
-  constructor(broker: Broker, closed?: () => void) {
+  constructor(broker: Broker, closed: (() => void) | undefined, echo: boolean) {
     this.#broker = broker
     this.#closed = closed
+    this.echo = echo
   }
 
   get state(): UpstreamState {
@@ -191,19 +207,38 @@ class EmbeddedUpstream implements Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertOpen()
     checkFilter(filter, queue)
-    const subscription: Subscription = { owner: this, queue, deliver, ended: false }
+    const subscription: Subscription = {
+      owner: this,
+      queue,
+      deliver,
+      sent: 0,
+      max: Number.POSITIVE_INFINITY,
+      ended: false,
+    }
     this.#own.set(subscription, filter)
     this.#broker.subscribe(filter, subscription)
     return (how = 'now') => {
-      if (how === 'now') return this.#end(subscription, filter)
-      this.#broker.unsubscribe(filter, subscription)
-      this.#broker.later(() => this.#end(subscription, filter))
+      if (how === 'now') return this.#end(subscription)
+      if (how !== 'drain') subscription.max = how.after
+      if (how === 'drain' || subscription.sent >= how.after) this.drain(subscription)
     }
+  }
+
+  /** Sends it nothing more. Messages that were sent are still delivered. */
+  drain(subscription: Subscription): void {
+    const filter = this.#own.get(subscription)
+    if (filter === undefined) return
+    this.#broker.unsubscribe(filter, subscription)
+    this.#broker.later(() => this.#end(subscription))
   }
 
   publish(message: UpstreamMessage): void {
     this.#assertOpen()
     this.#broker.publish(message, this)
+  }
+
+  branch(): Upstream {
+    return this.#broker.connect(undefined, false)
   }
 
   flush(): Promise<void> {
@@ -212,15 +247,16 @@ class EmbeddedUpstream implements Upstream {
 
   async close(): Promise<void> {
     if (this.state === 'closed') return
-    for (const [subscription, filter] of this.#own) this.#end(subscription, filter)
+    for (const subscription of this.#own.keys()) this.#end(subscription)
     this.#state.set('closed')
     this.#closed?.()
   }
 
-  #end(subscription: Subscription, filter: string): void {
+  #end(subscription: Subscription): void {
+    const filter = this.#own.get(subscription)
     subscription.ended = true
     this.#own.delete(subscription)
-    this.#broker.unsubscribe(filter, subscription)
+    if (filter !== undefined) this.#broker.unsubscribe(filter, subscription)
   }
 
   #assertOpen(): void {

@@ -17,6 +17,8 @@ export interface ClientSocket {
    * the client's PONGs, which it may send unread.
    */
   readonly unsent?: number
+  /** Address of the other end, which may be a proxy. Undefined if the host can't tell. INFO states it as `client_ip`. */
+  readonly address?: string | undefined
   /** Starts the closing handshake. A paused socket does not wait for the client's answer. */
   close(code: number, reason: string): void
   /** Stops reading until `resume`. Undefined if the host can't. */

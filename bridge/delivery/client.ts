@@ -6,6 +6,8 @@ import type { SubjectScope } from './subject-scope.ts'
 export interface ClientFlags {
   /** Whether the bridge answers operations with `+OK`. */
   readonly verbose: boolean
+  /** Whether the client requires checks of subjects. Only then nats-server sends `Invalid Publish Subject`. */
+  readonly pedantic: boolean
   /** Whether the client gets its own messages. */
   readonly echo: boolean
   /** Whether the client reads HMSG. */

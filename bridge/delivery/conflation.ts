@@ -84,8 +84,8 @@ export class ConflatedTopic implements Topic {
     return this.#topic.has(subscription)
   }
 
-  add(subscription: Subscription): number {
-    return this.#topic.add(subscription)
+  add(subscription: Subscription, published: number): number {
+    return this.#topic.add(subscription, published)
   }
 
   remove(subscription: Subscription): void {

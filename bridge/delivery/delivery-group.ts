@@ -1,6 +1,9 @@
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { isNoResponders, NO_RESPONDERS } from '../upstream/upstream-message.ts'
+import type { Client } from './client.ts'
+import { toClientHeaders } from './client-headers.ts'
+import { toClientAnswer } from './server-answers.ts'
 import { SharedBatch } from './shared-batch.ts'
 import { allocateFrame } from './slab.ts'
 import type { SubjectScope } from './subject-scope.ts'
@@ -19,15 +22,17 @@ export class DeliveryGroup implements TurnMember {
   readonly #sid: string
   readonly #headers: boolean
   readonly #scope: SubjectScope
+  readonly #isInbox: boolean
   readonly #window: number
   readonly #turn: Turn
 
-  constructor({ sid, client, window }: Subscription, turn: Turn) {
+  constructor({ sid, client, window, brokerFilter }: Subscription, turn: Turn) {
     this.#turn = turn
     this.#window = window
     this.#sid = sid
     this.#headers = client.flags.headers
     this.#scope = client.scope
+    this.#isInbox = client.scope.isOwnInbox(brokerFilter)
   }
 
   /** Subscriptions with equal keys are in one group. */
@@ -67,7 +72,7 @@ export class DeliveryGroup implements TurnMember {
         if (!subscription.accepts(message, origin)) continue
         if (subscription.conflation?.holds(message, (held) => this.#sendHeld(subscription, held))) continue
       }
-      if (message.reply !== undefined && client.replies.needed) {
+      if (message.reply !== undefined && needsOwnReply(client, message.reply)) {
         this.deliverTo(subscription, message)
         continue
       }
@@ -89,8 +94,7 @@ export class DeliveryGroup implements TurnMember {
   /** Delivers a message to one member, with a reply subject of its own if it needs one. */
   deliverTo(subscription: Subscription, message: UpstreamMessage): void {
     const { reply } = message
-    const { replies } = subscription.client
-    send(subscription, this.#encode(message, reply !== undefined && replies.needed ? replies.grant(reply) : reply))
+    send(subscription, this.#encode(message, reply === undefined ? undefined : replyFor(subscription.client, reply)))
   }
 
   /** The end of the turn, which ends the shared batch. */
@@ -110,16 +114,28 @@ export class DeliveryGroup implements TurnMember {
   }
 
   #encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
-    const { subject, payload } = message
+    const { subject } = message
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
+    const payload = this.#isInbox ? toClientAnswer(message.payload, this.#scope) : message.payload
     return encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */
   #headersOf(message: UpstreamMessage): Uint8Array | undefined {
-    return this.#scope.prefix !== '' && isNoResponders(message) ? NO_RESPONDERS : message.headers
+    if (!message.headers) return undefined
+    if (this.#scope.prefix !== '' && isNoResponders(message)) return NO_RESPONDERS
+    return toClientHeaders(message.headers, this.#scope)
   }
+}
+
+/** Whether the client sees the reply subject by another name than other clients, or must be granted to answer it. */
+function needsOwnReply({ replies, scope }: Client, reply: string): boolean {
+  return replies.needed || scope.isOwnInbox(reply)
+}
+
+function replyFor({ replies, scope }: Client, reply: string): string {
+  return replies.needed ? replies.grant(reply) : (scope.toClient(reply) ?? reply)
 }
 
 function send(subscription: Subscription, frame: Uint8Array): void {

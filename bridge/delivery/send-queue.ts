@@ -152,13 +152,13 @@ export class SendQueue {
   }
 
   /** Sends the queued frames and `last`, and closes the socket. A slow consumer is sent `last` only. */
-  close(code: number, reason: string, last?: Uint8Array): void {
+  close({ code, text }: { readonly code: number; readonly text: string }, last?: Uint8Array): void {
     if (this.#closed) return
     const isSlow = this.#isSlowConsumer
     const batch = this.#end()
     if (batch && !isSlow) this.#send(batch)
     if (last) this.#send(Batch.of(last))
-    this.#socket.close(code, reason)
+    this.#socket.close(code, text)
   }
 
   /** The socket is closed. Later frames are dropped. */

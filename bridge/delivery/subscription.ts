@@ -1,7 +1,7 @@
 import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { mayReceive } from '../auth/permissions.ts'
+import type { SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-import { isNoResponders } from '../upstream/upstream-message.ts'
 import type { Client } from './client.ts'
 import type { Conflation } from './conflation.ts'
 import type { FrameSink } from './send-queue.ts'
@@ -11,6 +11,8 @@ import type { SubscribeOp, SubscriptionTarget, Topic } from './topic.ts'
 export interface SubscriptionOwner {
   readonly client: Client
   readonly sendQueue: FrameSink
+  /** Upstream of the client's queue groups, if it has one of its own. */
+  readonly branch: SharedUpstream | undefined
   /** The subscription has reached its maximum, or its topic ends it. */
   ended(subscription: Subscription): void
   /** The count of a subscription with a maximum has changed. */
@@ -60,8 +62,7 @@ export class Subscription {
 
   /** Whether each message must be checked before delivery. Most subscriptions need no check. */
   get needsCheck(): boolean {
-    const { flags } = this.client
-    return this.max > 0 || this.withheld || this.conflation !== undefined || !flags.noResponders || !flags.echo
+    return this.max > 0 || this.withheld || this.conflation !== undefined || !this.client.flags.echo
   }
 
   /**
@@ -71,8 +72,12 @@ export class Subscription {
   accepts(message: UpstreamMessage, origin: string | undefined): boolean {
     const { id, identity, scope, flags } = this.client
     if (this.withheld && !mayReceive(identity.permissions, scope.toClient(message.subject) ?? '')) return false
-    if (!flags.noResponders && isNoResponders(message)) return false
     return flags.echo || origin !== id
+  }
+
+  /** See {@link SubscriptionOwner.branch}. */
+  get branch(): SharedUpstream | undefined {
+    return this.#owner.branch
   }
 
   get delivered(): number {

@@ -1,4 +1,5 @@
 import type { Permissions, SubscriptionVerdict } from '../auth/permissions.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { Client } from './client.ts'
 import type { Conflation } from './conflation.ts'
 import type { FrameSink } from './send-queue.ts'
@@ -36,15 +37,25 @@ export interface Topic {
   /** Reads a SUB whose subject begins with the prefix. */
   parse(op: SubscribeOp, client: Client, sendQueue: FrameSink): SubscriptionTarget | SubscribeRefusal
   /** Checks the permission for a filter, at SUB and whenever the client's credentials change. */
-  judge(permissions: Permissions, filter: string): SubscriptionVerdict
+  judge(permissions: Permissions, filter: string, queue: string | undefined): SubscriptionVerdict
   /** Whether the filter of a subscription is in use already, so that one more subscription costs no new filter. */
   has(subscription: Subscription): boolean
-  /** Begins a subscription. Returns the number of its operation, for the flush barrier; 0 if it needs no confirmation. */
-  add(subscription: Subscription): number
+  /**
+   * Begins a subscription. Returns the number of its operation, for the flush barrier; 0 if it needs no confirmation.
+   * @param published operation of the client's last publish: the subscription must not get earlier messages
+   */
+  add(subscription: Subscription, published: number): number
   /** Ends a subscription now. */
   remove(subscription: Subscription): void
   /** Ends a subscription after the messages that the broker has sent before. Returns as {@link add}. */
   leave(subscription: Subscription): number
+  /**
+   * Calls `apply` once messages that were published before `published` are delivered: from then on the subscription ends
+   * with `max` messages in total. Returns as {@link add}. Undefined: they are delivered already.
+   */
+  limit?(subscription: Subscription, published: number, max: number, apply: () => void): number
+  /** Delivers a status message to one subscription. */
+  deliverTo?(subscription: Subscription, message: UpstreamMessage): void
   /** The frame for a client whose subscription can't be restored. Undefined: this kind is restored by {@link add}. */
   lost?(sid: string): Uint8Array
 }

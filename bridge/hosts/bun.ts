@@ -16,6 +16,7 @@ export type { BridgeServer, ServeOptions } from './bridge-server.ts'
 /** The parts of Bun that this file uses. */
 interface BunSocket {
   readonly data: SocketData
+  readonly remoteAddress: string
   send(bytes: Uint8Array): number
   getBufferedAmount(): number
   close(code?: number, reason?: string): void
@@ -90,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
             get unsent() {
               return socket.getBufferedAmount()
             },
+            address: socket.remoteAddress,
             send: (bytes) => void socket.send(bytes),
             close: (code, reason) => socket.close(code, reason),
           })

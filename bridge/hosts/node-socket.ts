@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Allocate, ClientSocket } from '../delivery/client-socket.ts'
@@ -19,6 +20,11 @@ export class NodeSocket implements ClientSocket {
   constructor(ws: WebSocket, socket: Duplex) {
     this.#ws = ws
     this.#socket = socket
+  }
+
+  /** Node writes IPv4 addresses as IPv6 on a socket for both. */
+  get address(): string | undefined {
+    return (this.#socket as Partial<Socket>).remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
   }
 
   get unsent(): number {

@@ -113,7 +113,8 @@ export class EventFeed implements HubClientHandler {
     if (refusal.code === 'permission-denied' || refusal.code === 'authentication-failed') this.#fail(refusal)
   }
 
-  closed(): void {
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
     this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub closed the connection. Try again.'))
     this.#body.end()
   }

@@ -111,8 +111,9 @@ class HistoryPage implements HubClientHandler {
     this.#result.reject(readRefusal(text, [this.#filter]))
   }
 
-  closed(): void {
-    this.unavailable()
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
+    else this.unavailable()
   }
 
   message(_: string, { subject, reply, payload, headerBlock }: ServerMessage): void {
@@ -152,6 +153,8 @@ class HistoryPage implements HubClientHandler {
       case 'interrupted':
         return this.unavailable()
       default:
+        if (status.status === 422)
+          return this.#fail('request-refused', `${this.#filter} can not be replayed: ${status.reason}.`)
         if (status.status >= 400) this.unavailable()
     }
   }

@@ -10,7 +10,8 @@ export interface HubClientHandler {
   error(text: string): void
   ping(): void
   pong(): void
-  closed(): void
+  /** @param reason of the close frame, or empty */
+  closed(reason: string): void
 }
 
 /** Parses the bytes of a hub. */
@@ -33,9 +34,9 @@ export function readHub(handler: HubClientHandler): HubLineHandler {
       } catch {
         // The other side does not speak NATS. The client reconnects, and may reach a hub.
         isBroken = true
-        handler.closed()
+        handler.closed('')
       }
     },
-    closed: () => handler.closed(),
+    closed: (reason) => handler.closed(reason),
   }
 }

@@ -14,8 +14,8 @@ export interface HubLine {
 export interface HubLineHandler {
   /** Bytes from the hub, which may be shared: do not change them. */
   bytes(bytes: Uint8Array): void
-  /** The hub has closed the line. Called at most once, and last. */
-  closed(): void
+  /** The hub has closed the line. Called at most once, and last. @param reason of the close frame, or empty */
+  closed(reason: string): void
 }
 
 /** Options of a line. */
@@ -40,10 +40,10 @@ export function dialLocally(hub: HubCore, tunnels: Tunnels): DialHub {
       send: (bytes: Uint8Array) => {
         if (!ended) handler.bytes(bytes)
       },
-      close: () => {
+      close: (_: number, reason: string) => {
         if (ended) return
         end()
-        handler.closed()
+        handler.closed(reason)
       },
     }
     const end = () => {

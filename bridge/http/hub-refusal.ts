@@ -21,7 +21,7 @@ const meanings: Partial<Record<CloseReasonName, Meaning>> = {
   maxUserConnections: TOO_MANY,
 }
 
-/** The error for an HTTP client whose request for `filters` the hub answered with `-ERR`. */
+/** The error for an HTTP client whose request for `filters` the hub answered with an `-ERR`, or closed for this reason. */
 export function readRefusal(text: string, filters: readonly string[]): SpanwireError {
   const refusal = parseSubscribeRefusal(text)
   switch (refusal?.refused) {

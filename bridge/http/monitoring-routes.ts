@@ -69,7 +69,7 @@ function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
       // Statistics that nats-server does not have.
       edge: {
         upstream: hub.upstreamOpen ? 'open' : 'reconnecting',
-        broker: hub.upstream.name,
+        broker: hub.upstream.info.name,
         draining: hub.registry.isDraining,
         upstream_subscriptions: stats.upstreamSubscriptions,
         replays: stats.replays,

@@ -1,5 +1,6 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Identity } from '../auth/identity.ts'
+import { TENANT_STREAM } from '../delivery/client-headers.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { readReplyHeaders } from './submission.ts'
@@ -44,7 +45,7 @@ function readAck({ headers, payload }: UpstreamMessage, hidden: boolean): Publis
       'The reply is not from a stream: there is also a responder on this subject.',
     )
   }
-  return { stream: hidden ? 'EDGE' : stream, seq, duplicate }
+  return { stream: hidden ? TENANT_STREAM : stream, seq, duplicate }
 }
 
 interface Answer {

@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS } from '../../sdk/wire/header-names.ts'
+import { toClientHeaders } from '../delivery/client-headers.ts'
+import { toClientAnswer } from '../delivery/server-answers.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { BridgeEnv } from './identify.ts'
@@ -8,6 +10,7 @@ import { publishToStream } from './publish-ack.ts'
 import {
   checkHeaders,
   EXPECTATIONS,
+  httpScope,
   readExpectation,
   readReplyHeaders,
   readSubmission,
@@ -81,15 +84,17 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
   const app = new Hono<BridgeEnv>()
 
   app.post('/:subject', async (c) => {
-    const message = toMessage(await readSubmission(c, c.req.param('subject')), c.get('identity'), hub)
+    const identity = c.get('identity')
+    const message = toMessage(await readSubmission(c, c.req.param('subject')), identity, hub)
     const reply = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     if (readReplyHeaders(reply.headers).status === 503) {
       throw new SpanwireError('no-responders', `${c.req.param('subject')} has no responder.`)
     }
-    const natsHeaders = writeNatsHeaders(reply.headers)
+    const scope = httpScope(identity)
+    const natsHeaders = writeNatsHeaders(reply.headers && toClientHeaders(reply.headers, scope))
     if (natsHeaders) c.header(NATS_HEADERS, natsHeaders)
     const json = c.req.header('Content-Type')?.startsWith('application/json')
-    return c.body(Uint8Array.from(reply.payload), 200, {
+    return c.body(Uint8Array.from(toClientAnswer(reply.payload, scope)), 200, {
       'Content-Type': json ? 'application/json' : 'application/octet-stream',
     })
   })

@@ -2,11 +2,13 @@ import type { Context } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { ID_HEADER, NATS_HEADERS, TIME_HEADER } from '../../sdk/wire/header-names.ts'
 import { encodeHeaders, type HeaderFields, parseHeaders } from '../../sdk/wire/headers.ts'
-import { isSubject } from '../../sdk/wire/subject.ts'
+import { isPublishSubject } from '../auth/api-permissions.ts'
 import type { Identity } from '../auth/identity.ts'
-import { overreach } from '../auth/overreach.ts'
+import { permitMessage } from '../auth/message-permissions.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
+import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER } from '../delivery/origin-header.ts'
+import { SubjectScope } from '../delivery/subject-scope.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { readTraceHeaders } from './trace-headers.ts'
@@ -32,7 +34,7 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
   const { permissions, subjectPrefix } = identity
   const { maxPayload } = hub
   const { maxHeaders, maxSubjectLength } = hub.limits
-  if (!isSubject(subject) || subject.length > maxSubjectLength)
+  if (!isPublishSubject(subject) || subject.length > maxSubjectLength)
     throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is not a valid subject.`)
   if (!mayPublish(permissions, subject))
     throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
@@ -62,12 +64,23 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
     )
   }
   const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
-  const beyond = overreach({ subject: target, headers, payload }, permissions, subjectPrefix !== undefined)
-  if (beyond)
-    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${beyond}`)
+  const permitted = permitMessage(
+    { subject: target, headers, payload },
+    { permissions, prefixed: subjectPrefix !== undefined },
+  )
+  if ('forbidden' in permitted)
+    throw new SpanwireError(
+      'permission-denied',
+      `Permissions Violation for Publish to "${subject}" with ${permitted.forbidden}`,
+    )
   if (isReserved(target))
     throw new SpanwireError('permission-denied', 'Subjects under $EDGE are reserved for the bridge.')
-  return { subject: target, headers, payload }
+  return { subject: target, headers: toBrokerHeaders(headers, httpScope(identity)), payload: permitted.payload }
+}
+
+/** The scope of an HTTP client, which has no inboxes. */
+export function httpScope({ subjectPrefix }: Identity): SubjectScope {
+  return new SubjectScope(subjectPrefix, 'http')
 }
 
 /**

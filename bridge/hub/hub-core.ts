@@ -7,7 +7,9 @@ import { UserLimits } from '../auth/user-limits.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
 import { clientIdOf } from '../delivery/connection-stats.ts'
-import { Interests } from '../delivery/interest.ts'
+import { InboxKeys } from '../delivery/inbox-keys.ts'
+import { Interests } from '../delivery/interests.ts'
+import { NoResponders } from '../delivery/no-responders.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
@@ -18,6 +20,7 @@ import { closeReasons } from '../session/close-reason.ts'
 import type { ConnectionKeys } from '../session/credentials.ts'
 import { Session } from '../session/session.ts'
 import type { SessionHub } from '../session/session-hub.ts'
+import { Branches } from '../upstream/branches.ts'
 import { createJetStreamLink, Requests } from '../upstream/requests.ts'
 import { SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -26,8 +29,8 @@ import type { Hub, HubConnection, HubOptions, HubStats } from './hub.ts'
 import { Registry } from './registry.ts'
 import { Traffic } from './traffic.ts'
 
-/** The version of the protocol in INFO. Stock clients decide by it which features they use. */
-const PROTOCOL_VERSION = '2.10.0'
+/** The version in INFO while that of the broker is unknown: the oldest one that the bridge supports. */
+const OLDEST_VERSION = '2.9.0'
 /** In ms. Longer delays are visible to people. */
 const MAX_WINDOW = 50
 /** A client is behind if it has left more than this part of `maxPending` unread. PINGs are sent twice as often. */
@@ -55,6 +58,9 @@ export class HubCore implements Hub, SessionHub {
   readonly channels: Channels
   /** All topics. A new kind of subscription is added here. */
   readonly topics: Topics
+  readonly noResponders = new NoResponders()
+  readonly branches: Branches
+  readonly inboxKeys: InboxKeys
   readonly #traffic = new Traffic()
   #connections = 0
 
@@ -74,10 +80,12 @@ export class HubCore implements Hub, SessionHub {
     this.jetstream = new JetStreamApi(createJetStreamLink(upstream, this.requests))
     this.streams = new StreamFinder(this.jetstream, upstream)
     this.admin = new AdminChannel(upstream, (order) => this.#execute(order))
+    this.branches = new Branches(upstream)
+    this.inboxKeys = new InboxKeys(this.clock)
     this.upstream = new SharedUpstream(upstream, (isOpen) => this.#upstreamChanged(isOpen))
     const windowFor = readWindow(flushWindow)
     const services = { upstream: this.upstream, requests: this.requests, turn: this.turn, random, windowFor }
-    this.interests = new Interests(services)
+    this.interests = new Interests(services, this.noResponders)
     this.feeds = new Feeds(this.jetstream, this.limits, windowFor)
     this.channels = new Channels({ upstream, limits: this.limits, hub: this.id, clock: this.clock })
     const conflated = new ConflatedTopic(this.interests, this.limits.maxPending * BEHIND)
@@ -125,7 +133,7 @@ export class HubCore implements Hub, SessionHub {
   }
 
   get upstreamName(): string {
-    return this.upstream.name
+    return this.upstream.info.name
   }
 
   /** Largest header block and payload together, in bytes: the smaller one of the hub's limit and the broker's. */
@@ -134,14 +142,18 @@ export class HubCore implements Hub, SessionHub {
   }
 
   info(connectionId: string, nonce: string | undefined): ServerInfo {
+    // Stock clients decide by version and level which features they use. They use those of the broker.
+    const { version = OLDEST_VERSION, apiLevel, jetstream } = this.upstream.info
     return {
       server_id: this.id,
       server_name: 'spanwire',
-      version: PROTOCOL_VERSION,
+      version,
       proto: 1,
       headers: true,
       max_payload: this.maxPayload,
       client_id: clientIdOf(connectionId),
+      ...(jetstream && { jetstream }),
+      ...(apiLevel !== undefined && { api_lvl: apiLevel }),
       auth_required: true,
       ...(nonce !== undefined && { nonce }),
       ...(this.registry.isDraining && { ldm: true }),

@@ -66,7 +66,8 @@ export class OutwardRelay {
 
   /** Events of the stream that are not relayed. */
   async lag(): Promise<number | undefined> {
-    return this.#api.backlog(this.#parts.definition.stream, this.#parts.name)
+    const lag = await this.#api.consumerLag(this.#parts.definition.stream, this.#parts.name)
+    return lag && lag.pending + lag.unacknowledged
   }
 
   async #start(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
+import { whyUnreadable } from '../../sdk/jetstream/unreadable.ts'
 import { createBackoff } from '../../sdk/kit/backoff.ts'
 import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
@@ -90,20 +91,34 @@ export class Feed {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
-        if (state) return this.#follow(state)
-        return this.#refuse(404, replayStatus.noStream)
+        if (!state) return this.#refuse()
+        if (!this.#isUnreadable(state)) this.#follow(state)
+        return
       } catch (error) {
         if (isSpanwireError(error, 'stream-not-found') || isSpanwireError(error, 'stream-conflict')) {
-          return this.#refuse(404, replayStatus.noStream)
+          return this.#refuse()
         }
       }
       await pause(backoff.next())
     }
   }
 
-  #refuse(code: number, description: string): void {
-    for (const follower of [...this.#followers.values()]) follower.end(code, description)
+  #refuse(code = 404, status: string = replayStatus.noStream): void {
+    for (const follower of [...this.#followers.values()]) follower.end(code, status)
     this.close()
+  }
+
+  /** The stream may have been created again, with a configuration that allows no consumers for replays. */
+  async #refused(stream: string): Promise<void> {
+    const state = await this.#api.streamState(stream).catch(() => undefined)
+    if (state && !this.#closed) this.#isUnreadable(state)
+  }
+
+  /** Ends all replays with the reason if the stream's configuration makes them impossible. */
+  #isUnreadable({ config }: StreamState): boolean {
+    const reason = whyUnreadable(config, this.#filter)
+    if (reason !== undefined) this.#refuse(422, reason)
+    return reason !== undefined
   }
 
   #follow(state: StreamState): void {
@@ -117,12 +132,14 @@ export class Feed {
         started: (next, state) => this.#started(next, state),
         trouble: (error) => {
           if (isSpanwireError(error, 'unsupported')) this.#refuse(501, replayStatus.tooOld)
+          else if (isSpanwireError(error, 'stream-conflict')) void this.#refused(state.name)
         },
       },
     )
   }
 
   #started(next: number, state: StreamState): void {
+    if (this.#isUnreadable(state)) return
     const before = this.#state as StreamState
     if (state.epoch !== before.epoch || state.lastSeq + 1 < next)
       return this.#renew(state, state.epoch !== before.epoch)

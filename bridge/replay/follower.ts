@@ -10,6 +10,7 @@ import {
 } from '../../sdk/wire/replay-frames.ts'
 import { formatRanges, type SequenceRanges, subtract } from '../../sdk/wire/sequence-ranges.ts'
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
+import { TENANT_STREAM, toClientHeaders } from '../delivery/client-headers.ts'
 import { originOf } from '../delivery/origin-header.ts'
 import type { Subscription } from '../delivery/subscription.ts'
 import type { LastPerSubject } from './start-resolver.ts'
@@ -17,8 +18,6 @@ import type { LastPerSubject } from './start-resolver.ts'
 const EMPTY = new Uint8Array(0)
 /** Ranges in one status message, so that its headers stay small. */
 const MAX_RANGES = 256
-/** Name of every stream for clients with a subject prefix. The real name may reveal other tenants. */
-const HIDDEN = 'EDGE'
 
 type StatusFields = ReadonlyArray<readonly [string, string]>
 
@@ -62,7 +61,7 @@ export class Follower {
 
   /** Reports that the replay opens, or opens again. */
   open({ stream, epoch, first, last, start }: ReplayOpening): void {
-    this.#stream = this.subscription.client.scope.prefix === '' ? stream : HIDDEN
+    this.#stream = this.subscription.client.scope.prefix === '' ? stream : TENANT_STREAM
     this.#reportedLive = false
     this.#sendStatus(100, replayStatus.open, [
       [replayHeaders.stream, this.#stream],
@@ -112,7 +111,7 @@ export class Follower {
     const { subject, seq, time, headerBlock, payload } = message
     const frame = encodeMessage(scope.toClient(subject) ?? subject, sid, payload, {
       reply: encodeAckSubject(this.#stream, seq, time, pending),
-      headers: flags.headers ? headerBlock : undefined,
+      headers: flags.headers && headerBlock ? toClientHeaders(headerBlock, scope) : undefined,
     })
     frames.set(message, { key, pending, frame })
     return frame

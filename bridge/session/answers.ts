@@ -4,9 +4,11 @@ const PONG = new TextEncoder().encode('PONG\r\n')
 export interface AnswerServices {
   write(frame: Uint8Array): void
   /** Same as {@link SharedUpstream.confirm}. */
-  confirm(operation: number): Promise<void> | undefined
+  confirm(operation: number): Promise<unknown> | undefined
   /** The number of unanswered PINGs has changed. */
   changed(): void
+  /** A PONG was sent. */
+  ponged(): void
 }
 
 /** PINGs whose PONG waits for a confirmation by the broker, and the frames after it. */
@@ -47,16 +49,21 @@ export class Answers {
       return
     }
     const confirmed = this.#services.confirm(operation)
-    if (!confirmed && !last) return this.#services.write(PONG)
+    if (!confirmed && !last) return this.#pong()
     const pending: Pending = { operation, pings: 1, after: [] }
     this.#pending.push(pending)
     this.#services.changed()
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
       this.#pending.shift()
-      for (let i = 0; i < pending.pings; i++) this.#services.write(PONG)
+      for (let i = 0; i < pending.pings; i++) this.#pong()
       for (const frame of pending.after) this.#services.write(frame)
       this.#services.changed()
     })
+  }
+
+  #pong(): void {
+    this.#services.write(PONG)
+    this.#services.ponged()
   }
 
   /** Sends frames that wait for a PONG now, and drops the PONGs: they would confirm too much. */

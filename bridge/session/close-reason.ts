@@ -1,33 +1,42 @@
 /** Why the bridge closes a connection. */
 export interface CloseReason {
-  /** Text of the `-ERR`, and reason of the close frame. */
+  /** Reason of the close frame. */
   readonly text: string
   /** WebSocket close code. */
   readonly code: number
+  /**
+   * Text of the `-ERR` before it. Only texts of nats-server: its clients take unknown ones as a reason never to connect
+   * again (nats.go and nats.py). Undefined: the bridge closes without an `-ERR`, as nats-server does, and clients reconnect.
+   */
+  readonly error?: string
 }
 
+/** Reasons that nats-server has, with its texts. It says them before it closes. */
+const said = (text: string, code: number) => ({ text, code, error: text })
+
 /**
- * All reasons. Texts and codes are the same as in nats-server (`wsEnqueueCloseMessage` in its websocket.go).
+ * All reasons. Codes are those that nats-server uses for the same reason (`wsEnqueueCloseMessage` in its websocket.go).
  */
 export const closeReasons = {
-  authorization: { text: 'Authorization Violation', code: 1008 },
-  authenticationTimeout: { text: 'Authentication Timeout', code: 1008 },
-  authenticationExpired: { text: 'User Authentication Expired', code: 1008 },
-  revoked: { text: 'User Authentication Revoked', code: 1008 },
+  authorization: said('Authorization Violation', 1008),
+  authenticationTimeout: said('Authentication Timeout', 1008),
+  authenticationExpired: said('User Authentication Expired', 1008),
+  revoked: said('User Authentication Revoked', 1008),
+  maxConnections: said('maximum connections exceeded', 1008),
+  maxUserConnections: said('maximum account active connections exceeded', 1008),
+  maxControlLine: said('maximum control line exceeded', 1008),
+  maxPayload: said('Maximum Payload Violation', 1009),
+  protocol: said('Unknown Protocol Operation', 1002),
+  headersUnsupported: said('message headers not supported', 1002),
+  noRespondersWithoutHeaders: said('no responders requires headers support', 1011),
+  clientProtocol: said('invalid client protocol', 1002),
+  stale: said('Stale Connection', 1001),
+  /** nats-server has no such limit. Clients reconnect on `Stale Connection`. */
+  idle: { text: 'Idle Connection', code: 1001, error: 'Stale Connection' },
   slowConsumer: { text: 'Slow Consumer', code: 1008 },
-  maxConnections: { text: 'maximum connections exceeded', code: 1008 },
-  maxUserConnections: { text: 'maximum account active connections exceeded', code: 1008 },
-  maxControlLine: { text: 'maximum control line exceeded', code: 1008 },
-  maxPayload: { text: 'Maximum Payload Violation', code: 1009 },
-  protocol: { text: 'Unknown Protocol Operation', code: 1002 },
-  headersUnsupported: { text: 'message headers not supported', code: 1002 },
-  noRespondersWithoutHeaders: { text: 'no responders requires headers support', code: 1011 },
-  clientProtocol: { text: 'invalid client protocol', code: 1002 },
-  stale: { text: 'Stale Connection', code: 1001 },
-  /** Spanwire's own: nats-server has no such limits. */
+  /** nats-server has no such limit. */
   publishRate: { text: 'Publish Rate Exceeded', code: 1008 },
-  idle: { text: 'Idle Connection', code: 1001 },
-  /** Spanwire's own: nats-server has no upstream. */
+  /** nats-server has no upstream. */
   upstream: { text: 'Upstream Unavailable', code: 1013 },
   shutdown: { text: 'Server Shutdown', code: 1001 },
   /** The session can't be continued after a restart of the hub. Clients reconnect on 1012. */
@@ -40,7 +49,7 @@ const nameByText: ReadonlyMap<string, CloseReasonName> = new Map(
   (Object.keys(closeReasons) as CloseReasonName[]).map((name) => [closeReasons[name].text, name]),
 )
 
-/** The reason that an `-ERR` states. Undefined if the text is not one of {@link closeReasons}. */
+/** The reason that an `-ERR` or a close frame states. Undefined if the text is not one of {@link closeReasons}. */
 export function parseCloseReason(text: string): CloseReasonName | undefined {
   return nameByText.get(text)
 }

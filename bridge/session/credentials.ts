@@ -12,7 +12,7 @@ const NOBODY: Identity = {
   user: '',
   permissions: { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } },
 }
-const DEFAULT_FLAGS: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
+const DEFAULT_FLAGS: ClientFlags = { verbose: false, pedantic: false, echo: true, headers: false, noResponders: false }
 
 class SessionClient implements Client {
   readonly id: string
@@ -106,14 +106,22 @@ export class Credentials {
     }
     this.#apply(identity)
     this.#client.flags = {
-      // Like in nats-server, where verbose and echo are on by default.
+      // As in nats-server, where these three are on by default.
       verbose: options.verbose !== false,
+      pedantic: options.pedantic !== false,
       echo: options.echo !== false,
       headers: options.headers === true,
       noResponders: options.headers === true && options.no_responders === true,
     }
     this.#name = readClientName(options)
     return this.#hub.users.connect(identity.user) ? undefined : closeReasons.maxUserConnections
+  }
+
+  /** Takes over the inboxes of a former connection of the client. */
+  adoptInboxes(inboxKey: string): void {
+    const { identity } = this.#client
+    this.#setScope(identity.subjectPrefix, inboxKey)
+    this.#client.replies.permit(identity.permissions.reply)
   }
 
   /** Continues a session of a lost hub. Returns whether its client was known. */
@@ -130,7 +138,7 @@ export class Credentials {
   snapshot(): Pick<SessionSnapshot, 'id' | 'inboxKey' | 'flags' | 'client' | 'nonce' | 'identity'> {
     return {
       id: this.#keys.id,
-      inboxKey: this.#keys.inboxKey,
+      inboxKey: this.#client.scope.inboxKey,
       flags: this.#client.flags,
       client: this.#name,
       ...(this.#nonce !== undefined && { nonce: this.#nonce }),
@@ -140,12 +148,14 @@ export class Credentials {
 
   #apply(identity: Identity): void {
     const client = this.#client
-    if (!this.#isKnown) {
-      client.scope = new SubjectScope(identity.subjectPrefix, this.#keys.inboxKey)
-      client.replies = new ReplyGrants(client.scope, undefined, this.#hub.clock)
-    }
+    if (!this.#isKnown) this.#setScope(identity.subjectPrefix, this.#keys.inboxKey)
     this.#isKnown = true
     client.identity = identity
     client.replies.permit(identity.permissions.reply)
+  }
+
+  #setScope(prefix: string | undefined, inboxKey: string): void {
+    this.#client.scope = new SubjectScope(prefix, inboxKey)
+    this.#client.replies = new ReplyGrants(this.#client.scope, undefined, this.#hub.clock)
   }
 }

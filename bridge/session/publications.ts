@@ -1,21 +1,28 @@
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { isChannel, presenceChannel } from '../../sdk/wire/presence-frames.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
-import { overreach } from '../auth/overreach.ts'
-import { isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
+import { isPublishSubject } from '../auth/api-permissions.ts'
+import { permitMessage } from '../auth/message-permissions.ts'
+import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
 import type { Client } from '../delivery/client.ts'
+import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
+import { isBridgeInbox } from '../delivery/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { closeReasons } from './close-reason.ts'
 import type { PublishOp } from './operation-reader.ts'
 import type { Outcome, Refusal } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** A client whose refusals exceed its accepted publishes by this number is closed. */
 const MAX_REFUSALS = 100
 
-type PublicationServices = Pick<SessionHub, 'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'topics'>
+type PublicationServices = Pick<
+  SessionHub,
+  'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'topics' | 'noResponders'
+>
 
 /** Subjects of a publish at the broker. */
 interface Target {
@@ -27,6 +34,7 @@ interface Target {
 export class Publications {
   readonly #hub: PublicationServices
   readonly #client: Client
+  readonly #subscriptions: Subscriptions
   /** Rate of an anonymous client. A user has one rate over all connections. */
   readonly #meter: RateMeter
   #refusals = 0
@@ -38,16 +46,17 @@ export class Publications {
   /** Operation of the last publish; see {@link SharedUpstream.confirm}. */
   lastOperation = 0
 
-  constructor(hub: PublicationServices, client: Client) {
+  constructor(hub: PublicationServices, client: Client, subscriptions: Subscriptions) {
     this.#hub = hub
     this.#client = client
+    this.#subscriptions = subscriptions
     this.#meter = new RateMeter(hub.limits.publishRate, hub.clock())
   }
 
   /** @param bytes header block and payload */
   publish(op: PublishOp, bytes: Uint8Array): Outcome {
-    if (!this.#isValid(op.subject) || (op.reply !== undefined && !this.#isValid(op.reply)))
-      return { refused: 'invalid-publish-subject' }
+    const invalid = this.#checkSubjects(op)
+    if (invalid) return invalid
     const channel = presenceChannel(op.subject)
     if (channel !== undefined) return this.#publishPresence(channel, op, bytes)
     const target = this.#permit(op)
@@ -58,8 +67,13 @@ export class Publications {
     return 'refused' in message ? message : this.#send(message, bytes.length)
   }
 
-  #isValid(subject: string): boolean {
-    return subject.length <= this.#hub.limits.maxSubjectLength && isSubject(subject)
+  #checkSubjects({ subject, reply }: PublishOp): Refusal | undefined {
+    const { pedantic } = this.#client.flags
+    const isShort = (name: string) => name.length <= this.#hub.limits.maxSubjectLength
+    if (!isShort(subject) || !isPublishSubject(subject))
+      return pedantic ? { refused: 'invalid-publish-subject' } : { refused: 'publish-permission', subject }
+    if (reply === undefined || (isShort(reply) && isSubject(reply))) return undefined
+    return pedantic ? { refused: 'invalid-publish-subject' } : { refused: 'reply-permission', reply }
   }
 
   /** Checks permissions for subject and reply subject, and maps both to the broker's. */
@@ -70,8 +84,9 @@ export class Publications {
       return { refused: 'publish-permission', subject }
     if (reply !== undefined && !mayBeAnswered(identity.permissions, reply))
       return { refused: 'reply-permission', reply }
+    const isOwnInbox = subject.startsWith(INBOX) && !isBridgeInbox(subject) && this.#subscriptions.hasInbox(subject)
     const target = {
-      subject: grant?.reply ?? scope.publishTo(subject),
+      subject: grant?.reply ?? (isOwnInbox ? scope.listenOn(subject) : scope.publishTo(subject)),
       reply: reply === undefined ? undefined : scope.listenOn(reply),
     }
     const isOutside = isReserved(target.subject) || (target.reply !== undefined && isReserved(target.reply))
@@ -104,24 +119,24 @@ export class Publications {
     return closeReasons.publishRate
   }
 
-  /** Checks headers and body for commands to the broker, and adds the origin header of a client with `echo: false`. */
+  /** Checks headers and body for commands to the broker, and maps them to the broker's names. */
   #build({ subject, headerSize }: PublishOp, bytes: Uint8Array, target: Target): UpstreamMessage | Refusal {
-    const { id, identity, scope, flags } = this.#client
+    const { identity, scope } = this.#client
     const block = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
-    const payload = bytes.subarray(headerSize)
-    const beyond = overreach(
-      { subject: target.subject, headers: block, payload },
-      identity.permissions,
-      scope.prefix !== '',
+    const permitted = permitMessage(
+      { subject: target.subject, headers: block, payload: bytes.subarray(headerSize) },
+      {
+        permissions: identity.permissions,
+        prefixed: scope.prefix !== '',
+        inbox: (inbox) => scope.listenOn(inbox),
+      },
     )
-    if (beyond) return { refused: 'publish-permission', subject, beyond }
-    // With an origin header of its own a client could keep the message from another client. The last one counts.
-    const hasOrigin = block !== undefined && originOf(block) !== undefined
-    const headers = flags.echo && !hasOrigin ? block : withOrigin(block, id)
-    // The bridge can't add its header to an incomplete block, or beyond the broker's limit.
-    const size = (headers?.length ?? 0) + payload.length
-    if (hasOrigin && (originOf(headers as Uint8Array) !== id || size > this.#hub.upstream.maxPayload))
-      return { refused: 'publish-permission', subject, beyond: ORIGIN_HEADER }
+    if ('forbidden' in permitted) return { refused: 'publish-permission', subject, beyond: permitted.forbidden }
+    const { payload } = permitted
+    const headers = this.#withOrigin(block && toBrokerHeaders(block, scope))
+    if (headers === 'incomplete') return { refused: 'publish-permission', subject, beyond: ORIGIN_HEADER }
+    if ((headers?.length ?? 0) + payload.length > this.#hub.upstream.maxPayload)
+      return { refused: 'publish-permission', subject, beyond: 'more bytes than the broker takes' }
     return {
       subject: target.subject,
       ...(target.reply !== undefined && { reply: target.reply }),
@@ -130,9 +145,29 @@ export class Publications {
     }
   }
 
+  /** Adds the origin header of a client with `echo: false`. An incomplete block can't get one. */
+  #withOrigin(block: Uint8Array | undefined): Uint8Array | undefined | 'incomplete' {
+    const { id, flags } = this.#client
+    // With an origin header of its own a client could keep the message from another client. The last one counts.
+    const hasOrigin = block !== undefined && originOf(block) !== undefined
+    if (flags.echo && !hasOrigin) return block
+    const headers = withOrigin(block, id)
+    return hasOrigin && originOf(headers) !== id ? 'incomplete' : headers
+  }
+
+  /** Returns the operation at the shared upstream. */
+  #publish(message: UpstreamMessage): number {
+    const { upstream, noResponders } = this.#hub
+    const { branch } = this.#subscriptions
+    if (message.reply !== undefined) noResponders.expect(this.#subscriptions, message.reply)
+    if (!branch) return upstream.publish(message)
+    branch.publish(message)
+    return upstream.register()
+  }
+
   #send(message: UpstreamMessage, bytes: number): Outcome {
     try {
-      this.lastOperation = this.#hub.upstream.publish(message)
+      this.lastOperation = this.#publish(message)
     } catch (error) {
       return isSpanwireError(error, 'upstream-unavailable') ? closeReasons.upstream : closeReasons.protocol
     }

@@ -3,29 +3,33 @@ import type { CloseReason } from './close-reason.ts'
 
 /** Why the bridge refuses one operation. The connection stays open. */
 export type Refusal =
-  | { readonly refused: 'invalid-subject' | 'invalid-publish-subject' | 'needs-headers' | 'too-many-subscriptions' }
+  | { readonly refused: keyof typeof simpleTexts }
   | { readonly refused: 'subscribe-permission'; readonly subject: string; readonly queue: string | undefined }
   /** `beyond` names the header or JetStream field that exceeds the permissions. */
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
   | { readonly refused: 'reply-permission'; readonly reply: string }
-  | { readonly refused: 'headers' | 'data' | 'rate' | 'presence'; readonly subject: string }
+  | { readonly refused: keyof typeof publishLimits; readonly subject: string }
 
 /** Result of an operation: done, refused, or the end of the connection. */
 export type Outcome = undefined | Refusal | CloseReason
 
 const simpleTexts = {
   'invalid-subject': 'Invalid Subject',
+  /** For pedantic clients only, like in nats-server: nats.go and nats.py close on it. */
   'invalid-publish-subject': 'Invalid Publish Subject',
   'needs-headers': 'Replay Needs Headers',
   'too-many-subscriptions': 'maximum subscriptions exceeded',
 } as const
 
-/** Limits of a publish. nats-server has no texts for them. */
-const violations = {
-  headers: 'Headers Violation',
-  data: 'Data Violation',
-  rate: 'Rate Violation',
-  presence: 'Presence Violation',
+/**
+ * Limits of a publish, which nats-server does not have. The text begins as for a missing permission: clients of NATS take
+ * only that as an error of one message, and close on others.
+ */
+const publishLimits = {
+  headers: 'headers over the limit',
+  data: 'more data than its credentials allow',
+  rate: 'a rate over the limit',
+  presence: 'a presence message that is invalid or over a limit',
 } as const
 
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
@@ -40,28 +44,29 @@ function textOf(refusal: Refusal): string {
       const using = queue === undefined ? '' : ` using queue ${JSON.stringify(queue)}`
       return `Permissions Violation for Subscription to ${JSON.stringify(subject)}${using}`
     }
-    case 'publish-permission': {
-      const { subject, beyond } = refusal
-      const why = beyond === undefined ? '' : ` with ${beyond}`
-      return `Permissions Violation for Publish to ${JSON.stringify(subject)}${why}`
-    }
+    case 'publish-permission':
+      return publishViolation(refusal.subject, refusal.beyond)
     case 'reply-permission':
       return `Permissions Violation for Publish with Reply of ${JSON.stringify(refusal.reply)}`
     case 'headers':
     case 'data':
     case 'rate':
     case 'presence':
-      return `${violations[refusal.refused]} for Publish to ${JSON.stringify(refusal.subject)}`
+      return publishViolation(refusal.subject, publishLimits[refusal.refused])
     default:
       return simpleTexts[refusal.refused]
   }
+}
+
+function publishViolation(subject: string, beyond?: string): string {
+  return `Permissions Violation for Publish to ${JSON.stringify(subject)}${beyond === undefined ? '' : ` with ${beyond}`}`
 }
 
 /** The refusal of a SUB that an `-ERR` states, with its subject as JSON text. Undefined for all other texts. */
 export function parseSubscribeRefusal(
   text: string,
 ):
-  | { readonly refused: 'invalid-subject' | 'needs-headers' | 'too-many-subscriptions' }
+  | { readonly refused: keyof typeof simpleTexts }
   | { readonly refused: 'subscribe-permission'; readonly quoted: string }
   | undefined {
   const [, quoted] = /^Permissions Violation for Subscription to (".*")/.exec(text) ?? []

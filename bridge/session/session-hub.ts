@@ -2,9 +2,12 @@ import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { UserLimits } from '../auth/user-limits.ts'
+import type { InboxKeys } from '../delivery/inbox-keys.ts'
+import type { NoResponders } from '../delivery/no-responders.ts'
 import type { Topics } from '../delivery/topic.ts'
 import type { Turn } from '../delivery/turn.ts'
 import type { Channels } from '../presence/channels.ts'
+import type { Branches } from '../upstream/branches.ts'
 import type { SharedUpstream } from '../upstream/shared-upstream.ts'
 
 /** Services of the hub that sessions use. Each helper of a session takes only the ones it needs. */
@@ -17,6 +20,9 @@ export interface SessionHub {
   readonly channels: Channels
   readonly upstream: SharedUpstream
   readonly users: UserLimits
+  readonly noResponders: NoResponders
+  readonly branches: Branches
+  readonly inboxKeys: InboxKeys
   readonly authenticate: Authenticate
   /** Whether INFO carries a nonce for the client to sign. */
   readonly nonces: boolean

@@ -2,12 +2,17 @@ import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/wir
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeError } from '../../sdk/wire/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
+import { isOwnInbox } from '../auth/permissions.ts'
 import { PENALTY } from '../auth/rate-meter.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import { SendQueue } from '../delivery/send-queue.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
+import { Subscription } from '../delivery/subscription.ts'
+import type { SubscribeOp } from '../delivery/topic.ts'
+import type { Branch } from '../upstream/branches.ts'
+import { isNoResponders } from '../upstream/upstream-message.ts'
 import { Answers } from './answers.ts'
 import { type CloseReason, closeReasons } from './close-reason.ts'
 import { type ConnectionKeys, Credentials } from './credentials.ts'
@@ -17,9 +22,9 @@ import { type OperationHandler, OperationReader, type PublishOp } from './operat
 import { Publications } from './publications.ts'
 import { encodeRefusal, type Outcome } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
-import { Subscriptions } from './subscriptions.ts'
+import { nameOfInbox, Subscriptions } from './subscriptions.ts'
 
-type Phase = 'connecting' | 'authenticating' | 'ready' | 'closed'
+type Phase = 'connecting' | 'authenticating' | 'branching' | 'ready' | 'closed'
 
 const OK = new TextEncoder().encode('+OK\r\n')
 
@@ -39,6 +44,8 @@ export class Session implements ClientConnection, OperationHandler {
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
   readonly #info: InfoSender
+  /** Its own connection to the broker, if it needs one. */
+  #branch: Branch | undefined
   #phase: Phase = 'connecting'
   /** The socket is closed. Operations that arrived before may still wait. */
   #isSocketClosed = false
@@ -52,14 +59,15 @@ export class Session implements ClientConnection, OperationHandler {
     this.#lifetime = new Lifetime(hub.clock())
     this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, () => this.end(closeReasons.slowConsumer))
     this.#credentials = new Credentials(hub, keys)
-    this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue)
+    this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
     const { client } = this.#credentials
-    this.#publications = new Publications(hub, client)
     this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, () => this.changed())
+    this.#publications = new Publications(hub, client, this.#subscriptions)
     this.#answers = new Answers({
       write: (frame) => this.#sendQueue.write(frame),
-      confirm: (operation) => hub.upstream.confirm(operation),
+      confirm: (operation) => this.#confirm(operation),
       changed: () => this.changed(),
+      ponged: () => this.#info.ponged(),
     })
     this.#reader = new OperationReader(this, socket, hub.turn, hub.limits.maxControlLine)
   }
@@ -74,7 +82,8 @@ export class Session implements ClientConnection, OperationHandler {
   restore(snapshot: SessionSnapshot): void {
     if (snapshot.midOperation) return this.end(closeReasons.restart)
     if (!this.#credentials.restore(snapshot)) return
-    this.#phase = 'ready'
+    this.#begin()
+    if (snapshot.subscriptions.some((one) => this.#subscriptions.needsBranch(one))) this.#openBranch()
     for (const refusal of this.#subscriptions.restore(snapshot.subscriptions))
       this.#answers.send(encodeRefusal(refusal))
     this.inform()
@@ -120,7 +129,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#lifetime.received()
     this.#reader.push(bytes)
     if (this.#reader.waiting <= this.#hub.limits.maxPayload + WAITING_BYTES) return
-    if (this.#phase === 'authenticating') this.#limitWaiting()
+    if (this.#phase !== 'ready') this.#limitWaiting()
     else this.#reader.readAll()
   }
 
@@ -129,20 +138,20 @@ export class Session implements ClientConnection, OperationHandler {
     this.#sendQueue.abandon()
     this.#isSocketClosed = true
     // Operations that were sent before the end count. They wait until the token is checked.
-    if (this.#phase === 'authenticating') return
+    if (this.#phase === 'authenticating' || this.#phase === 'branching') return
     this.#reader.readRest()
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'closed'
     this.#leave()
   }
 
-  /** Sends `-ERR` and closes the connection. */
+  /** Closes the connection, after an `-ERR` if the reason has one. */
   end(reason: CloseReason): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#reader.stop()
     this.#answers.flushWithoutPongs()
-    this.#sendQueue.close(reason.code, reason.text, encodeError(reason.text))
+    this.#sendQueue.close(reason, reason.error === undefined ? undefined : encodeError(reason.error))
     this.#leave(reason.text)
   }
 
@@ -195,9 +204,9 @@ export class Session implements ClientConnection, OperationHandler {
       case 'PUB':
         return this.#conclude(this.#publish(op, payload as Uint8Array))
       case 'SUB':
-        return this.#conclude(this.#subscribe(op.filter, op.sid, op.queue))
+        return this.#subscribe({ subject: op.filter, sid: op.sid, queue: op.queue })
       case 'UNSUB':
-        this.#subscriptions.unsubscribe(op.sid, op.max)
+        this.#subscriptions.unsubscribe(op.sid, op.max, this.#publications.lastOperation)
         this.changed()
         return this.#conclude(undefined)
       case 'PING':
@@ -219,10 +228,51 @@ export class Session implements ClientConnection, OperationHandler {
     return this.#publications.publish(op, bytes)
   }
 
-  #subscribe(subject: string, sid: string, queue: string | undefined): Outcome {
-    const refusal = this.#subscriptions.add({ subject, sid, queue })
-    if (!refusal) this.changed()
-    return refusal
+  #subscribe(op: SubscribeOp): void {
+    if (isOwnInbox(op.subject)) this.#adoptInboxes(nameOfInbox(op.subject))
+    const subscription = this.#subscriptions.prepare(op)
+    if (!(subscription instanceof Subscription)) return this.#conclude(subscription)
+    if (!this.#subscriptions.needsBranch(subscription)) return this.#beginSubscription(subscription)
+    const branch = this.#openBranch()
+    if (!branch) return this.#conclude({ refused: 'too-many-subscriptions' })
+    this.#phase = 'branching'
+    // Earlier publishes are on the shared connection, and must come before later ones.
+    const published = this.#hub.upstream.confirm(this.#publications.lastOperation)
+    void Promise.all([branch.opened(), published]).then(() => {
+      if (this.#phase !== 'branching') return
+      this.#phase = 'ready'
+      this.inform()
+      this.#beginSubscription(subscription)
+      this.#resume()
+    })
+  }
+
+  /** A client that has connected again begins with its inboxes. */
+  #adoptInboxes(name: string): void {
+    const { scope } = this.client
+    const key = scope.isUsed ? undefined : this.#hub.inboxKeys.take(this.user, name)
+    if (key === undefined) return
+    this.#hub.noResponders.remove(this.#subscriptions)
+    this.#credentials.adoptInboxes(key)
+    this.#hub.noResponders.add(this.#subscriptions)
+  }
+
+  #beginSubscription(subscription: Subscription): void {
+    this.#subscriptions.begin(subscription, this.#publications.lastOperation)
+    this.changed()
+    this.#conclude(undefined)
+  }
+
+  /** Opens the client's own connection to the broker. It takes over publishes, and the 503 statuses of requests. */
+  #openBranch(): Branch | undefined {
+    const branch = this.#hub.branches.open(this.user)
+    if (!branch) return undefined
+    this.#branch = branch
+    this.#subscriptions.branch = branch.upstream
+    branch.upstream.subscribe(`${this.client.scope.inboxes}>`, undefined, (message) => {
+      if (isNoResponders(message)) this.#subscriptions.deliverStatus(message)
+    })
+    return branch
   }
 
   #conclude(outcome: Outcome): void {
@@ -266,7 +316,7 @@ export class Session implements ClientConnection, OperationHandler {
     const isRenewal = this.#credentials.isKnown
     const reason = this.#credentials.accept(identity, options)
     if (reason) return this.end(reason)
-    this.#phase = 'ready'
+    this.#begin()
     if (isRenewal) {
       for (const refusal of this.#subscriptions.review()) this.#answers.send(encodeRefusal(refusal))
       this.#hub.channels.review(this.client)
@@ -275,6 +325,12 @@ export class Session implements ClientConnection, OperationHandler {
     this.#conclude(undefined)
     this.changed()
     this.#resume()
+  }
+
+  /** The client is known, and its operations are performed. */
+  #begin(): void {
+    this.#phase = 'ready'
+    this.#hub.noResponders.add(this.#subscriptions)
   }
 
   /** Performs operations that arrived after a CONNECT. */
@@ -294,6 +350,12 @@ export class Session implements ClientConnection, OperationHandler {
     this.#answers.pong(Math.max(this.#publications.lastOperation, this.#subscriptions.lastOperation))
   }
 
+  #confirm(operation: number): Promise<unknown> | undefined {
+    const shared = this.#hub.upstream.confirm(operation)
+    const branch = this.#branch?.upstream.confirmAll()
+    return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)
+  }
+
   #reject(reason: CloseReason): undefined {
     this.end(reason)
   }
@@ -308,7 +370,10 @@ export class Session implements ClientConnection, OperationHandler {
   }
 
   #leave(reason?: string): void {
+    this.#hub.inboxKeys.keep(this.user, this.#subscriptions.inboxNames, this.client.scope.inboxKey)
     this.#subscriptions.dropAll()
+    this.#hub.noResponders.remove(this.#subscriptions)
+    this.#branch?.close()
     this.#hub.ended(this.id, reason)
   }
 }

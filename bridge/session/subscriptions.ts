@@ -1,23 +1,31 @@
 import { splitFilters } from '../../sdk/wire/filter-list.ts'
-import { isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
+import { isSubject, isSubjectFilter, matchesFilter } from '../../sdk/wire/subject.ts'
+import { isOwnInbox, type SubscriptionVerdict } from '../auth/permissions.ts'
 import type { Client } from '../delivery/client.ts'
+import type { Requester } from '../delivery/no-responders.ts'
 import type { SendQueue } from '../delivery/send-queue.ts'
 import type { SubscriptionSnapshot } from '../delivery/session-snapshot.ts'
+import { isBridgeInbox } from '../delivery/subject-scope.ts'
 import { Subscription, type SubscriptionOwner } from '../delivery/subscription.ts'
 import type { SubscribeOp } from '../delivery/topic.ts'
+import type { SharedUpstream } from '../upstream/shared-upstream.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
 import type { Refusal } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
 
 type SubscriptionServices = Pick<SessionHub, 'limits' | 'topics'>
 
 /** A client's subscriptions, by sid. This is where a SUB is checked. */
-export class Subscriptions implements SubscriptionOwner {
+export class Subscriptions implements SubscriptionOwner, Requester {
   readonly client: Client
   readonly sendQueue: SendQueue
   /** The state of a subscription has changed. */
   readonly changed: () => void
   readonly #hub: SubscriptionServices
   readonly #bySid = new Map<string, Subscription>()
+  /** Those to inboxes of the client. Most clients have one. */
+  readonly #inboxes = new Set<Subscription>()
+  branch: SharedUpstream | undefined
   /** Operation of the last SUB or UNSUB; see {@link SharedUpstream.confirm}. */
   lastOperation = 0
   /** Messages of subscriptions that have ended. */
@@ -46,35 +54,93 @@ export class Subscriptions implements SubscriptionOwner {
     return sum
   }
 
-  /** Checks a SUB and begins the subscription. */
-  add(op: SubscribeOp): Refusal | undefined {
+  /** Second tokens of the inboxes that the client subscribes to. */
+  get inboxNames(): Set<string> {
+    return new Set([...this.#inboxes].map(({ filter }) => nameOfInbox(filter)))
+  }
+
+  /** Whether the client subscribes to an inbox, which it may publish to by its own name. */
+  hasInbox(subject: string): boolean {
+    for (const { filter } of this.#inboxes) if (matchesFilter(filter, subject)) return true
+    return false
+  }
+
+  get inboxes(): string {
+    return this.client.scope.inboxes
+  }
+
+  deliverStatus(message: UpstreamMessage): void {
+    if (!this.client.flags.noResponders) return
+    for (const subscription of this.#bySid.values()) {
+      const { topic, brokerFilter } = subscription
+      if (topic.deliverTo && matchesFilter(brokerFilter, message.subject)) return topic.deliverTo(subscription, message)
+    }
+  }
+
+  /** Checks a SUB. Returns undefined if there is nothing to begin. */
+  prepare(op: SubscribeOp): Subscription | Refusal | undefined {
     if (!this.#isValid(op)) return { refused: 'invalid-subject' }
     const subscription = this.#parse(op)
     if (!(subscription instanceof Subscription)) return subscription
-    const { topic, subject, queue, filter, sid } = subscription
-    const verdict = topic.judge(this.client.identity.permissions, filter)
+    const { topic, subject, queue, sid } = subscription
+    const verdict = this.#judge(subscription)
     if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue }
     // Like in nats-server, a sid in use stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
     if (this.#bySid.size >= this.#max || !(this.#hub.topics.hasRoom || topic.has(subscription)))
       return { refused: 'too-many-subscriptions' }
     subscription.withheld = verdict === 'withheld'
-    this.#start(subscription)
-    return undefined
+    return subscription
   }
 
-  /** Ends a subscription: now, or once `max` messages were delivered in total. */
-  unsubscribe(sid: string, max = 0): void {
+  /**
+   * Begins a subscription.
+   * @param published operation of the client's last publish
+   */
+  begin(subscription: Subscription, published = 0): void {
+    this.#bySid.set(subscription.sid, subscription)
+    if (isOwnInbox(subscription.filter)) this.#inboxes.add(subscription)
+    this.#registered(subscription.topic.add(subscription, published))
+  }
+
+  /** Whether the client needs a branch for a subscription. It must not get its own messages, which only NATS can see to. */
+  needsBranch({ queue }: { readonly queue?: string | undefined }): boolean {
+    return queue !== undefined && !this.client.flags.echo && !this.branch
+  }
+
+  /**
+   * Ends a subscription: now, or once `max` messages were delivered in total.
+   * @param published operation of the client's last publish
+   */
+  unsubscribe(sid: string, max = 0, published = 0): void {
     const subscription = this.#bySid.get(sid)
     if (!subscription) return
     // From here on each message is counted on its own.
     this.sendQueue.unshare()
-    if (max > subscription.delivered) {
-      subscription.max = max
+    const { topic } = subscription
+    if (max > 0) {
+      const apply = () => this.#limit(subscription, max)
+      if (topic.limit) this.#registered(topic.limit(subscription, published, max, apply))
+      else apply()
       return
     }
+    this.#leave(subscription)
+  }
+
+  #leave(subscription: Subscription): void {
     this.#forget(subscription)
-    this.lastOperation = Math.max(this.lastOperation, subscription.topic.leave(subscription))
+    this.#registered(subscription.topic.leave(subscription))
+  }
+
+  #limit(subscription: Subscription, max: number): void {
+    if (this.#bySid.get(subscription.sid) !== subscription) return
+    if (max > subscription.delivered) subscription.max = max
+    else this.drop(subscription)
+    this.changed()
+  }
+
+  #registered(operation: number): void {
+    this.lastOperation = Math.max(this.lastOperation, operation)
   }
 
   /** Ends a subscription now. It may be draining, with its sid in use by another one. */
@@ -98,7 +164,7 @@ export class Subscriptions implements SubscriptionOwner {
     // From here on each message may need a check.
     this.sendQueue.unshare()
     for (const subscription of [...this.#bySid.values()]) {
-      const verdict = subscription.topic.judge(this.client.identity.permissions, subscription.filter)
+      const verdict = this.#judge(subscription)
       subscription.withheld = verdict === 'withheld'
       if (verdict === 'refused') refusals.push(this.#refuse(subscription))
     }
@@ -133,14 +199,21 @@ export class Subscriptions implements SubscriptionOwner {
       }
       const subscription = this.#parse({ sid, subject, queue })
       if (!(subscription instanceof Subscription)) return subscription ?? []
-      const verdict = subscription.topic.judge(this.client.identity.permissions, subscription.filter)
+      const verdict = this.#judge(subscription)
       if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue } as const
       subscription.withheld = verdict === 'withheld'
       subscription.max = max
       subscription.delivered = delivered
-      this.#start(subscription)
+      if (this.needsBranch(subscription)) return { refused: 'too-many-subscriptions' } as const
+      this.begin(subscription)
       return []
     })
+  }
+
+  #judge({ topic, filter, queue }: Subscription): SubscriptionVerdict {
+    // It would get nothing. A client learns such a name from the configuration of a consumer, and would wait.
+    if (isBridgeInbox(filter)) return 'refused'
+    return topic.judge(this.client.identity.permissions, filter, queue)
   }
 
   #isValid({ subject, queue }: SubscribeOp): boolean {
@@ -167,18 +240,21 @@ export class Subscriptions implements SubscriptionOwner {
     return { refused: 'subscribe-permission', subject: op.subject, queue: op.queue }
   }
 
-  #start(subscription: Subscription): void {
-    this.#bySid.set(subscription.sid, subscription)
-    this.lastOperation = Math.max(this.lastOperation, subscription.topic.add(subscription))
-  }
-
   #refuse(subscription: Subscription): Refusal {
-    this.drop(subscription)
+    // NATS must know before the next PONG that a member has left its queue group.
+    if (subscription.queue === undefined) this.drop(subscription)
+    else this.#leave(subscription)
     return { refused: 'subscribe-permission', subject: subscription.subject, queue: subscription.queue }
   }
 
-  #forget({ sid, delivered }: Subscription): void {
-    this.#bySid.delete(sid)
-    this.#pastDelivered += delivered
+  #forget(subscription: Subscription): void {
+    this.#bySid.delete(subscription.sid)
+    this.#inboxes.delete(subscription)
+    this.#pastDelivered += subscription.delivered
   }
+}
+
+/** Second token of an inbox. */
+export function nameOfInbox(filter: string): string {
+  return filter.split('.', 2)[1] ?? ''
 }

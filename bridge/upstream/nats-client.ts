@@ -42,6 +42,8 @@ export interface NatsDialOptions {
   readonly name: string
   /** Timeout of one attempt, in ms. */
   readonly connectTimeout: number
+  /** Whether the connection does not get messages that it publishes. Default `false`. */
+  readonly noEcho?: boolean
 }
 
 /** Makes one attempt to connect, to the first server that answers. Rejects with the client's error. */
@@ -84,6 +86,7 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
     // The upstream checks the connection. The client's own check hangs when the socket's buffer is full.
     pingInterval: MAX_TIMER,
     noAsyncTraces: true,
+    noEcho: options.noEcho ?? false,
   }
   if (first.websocket) return () => dialWebSocket(common, credentials, (address) => new WebSocket(address))
   const { openTcp } = options

@@ -2,6 +2,7 @@ import type { Subscription as NatsSubscription, TlsOptions } from 'nats'
 import { type BackoffOptions, createBackoff } from '../../sdk/kit/backoff.ts'
 import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import { LiveConnection } from './live-connection.ts'
 import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
 import { FaultReporter, followStatus, toSpanwireError } from './nats-faults.ts'
@@ -70,8 +71,18 @@ interface Subscription {
   readonly deliver: (message: UpstreamMessage) => void
   /** The subscription on the current connection. */
   remote: NatsSubscription | undefined
+  /** Messages on this connection and on earlier ones. */
+  received: number
+  receivedBefore: number
+  /** Number of messages after which the broker ends it. */
+  limit: number
+  /** The same, once messages that the broker had sent before are received. */
+  max: number
   ended: boolean
 }
+
+/** Bytes that a branch keeps while NATS is unavailable. There may be many branches. */
+const BRANCH_BUFFER = 256 * 1024
 
 class NatsUpstream implements Upstream {
   readonly #options: NatsUpstreamOptions
@@ -85,7 +96,8 @@ class NatsUpstream implements Upstream {
   #current: LiveConnection | undefined
   #info: UpstreamInfo = { name: 'nats-server', maxPayload: MIB }
 
-  constructor(options: NatsUpstreamOptions) {
+  /** @param isBranch see {@link Upstream.branch} */
+  constructor(options: NatsUpstreamOptions, isBranch = false) {
     this.#options = options
     this.#random = options.random ?? Math.random
     this.#buffer = new OfflineBuffer(options.buffer?.maxBytes ?? 8 * MIB)
@@ -96,6 +108,7 @@ class NatsUpstream implements Upstream {
       ...(options.credentials && { credentials: options.credentials }),
       ...(options.tls && { tls: options.tls }),
       ...(options.openTcp && { openTcp: options.openTcp }),
+      ...(isBranch && { noEcho: true }),
     })
     void this.#run()
   }
@@ -115,22 +128,24 @@ class NatsUpstream implements Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertNotClosed()
     checkFilter(filter, queue)
-    const subscription: Subscription = { filter, queue, deliver, remote: undefined, ended: false }
+    const subscription: Subscription = {
+      filter,
+      queue,
+      deliver,
+      remote: undefined,
+      received: 0,
+      receivedBefore: 0,
+      limit: Number.POSITIVE_INFINITY,
+      max: Number.POSITIVE_INFINITY,
+      ended: false,
+    }
     this.#subscriptions.add(filter, subscription)
     if (this.#current) this.#attach(subscription, this.#current)
     return (how = 'now') => {
       if (subscription.ended) return
-      this.#subscriptions.delete(filter, subscription)
-      const { remote } = subscription
-      if (how === 'drain' && remote && this.state === 'open') {
-        const end = () => {
-          subscription.ended = true
-        }
-        remote.drain().then(end, end)
-        return
-      }
-      subscription.ended = true
-      remote?.unsubscribe()
+      if (typeof how === 'object') this.#limit(subscription, how.after)
+      else if (how === 'drain') this.#drain(subscription)
+      else this.#end(subscription)
     }
   }
 
@@ -140,6 +155,10 @@ class NatsUpstream implements Upstream {
     const current = this.#current
     if (this.state !== 'open' || !current || current.connection.isClosed()) this.#keep(message, size)
     else current.send(message, size)
+  }
+
+  branch(): Upstream {
+    return new NatsUpstream({ ...this.#options, buffer: { maxBytes: BRANCH_BUFFER } }, true)
   }
 
   async flush(): Promise<void> {
@@ -222,7 +241,10 @@ class NatsUpstream implements Upstream {
     const reason = await current.lost
     clearInterval(heartbeat)
     this.#current = undefined
-    for (const subscription of this.#subscriptions.values()) subscription.remote = undefined
+    for (const subscription of this.#subscriptions.values()) {
+      subscription.remote = undefined
+      subscription.receivedBefore = subscription.received
+    }
     link.destroy()
     if (opened) this.#state.set('reconnecting')
     if (this.state !== 'closed') this.#faults.report(reason)
@@ -240,10 +262,11 @@ class NatsUpstream implements Upstream {
         if (subject === FIND_STREAM) this.#info = { ...this.#info, jetstream: false }
       },
     })
-    const { version, max_payload, jetstream = false } = connection.info ?? {}
+    const { version, max_payload, jetstream = false, api_lvl } = (connection.info ?? {}) as Partial<ServerInfo>
     this.#info = {
       name: `nats-server ${version ?? ''}`.trim(),
       ...(version && { version }),
+      ...(api_lvl !== undefined && { apiLevel: api_lvl }),
       jetstream,
       maxPayload: max_payload ?? MIB,
     }
@@ -269,12 +292,49 @@ class NatsUpstream implements Upstream {
     subscription.remote = current.link.subscribe(filter, queue, (message) => {
       // A lost connection may still hold messages. The new one has its own subscription.
       if (subscription.ended || this.#current !== current) return
+      subscription.received++
       try {
         deliver(message)
       } catch {
         // An error would end the client's read loop, and with it all subscriptions.
       }
+      if (subscription.received === subscription.max) this.#end(subscription)
     })
+    this.#sendLimit(subscription)
+  }
+
+  #limit(subscription: Subscription, max: number): void {
+    if (subscription.received >= max) return this.#drain(subscription)
+    subscription.limit = max
+    this.#sendLimit(subscription)
+    const apply = () => {
+      if (subscription.ended) return
+      subscription.max = max
+      if (subscription.received >= max) this.#end(subscription)
+    }
+    // The broker may have sent more than `max` before it reads this.
+    this.flush().then(apply, apply)
+  }
+
+  /** The broker counts messages of this connection. */
+  #sendLimit({ remote, limit, receivedBefore }: Subscription): void {
+    if (limit < Number.POSITIVE_INFINITY) remote?.unsubscribe(limit - receivedBefore)
+  }
+
+  #drain(subscription: Subscription): void {
+    const { filter, remote } = subscription
+    if (!remote || this.state !== 'open') return this.#end(subscription)
+    this.#subscriptions.delete(filter, subscription)
+    const end = () => {
+      subscription.ended = true
+    }
+    remote.drain().then(end, end)
+  }
+
+  #end(subscription: Subscription): void {
+    subscription.ended = true
+    this.#subscriptions.delete(subscription.filter, subscription)
+    subscription.remote?.unsubscribe()
   }
 
   /** Keeps a publish until NATS is available. A request is answered at once: a late reply would be useless. */
@@ -282,11 +342,11 @@ class NatsUpstream implements Upstream {
     const requesters = message.reply === undefined ? [] : this.#subscriptions.match(message.reply)
     if (message.reply === undefined || requesters.length === 0) return this.#buffer.add(message, size)
     const answer = noRespondersMessage(message.reply)
-    for (const subscription of recipients(requesters, this.#random)) {
-      queueMicrotask(() => {
-        if (!subscription.ended) subscription.deliver(answer)
-      })
-    }
+    // As nats-server, which sends it to one subscription of the requester.
+    const [subscription] = recipients(requesters, this.#random)
+    queueMicrotask(() => {
+      if (subscription && !subscription.ended) subscription.deliver(answer)
+    })
   }
 
   #sendBuffered({ connection }: LiveConnection): void {

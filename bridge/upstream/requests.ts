@@ -44,17 +44,20 @@ export class Requests {
 
   /**
    * Publishes a message to the bridge itself, and calls `run` when it arrives: after all messages that were published
-   * before it, and before later ones. Returns a function that cancels it.
+   * before it, and before later ones. Returns a function that cancels it, and returns whether there was still time.
    */
-  afterEarlierMessages(run: () => void): () => void {
+  afterEarlierMessages(run: () => void): () => boolean {
     const subject = this.#newReply()
-    this.#pending.set(subject, run)
+    this.#pending.set(subject, () => {
+      this.#pending.delete(subject)
+      run()
+    })
     try {
       this.#upstream.publish({ subject, payload: new Uint8Array(0) })
     } catch {
       // The broker is unavailable. The caller also waits for a flush, which fails in that case.
     }
-    return () => void this.#pending.delete(subject)
+    return () => this.#pending.delete(subject)
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import type { EndSubscription, Upstream, UpstreamMessage } from './upstream.ts'
+import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage } from './upstream.ts'
 
 /**
  * Confirms operations of many clients with few round trips. At most one round trip runs at a time. Operations that are
@@ -15,9 +15,19 @@ export class FlushBarrier {
     this.#roundTrip = roundTrip
   }
 
+  /** Number of the last operation. */
+  get last(): number {
+    return this.#last
+  }
+
   /** Returns the number of an operation that was just handed to the broker. */
   register(): number {
     return ++this.#last
+  }
+
+  /** Whether the broker has not confirmed `operation`. */
+  isPending(operation: number): boolean {
+    return operation > this.#confirmed
   }
 
   /**
@@ -87,8 +97,8 @@ export class SharedUpstream {
   }
 
   /** See {@link Upstream.info}. */
-  get name(): string {
-    return this.#upstream.info.name
+  get info(): UpstreamInfo {
+    return this.#upstream.info
   }
 
   /** Largest header block and payload together that the broker takes, in bytes. */
@@ -120,9 +130,19 @@ export class SharedUpstream {
     return this.#barrier.register()
   }
 
+  /** Whether the broker is connected and has not confirmed `operation`. */
+  isPending(operation: number): boolean {
+    return this.#isOpen && this.#barrier.isPending(operation)
+  }
+
   /** Same as {@link FlushBarrier.confirm}. Returns undefined also while the upstream is not open. */
   confirm(operation: number): Promise<void> | undefined {
     return this.#isOpen ? this.#barrier.confirm(operation) : undefined
+  }
+
+  /** Same as {@link confirm}, for all operations so far. */
+  confirmAll(): Promise<void> | undefined {
+    return this.confirm(this.#barrier.last)
   }
 
   /** Same as {@link Upstream.flush}. */

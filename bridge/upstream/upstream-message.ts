@@ -1,6 +1,7 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import { isSubject, isSubjectFilter } from '../../sdk/wire/subject.ts'
+import { isPublishSubject } from '../auth/api-permissions.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 /** Header block of the 503 status. */
@@ -18,7 +19,7 @@ export function noRespondersMessage(reply: string): UpstreamMessage {
  */
 export function checkMessage({ subject, reply, headers, payload }: UpstreamMessage, maxPayload: number): number {
   // A subject with a blank or line break would be another protocol line at the broker.
-  if (!isSubject(subject) || (reply !== undefined && !isSubject(reply)))
+  if (!isPublishSubject(subject) || (reply !== undefined && !isSubject(reply)))
     throw new SpanwireError(
       'invalid-subject',
       `Can't publish to ${JSON.stringify(subject)}: it is not a valid subject.`,

@@ -19,6 +19,8 @@ export interface UpstreamInfo {
   readonly name: string
   /** Version of nats-server, such as `2.15.1`. Undefined for other brokers. */
   readonly version?: string
+  /** Level of JetStream's API, as in nats-server's INFO. Undefined for older servers. */
+  readonly apiLevel?: number
   /** Whether JetStream is available to the upstream's user. If not, publishes do not look for a stream. */
   readonly jetstream?: boolean
   /** Largest header block and payload together, in bytes. */
@@ -27,9 +29,10 @@ export interface UpstreamInfo {
 
 /**
  * Ends a subscription. With `now`, the default, nothing more is delivered. With `drain`, messages that the broker sent
- * before are still delivered: in a queue group no other member gets them. Idempotent.
+ * before are still delivered: in a queue group no other member gets them. With `after`, the broker ends it once it has sent
+ * that many messages in total; if it has sent more, these are still delivered. Idempotent.
  */
-export type EndSubscription = (how?: 'now' | 'drain') => void
+export type EndSubscription = (how?: 'now' | 'drain' | { readonly after: number }) => void
 
 /**
  * The port from the bridge to a broker. All implementations pass test/conformance/upstream.ts:
@@ -66,6 +69,11 @@ export interface Upstream {
    * `connection-closed`
    */
   flush(): Promise<void>
+  /**
+   * One more connection to the same broker, which does not get messages that it publishes. The caller closes it. Without this
+   * method the bridge refuses queue groups to clients with `echo: false`.
+   */
+  branch?(): Upstream
   /** Closes the connection. Idempotent. */
   close(): Promise<void>
 }

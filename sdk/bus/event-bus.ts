@@ -175,8 +175,8 @@ function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T>
   return work
 }
 
-/** Validates and encodes. The order of calls is kept if the schema is synchronous. */
-function createSend(): Send {
+/** Returns a function that validates and encodes. The order of calls is kept if the schema is synchronous. */
+export function createSend(): Send {
   const newId = createIds()
   return ({ schema, codec, subject, data, options: { id = newId(), headers = [] } }, go) => {
     const valid = validate(schema, data, subject)

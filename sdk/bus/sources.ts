@@ -1,7 +1,6 @@
 /** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
-import { replayList } from '../replay/event-list.ts'
-import { replay } from '../replay/replay.ts'
+import { replayEvents } from '../replay/event-list.ts'
 import { subscribeConflated } from './conflated.ts'
 import { watchInterruptions } from './interruptions.ts'
 
-export { replay, replayList, subscribeConflated, watchInterruptions }
+export { replayEvents, subscribeConflated, watchInterruptions }

@@ -7,7 +7,6 @@ import { guard, report } from '../kit/guard.ts'
 import { type Lazy, lazy } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import { SpanwireError } from '../wire/errors.ts'
 import { createReceiver, type Faults } from './receiver.ts'
 
 // Not part of the first load: many pages subscribe only to events without a stream.
@@ -49,7 +48,6 @@ export function createSubscriber(
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
     const [event] = events
-    if (!event) throw new SpanwireError('invalid-argument', 'The list of events is empty.')
     const filter = events.map(({ template }) => template.filter(params)).join(' ')
     // A lazy source would report it only once its module is loaded.
     if (transport.status.state === 'closed') throw closedError()
@@ -58,7 +56,7 @@ export function createSubscriber(
     let release = () => {}
     let watching: Promise<(() => void) | undefined> | undefined
     const { receive, settled } = createReceiver(
-      event,
+      event as ContractEvent,
       (received, message) => isLive && push(received, message),
       (error, received) => {
         if (!isLive) return
@@ -77,15 +75,10 @@ export function createSubscriber(
       if (error && onEnd) guard(onEnd, report, [error])
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
-    const isList = events.length > 1
-    const isReplay = isList || (event.stream && queue === undefined)
+    const isReplay = !event || events[1] || (event.stream && queue === undefined)
     const source = isReplay
       ? toSource(
-          sources((module) =>
-            isList
-              ? module.replayList(transport, events, filter, handler, { ...options, onGap })
-              : module.replay(transport, filter, handler, { ...options, onGap }),
-          ),
+          sources((module) => module.replayEvents(transport, events, filter, handler, { ...options, onGap })),
           handler,
         )
       : conflate

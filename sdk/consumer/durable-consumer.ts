@@ -28,10 +28,36 @@ interface Held {
   readonly acknowledgement: Acknowledgement
 }
 
+/** Events of a consumer that are not done, over all of its processes. */
+export interface ConsumerLag {
+  /** Number of events that were not delivered yet. JetStream estimates it. */
+  readonly pending: number
+  /** Number of events that were delivered and not acknowledged: their handlers run, or they wait for another attempt. */
+  readonly unacknowledged: number
+  /** Number of the unacknowledged events that were delivered more than once. */
+  readonly redelivered: number
+}
+
 /** The part of one process in a consumer, as {@link consume} returns it. */
 export interface Consumer extends AsyncDisposable {
   /** Resolves when events can be delivered. Rejects if they are refused. You do not have to handle its rejection. */
   readonly ready: Promise<void>
+  /** Whether {@link pause} was called, and {@link resume} was not called after it. */
+  readonly isPaused: boolean
+  /**
+   * Stops the delivery to this process. Events that have not begun are returned to JetStream, and other processes receive
+   * them. Handlers that run continue. Resolves when no further event begins here. With `ordered` by params, another process
+   * takes over. Idempotent.
+   */
+  pause(): Promise<void>
+  /** Continues the delivery after {@link pause}. Without a pause it does nothing. */
+  resume(): void
+  /**
+   * Queries the number of events that all processes of this consumer have not finished. Requires permission to publish to
+   * `$JS.API.CONSUMER.INFO.<stream>.<consumer>`.
+   * @throws SpanwireError (as rejection) `stream-not-found` if the consumer was deleted, `timeout`, `permission-denied`
+   */
+  lag(): Promise<ConsumerLag>
   /**
    * Ends the consumer in this process. Events that have not begun are returned to JetStream for other processes. Resolves
    * when all handlers have ended and their events are acknowledged. The connection stays open. Idempotent.
@@ -58,6 +84,9 @@ export class DurableConsumer implements Consumer {
   #takeover: object | undefined
   #draining: Promise<void> | undefined
   #stopped = false
+  #paused = false
+  /** The end of the last {@link pause} or {@link resume}: they take effect one after the other. */
+  #switched: Promise<void> = Promise.resolve()
 
   constructor(transport: Transport, work: Work, callbacks: Callbacks) {
     this.#transport = transport
@@ -78,29 +107,75 @@ export class DurableConsumer implements Consumer {
     return this.drain()
   }
 
+  get isPaused(): boolean {
+    return this.#paused
+  }
+
+  pause(): Promise<void> {
+    this.#paused = true
+    return this.#switch()
+  }
+
+  resume(): void {
+    this.#paused = false
+    void this.#switch()
+  }
+
+  async lag(): Promise<ConsumerLag> {
+    const { stream, settings } = this.#work
+    const found = await this.#api.consumerLag(stream, settings.consumer)
+    if (found) return found
+    throw new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${settings.consumer}.`)
+  }
+
   get #byLane(): boolean {
     return this.#work.settings.order === 'by-lane'
   }
 
   async #start(): Promise<void> {
-    const { stream, settings } = this.#work
-    const { consumer, concurrency, ackWait } = settings
-    const target = { stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
     try {
       await this.#ensure()
       if (this.#stopped) throw drainedEarly()
-      this.#pull = new Pull(this.#transport, this.#api, target, {
-        room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
-        message: (pulled) => this.#take(pulled),
-        pinned: () => void this.#takeOver(),
-        unpinned: () => this.#giveBack(),
-        ended: (error) => this.#ended(error),
-      })
-      await this.#pull.ready
-      this.#pull.fill()
+      if (!this.#paused) await this.#open()
     } catch (error) {
       throw this.#ended(error instanceof Error ? error : new Error(String(error)))
     }
+  }
+
+  async #open(): Promise<void> {
+    const { stream, settings } = this.#work
+    const { consumer, concurrency, ackWait } = settings
+    const target = { stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
+    this.#pull = new Pull(this.#transport, this.#api, target, {
+      room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
+      message: (pulled) => this.#take(pulled),
+      pinned: () => void this.#takeOver(),
+      unpinned: () => this.#giveBack(),
+      ended: (error) => this.#ended(error),
+    })
+    await this.#pull.ready
+    this.#pull.fill()
+  }
+
+  /** Opens or ends the pull, so that it agrees with `isPaused`. */
+  #switch(): Promise<void> {
+    this.#switched = this.#switched.then(async () => {
+      // A failed start has ended the consumer.
+      await this.ready.catch(() => {})
+      if (this.#stopped || this.#paused !== (this.#pull !== undefined)) return
+      if (this.#paused) await this.#close()
+      else await this.#open().catch((error) => void this.#ended(error))
+    })
+    return this.#switched
+  }
+
+  async #close(): Promise<void> {
+    const pull = this.#pull
+    this.#pull = undefined
+    // Before events are returned: otherwise this process would receive them again.
+    await pull?.stop()
+    this.#giveBack()
+    pull?.unpin()
   }
 
   async #ensure(): Promise<void> {
@@ -149,7 +224,7 @@ export class DurableConsumer implements Consumer {
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
     const acknowledgement = holdDelivery(this.#transport, ackTo, this.#work.settings.ackWait)
-    if (this.#stopped) return this.#track(acknowledgement.again(0))
+    if (this.#stopped || this.#paused) return this.#track(acknowledgement.again(0))
     const lane = this.#laneOf(seq, subject)
     // With order by lane, most repeated deliveries were returned without an attempt.
     const failures = this.#byLane ? 0 : delivered - 1
@@ -168,7 +243,7 @@ export class DurableConsumer implements Consumer {
   }
 
   #next(): void {
-    while (this.#running < this.#work.settings.concurrency && !this.#takeover && !this.#stopped) {
+    while (this.#running < this.#work.settings.concurrency && !this.#takeover && !this.#stopped && !this.#paused) {
       const held = this.#waiting.next()
       if (!held) return
       if (held.acknowledgement.isLost) this.#forget(held)

@@ -57,6 +57,7 @@ interface Answer {
   readonly total?: unknown
   readonly num_pending?: unknown
   readonly num_ack_pending?: unknown
+  readonly num_redelivered?: unknown
   readonly message?: {
     readonly subject?: string
     readonly seq?: number
@@ -64,6 +65,13 @@ interface Answer {
     readonly data?: string
     readonly time?: string
   }
+}
+
+/** Messages that a consumer has not finished. */
+export interface Lag {
+  readonly pending: number
+  readonly unacknowledged: number
+  readonly redelivered: number
 }
 
 /** Options of {@link JetStreamApi}. */
@@ -221,10 +229,16 @@ export class JetStreamApi {
     return count(answer.num_ack_pending)
   }
 
-  /** Returns the number of messages a consumer has not acknowledged, delivered or not. Undefined if it does not exist. */
-  async backlog(stream: string, name: string): Promise<number | undefined> {
+  /** Returns the numbers of messages that a consumer has not finished. Undefined if it does not exist. */
+  async consumerLag(stream: string, name: string): Promise<Lag | undefined> {
     const answer = await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {}))
-    return answer && count(answer.num_pending) + count(answer.num_ack_pending)
+    return (
+      answer && {
+        pending: count(answer.num_pending),
+        unacknowledged: count(answer.num_ack_pending),
+        redelivered: count(answer.num_redelivered),
+      }
+    )
   }
 
   /** Returns the configuration of a consumer. Undefined if the consumer or the stream does not exist. */

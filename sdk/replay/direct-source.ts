@@ -6,6 +6,7 @@ import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import { type Following, followStream } from '../jetstream/ordered-consumer.ts'
 import { readLastPerSubject, resolveStart } from '../jetstream/page.ts'
+import { whyUnreadable } from '../jetstream/unreadable.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
@@ -68,6 +69,8 @@ class DirectReplay implements RunningReplay {
       if (this.#stopped) return
       if (!stream)
         throw new SpanwireError('stream-not-found', `No stream stores ${this.#filter}: create one with ensureStreams.`)
+      const reason = whyUnreadable(stream.config, this.#filter)
+      if (reason) throw new SpanwireError('unsupported', `${this.#filter} can not be replayed: ${reason}.`)
       const from = await this.#readFirst(stream)
       if (!this.#stopped) this.#follow(stream.name, from)
     } catch (error) {

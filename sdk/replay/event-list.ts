@@ -41,18 +41,21 @@ export function readEventList(events: readonly ContractEvent[], filters: readonl
   }
 }
 
-/** Delivers the events of a list in the order of their stream, as {@link replay} delivers those of one filter. */
-export function replayList(
+/**
+ * Delivers one event, or several in the order of their stream. See {@link replay}.
+ * @param list filter of each event, separated by blanks
+ */
+export function replayEvents(
   transport: Transport,
   events: readonly ContractEvent[],
-  filters: string,
+  list: string,
   handler: SubscriptionHandler,
   options: ReplaySubscriptionOptions & { readonly queue?: string | undefined },
 ): Source {
-  const list = readEventList(events, splitFilters(filters))
+  if (events.length === 1) return replay(transport, list, handler, options)
+  const { filter, find } = readEventList(events, splitFilters(list))
   if (options.queue !== undefined)
     throw new SpanwireError('invalid-argument', 'A queue group has no order: subscribe to each event of the list.')
-  const message = (given: SourceMessage) =>
-    handler.message({ ...given, event: list.find(given.subject) } as SourceMessage)
-  return replay(transport, list.filter, { ...handler, message }, options)
+  const message = (given: SourceMessage) => handler.message({ ...given, event: find(given.subject) } as SourceMessage)
+  return replay(transport, filter, { ...handler, message }, options)
 }

@@ -17,6 +17,12 @@ export interface ServerInfo {
   readonly max_payload: number
   /** Id of the connection. */
   readonly client_id?: number
+  /** Address of the client as the server sees it. */
+  readonly client_ip?: string
+  /** Whether the server has JetStream. */
+  readonly jetstream?: boolean
+  /** Level of JetStream's API. */
+  readonly api_lvl?: number
   /** Whether CONNECT must contain credentials. */
   readonly auth_required?: boolean
   /** Text that the client signs with its NKey. */

@@ -29,6 +29,7 @@ it('the code in the README compiles', async () => {
     'stored.ts',
     'deploy.ts',
     'work.ts',
+    'service.ts',
     'offline.ts',
     'room.ts',
     'Room.tsx',

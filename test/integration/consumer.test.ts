@@ -374,6 +374,83 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await eventually(() => handled.includes('b7'))
   })
 
+  it('delivers no event while it is paused, and returns waiting events to other workers', async () => {
+    const gate = Promise.withResolvers<void>()
+    const paused = work('a', { concurrency: 2 }, (n) => (n <= 2 ? gate.promise : undefined))
+    await publish(1, 2)
+    await eventually(() => handled.length === 2)
+    await paused.pause()
+    expect(paused.isPaused).toBe(true)
+    await publish(3, 20)
+    gate.resolve()
+    await eventually(async () => (await paused.lag()).unacknowledged === 0)
+    expect(await paused.lag()).toEqual({ pending: 18, unacknowledged: 0, redelivered: 0 })
+    expect(numbers()).toEqual([1, 2])
+
+    const other = work('b')
+    await allSettled()
+    expect(handled.slice(2).map((text) => text[0])).toEqual(Array.from({ length: 18 }, () => 'b'))
+    await other.drain()
+    await publish(21, 25)
+    paused.resume()
+    await allSettled()
+    expect(sorted()).toEqual(upTo(25))
+    expect((await paused.lag()).pending).toBe(0)
+    expect(errors).toEqual([])
+  })
+
+  it('hands its keys over when it is paused, in order', async () => {
+    const options = { ordered: 'id', concurrency: 2 } as const
+    const [first, second] = [work('a', options), work('b', options)]
+    if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
+    await Promise.all([first.ready, second.ready])
+    let published = 0
+    const writing = (async () => {
+      while (published < 60) await bus.publish('jobs.{id}', { id: String(published % 3) }, { n: ++published })
+    })()
+    const pausedBoth: string[] = []
+    for (const [worker, other] of [
+      [first, 'b'],
+      [second, 'a'],
+    ] as const) {
+      await eventually(() => handled.length > 0)
+      await worker.pause()
+      const before = handled.length
+      await eventually(() => handled.length > before || handled.length === 60)
+      pausedBoth.push(...handled.slice(before).filter((text) => !text.startsWith(other)))
+      worker.resume()
+    }
+    await writing
+    await eventually(() => handled.length >= 60)
+    await allSettled()
+    expect(pausedBoth).toEqual([])
+    for (const key of [1, 2, 0]) {
+      const own = numbers().filter((n) => n % 3 === key)
+      expect(own).toEqual(upTo(60).filter((n) => n % 3 === key))
+    }
+    expect(errors).toEqual([])
+  })
+
+  it('is paused and resumed at any time, also before it has started', async () => {
+    const worker = work('a')
+    void worker.pause()
+    worker.resume()
+    void worker.pause()
+    await worker.pause()
+    await worker.ready
+    await publish(1, 3)
+    expect((await worker.lag()).pending).toBe(3)
+    expect(handled).toEqual([])
+    worker.resume()
+    await allSettled()
+    expect(numbers()).toEqual([1, 2, 3])
+    await worker.pause()
+    await worker.drain()
+    worker.resume()
+    await api.link.request('$JS.API.CONSUMER.DELETE.JOBS.workers', new Uint8Array(), { timeout: 2_000 })
+    await expect(worker.lag()).rejects.toMatchObject({ code: 'stream-not-found' })
+  })
+
   it('fetches no events if it is drained while it starts', async () => {
     const early = work('a')
     await early.drain()

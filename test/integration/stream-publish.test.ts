@@ -9,7 +9,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { createRandom, seed } from '../support/seed.ts'
-import { rootToken, SECRET } from '../support/token.ts'
+import { createToken, rootToken, SECRET } from '../support/token.ts'
 
 const events = defineEvents({
   'acks.{id}': event(z.object({ n: z.number() }), { stream: 'ACKS' }),
@@ -44,7 +44,9 @@ beforeEach(async () => {
 const routes: Record<string, () => Transport> = {
   'a plain nats-server by WebSocket': () => webSocket({ url: server.wsUrl }),
   'a plain nats-server by TCP': () => nats({ url: server.url }),
-  'the bridge by WebSocket': () => webSocket({ url: bridge.url, token }),
+  // With permission for these subjects only: the query for a stored event must pass.
+  'the bridge by WebSocket': () =>
+    webSocket({ url: bridge.url, token: () => createToken({ pub: { allow: ['acks.>', 'full.>', 'kept.>'] } }) }),
   'the bridge by HTTP': () => http({ url: bridge.url, token }),
 }
 const busOver = (transport: Transport) => connect({ events, transport })

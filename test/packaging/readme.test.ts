@@ -19,7 +19,17 @@ import { createProject, type Project } from './project.ts'
 
 /** Blocks by the test that runs them. */
 const RUN_HERE = [
-  ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
+  ...[
+    'events.ts',
+    'client.ts',
+    'stored.ts',
+    'deploy.ts',
+    'work.ts',
+    'service.ts',
+    'offline.ts',
+    'room.ts',
+    'resume.test.ts',
+  ],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts'],
 ]
 const RUN_ELSEWHERE = {
@@ -110,6 +120,21 @@ it('a queue of work, on the stream that was published to', async () => {
   children.at(-1)?.kill('SIGTERM')
   await once(children.at(-1) as ChildProcess, 'exit')
   expect(output()).toBe('invoice 42 12\n')
+})
+
+it('a service, which tools of NATS find', async () => {
+  await start('service.ts', 'serving quotes 1', {})
+  const connection = await connectNats({ servers: nats.url })
+  try {
+    const answer = await connection.request('quotes.ABC.get', '{}')
+    expect(answer.json()).toEqual({ price: 12 })
+    const found: string[] = []
+    for await (const { name, version } of await connection.services.client().ping()) found.push(`${name} ${version}`)
+    expect(found).toEqual(['quotes 1.0.0'])
+  } finally {
+    children.at(-1)?.kill('SIGTERM')
+    await connection.close()
+  }
 })
 
 it('the contract as a document', async () => {

@@ -101,6 +101,48 @@ describe('_INBOX snooping', () => {
   })
 })
 
+describe('a reply subject that makes others act for a client', () => {
+  let bridge: BridgeServer
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET } })
+  })
+
+  it('is refused if the client is denied to publish there, also if it may read there', async () => {
+    const service = await connected(bridge, { auth_token: await sign({ sub: 'echo', nats: everything }) })
+    const watcher = await bridges.atNats()
+    await service.exchange('SUB echo 1\r\n')
+    await watcher.exchange('SUB orders.> 1\r\n')
+    const nats = { pub: { allow: ['echo'], deny: ['orders.created'] }, sub: { allow: ['orders.>'] } }
+    const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats }) })
+    const { lines } = await mallory.exchange('PUB echo orders.created 6\r\nforged\r\n')
+    expect(lines.map(({ line }) => line)).toEqual([
+      `-ERR 'Permissions Violation for Publish with Reply of "orders.created"'`,
+    ])
+    // Where it is not denied, what is answered there is the client's to read.
+    mallory.send('PUB echo orders.7 2\r\nhi\r\n')
+    expect((await service.next())?.line).toBe('MSG echo 1 orders.7 2')
+    expect(await linesOf(watcher, atNats)).toEqual([])
+    for (const one of [service, watcher, mallory]) one.terminate()
+  })
+
+  it('brings the status of an unanswered publish to its publisher alone, and once', async () => {
+    const orders = { pub: { allow: ['unanswered'] }, sub: { allow: ['orders.>'] } }
+    const open = async (sub: string) => connected(bridge, { auth_token: await sign({ sub, nats: orders }) })
+    const [mallory, victim, native] = [await open('mallory'), await open('victim'), await bridges.atNats()]
+    await victim.exchange('SUB orders.> 1\r\nSUB orders.*.created 2\r\n')
+    await native.exchange('SUB orders.> 1\r\n')
+    await mallory.exchange('SUB orders.> 1\r\nSUB orders.*.created 2\r\nSUB orders.*.created 3\r\n')
+    mallory.send('PUB unanswered orders.7.created 0\r\n\r\n')
+    expect((await mallory.next())?.headers).toMatch(/^NATS\/1\.0 503/)
+    for (const one of [mallory, victim, native]) expect(await linesOf(one, atNats)).toEqual([])
+    // One that another client publishes is a message as all others.
+    const status = 'NATS/1.0 503\r\n\r\n'
+    native.send(`HPUB orders.8.created ${status.length} ${status.length}\r\n${status}\r\n`)
+    expect((await victim.next())?.headers).toBe(status)
+    for (const one of [mallory, victim, native]) one.terminate()
+  })
+})
+
 describe('the bridge’s own subjects', () => {
   it('can not be subscribed to, published to, or used as reply subject', async () => {
     const bridge = await bridges.serve({ auth: { secret: SECRET } })

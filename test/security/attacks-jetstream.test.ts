@@ -124,6 +124,85 @@ describe('a JetStream request that makes the server publish', () => {
     mallory.terminate()
   })
 
+  it('is refused: a stream without subjects, which captures the subject that is its name', async () => {
+    const mallory = await client(mine)
+    // It works for a client that may read it: that the others are refused is not for another reason.
+    const owner = await client({ pub: { allow: ['$JS.API.>'] }, sub: { allow: ['SECRET'] } })
+    for (const body of ['', ',"subjects":[]', ',"subjects":null', ',"Subjects":[]', ',"mirror":null,"sources":[]'])
+      for (const verb of ['CREATE', 'UPDATE']) {
+        const subject = `$JS.API.STREAM.${verb}.SECRET`
+        const config = `{"name":"SECRET"${body}}`
+        expect(await answerTo(mallory, subject, config), config).toBe(violation(subject, 'subjects'))
+        expect(await answerTo(owner, subject, config), config).toMatch(/^MSG /)
+      }
+    const info = await byRoot('$JS.API.STREAM.INFO.SECRET')
+    expect(info.config).toMatchObject({ subjects: ['SECRET'] })
+    const token = await sign({ sub: 'm', nats: mine })
+    const answer = await post(bridge, '/request/$JS.API.STREAM.CREATE.PRICES', token, { body: '{"name":"PRICES"}' })
+    expect([answer.status, (await answer.json()).code]).toEqual([403, 'permission-denied'])
+    await byRoot('$JS.API.STREAM.DELETE.SECRET')
+    for (const one of [mallory, owner]) one.terminate()
+  })
+
+  it('is refused: a consumer whose filter, in the subject of the request, is wider than the permission', async () => {
+    const create = `${API}.c`
+    const narrow = await client({ pub: { allow: [`${create}.mine.*`] }, sub: {} })
+    const denied = await client({ pub: { allow: [`${create}.>`], deny: [`${create}.mine.secret`] }, sub: {} })
+    const filtered = (filter: string) => consumer({ name: 'c', filter_subject: filter, ack_policy: 'explicit' })
+    const ask = (sender: RawClient, filter: string) => answerTo(sender, `${create}.${filter}`, filtered(filter))
+    for (const filter of ['mine.a', 'mine.*']) expect(await ask(narrow, filter)).toMatch(/^MSG /)
+    for (const [sender, filter] of [
+      ...[[narrow, 'mine.>'] as const, [narrow, '>'] as const, [narrow, '*.a'] as const],
+      ...[[denied, 'mine.*'] as const, [denied, '>'] as const, [denied, 'mine.secret'] as const],
+    ])
+      expect(await ask(sender, filter), filter).toBe(
+        `-ERR 'Permissions Violation for Publish to "${create}.${filter}"'`,
+      )
+    // Nowhere else in a subject, and no other request.
+    const all = await client(everything)
+    for (const subject of [
+      `${API.replace('MINE', '*')}.c.mine.*`,
+      `${API}.*.mine.*`,
+      '$JS.API.STREAM.INFO.*',
+      `${API}.>`,
+    ])
+      expect(await answerTo(all, subject, filtered('mine.*')), subject).toBe(
+        `-ERR 'Permissions Violation for Publish to "${subject}"'`,
+      )
+    for (const one of [narrow, denied, all]) one.terminate()
+  })
+
+  it('delivers to an inbox of the client itself, and to no other client’s', async () => {
+    const [ada, mallory] = [await client(mine), await client(mine)]
+    // The same name, at the same bridge, for the same user.
+    for (const one of [ada, mallory]) await one.exchange('SUB _INBOX.push.1 push\r\n')
+    const config = consumer({ name: 'c', deliver_subject: '_INBOX.push.1', ack_policy: 'none' })
+    ada.send(pub(`${API}.c`, config))
+    const answers = [await ada.next(), await ada.next()]
+    const created = answers.find((one) => one?.line.includes('_INBOX.k.1'))
+    expect(answers.find((one) => one?.line.startsWith('MSG mine.a push '))?.payload).toBe('forged')
+    // The client sees its own name; others see the broker's, which leads them nowhere.
+    expect(JSON.parse(created?.payload ?? '').config.deliver_subject).toBe('_INBOX.push.1')
+    expect(await answerTo(mallory, '$JS.API.CONSUMER.INFO.MINE.c', '')).toMatch(/^MSG /)
+    const list = await byRoot('$JS.API.CONSUMER.LIST.MINE')
+    const [{ config: shown }] = list.consumers as [{ config: { deliver_subject: string } }]
+    expect(shown.deliver_subject).toMatch(/^_INBOX\.[0-9a-f]{32}\.push\.1$/)
+    await mallory.exchange(`SUB ${shown.deliver_subject} 2\r\nSUB _INBOX.push.> 3\r\n`)
+    await byRoot('mine.b', 'second')
+    expect((await ada.next())?.payload).toBe('second')
+    expect((await mallory.exchange()).lines).toEqual([])
+    for (const one of [ada, mallory]) one.terminate()
+  })
+
+  it('is refused: a body that takes long to read, and a config that is no object costs nothing', async () => {
+    const mallory = await client(mine)
+    const long = JSON.stringify({ config: 'x'.repeat(512 * 1024) })
+    expect(await answerTo(mallory, API, long)).toBe(violation(API, 'a body of more than 262144 bytes'))
+    for (const body of ['{"config":"x"}', '{"config":[1]}', '"x"', '[]', 'null'])
+      expect(await answerTo(mallory, API, body), body).toMatch(/^MSG /)
+    mallory.terminate()
+  })
+
   it('is rejected: consumers of a snapshot', async () => {
     const mallory = await client(mine)
     const subject = '$JS.API.STREAM.RESTORE.OWN'

@@ -112,7 +112,22 @@ describe('a token for another audience or time', () => {
     ['another audience', { aud: ['shop', 'bridge2'] }],
     ['an expiry that is not a number', { exp: 'never' }],
     ['malformed permissions', { nats: { pub: { allow: ['>'], deny: 'all' } } }],
+    ['a deny that is written Deny', { nats: { pub: { allow: ['>'], Deny: ['secret.>'] } } }],
+    ['permissions by other names', { nats: { pub: { allow: ['>'] }, subscribe: { deny: ['secret.>'] } } }],
+    ['limits that the bridge does not keep for tokens', { nats: { ...everything, subs: 1 } }],
+    ['a misspelt limit of replies', { nats: { ...everything, resp: { Max: 1 } } }],
+    ['a user that is a number', { sub: 42 }],
+    ['a user that is an object', { sub: { toString: 'ada' } }],
+    ['a user that is null', { sub: null }],
   ])('is rejected: %s', async (_, claims) => expectRefused(bridge, await sign({ ...good, ...claims })))
+
+  it('is rejected without an expiry if the bridge requires one', async () => {
+    const auth = { secret: SECRET, requireExpiration: true }
+    const strict = await bridges.serve({ auth })
+    await expectRefused(strict, await sign({ ...good, exp: undefined }))
+    expect(await refusal(strict, { auth_token: await sign(good) })).toBeUndefined()
+    expect(await refusal(bridge, { auth_token: await sign({ ...good, exp: undefined }) })).toBeUndefined()
+  })
 
   it('is rejected with another secret', async () => {
     await expectRefused(bridge, await sign(good, utf8('another secret of thirty-two bytes...')))

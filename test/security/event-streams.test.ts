@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts'
 import { coreOf } from '../support/hub-core.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { SECRET } from '../support/token.ts'
-import { everything, LiveBridges, sign } from './live-bridge.ts'
+import { connected, everything, LiveBridges, sign } from './live-bridge.ts'
 
 let bridges: LiveBridges
 let bridge: BridgeServer
@@ -75,6 +75,35 @@ describe('the tunnel', () => {
     for (const number of ['', '0', '-1', '1.5', '1e3', '9'.repeat(20)])
       expect(await post(one.key, number, 'PING\r\n')).toBe(400)
     await Promise.all([one.reader.cancel(), other.reader.cancel()])
+  })
+
+  it('takes POSTs by way of another bridge, only with its key, and not from clients over NATS', async () => {
+    const other = await bridges.serve({ auth: { secret: SECRET } })
+    const { reader, key } = await open()
+    const forward = async (as: string, body: string) => {
+      const headers = { 'Spanwire-Tunnel': `${as} 1` }
+      return (await fetch(`${other.url}/nats/stream`, { method: 'POST', body, headers })).status
+    }
+    const [hub = '', secret = ''] = key.split('.')
+    const atNats = await bridges.atNats()
+    await atNats.exchange('SUB forwarded 1\r\n')
+    const evil = `CONNECT {"auth_token":"${await token(60)}","verbose":false}\r\nPUB forwarded 4\r\nevil\r\n`
+    expect(await forward(`${hub}.${'0'.repeat(64)}`, evil)).toBe(404)
+    expect(await forward(`${crypto.randomUUID()}.${secret}`, evil)).toBe(404)
+    const client = await connected(other, { auth_token: await token(60) })
+    for (const kind of ['TUNNEL', '*', 'METRICS']) {
+      const subject = `$EDGE.HUB.${hub}.${kind}`
+      const { lines } = await client.exchange(`PUB ${subject} 1\r\nx\r\nSUB ${subject} 1\r\n`)
+      expect(lines.map(({ line }) => line)).toEqual([
+        `-ERR 'Permissions Violation for Publish to "${subject}"'`,
+        `-ERR 'Permissions Violation for Subscription to "${subject}"'`,
+      ])
+    }
+    expect(await forward(key, evil.replace('evil', 'good'))).toBe(204)
+    expect((await atNats.next())?.payload).toBe('good')
+    client.terminate()
+    atNats.terminate()
+    await reader.cancel()
   })
 
   it('processes a POST once and in order', async () => {

@@ -5,6 +5,7 @@ import { findBrokers } from '../../demo/setup/brokers/find-brokers.ts'
 import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { chromiumHint, findChromium, installChromium } from './chromium.ts'
 import { findFirefox, firefoxHint, installFirefox } from './firefox.ts'
+import { findGo, findPython, goHint, pythonHint } from './foreign-clients.ts'
 import { findNginx, nginxHint } from './nginx.ts'
 import type { Runtime } from './runtimes.ts'
 
@@ -65,6 +66,10 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   const nginx = await findNginx()
   need('nginx', nginx && `${nginx.version} (${nginx.path})`, nginxHint)
   for (const { kind, version, hint } of await findBrokers()) need(kind, version, hint)
+  const go = await findGo()
+  need('go', go && `${go.version} (${go.path})`, goHint)
+  const python = await findPython()
+  need('python', python && `${python.version} (${python.path})`, pythonHint)
   report('')
   return { natsServer, distribution: older, missing }
 }

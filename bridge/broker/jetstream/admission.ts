@@ -1,6 +1,7 @@
 import { parseHeaders } from '../../../sdk/wire/headers.ts'
 import { apiErrors } from './api-error.ts'
 import type { MessageIndex } from './message-index.ts'
+import { parseTtl } from './message-ttl.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** Conditions of a publisher, in headers (ADR-15 and nats-server). */
@@ -17,6 +18,8 @@ export interface PublishRules {
   readonly lastId?: string
   /** `Nats-Rollup` */
   readonly rollup?: string
+  /** `Nats-TTL` in ms, as of {@link parseTtl}. */
+  readonly ttl?: number
   /** Name of a header that the embedded broker does not support. */
   readonly unsupported?: string
 }
@@ -29,11 +32,12 @@ export interface RuleContext {
   readonly lastSubjectSeq: number
   readonly lastId: string
   readonly allowsRollup: boolean
+  readonly allowsTtl: boolean
 }
 
 const NATS = new TextEncoder().encode('Nats-')
 const NONE: PublishRules = {}
-const UNSUPPORTED = /^Nats-(TTL|Schedule.*|Batch-.*|Incr|Expected-Last-Subject-Sequence-Subject)$/
+const UNSUPPORTED = /^Nats-(Schedule.*|Batch-.*|Incr|Expected-Last-Subject-Sequence-Subject)$/
 
 export function readRules(headers: Uint8Array | undefined): PublishRules {
   if (!headers || !mayHaveRules(headers)) return NONE
@@ -45,6 +49,7 @@ export function readRules(headers: Uint8Array | undefined): PublishRules {
     else if (name === 'Nats-Expected-Last-Subject-Sequence') rules.lastSubjectSeq ??= sequence(value)
     else if (name === 'Nats-Expected-Last-Msg-Id') rules.lastId ??= value
     else if (name === 'Nats-Rollup') rules.rollup ??= value
+    else if (name === 'Nats-TTL') rules.ttl ??= parseTtl(value)
     else if (UNSUPPORTED.test(name)) rules.unsupported ??= name
   }
   return rules
@@ -59,11 +64,13 @@ export function checkStream({ unsupported, stream }: PublishRules, name: string)
 
 /** Checks all other conditions. Throws ApiError. */
 export function checkExpectations(rules: PublishRules, context: RuleContext): void {
-  const { lastSeq, lastSubjectSeq, lastId, rollup } = rules
+  const { lastSeq, lastSubjectSeq, lastId, rollup, ttl = 0 } = rules
   if (lastSeq !== undefined && lastSeq !== context.lastSeq) throw apiErrors.wrongLastSequence(context.lastSeq)
   if (lastSubjectSeq !== undefined && lastSubjectSeq !== context.lastSubjectSeq)
     throw apiErrors.wrongLastSequence(context.lastSubjectSeq)
   if (lastId !== undefined && lastId !== context.lastId) throw apiErrors.wrongLastMessageId(context.lastId)
+  if (Number.isNaN(ttl)) throw apiErrors.ttlInvalid()
+  if (ttl !== 0 && !context.allowsTtl) throw apiErrors.ttlDisabled()
   if (rollup === undefined) return
   if (!context.allowsRollup) throw apiErrors.rollupNotPermitted()
   if (!/^(sub|all)$/i.test(rollup)) throw apiErrors.rollupInvalid()

@@ -31,6 +31,8 @@ export interface StreamConfig {
   readonly deny_delete: boolean
   readonly deny_purge: boolean
   readonly allow_rollup_hdrs: boolean
+  /** Whether messages may have a TTL of their own (ADR-43). */
+  readonly allow_msg_ttl?: true
   readonly consumer_limits: object
   readonly metadata?: Readonly<Record<string, string>>
 }
@@ -60,6 +62,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'deny_delete',
   'deny_purge',
   'allow_rollup_hdrs',
+  'allow_msg_ttl',
   'metadata',
 ])
 const SYSTEM = ['$JS.>', '$SYS.>', '$EDGE.>']
@@ -121,6 +124,7 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
     deny_delete: flag(fields, 'deny_delete'),
     deny_purge: flag(fields, 'deny_purge'),
     allow_rollup_hdrs: flag(fields, 'allow_rollup_hdrs'),
+    ...(flag(fields, 'allow_msg_ttl') && { allow_msg_ttl: true }),
     consumer_limits: {},
     ...(metadata && { metadata }),
   }
@@ -132,6 +136,7 @@ export function checkUpdate(from: StreamConfig, to: StreamConfig): void {
   if (from.storage !== to.storage) throw refused('change storage type')
   if (from.max_consumers !== to.max_consumers) throw refused('change MaxConsumers')
   if (from.deny_delete && !to.deny_delete) throw refused('cancel deny message deletes')
+  if (from.allow_msg_ttl && !to.allow_msg_ttl) throw refused('disable per-message TTLs')
   if (from.deny_purge && !to.deny_purge) throw refused('cancel deny purge')
 }
 

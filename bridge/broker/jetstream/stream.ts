@@ -5,6 +5,7 @@ import type { Entry } from './entry-log.ts'
 import type { Filter } from './filter.ts'
 import { MessageIds } from './message-ids.ts'
 import { MessageIndex } from './message-index.ts'
+import { MessageTtls } from './message-ttl.ts'
 import type { StreamConfig } from './stream-config.ts'
 import type { MessageStore, StoreRecord } from './stream-store.ts'
 
@@ -54,6 +55,7 @@ export class Stream {
   readonly #services: StreamServices
   readonly #index = new MessageIndex()
   readonly #ids = new MessageIds()
+  readonly #ttls = new MessageTtls()
   #lastSeq: number
   #lastTime: number
   #lastId = ''
@@ -147,6 +149,7 @@ export class Stream {
     this.#lastId = rules.id ?? ''
     const entry: Entry = { seq, time: now, subject, size, removed: false }
     this.#add(entry)
+    this.#ttls.add(entry, rules.ttl ?? 0)
     this.#rollUp(rules.rollup, entry)
     this.#enforceLimits(subject)
     for (const observer of this.observers) observer.added(entry)
@@ -189,14 +192,16 @@ export class Stream {
     this.expire(this.#services.clock())
   }
 
-  /** Removes messages older than `max_age`. */
+  /** Removes messages older than `max_age`, or than their own TTL. */
   expire(now: number): void {
     const { max_age, duplicate_window } = this.#config
     this.#forgetIds(now - duplicate_window / NS_PER_MS)
+    const expired = this.#ttls.expired(now)
+    if (expired.length > 0) this.#remove(expired)
     if (max_age === 0) return
     const oldest = now - max_age / NS_PER_MS
-    const expired = this.#index.takeWhile(({ time }) => time <= oldest)
-    if (expired.length > 0) this.#remove(expired)
+    const aged = this.#index.takeWhile(({ time }) => time <= oldest).filter((entry) => !this.#ttls.isForever(entry))
+    if (aged.length > 0) this.#remove(aged)
   }
 
   /** Releases the memory of a deleted stream. */
@@ -207,7 +212,10 @@ export class Stream {
   #load(): void {
     const now = this.#services.clock()
     for (const { seq, time, subject, headers, payload } of this.#store.load()) {
-      this.#add({ seq, time, subject, size: sizeOf(subject, headers, payload), removed: false })
+      const entry: Entry = { seq, time, subject, size: sizeOf(subject, headers, payload), removed: false }
+      this.#add(entry)
+      if (this.#config.allow_msg_ttl && headers > 0)
+        this.#ttls.add(entry, readRules(this.#store.read(seq)?.headers).ttl ?? 0)
       this.#lastSeq = Math.max(this.#lastSeq, seq)
       this.#lastTime = Math.max(this.#lastTime, time)
     }
@@ -224,7 +232,7 @@ export class Stream {
 
   /** Returns the sequence of an earlier message with the same id. That comes first: a publisher may retry after a lost answer. */
   #check(rules: PublishRules, subject: string, now: number): number | undefined {
-    const { name, allow_rollup_hdrs, deny_purge, duplicate_window } = this.#config
+    const { name, allow_rollup_hdrs, allow_msg_ttl = false, deny_purge, duplicate_window } = this.#config
     checkStream(rules, name)
     const repeated = rules.id === undefined ? undefined : this.#ids.find(rules.id)
     if (repeated !== undefined) return repeated
@@ -234,6 +242,7 @@ export class Stream {
       lastSubjectSeq: this.#index.ofSubject(subject)?.last?.seq ?? 0,
       lastId: this.#lastId,
       allowsRollup: allow_rollup_hdrs && !deny_purge,
+      allowsTtl: allow_msg_ttl,
     })
     this.#forgetIds(now - duplicate_window / NS_PER_MS)
     return undefined
@@ -278,6 +287,7 @@ export class Stream {
     )
     for (const entry of entries) {
       this.#index.remove(entry)
+      this.#ttls.remove(entry)
       this.#services.count(-entry.size - INDEX_COST)
     }
     for (const observer of this.observers) for (const entry of entries) observer.removed(entry)

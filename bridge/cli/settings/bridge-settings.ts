@@ -13,6 +13,7 @@ import {
   text,
   wholeNumber,
   words,
+  yesOrNo,
 } from './readers.ts'
 
 /** How one setting is given. */
@@ -151,6 +152,13 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'AUTH_CLOCK_TOLERANCE',
     help: 'how far clocks may differ, in s (default: 5)',
     read: wholeNumber(0, 3_600, ' of seconds'),
+  },
+  'auth.requireExpiration': {
+    flag: 'auth-require-expiration',
+    value: '<bool>',
+    variable: 'AUTH_REQUIRE_EXPIRATION',
+    help: 'true to refuse tokens without exp (default: false)',
+    read: yesOrNo,
   },
   'auth.subjectPrefix': {
     flag: 'auth-subject-prefix',

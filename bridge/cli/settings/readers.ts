@@ -39,6 +39,13 @@ export function choice<const Word extends string>(...words: readonly Word[]): Re
   }
 }
 
+/** `true` or `false`. */
+export const yesOrNo: Reader<boolean> = (given) => {
+  if (given === true || given === 'true') return true
+  if (given === false || given === 'false') return false
+  throw new BadValue(`is ${show(given)}: it must be true or false`)
+}
+
 /** Words separated by commas or blanks, or a list of them. */
 export const words: Reader<readonly string[]> = (given) => {
   const list = typeof given === 'string' ? given.split(/[\s,]+/).filter((word) => word !== '') : given

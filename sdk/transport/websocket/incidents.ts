@@ -30,13 +30,15 @@ export function readError(
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): ConnectionFault | undefined {
   // Subjects are quoted as in JSON: Go's %q gives the same for every character that a subject may have.
-  const [, kind, act, subject, queue] =
-    /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
+  const [, kind, act, subject, queue, limit] =
+    /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*)| with (?:a |more )?(\w+ (?:over the limit|than).*))?/.exec(
+      text,
+    ) ?? []
   const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
   const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `Error of the server: ${text}`)
   const is = (own: string | undefined, named: string | undefined) => (own && JSON.stringify(own)) === named
   if (act === 'Publish') {
-    const error = fault(codeOf(kind, 'permission-denied'))
+    const error = fault(codeOf(limit ?? kind, 'permission-denied'))
     for (const pending of oldest) if (is(pending.subject, subject) || is(pending.reply, subject)) pending.settle(error)
   } else if (act === 'Subscription') {
     const error = fault('permission-denied')
@@ -53,7 +55,7 @@ export function readError(
 
 function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {
   if (/rate/i.test(text)) return 'rate-limited'
-  if (/payload|^headers/i.test(text)) return 'payload-too-large'
+  if (/payload|^headers|^data/i.test(text)) return 'payload-too-large'
   if (/slow/i.test(text)) return 'slow-consumer'
   return /upstream/i.test(text) ? 'upstream-unavailable' : otherwise
 }

@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import type { ClientEndpoint } from './endpoints.ts'
-import type { StockClient, StockConnection, StockMessage, StockOptions, StockSubscription } from './stock-client.ts'
+import type {
+  StockClient,
+  StockConnection,
+  StockMessage,
+  StockOptions,
+  StockStores,
+  StockSubscription,
+} from './stock-client.ts'
 
 export interface FeatureContext {
   readonly client: StockClient
@@ -13,6 +20,8 @@ export interface FeatureContext {
   connect(options?: Partial<StockOptions>): Promise<StockConnection>
   /** Connects the reference client to the nats-server behind it. */
   peer(): Promise<StockConnection>
+  /** The stores of a connection of the client under test. */
+  stores(connection: StockConnection): Promise<StockStores>
 }
 
 export interface Feature {
@@ -362,7 +371,71 @@ export const features: readonly Feature[] = [
       await connection.flush()
     },
   },
+  {
+    name: 'key-value store',
+    async run({ connect, stores, token }) {
+      const bucket = await (await stores(await connect())).bucket(token)
+      const seen: string[] = []
+      const watch = await bucket.watch()
+      void (async () => {
+        for await (const entry of watch) seen.push(`${entry.key} ${entry.operation === 'PUT' ? entry.string() : '-'}`)
+      })()
+      for (const value of ['1', '2']) await bucket.put('a.b', value)
+      await bucket.put('c', '3')
+      expect((await bucket.get('a.b'))?.string()).toBe('2')
+      expect((await all(await bucket.keys())).sort()).toEqual(['a.b', 'c'])
+      expect((await all(await bucket.history({ key: 'a.b' }))).map((entry) => entry.string())).toEqual(['1', '2'])
+      await bucket.delete('c')
+      expect(await all(await bucket.keys())).toEqual(['a.b'])
+      await until(seen, 4)
+      expect(seen).toEqual(['a.b 1', 'a.b 2', 'c 3', 'c -'])
+      watch.stop()
+    },
+  },
+  {
+    name: 'object store',
+    async run({ connect, stores, token }) {
+      const objects = await (await stores(await connect())).objects(token)
+      const data = randomBytes(300_000)
+      await objects.putBlob({ name: 'big' }, data)
+      await objects.putBlob({ name: 'small' }, bytes('hi'))
+      expect(Buffer.from((await objects.getBlob('big')) ?? [])).toEqual(data)
+      expect((await objects.list()).map(({ name }) => name).sort()).toEqual(['big', 'small'])
+    },
+  },
+  {
+    name: 'pull consumer',
+    async run({ connect, stores, token }) {
+      const connection = await connect()
+      const { addStream, addConsumer, fetch } = await stores(connection)
+      await addStream({ name: token, subjects: [`${token}.>`] })
+      for (const number of numbers(10)) await connection.request(`${token}.a`, bytes(number))
+      await addConsumer(token, { durable_name: 'd', ack_policy: 'explicit', filter_subject: `${token}.*` })
+      expect(await fetch(token, 'd', 10)).toEqual(numbers(10))
+    },
+  },
+  {
+    name: 'push consumer',
+    async run({ connect, stores, token }) {
+      const connection = await connect()
+      const { addStream, addConsumer } = await stores(connection)
+      await addStream({ name: token, subjects: [`${token}.>`] })
+      for (const number of numbers(10)) await connection.request(`${token}.a`, bytes(number))
+      const inbox = `_INBOX.${randomBytes(11).toString('hex')}`
+      const { seen, messages } = gather(connection.subscribe(inbox))
+      await addConsumer(token, { deliver_subject: inbox, ack_policy: 'none', filter_subject: `${token}.*` })
+      await until(seen, 10)
+      expect(seen).toEqual(numbers(10))
+      expect(messages[0]?.subject).toBe(`${token}.a`)
+    },
+  },
 ]
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
 
 async function next(connection: StockConnection, type: string): Promise<void> {
   for await (const status of connection.status()) if (status.type === type) return

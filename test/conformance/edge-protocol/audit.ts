@@ -10,6 +10,8 @@ export interface AuditTarget {
   readonly url: string
   /** Whether rules that are marked _(bridge)_ apply. */
   readonly isBridge: boolean
+  /** Version of the nats-server behind a bridge, if it is known. */
+  readonly brokerVersion?: string
   readonly credentials: {
     /** All permissions. */
     readonly full: Credentials

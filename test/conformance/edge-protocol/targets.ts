@@ -84,6 +84,7 @@ export async function onNatsServer(start: (server: NatsServer) => Promise<AuditT
   const target = await start(server)
   return {
     ...target,
+    brokerVersion: server.version,
     broker: { url: server.wsUrl, credentials: {} },
     outage: { begin: () => server.stop(), end: () => server.restart() },
     async close() {

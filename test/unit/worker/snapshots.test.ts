@@ -9,7 +9,7 @@ function sessionOf(bytes: number): SessionSnapshot {
   return {
     id: 'hub.1',
     inboxKey: 'k',
-    flags: { verbose: false, echo: true, headers: true, noResponders: true },
+    flags: { verbose: false, pedantic: false, echo: true, headers: true, noResponders: true },
     subscriptions: [{ sid: '1', filter: 'x'.repeat(bytes), max: 0, delivered: 0 }],
     unansweredPings: 0,
     midOperation: false,

@@ -25,6 +25,19 @@ export const connecting: readonly Audit[] = [
     },
   },
   {
+    rules: ['C-18'],
+    title: 'states the version of the broker',
+    bridgeOnly: true,
+    async run({ connect, target }) {
+      const client = await connect()
+      await client.infoWhere(({ edge }) => (edge as { upstream?: string } | undefined)?.upstream === 'open')
+      const { version, jetstream } = client.infos.at(-1) ?? {}
+      expect(version).toMatch(/^\d+\.\d+\.\d+/)
+      if (target.brokerVersion)
+        expect({ version, jetstream }).toEqual({ version: target.brokerVersion, jetstream: true })
+    },
+  },
+  {
     rules: ['C-3'],
     title: 'closes on any line before CONNECT',
     async run(context) {

@@ -65,4 +65,40 @@ export const inboxes: readonly Audit[] = [
       expect([...messages(answer), ...messages(await responder.exchange())]).toEqual([])
     },
   },
+  {
+    rules: ['X-19'],
+    title: 'rejects a subscription to an inbox of another client by the name that it has at the broker',
+    bridgeOnly: true,
+    async run(context) {
+      const { responder, reply } = await request(context, [])
+      const known = reply.split('.').slice(0, -1).join('.')
+      for (const filter of [reply, `${known}.*`, `${known}.>`])
+        expect(lines(await responder.exchange(`SUB ${filter} 30\r\n`))).toEqual([
+          `-ERR 'Permissions Violation for Subscription to "${filter}"'`,
+        ])
+    },
+  },
+  {
+    rules: ['X-17'],
+    title: 'accepts an inbox of the client as deliver_subject',
+    bridgeOnly: true,
+    needs: ({ credentials }) => (credentials.manager ? undefined : 'it has no credentials for the JetStream API'),
+    async run({ connect, target, token }) {
+      const client = await connect({}, target.credentials.manager)
+      const body = JSON.stringify({ config: { deliver_subject: `_INBOX.${token}.1` } })
+      for (const subject of ['CONSUMER.CREATE.NONE', 'CONSUMER.DURABLE.CREATE.NONE.d', 'STREAM.SNAPSHOT.NONE'])
+        expect(lines(await client.exchange(`PUB $JS.API.${subject} ${body.length}\r\n${body}\r\n`))).toEqual([])
+    },
+  },
+  {
+    rules: ['X-18'],
+    title: 'delivers messages of a client to its own inbox',
+    async run({ connect, token }) {
+      const client = await connect()
+      const inbox = `_INBOX.${token}`
+      await client.exchange(`SUB ${inbox}.* 1\r\nSUB ${token} 2\r\n`)
+      const answer = await client.exchange(`PUB ${inbox}.a 1\r\nx\r\nPUB ${token} ${inbox}.b 1\r\ny\r\n`)
+      expect(messages(answer)).toEqual([`${inbox}.a 1 x`, `${token} 2 y`])
+    },
+  },
 ]

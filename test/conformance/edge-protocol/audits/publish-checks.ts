@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { Audit, AuditContext } from '../audit.ts'
 import { lines } from '../expectations.ts'
 
-const SUBJECT_HEADERS = ['Nats-Trace-Dest', 'Nats-Schedule-Target', 'Nats-Scheduler']
+const SUBJECT_HEADERS = ['Nats-Trace-Dest', 'Nats-Schedule-Target', 'Nats-Scheduler', 'Nats-Consumer-Stalled']
 const CONSUMER = '$JS.API.CONSUMER.CREATE.NONE'
 const STREAM = '$JS.API.STREAM.CREATE.NONE'
 
@@ -65,9 +65,44 @@ export const publishChecks: readonly Audit[] = [
     bridgeOnly: true,
     async run(context) {
       const { sendField, violation } = await headerPublisher(context)
-      expect(await sendField('Nats-Rollup: all')).toEqual(violation('Nats-Rollup'))
+      for (const name of ['Nats-Rollup', 'Nats-Schedule-Rollup'])
+        expect(await sendField(`${name}: all`)).toEqual(violation(name))
       expect(await sendField('Nats-Rollup: sub')).toEqual([])
       expect(await sendField('X-Trace-Dest: no')).toEqual([])
+    },
+  },
+  {
+    rules: ['P-26'],
+    title: 'rejects a condition on the last sequence of a filter that the client has no permission for',
+    bridgeOnly: true,
+    async run(context) {
+      const { sendField, violation } = await headerPublisher(context)
+      const name = 'Nats-Expected-Last-Subject-Sequence-Subject'
+      for (const filter of ['no', '>', 'ok.>', 'ok.no', ''])
+        expect(await sendField(`${name}: ${filter}`)).toEqual(violation(name))
+      for (const filter of ['in.*', 'in.a']) expect(await sendField(`${name}: ${filter}`)).toEqual([])
+    },
+  },
+  {
+    rules: ['P-27'],
+    title: 'rejects headers of servers',
+    bridgeOnly: true,
+    async run(context) {
+      const { sendField, violation } = await headerPublisher(context)
+      for (const name of ['Nats-Stream-Source', 'Nats-Counter-Sources', 'Nats-Request-Info', 'Nats-Trace-Hop'])
+        expect(await sendField(`${name}: x`)).toEqual(violation(name))
+    },
+  },
+  {
+    rules: ['P-31'],
+    title: 'rejects a condition on the last message id, except in a query for a stored message',
+    bridgeOnly: true,
+    async run(context) {
+      const { sendField, violation } = await headerPublisher(context)
+      const name = 'Nats-Expected-Last-Msg-Id'
+      expect(await sendField(`${name}: a`)).toEqual(violation(name))
+      expect(await sendField(`Nats-Rollup: spanwire\r\n${name}: a`)).toHaveLength(1)
+      expect(await sendField(`Nats-Rollup: spanwire\r\n${name}: spanwire: was it stored?`)).toEqual([])
     },
   },
   {
@@ -100,6 +135,16 @@ export const publishChecks: readonly Audit[] = [
     async run(context) {
       for (const filter of ['no', '_INBOX.x.>'])
         await expectBodyRejected(context, STREAM, { name: 'NONE', subjects: ['in.*', filter] }, 'subjects')
+    },
+  },
+  {
+    rules: ['P-28'],
+    title: 'rejects a stream without subjects whose name the client must not subscribe to',
+    bridgeOnly: true,
+    needs: needsManager,
+    async run(context) {
+      for (const subjects of [undefined, [], null])
+        await expectBodyRejected(context, STREAM, { name: 'NONE', subjects }, 'subjects')
     },
   },
   {
@@ -140,6 +185,32 @@ export const publishChecks: readonly Audit[] = [
       await expectBodyRejected(context, CONSUMER, 'not JSON', 'a body that is not JSON')
       const duplicate = '{"config":{"deliver_subject":"no"},"config":{}}'
       await expectBodyRejected(context, CONSUMER, duplicate, 'a duplicate field')
+    },
+  },
+  {
+    rules: ['P-29'],
+    title: 'rejects a large body',
+    bridgeOnly: true,
+    needs: needsManager,
+    run: (context) =>
+      expectBodyRejected(context, CONSUMER, { config: 'x'.repeat(262_144) }, 'a body of more than 262144 bytes'),
+  },
+  {
+    rules: ['P-30'],
+    title: 'accepts wildcards in the filter of a new consumer and of a direct get',
+    bridgeOnly: true,
+    needs: needsManager,
+    async run(context) {
+      const send = await apiClient(context)
+      for (const subject of [`${CONSUMER}.c.in.*`, `${CONSUMER}.c.>`, '$JS.API.DIRECT.GET.NONE.in.>'])
+        expect(await send(subject, {})).toEqual([])
+      for (const subject of [
+        `${CONSUMER}.*`,
+        `${CONSUMER}.*.in`,
+        '$JS.API.CONSUMER.CREATE.*.c.in',
+        '$JS.API.STREAM.INFO.*',
+      ])
+        expect(await send(subject, {})).toEqual([`-ERR 'Permissions Violation for Publish to "${subject}"'`])
     },
   },
   {

@@ -87,19 +87,16 @@ export const publishing: readonly Audit[] = [
     bridgeOnly: true,
     async run({ connect, token }) {
       const client = await connect({ verbose: true })
-      const publishes = [
-        `${token}.*`,
-        `${token}.>`,
-        '*',
-        '>',
-        `${token}..a`,
-        `${token}\x01`,
-        `a ${token}.*`,
-        `a ${token}..b`,
-      ]
-      for (const args of publishes) {
-        const answer = await client.exchange(`PUB ${args} 1\r\nx\r\n`)
-        expect(lines(answer), args).toEqual(["-ERR 'Invalid Publish Subject'"])
+      const pedantic = await connect({ verbose: true, pedantic: true })
+      const subjects = [`${token}.*`, `${token}.>`, '*', '>', `${token}..a`, `${token}\x01`]
+      const replies = [`${token}.*`, `${token}..b`]
+      for (const [arguments_, refusal] of [
+        ...subjects.map((subject) => [subject, `Publish to ${JSON.stringify(subject)}`] as const),
+        ...replies.map((reply) => [`a ${reply}`, `Publish with Reply of ${JSON.stringify(reply)}`] as const),
+      ]) {
+        const publish = `PUB ${arguments_} 1\r\nx\r\n`
+        expect(lines(await client.exchange(publish))).toEqual([`-ERR 'Permissions Violation for ${refusal}'`])
+        expect(lines(await pedantic.exchange(publish)), arguments_).toEqual(["-ERR 'Invalid Publish Subject'"])
       }
     },
   },

@@ -84,7 +84,7 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    rules: ['Y-17'],
+    rules: ['Y-18'],
     title: 'delivers several filters in the order of the stream',
     bridgeOnly: true,
     async run(context) {
@@ -106,7 +106,7 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    rules: ['Y-18'],
+    rules: ['Y-19'],
     title: 'refuses filters that overlap, and numbers of tokens that the subject does not have',
     bridgeOnly: true,
     async run(context) {
@@ -200,6 +200,22 @@ export const replay: readonly Audit[] = [
       }
       client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
       expect(await read(client, 'Replay Live')).toEqual(['Replay', 'Replay Live'])
+    },
+  },
+  {
+    rules: ['Y-17'],
+    title: 'answers with the reason if the configuration of the stream allows no replay',
+    bridgeOnly: true,
+    needs: ({ brokerVersion }) => (brokerVersion ? undefined : 'The embedded broker has no such streams'),
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context, { retention: 'workqueue' })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Work Queue Retention')).toEqual(['Work Queue Retention'])
+      await request(client, `$JS.API.STREAM.DELETE.${token}`, '')
+      await makeStream(context, { subject_transform: { src: `${token}.>`, dest: `${token}-2.>` } })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Subject Transform')).toEqual(['Subject Transform'])
     },
   },
   {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Audit } from '../audit.ts'
-import { expectMessages, lines, messages } from '../expectations.ts'
+import { expectMessages, isMessage, lines, messages } from '../expectations.ts'
 
 export const requests: readonly Audit[] = [
   {
@@ -60,6 +60,20 @@ export const requests: readonly Audit[] = [
         expect(lines(answer)).toEqual([])
         expect(messages(await client.exchange())).toEqual([])
       }
+    },
+  },
+  {
+    rules: ['R-4'],
+    title: 'sends the status to the publisher only, and once',
+    async run({ connect, token }) {
+      const [publisher, other] = [await connect(), await connect()]
+      const named = `${token}.reply`
+      for (const client of [publisher, other])
+        await client.exchange(`SUB ${named} 1\r\nSUB ${token}.* 2\r\nSUB ${named} 3\r\nSUB _INBOX.${token}.* 4\r\n`)
+      const answer = await publisher.exchange(`PUB ${token} ${named} 0\r\n\r\nPUB ${token} _INBOX.${token}.1 0\r\n\r\n`)
+      const statuses = [...answer.lines, ...(await publisher.exchange()).lines].filter(isMessage)
+      expect(statuses.map(({ line }) => line.split(' ')[1]).sort()).toEqual([`_INBOX.${token}.1`, named].sort())
+      expect(messages(await other.exchange())).toEqual([])
     },
   },
 ]

@@ -164,6 +164,45 @@ export const subscribing: readonly Audit[] = [
       await expectMessages(client, `UNSUB 0\r\nSUB ${token}.x x\r\n${publish(`${token}.x`)}`, [`${token}.x x x`])
     },
   },
+  {
+    rules: ['S-18'],
+    title: 'rejects a queue subscription that overlaps a deny',
+    bridgeOnly: true,
+    async run({ connect, target }) {
+      const client = await connect({}, target.credentials.limited)
+      const answer = await client.exchange('SUB ok.> q 1\r\nSUB ok.> 2\r\n')
+      expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Subscription to "ok.>" using queue "q"'`])
+    },
+  },
+  {
+    rules: ['S-19'],
+    title: 'gives messages of a client with echo: false to other members of its queue group',
+    async run({ connect, elsewhere, token }) {
+      const [client, other] = [await connect({ echo: false }), await elsewhere()]
+      for (const member of [client, other]) await member.exchange(`SUB ${token} q 1\r\n`)
+      const numbers = Array.from({ length: 50 }, (_, i) => String(i))
+      const publish = numbers.map((number) => `PUB ${token} ${number.length}\r\n${number}\r\n`).join('')
+      expect(messages(await client.exchange(publish))).toEqual([])
+      for (const number of numbers) expect((await other.next())?.payload).toBe(number)
+    },
+  },
+  {
+    rules: ['S-20'],
+    title: 'delivers nothing that the client published before its SUB',
+    async run({ connect, token }) {
+      const client = await connect()
+      const answer = await client.exchange(
+        `SUB ${token}.* 1\r\nPUB ${token}.x 3\r\nold\r\nSUB ${token}.* 2\r\nUNSUB 2 1\r\nPUB ${token}.x 3\r\nnew\r\n`,
+      )
+      const received = [...messages(answer), ...messages(await client.exchange())]
+      expect(received.sort()).toEqual([`${token}.x 1 new`, `${token}.x 1 old`, `${token}.x 2 new`])
+      // The maximum counts messages that were on their way.
+      const counted = await client.exchange(
+        `SUB ${token} 3\r\nPUB ${token} 1\r\na\r\nPUB ${token} 1\r\nb\r\nUNSUB 3 1\r\nPUB ${token} 1\r\nc\r\n`,
+      )
+      expect(messages(counted)).toEqual([`${token} 3 a`, `${token} 3 b`])
+    },
+  },
 ]
 
 /**

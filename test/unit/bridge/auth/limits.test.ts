@@ -10,16 +10,18 @@ describe('limits', () => {
     client.send('PUB a 0\r\n\r\n'.repeat(12))
     const text = await client.turn()
     expect(text.split('MSG')).toHaveLength(11)
-    expect(text.split(`-ERR 'Rate Violation for Publish to "a"'`)).toHaveLength(3)
+    expect(text.split(`-ERR 'Permissions Violation for Publish to "a" with a rate over the limit'`)).toHaveLength(3)
     now.ms += 500
     client.send('PUB a 0\r\n\r\n'.repeat(6))
     expect((await client.turn()).split('MSG')).toHaveLength(6)
     now.ms += 60_000
     client.send(`PUB a 3000\r\n${'x'.repeat(3_000)}\r\n`)
-    expect(await client.turn()).toContain('Rate Violation')
+    expect(await client.turn()).toContain('a rate over the limit')
     client.send('PUB a 0\r\n\r\n'.repeat(200))
     await client.until('closed')
     expect(client.closes).toEqual([{ code: 1008, reason: 'Publish Rate Exceeded' }])
+    // Clients of NATS would not connect again after an unknown text.
+    expect(await client.turn()).not.toContain('Publish Rate Exceeded')
   })
 
   it('apply to a user across its connections', async () => {
@@ -29,7 +31,7 @@ describe('limits', () => {
     for (let i = 0; i < 3; i++) {
       const client = await ScriptedClient.connected(bridge, { auth_token })
       client.send('PUB a 0\r\n\r\n'.repeat(6))
-      refused.push((await client.turn()).split('Rate Violation').length - 1)
+      refused.push((await client.turn()).split('a rate over the limit').length - 1)
     }
     expect(refused).toEqual([0, 2, 6])
   })
@@ -85,7 +87,7 @@ describe('limits', () => {
     const client = await ScriptedClient.connected(bridge)
     const join = (channel: number) => `PUB $EDGE.PRESENCE.room.${channel} 13\r\n{"do":"join"}\r\n`
     for (let channel = 1; channel <= 50; channel++) client.send(join(channel))
-    expect((await client.turn()).split('Presence Violation')).toHaveLength(46)
+    expect((await client.turn()).split('a presence message')).toHaveLength(46)
     expect(coreOf(bridge.hub).channels.size).toBe(5)
     // More members can join a channel that exists.
     const other = await ScriptedClient.connected(bridge)
@@ -98,7 +100,11 @@ describe('limits', () => {
     const client = await ScriptedClient.connected(bridge)
     client.send('PUB abcdef 0\r\n\r\nSUB abcdef 1\r\nHPUB a 24 24\r\nNATS/1.0\r\nA: bcdefgh\r\n\r\n\r\n')
     expect(await client.turn()).toBe(
-      ['Invalid Publish Subject', 'Invalid Subject', 'Headers Violation for Publish to "a"']
+      [
+        'Invalid Publish Subject',
+        'Invalid Subject',
+        'Permissions Violation for Publish to "a" with headers over the limit',
+      ]
         .map((text) => `-ERR '${text}'\r\n`)
         .join(''),
     )

@@ -35,6 +35,12 @@ describe('NATS credentials', () => {
     )
   })
 
+  it('are taken with all fields that limit nothing', async () => {
+    const open = { proxy_required: false, times_location: 'Europe/Berlin', times: [], src: [] }
+    const { client } = await connect(open as Partial<User>)
+    expect(client.closes).toEqual([])
+  })
+
   it('allow only replies to a user with reply permissions', async () => {
     const { client } = await connect({ resp: { max: 1, ttl: 0 } })
     client.send('PUB a 0\r\n\r\n')
@@ -46,7 +52,9 @@ describe('NATS credentials', () => {
     client.send('SUB a 1\r\nSUB b 2\r\n')
     expect(await client.turn()).toBe(`-ERR 'maximum subscriptions exceeded'\r\n`)
     client.send('PUB c 4\r\n1234\r\nPUB c 4\r\n5678\r\nPUB c 4\r\n9012\r\n')
-    expect(await client.turn()).toBe(`-ERR 'Data Violation for Publish to "c"'\r\n`)
+    expect(await client.turn()).toBe(
+      `-ERR 'Permissions Violation for Publish to "c" with more data than its credentials allow'\r\n`,
+    )
     client.send('PUB a 5\r\nhello\r\n')
     expect(await client.turn()).toBe(`-ERR 'Maximum Payload Violation'\r\n`)
   })
@@ -69,6 +77,9 @@ describe('NATS credentials', () => {
     ['that are not valid yet', {}, { options: { nbf: 4_000_000_000 } }],
     ['for other kinds of connection', { allowed_connection_types: ['MQTT'] } as Partial<User>, {}],
     ['with limits that the bridge does not support', { src: ['10.0.0.0/8'] }, {}],
+    ['that need a trusted proxy', { proxy_required: true } as Partial<User>, {}],
+    ['with times of an unknown zone', { times_location: 'Europe/Nowhere' } as Partial<User>, {}],
+    ['with a field that the bridge does not know', { only_on_mondays: true } as Partial<User>, {}],
     ['of a scoped signing key, whose permissions only the account’s JWT has', {}, { options: { scopedUser: true } }],
   ])('are rejected %s', async (_, user, how) => {
     const { client } = await connect(user, how)

@@ -56,7 +56,7 @@ class ScriptedHub {
   }
 
   end(): void {
-    this.#handler.closed()
+    this.#handler.closed('')
   }
 }
 

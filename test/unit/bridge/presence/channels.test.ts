@@ -282,7 +282,7 @@ describe('presence', () => {
         identity: { user: 'ada', permissions: { publish: everything, subscribe: everything }, presence },
         scope,
         replies: new ReplyGrants(scope, undefined, Date.now),
-        flags: { verbose: false, echo: true, headers: true, noResponders: true },
+        flags: { verbose: false, pedantic: false, echo: true, headers: true, noResponders: true },
       }
     }
 
@@ -315,7 +315,9 @@ describe('presence', () => {
       upstream.subscribe('$EDGE.HUBS.PRESENCE.room', undefined, () => between++)
       a.send(publish({ do: 'signal' }).repeat(2))
       expect((await received(a, one)).errors).toEqual(
-        Array(2).fill('Presence Violation for Publish to "$EDGE.PRESENCE.room"'),
+        Array(2).fill(
+          'Permissions Violation for Publish to "$EDGE.PRESENCE.room" with a presence message that is invalid or over a limit',
+        ),
       )
       await gathered()
       expect(between).toBe(0)
@@ -380,7 +382,8 @@ describe('presence', () => {
     const { errors } = await received(ghost, bridge)
     expect(errors).toEqual(
       ['room', 'room', 'room', 'c', 'room'].map(
-        (channel) => `Presence Violation for Publish to "$EDGE.PRESENCE.${channel}"`,
+        (channel) =>
+          `Permissions Violation for Publish to "$EDGE.PRESENCE.${channel}" with a presence message that is invalid or over a limit`,
       ),
     )
     expect(ghost.closes).toEqual([])

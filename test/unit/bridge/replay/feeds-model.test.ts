@@ -23,11 +23,12 @@ const openClient: Client = {
   identity: { user: '', permissions: { publish: everything, subscribe: everything } },
   scope,
   replies: new ReplyGrants(scope, undefined, Date.now),
-  flags: { verbose: false, echo: true, headers: true, noResponders: true },
+  flags: { verbose: false, pedantic: false, echo: true, headers: true, noResponders: true },
 }
 
 /** A client that reads on demand, and keeps all frames. */
 class ModelClient implements SubscriptionOwner, FrameSink {
+  readonly branch = undefined
   readonly client = openClient
   readonly sendQueue = this
   readonly seqs: number[] = []

@@ -66,6 +66,40 @@ describe('streams in node:sqlite', () => {
     await upstream.close()
   })
 
+  it('remove messages when their own TTL is over, also after a restart, and keep those that never expire', async () => {
+    const now = { ms: 1_000_000 }
+    const options = { path, clock: () => now.ms }
+    let upstream = createEmbeddedUpstream(options)
+    const ttl = (value: string) => encodeHeaders([['Nats-TTL', value]])
+    const config = { name: 'S', subjects: ['s.>'], max_age: 60e9, duplicate_window: 60e9, allow_msg_ttl: true }
+    expect(await ask(upstream, '$JS.API.STREAM.CREATE.S', config)).toMatchObject({ config: { allow_msg_ttl: true } })
+    for (const [index, value] of ['10s', '0h0m5s', 'never', '30', '0'].entries())
+      expect(await ask(upstream, `s.${index}`, value, ttl(value))).toMatchObject({ seq: index + 1 })
+    for (const wrong of ['1ms', 'soon', '-1', '1x', '1 s'])
+      expect((await ask(upstream, 's.x', '', ttl(wrong))).error).toMatchObject({ err_code: 10165 })
+    const sequences = async () => {
+      const present: number[] = []
+      for (let seq = 1; seq <= 5; seq++)
+        if (!(await ask(upstream, '$JS.API.STREAM.MSG.GET.S', { seq })).error) present.push(seq)
+      return present
+    }
+    now.ms += 9_000
+    expect(await sequences()).toEqual([1, 3, 4, 5])
+    upstream = await reopened(upstream, options)
+    now.ms += 1_000
+    expect(await sequences()).toEqual([3, 4, 5])
+    now.ms += 20_000
+    expect(await sequences()).toEqual([3, 5])
+    now.ms += 60_000
+    expect(await sequences()).toEqual([3])
+    const { allow_msg_ttl, ...without } = config
+    expect((await ask(upstream, '$JS.API.STREAM.UPDATE.S', without)).error).toBeDefined()
+    await ask(upstream, '$JS.API.STREAM.CREATE.T', { name: 'T', subjects: ['t'] })
+    expect((await ask(upstream, 't', '', ttl('1s'))).error).toMatchObject({ err_code: 10166 })
+    expect(allow_msg_ttl).toBe(true)
+    await upstream.close()
+  })
+
   it('keep all acknowledged messages when the process is killed', async () => {
     const script = fileURLToPath(new URL('../../../../support/stream-writer.ts', import.meta.url))
     const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -105,7 +139,7 @@ describe('all streams together', () => {
     { retention: 'interest' },
     { sources: [{ name: 'A' }] },
     { republish: { src: 'a' } },
-    { allow_msg_ttl: true },
+    { allow_msg_counter: true },
   ])('reject the unsupported configuration %j', async (config) => {
     const upstream = createEmbeddedUpstream()
     const answer = await ask(upstream, '$JS.API.STREAM.CREATE.S', { name: 'S', subjects: ['s.>'], ...config })
