@@ -39,6 +39,7 @@ export {
   type EventEntry,
   type EventOptions,
   event,
+  json,
   type ReplyInput,
   type ReplyOutput,
   type StreamName,

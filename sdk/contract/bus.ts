@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Presence, PresenceOptions } from '../presence/presence.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
 import type { HeaderFields } from '../wire/headers.ts'

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Presence channels: loaded with the first one. */
 
 import { guard, report } from '../kit/guard.ts'
