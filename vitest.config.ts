@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** Tests of relays on real brokers. Most of their time is spent in starts of brokers, so two files run side by side. */
+const relays = ['test/relays/**/*.test.ts', 'test/packaging/relay-guides.test.ts']
+
 /** Tests that start browsers, workerd, other runtimes or the demo. They run one by one, after all other tests. */
 const heavy = [
-  'test/{browser,cli,workerd,runtimes,demo,chaos,packaging,leak,relays}/**/*.test.{ts,tsx}',
+  'test/{browser,cli,workerd,runtimes,demo,chaos,packaging,leak}/**/*.test.{ts,tsx}',
   'test/conformance/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]
@@ -18,14 +21,25 @@ export default defineConfig({
         test: {
           name: 'light',
           include: ['test/**/*.test.{ts,tsx}'],
-          exclude: heavy,
+          exclude: [...heavy, ...relays],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'heavy', include: heavy, fileParallelism: false, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'heavy',
+          include: heavy,
+          exclude: relays,
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'relays', include: relays, maxWorkers: 2, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -4,6 +4,7 @@
  *     PORT         port of the page and the bridge, default 8787 or the next free port
  *     NATS_SERVER  path of nats-server, by default found or downloaded into .cache/
  *     --broker     kafka, rabbitmq or activemq: the flights of the east come from there, by a relay
+ *     --embedded   the broker inside the bridge, also where nats-server is available
  *     --once       stops when the first event has arrived, for tests
  */
 import { randomBytes } from 'node:crypto'
@@ -12,9 +13,10 @@ import process from 'node:process'
 import { connect } from '../sdk/index.ts'
 import { buildDemo } from './build.ts'
 import { DEPARTED, events } from './events.ts'
-import { startBroker } from './setup/broker.ts'
+import { embeddedBroker, startBroker } from './setup/broker.ts'
 import type { ForeignBroker } from './setup/brokers/foreign-broker.ts'
 import { startChild } from './setup/child.ts'
+import { startControl } from './setup/control.ts'
 import { FOREIGN_BROKERS, startFlightBroker } from './setup/foreign-flights.ts'
 import { freePort } from './setup/free-port.ts'
 import { startLocalWorker } from './setup/local-worker.ts'
@@ -45,19 +47,22 @@ process.exit()
 
 async function start(): Promise<void> {
   const port = await choosePort()
-  console.log('Starting nats-server, the Worker and the page …')
-  const [broker, , foreign] = await Promise.all([keep(startBroker()), buildDemo(), startForeign()])
+  const isEmbedded = process.argv.includes('--embedded')
+  console.log(`Starting ${isEmbedded ? '' : 'nats-server, '}the Worker and the page …`)
+  const starting = isEmbedded ? Promise.resolve(embeddedBroker()) : startBroker()
+  const [broker, , foreign] = await Promise.all([keep(starting), buildDemo(), startForeign()])
   broker.failure.catch(stopped.reject)
+  const control = broker.kill && (await keep(startControl(broker.kill)))
 
   const secret = randomBytes(32).toString('base64url')
-  const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret }))
+  const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret, control: control?.url }))
   worker.child.failure.catch(stopped.reject)
 
   const url = `http://127.0.0.1:${port}`
   await ensureDemoStreams(url, secret)
   const overNats = broker.url !== 'embedded'
   if (foreign && !overNats)
-    throw new Error('--broker needs a nats-server: the embedded one takes no other connections.')
+    throw new Error('--broker needs a nats-server: the embedded broker accepts no other connections.')
   const names = !overNats ? ['edge'] : foreign ? ['edge', 'relay', 'foreign'] : ['edge', 'node']
   const env = foreign && { BROKER: foreign.kind, BROKER_URL: foreign.url }
   for (const name of names) startPublisher(name, { url, secret, upstream: broker.url, env })

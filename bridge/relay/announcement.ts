@@ -1,41 +1,42 @@
-/** How a relay process shows itself on NATS. */
+/** Announcements of relay processes on NATS, for monitoring. */
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { encode } from '../../sdk/wire/bytes.ts'
 import type { RelayStatus } from './counts.ts'
 
-/** The subject of announcements: one message a process every 5 s, and one in answer to each request. */
+/** The subject of announcements. Each process publishes one every 5 s. */
 export const ANNOUNCEMENTS = '$EDGE.RELAYS.STATUS'
-/** A message to this subject makes each relay process answer at once, to the reply subject if there is one. */
+/** The subject of requests. Each relay process answers at once, to the reply subject or else to {@link ANNOUNCEMENTS}. */
 export const ROLL_CALL = '$EDGE.RELAYS.PING'
 
-/** What a process says about its relays, as JSON. */
+/** The status of all relays of a process, as JSON. */
 export interface RelayAnnouncement {
   /** See `RunningRelays.process`. */
   readonly process: string
-  /** When it was written, in ms since 1970. */
+  /** The time of the announcement, in ms since 1970. */
   readonly time: number
+  /** One status a relay. */
   readonly relays: readonly RelayStatus[]
 }
 
-/** In ms. */
+/** The interval of announcements, in ms. */
 const EVERY = 5_000
 
-/** Announces the relays until the function that it returns is called. Where NATS refuses these subjects it stays silent. */
+/** Announces the relays. Returns a function that stops it. A refusal of these subjects by NATS has no effect. */
 export function announce(transport: Transport, process: string, status: () => readonly RelayStatus[]): () => void {
-  const say = (subject: string) => {
+  const send = (subject: string) => {
     if (transport.status.state !== 'open') return
     const announcement: RelayAnnouncement = { process, time: Date.now(), relays: status() }
     transport.publish(subject, encode(JSON.stringify(announcement))).catch(() => {})
   }
-  const timer = setInterval(() => say(ANNOUNCEMENTS), EVERY)
+  const timer = setInterval(() => send(ANNOUNCEMENTS), EVERY)
   timer.unref?.()
   const subscription = transport.subscribe(ROLL_CALL, {
-    message: ({ reply }) => say(reply ?? ANNOUNCEMENTS),
+    message: ({ reply }) => send(reply ?? ANNOUNCEMENTS),
     ended() {},
   })
   return () => {
     clearInterval(timer)
     subscription.unsubscribe()
-    say(ANNOUNCEMENTS)
+    send(ANNOUNCEMENTS)
   }
 }

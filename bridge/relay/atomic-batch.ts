@@ -1,4 +1,4 @@
-/** Messages that a stream stores all together or none of them. Source: NATS ADR-50. nats-server 2.12 and later. */
+/** Atomic batches: a stream stores all messages of a batch or none. Source: NATS ADR-50. nats-server 2.12 and later. */
 import { randomToken } from '../../sdk/kit/ids.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
@@ -7,32 +7,35 @@ import type { HeaderFields } from '../../sdk/wire/headers.ts'
 
 /** A message of a batch. */
 export interface BatchItem {
+  /** Subject to publish to. */
   readonly subject: string
+  /** Headers. The batch adds its own. */
   readonly headers: HeaderFields
+  /** Payload, unchanged. */
   readonly payload: Uint8Array
 }
 
-/** The most messages of one batch: the server's own limit. */
+/** Messages of one batch: the limit of nats-server. */
 export const MOST_IN_BATCH = 1_000
-/** The server answers a commit within milliseconds, or its leader is gone. In ms. */
+/** Time for the answer to a commit, in ms. A stream with a leader answers within milliseconds. */
 const TIMEOUT = 5_000
 
 /**
  * The result of a batch.
  *
- * - `stored`: with the sequence of its last message
- * - `conflict`: an expected sequence does not hold, so that nothing was stored
- * - `duplicate`: a message with the id of one of them was stored before, so that nothing was stored
- * - `disabled`: the stream does not allow batches
- * - `refused`: nothing was stored for another reason, such as a full stream; it may work later
- * - `unknown`: no answer; it may have been stored
+ * - `stored`: stored, with the sequence of its last message
+ * - `conflict`: not stored, as an expected sequence did not match
+ * - `duplicate`: not stored, as the stream has a message with the id of one of them
+ * - `disabled`: not stored, as the stream does not allow batches
+ * - `refused`: not stored for another reason, such as a full stream. Another attempt may succeed
+ * - `unknown`: no answer. The batch may be stored
  */
 export type BatchResult =
   | { readonly kind: 'stored'; readonly seq: number }
   | { readonly kind: 'conflict' | 'duplicate' | 'disabled' }
   | { readonly kind: 'refused' | 'unknown'; readonly error: SpanwireError }
 
-/** By `err_code` of nats-server's errors.json. */
+/** Results by `err_code`. Source: nats-server's errors.json. */
 const RESULTS: Readonly<Record<number, 'conflict' | 'duplicate' | 'disabled'>> = {
   10071: 'conflict',
   10164: 'conflict',
@@ -74,9 +77,9 @@ function readAnswer(answer: unknown, failure: unknown): BatchResult {
   if (!error && Number.isSafeInteger(seq)) return { kind: 'stored', seq: seq as number }
   const known = RESULTS[error?.err_code ?? 0]
   if (known) return { kind: known }
-  // A message that did not leave the client makes the batch incomplete: its own error says more.
+  // The batch is incomplete if the client did not send one of its messages. The error of that message has the reason.
   if (failure) return { kind: 'refused', error: toError(failure) }
-  const text = error?.description ?? 'its answer cannot be read'
+  const text = error?.description ?? 'no readable answer'
   return { kind: 'refused', error: new SpanwireError('stream-refused', `The stream refuses a batch: ${text}.`) }
 }
 

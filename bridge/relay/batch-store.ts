@@ -17,35 +17,38 @@ import {
 } from './store.ts'
 import { findStored } from './stored-ids.ts'
 
-/** Which lane of which relay, and where it is stored. */
+/** The lane of a relay, and its stream. */
 export interface BatchTarget {
+  /** The stream that stores the lane. */
   readonly stream: string
+  /** Name of the relay. */
   readonly relay: string
+  /** Name of the lane, such as `orders/0`. */
   readonly lane: string
-  /** The process. */
+  /** Name of the process. */
   readonly owner: string
   /** See `ForeignSource.epoch`. */
   readonly epoch: string
-  /** Whether one relay at a time has the lane: then a checkpoint guards each batch. */
+  /** Whether one relay at a time has the lane. If so, a checkpoint guards each batch. */
   readonly exclusive: boolean
 }
 
 /**
- * Stores each part as one atomic batch. The last message of a batch is the lane's checkpoint, which the stream takes only if
- * the last checkpoint is the one that this store knows. So a batch is stored once, however often it is sent, and a relay that
- * was thought dead stores nothing.
+ * Stores each part as one atomic batch. The last message of a batch is the lane's checkpoint. The stream accepts it only if
+ * the last checkpoint of the lane is the one that this store expects. A batch is therefore stored once, even if it is sent
+ * again, and a relay that lost the lane cannot store.
  */
 export class BatchStore implements LaneStore {
   readonly #transport: Transport
   readonly #api: JetStreamApi
   readonly #target: BatchTarget
-  /** This store: a process has another one each time that it gets the lane. */
+  /** Name of this store. A process creates a store each time that it gets the lane. */
   readonly #owner: string
   readonly #subject: string
   readonly #options: StoreOptions
   /** The sequence of the lane's last checkpoint; 0 if there is none. */
   #last = 0
-  /** Whether the last checkpoint is of this store. */
+  /** Whether this store wrote the last checkpoint. */
   #isOwner = false
 
   constructor(transport: Transport, api: JetStreamApi, target: BatchTarget, options: StoreOptions) {
@@ -62,7 +65,7 @@ export class BatchStore implements LaneStore {
     const checkpoint = await this.#checkpoint()
     this.#last = checkpoint?.seq ?? 0
     this.#isOwner = false
-    // Positions of a topic that was deleted and made again mean other messages.
+    // A topic that was deleted and created again has the same positions for other messages.
     return checkpoint?.epoch === this.#target.epoch ? checkpoint.position : undefined
   }
 
@@ -93,7 +96,7 @@ export class BatchStore implements LaneStore {
         } else if (result.kind === 'duplicate' || result.kind === 'unknown') {
           const stored = await findStored(this.#transport, left)
           left = left.filter((item) => !stored.has(item))
-          // Twice the same id in one batch: the stream names neither.
+          // Two messages of the batch have the same id. The stream does not name them.
           if (result.kind === 'duplicate' && stored.size === 0) left = withoutRepetitions(left)
         }
         if (left.length < before) continue
@@ -112,7 +115,7 @@ export class BatchStore implements LaneStore {
     this.#options.waiting(undefined)
   }
 
-  /** What became of a batch that was not acknowledged. */
+  /** Finds out whether a batch without an acknowledgement was stored. */
   async #lookFor(batch: string, kind: 'conflict' | 'unknown'): Promise<'stored' | 'again'> {
     const checkpoint = await this.#checkpoint()
     if (checkpoint?.batch === batch) {
@@ -125,12 +128,12 @@ export class BatchStore implements LaneStore {
       if (this.#isOwner) throw new Fenced(this.#target.lane)
       throw new Moved()
     }
-    // The checkpoint was removed by a limit of the stream, or by a purge.
+    // A limit of the stream, or a purge, removed the checkpoint.
     if (kind === 'conflict') this.#last = seq
     return 'again'
   }
 
-  /** Tries again as long as another answer is possible. */
+  /** Reads the checkpoint. Tries again after errors that may pass. */
   async #checkpoint(): Promise<StoredCheckpoint | undefined> {
     const backoff = createRelayBackoff()
     for (;;) {
@@ -159,5 +162,5 @@ function withoutRepetitions(items: readonly StoreItem[]): StoreItem[] {
 
 function errorOf(result: BatchResult): SpanwireError {
   if (result.kind === 'refused' || result.kind === 'unknown') return result.error
-  return new SpanwireError('wrong-last-sequence', 'The checkpoint of the lane moved. Reading it again.')
+  return new SpanwireError('wrong-last-sequence', 'Another store wrote the checkpoint of the lane. It is read again.')
 }

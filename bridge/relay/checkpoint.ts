@@ -1,17 +1,17 @@
-/** The last message of each batch: how far a lane is stored, and which relay stored it. */
+/** Checkpoints: the last message of each batch has the position of its lane. */
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { decode, encode } from '../../sdk/wire/bytes.ts'
 import { percent } from './key-codings.ts'
 
-/** How far a lane is stored. */
+/** The position up to which a lane is stored. */
 export interface Checkpoint {
-  /** The process that stored it. */
+  /** The store that wrote it. */
   readonly owner: string
   /** The batch, the same for each attempt to store it. */
   readonly batch: string
   /** See `ForeignSource.epoch`. */
   readonly epoch: string
-  /** The position of the last message that is done. Undefined where lanes have no positions. */
+  /** The position of the last message that is stored or in the dead letter. Undefined if the lane has no positions. */
   readonly position?: number | undefined
 }
 
@@ -21,7 +21,7 @@ export interface StoredCheckpoint extends Checkpoint {
   readonly seq: number
 }
 
-/** The subjects of a relay's checkpoints, one for each lane. The relay's stream keeps them. */
+/** The filter for checkpoints of a relay. Each lane has one subject. The stream of the relay keeps them. */
 export function checkpointFilter(relay: string): string {
   return `$SPANWIRE.RELAY.${relay}.*`
 }
@@ -31,13 +31,13 @@ export function checkpointSubject(relay: string, lane: string): string {
   return `$SPANWIRE.RELAY.${relay}.${percent.encode(lane)}`
 }
 
-/** A checkpoint as the payload of a message. */
+/** Encodes a checkpoint as the payload of a message. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return encode(JSON.stringify(checkpoint))
 }
 
 /**
- * The last checkpoint of a lane, as the stream's leader has it; undefined if there is none.
+ * Reads the last checkpoint of a lane from the leader of the stream. Returns undefined if there is none.
  * @throws SpanwireError the errors of {@link JetStreamApi.message}
  */
 export async function readCheckpoint(

@@ -3,27 +3,31 @@ import type { SpanwireError } from '../../sdk/wire/errors.ts'
 /**
  * The state of a relay.
  *
- * - `starting`: it has not been open yet
+ * - `starting`: not yet open
  * - `running`: messages can flow
- * - `waiting`: NATS or the foreign broker is away or full; `problem` says which, and it tries again
- * - `refused`: it cannot work as it is declared or configured; it does not try again
- * - `stopped`: it was drained
+ * - `waiting`: NATS or the foreign broker is unavailable or full. The relay tries again, and `problem` has the reason
+ * - `refused`: the declaration or the configuration of a broker does not allow it. The relay does not try again
+ * - `stopped`: drained
  */
 export type RelayState = 'starting' | 'running' | 'waiting' | 'refused' | 'stopped'
 
 /** The statistics of one relay in this process. Counts begin at the start of the process. */
 export interface RelayStatus {
+  /** The relay's name. */
   readonly name: string
+  /** `in`: into a stream. `out`: out of a stream. */
   readonly direction: 'in' | 'out'
-  /** Such as `kafka:orders`. */
+  /** The topic, queue or exchange, such as `kafka:orders`. */
   readonly place: string
   /** The event's name. */
   readonly event: string
+  /** The stream that is written or read. */
   readonly stream: string
+  /** The current state. */
   readonly state: RelayState
-  /** Why it waits or is refused. */
+  /** The reason for `waiting` or `refused`, else undefined. */
   readonly problem: string | undefined
-  /** What holds for repetitions and order, in words. */
+  /** The guarantee for repetitions and order, in words. */
   readonly guarantee: string
   /** Warnings about the broker's configuration, and about messages without ids. */
   readonly warnings: readonly string[]
@@ -35,23 +39,24 @@ export interface RelayStatus {
   readonly redelivered: number
   /** Messages that went to the dead letter. */
   readonly dead: number
-  /** Messages that came from the place where they would have gone. */
+  /** Messages that are not relayed, as they came from the destination. */
   readonly loops: number
   /** Tombstones that are ignored as declared. */
   readonly ignored: number
-  /** Messages without an id: a repetition of one is stored twice, unless batches of an exclusive lane guard against it. */
+  /** Messages without an id. A redelivery of such a message is stored twice, except in lanes with positions (Kafka). */
   readonly withoutId: number
   /** Lanes, or subjects, that wait behind a message that cannot be relayed. */
   readonly stoppedLanes: readonly string[]
-  /** Messages of the source that are not relayed; undefined if the source does not tell. */
+  /** Messages of the source that are not relayed. Undefined if the protocol has no such count. */
   readonly lag: number | undefined
   /** Seconds since the last relayed message was published; 0 without lag. */
   readonly secondsBehind: number
 }
 
+/** Warnings that are kept for a relay. */
 const MOST_WARNINGS = 20
 
-/** Counts of one relay, as its parts report them. */
+/** Counts of one relay. */
 export class RelayCounts {
   state: RelayState = 'starting'
   problem: string | undefined
@@ -80,7 +85,7 @@ export class RelayCounts {
     return true
   }
 
-  /** Something is away for now. Undefined: all is well. */
+  /** Sets the state to `waiting` with the reason, or to `running` if there is none. */
   wait(error: SpanwireError | undefined): void {
     if (this.state === 'stopped' || this.state === 'refused') return
     this.problem = error?.message

@@ -1,4 +1,4 @@
-/** Puts messages aside that cannot be relayed: their payload as it is, and the reason. */
+/** Dead letters: messages that cannot be relayed, with their unchanged payload and the reason. */
 import { publishAcked } from '../../sdk/bus/publish-acked.ts'
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { randomToken } from '../../sdk/kit/ids.ts'
@@ -16,23 +16,29 @@ import { createRelayBackoff, pauseFor } from './retry.ts'
 export interface DeadMessage {
   /** The same for each repetition. Undefined if the message has none. */
   readonly id: string | undefined
-  /** The place that it came from. */
+  /** The place of its origin. */
   readonly place: string
   /** The lane or subject. */
   readonly lane: string
+  /** Offset of Kafka, or sequence of the stream. */
   readonly position: number | undefined
+  /** Key of Kafka, routing key of RabbitMQ. */
   readonly key: Uint8Array | undefined
-  /** All headers that it came with. */
+  /** All headers of the message. */
   readonly headers: HeaderFields
+  /** Null for a tombstone. */
   readonly payload: Uint8Array | null
+  /** In ms since 1970. */
   readonly time: number
+  /** The reason. */
   readonly error: SpanwireError
 }
 
-/** Of an error's text, in characters. */
+/** The longest text of an error, in characters. */
 const LONGEST_TEXT = 300
-/** Of the headers that a message came with, in characters. */
+/** The longest list of the headers of a message, in characters. */
 const LONGEST_HEADERS = 8_192
+/** The time for one attempt, in ms. */
 const TIMEOUT = 20_000
 
 /** The dead letter of one relay. */
@@ -48,7 +54,7 @@ export class DeadLetters {
     this.#target = target
   }
 
-  /** @throws SpanwireError `stream-not-found` if no stream keeps the subject */
+  /** Checks that a stream keeps the subject. @throws SpanwireError (as rejection) `stream-not-found` */
   async check(api: JetStreamApi): Promise<void> {
     if (typeof this.#target !== 'string' || (await api.findStream(this.#target))) return
     throw new SpanwireError(
@@ -58,9 +64,9 @@ export class DeadLetters {
   }
 
   /**
-   * Resolves when the message is stored elsewhere. Tries again while that place is away.
+   * Resolves when the dead letter has stored the message. Tries again while it is unavailable.
    * @param waiting called with the reason before each further attempt
-   * @throws SpanwireError for a message that the dead letter does not take; `aborted`
+   * @throws SpanwireError for a message that the dead letter refuses, and `aborted`
    */
   async bury(dead: DeadMessage, signal: AbortSignal, waiting: (error: SpanwireError) => void): Promise<void> {
     const backoff = createRelayBackoff()
@@ -89,6 +95,7 @@ export class DeadLetters {
     }
   }
 
+  /** Closes the connection of the dead letter, if there is one. Never rejects. */
   async close(): Promise<void> {
     const sink = this.#sink
     this.#sink = undefined
@@ -122,7 +129,7 @@ export class DeadLetters {
   }
 }
 
-/** Whether another attempt would end the same way. */
+/** Whether another attempt would have the same result. */
 function isFinal({ code }: SpanwireError): boolean {
   return [
     'payload-too-large',

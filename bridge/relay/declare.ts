@@ -11,35 +11,35 @@ import { type AllowedHeaders, allowHeaders } from './copied-headers.ts'
 import type { ForeignOrigin, ForeignTarget } from './foreign.ts'
 import type { ForeignMessage } from './foreign-message.ts'
 
-/** A place for messages that cannot be relayed: a subject that a stream keeps, or a place of a foreign broker. */
+/** The destination of messages that cannot be relayed: a subject of a stream, or a place of a foreign broker. */
 export type RelayDeadLetter = string | ForeignTarget
 
-/** What a tombstone of Kafka (a message without a value) becomes. */
+/** The result for a tombstone of Kafka, which is a record without a value. See {@link IntoOptions.tombstone}. */
 export type TombstoneIn<Data> = 'dead-letter' | 'ignore' | ((message: ForeignMessage) => Data)
 
 /** Options of {@link into}. */
 export interface IntoOptions<Contract, Name extends keyof Contract & string> {
   /** The topic or queue to read. */
   readonly from: ForeignOrigin
-  /** The params of the event, such as `{ orderId: percent.encode(message.key) }`. What it throws refuses the message. */
+  /** Returns the params of the event, such as `{ orderId: percent.encode(message.key) }`. An error refuses the message. */
   readonly params: (message: ForeignMessage) => Params<Name>
-  /** Names of the headers that are copied. Trace headers always are; `Nats-…` and `Spanwire-…` never. Default: none. */
+  /** Names of headers to copy. Trace headers are always copied, `Nats-…` and `Spanwire-…` never. Default: none. */
   readonly headers?: readonly string[]
-  /** The event's time: of the foreign message (the default), or of its relaying. */
+  /** The event's time: `source` is that of the foreign message, `relay` the current time. Default `source`. */
   readonly time?: 'source' | 'relay'
-  /** Default `dead-letter`: it is refused. `ignore`: it is done with. A function: the event's data for it. */
+  /** `dead-letter` refuses tombstones, `ignore` acknowledges them, a function returns the event's data. Default `dead-letter`. */
   readonly tombstone?: TombstoneIn<DataInput<Contract[Name]>>
-  /** How the foreign payload is decoded, if that is not the event's codec. The event is encoded by the event's codec. */
+  /** Decodes the foreign payload. The event is encoded by its own codec. Default: the event's codec, and the bytes unchanged. */
   readonly codec?: Codec
-  /** An id that stays the same for a repetition. Default: the id of the broker or the publisher. */
+  /** Returns an id that is the same for a redelivery. Default: the id of the broker or the publisher. */
   readonly id?: (message: ForeignMessage) => string | undefined
-  /** Where messages go that cannot become the event. Default: none, and the lane stops at such a message. */
+  /** Destination of messages that cannot be relayed. Default: none, and the lane stops at such a message. */
   readonly deadLetter?: RelayDeadLetter
-  /** Messages that are held without being stored, per process. Default 2,000. */
+  /** Messages in memory that are not stored, per process. Default 4,000. */
   readonly window?: number
-  /** Bytes of payload that are held without being stored, per process. Default 16 MiB. */
+  /** Bytes of payload in memory that are not stored, per process. Default 16 MiB. */
   readonly windowBytes?: number
-  /** `ids`: messages are stored one by one with message ids, even where the stream can store batches. Default `batches`. */
+  /** `ids` stores messages one by one with message ids. Default `batches`, and `ids` if the stream has no atomic batches. */
   readonly store?: 'batches' | 'ids'
 }
 
@@ -47,21 +47,21 @@ export interface IntoOptions<Contract, Name extends keyof Contract & string> {
 export interface OutOfOptions<Contract, Name extends keyof Contract & string> {
   /** The topic, exchange or queue to write to. */
   readonly to: ForeignTarget
-  /** Only these events. Default: all. */
+  /** Params of the events to relay. Default: all events. */
   readonly params?: ParamsFilter<Name>
-  /** Kafka's key, RabbitMQ's routing key. Default: none. */
+  /** Returns Kafka's key, RabbitMQ's routing key or ActiveMQ's message group. Default: none. */
   readonly key?: (event: EventOf<Contract, Name>) => Uint8Array | string | undefined
-  /** Names of the headers that are copied. See {@link IntoOptions.headers}. */
+  /** Names of headers to copy. See {@link IntoOptions.headers}. */
   readonly headers?: readonly string[]
-  /** Whether an event becomes a tombstone: a message without a value. Default: none does. Kafka only. */
+  /** Returns whether an event becomes a tombstone, which is a record without a value. Default: false. Kafka only. */
   readonly tombstone?: (event: EventOf<Contract, Name>) => boolean
-  /** How the foreign payload is encoded, if that is not the event's codec. */
+  /** Encodes the foreign payload. Default: the bytes of the stream, unchanged. */
   readonly codec?: Codec
   /** Events with the same values of these params stay in order. Default: all params. */
   readonly ordered?: ParamName<Name> | ReadonlyArray<ParamName<Name>>
-  /** Where events go that cannot be relayed. Default: none, and the events behind such an event wait. */
+  /** Destination of events that cannot be relayed. Default: none, and the events behind such an event wait. */
   readonly deadLetter?: RelayDeadLetter
-  /** Events that are sent at a time. Default 128, at most 256. */
+  /** Unconfirmed events. Default 128, at most 256. */
   readonly concurrency?: number
 }
 
@@ -118,7 +118,7 @@ export function into<Contract extends Events, Name extends StreamEventName<Contr
   name: Name,
   options: IntoOptions<Contract, Name>,
 ): InwardDefinition {
-  const { window = 2_000, windowBytes = 16 * 1024 * 1024, deadLetter } = options
+  const { window = 4_000, windowBytes = 16 * 1024 * 1024, deadLetter } = options
   const event = findEvent(events, name)
   checkCount('window', window)
   checkCount('windowBytes', windowBytes)
@@ -157,7 +157,7 @@ export function outOf<Contract extends Events, Name extends StreamEventName<Cont
   const event = findEvent(events, name)
   checkCount('concurrency', concurrency)
   checkDeadLetter(deadLetter)
-  // The contract's types are the caller's: inside there is one kind of event.
+  // The contract's types are for callers. The relay has one type of event.
   type Untyped<Call> = Call extends (event: EventOf<Contract, Name>) => infer Result
     ? (event: ReceivedEvent) => Result
     : never

@@ -1,7 +1,7 @@
 import type { HeaderFields } from '../../sdk/wire/headers.ts'
 import type { Incoming } from './foreign.ts'
 
-/** Headers of a foreign message. Names are compared without regard to case. Iterates over [name, value] in order. */
+/** Headers of a foreign message. Names are case-insensitive. Iterates over [name, value] in order. */
 export class ForeignHeaders {
   readonly #fields: HeaderFields
 
@@ -9,20 +9,21 @@ export class ForeignHeaders {
     this.#fields = fields
   }
 
-  /** The first value of that name. */
+  /** Returns the first value of a name. */
   get(name: string): string | undefined {
     const wanted = name.toLowerCase()
     return this.#fields.find(([other]) => other.toLowerCase() === wanted)?.[1]
   }
 
+  /** Iterates over all headers in order. */
   [Symbol.iterator](): Iterator<readonly [name: string, value: string]> {
     return this.#fields[Symbol.iterator]()
   }
 }
 
-/** A message of a foreign broker, as the functions of a declaration get it. */
+/** A message of a foreign broker: the argument of a declaration's functions. */
 export class ForeignMessage {
-  /** The data as the codec decoded it. The schema has not checked it. Undefined for a tombstone. */
+  /** The decoded data, before the check by the schema. Undefined for a tombstone. */
   readonly data: unknown
   readonly #incoming: Incoming
 
@@ -36,26 +37,27 @@ export class ForeignMessage {
     return this.#incoming.key
   }
 
+  /** All headers. */
   get headers(): ForeignHeaders {
     return new ForeignHeaders(this.#incoming.headers)
   }
 
-  /** The bytes as they came; null for a tombstone. */
+  /** The payload, unchanged. Null for a tombstone. */
   get payload(): Uint8Array | null {
     return this.#incoming.payload
   }
 
-  /** The id that the broker or the publisher gave, the same for a repetition. */
+  /** The id of the broker or the publisher. It is the same for a redelivery. */
   get id(): string | undefined {
     return this.#incoming.id
   }
 
-  /** When it was published, in ms since 1970, if the broker says so. */
+  /** The time of publishing, in ms since 1970. Undefined if the broker has none. */
   get time(): number | undefined {
     return this.#incoming.time
   }
 
-  /** The partition (`orders/0`) or queue that it came from. */
+  /** Its partition (`orders/0`) or queue. */
   get lane(): string {
     return this.#incoming.lane
   }

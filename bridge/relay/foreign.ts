@@ -1,128 +1,132 @@
 /**
- * The port to a foreign broker: how a relay reads from it and writes to it. An adapter implements {@link ForeignOrigin},
- * {@link ForeignTarget} or both.
+ * The port to a foreign broker. An adapter implements {@link ForeignOrigin} to read, {@link ForeignTarget} to write, or both.
  *
- * Semantics that every adapter keeps:
- * - A message that was not settled comes again, here or at another relay.
- * - Messages of one lane come in the broker's order.
- * - A source or sink that lost its broker reports `failed` or rejects, and is closed. The relay opens another one.
+ * Rules for every adapter:
+ * - A message that is not settled is delivered again, to this relay or another one.
+ * - Messages of one lane are delivered in the broker's order.
+ * - A source that lost its broker calls `failed`, and a sink rejects. The relay closes it and opens another one.
  */
 import type { HeaderFields } from '../../sdk/wire/headers.ts'
 
-/** A message of a foreign broker, as it came. */
+/** A message of a foreign broker. */
 export interface Incoming {
-  /** The unit of order: a partition of Kafka (`orders/0`), a queue. */
+  /** The unit of order: a partition of Kafka (`orders/0`) or a queue. */
   readonly lane: string
-  /** Stays the same when the message comes again. Undefined if the broker and the publisher gave none. */
+  /** The same for a redelivery. Undefined if neither the broker nor the publisher has set one. */
   readonly id: string | undefined
-  /** The place in the lane, ascending. Undefined where the broker counts none. */
+  /** The position in the lane, ascending. Undefined if the broker has none. */
   readonly position: number | undefined
   /** Kafka's key, RabbitMQ's routing key. */
   readonly key: Uint8Array | undefined
   /** Values as text. A name can occur more than once. */
   readonly headers: HeaderFields
-  /** When it was published, in ms since 1970. */
+  /** The time of publishing, in ms since 1970. Undefined if the broker has none. */
   readonly time: number | undefined
   /** Null for a tombstone of Kafka. */
   readonly payload: Uint8Array | null
-  /** Whether the broker says that it may have been delivered before. */
+  /** Whether the broker marked it as a possible redelivery. */
   readonly redelivered: boolean
 }
 
-/** Receives what a source brings. Its methods do not throw. */
+/** Receives the messages of a source. Its methods do not throw. */
 export interface SourceHandler {
-  /** New messages, in the order of their lanes. */
+  /** Called with new messages, in the order of their lanes. */
   messages(batch: readonly Incoming[]): void
-  /** The lanes belong to another relay now. What is held of them is dropped; it comes again there. */
+  /** Called when another relay has taken over lanes. Their messages in memory are dropped, as that relay receives them. */
   lost(lanes: readonly string[]): void
-  /** The source brings nothing more. Called at most once. */
+  /** Called when the source has ended. At most once. */
   failed(error: Error): void
 }
 
-/** How a relay opens a source. */
+/** Options of {@link ForeignOrigin.openSource}. */
 export interface SourceOptions {
-  /** The relay's name: all processes with the same name share the messages. */
+  /** The relay's name. All processes with this name share the messages. */
   readonly relay: string
-  /** Messages that may be held without being settled. */
+  /** Limit of messages in memory that are not settled. */
   readonly window: number
-  /** Bytes of payload that may be held without being settled. */
+  /** Limit of payload bytes in memory that are not settled. */
   readonly windowBytes: number
+  /** Receives the messages. */
   readonly handler: SourceHandler
-  /** Called with a sentence about what the broker cannot guarantee as it is configured. */
+  /** Called with a sentence about a guarantee that the configuration of the broker does not allow. */
   readonly warn: (text: string) => void
 }
 
 /** An open source. */
 export interface ForeignSource {
-  /** Whether one relay at a time gets the messages of a lane, so that their order is kept over several relays. */
+  /** Whether one relay at a time gets the messages of a lane. If so, several relays keep the order. */
   readonly exclusive: boolean
-  /** Changes when positions start again, such as the id of a topic that was deleted and made again. */
+  /** Changes when positions restart, such as the id of a topic that was deleted and created again. */
   readonly epoch: string
-  /** Tells the broker that these are done. Resolves when it is sent. May be given messages of lanes that were lost. */
+  /** Acknowledges messages. Resolves when the acknowledgement is sent. Messages of lost lanes are ignored. */
   settle(done: readonly Incoming[]): Promise<void>
-  /** Asks for nothing more until `resume`. Messages on their way may still come. */
+  /** Stops requesting messages until `resume`. Messages on their way may still arrive. */
   pause(): void
+  /** Requests messages again. */
   resume(): void
-  /** Messages of the broker that are not settled. Undefined where the protocol cannot tell. */
+  /** Returns the number of messages of the broker that are not settled. Undefined if the protocol has no such count. */
   lag(): Promise<number | undefined>
-  /** Gives back what is not settled. Never rejects. */
+  /** Closes the source. The broker delivers unsettled messages again. Never rejects. */
   close(): Promise<void>
 }
 
-/** Where messages come from: a topic, a queue. */
+/** A place to read from: a topic or a queue. */
 export interface ForeignOrigin {
-  /** A name for this place that is the same in all processes: `kafka:orders`. */
+  /** The name of this place, such as `kafka:orders`. The same in all processes. */
   readonly place: string
-  /** What the broker calls it, for AsyncAPI: the protocol, and bindings of the channel. */
+  /** The description for AsyncAPI. */
   readonly described: ForeignDescription
-  /** Whether each relay that reads it gets all of its messages, as Kafka's groups do. */
+  /** Whether each relay with another name gets all messages, as with groups of Kafka. */
   readonly shared: boolean
-  /** One clause on what a repetition needs to be recognized. */
+  /** A clause that names the identity of a message, for `RelayStatus.guarantee`. */
   readonly identity: string
   /**
-   * Resolves when messages can come.
-   * @throws SpanwireError `broker-unavailable`, which is tried again; `broker-refused`, `invalid-argument`, `unsupported`,
-   * which end the relay
+   * Opens a source. Resolves when messages can arrive.
+   * @throws SpanwireError (as rejection) `broker-unavailable`, after which the relay tries again. `broker-refused`,
+   * `invalid-argument`, `unsupported` and `authentication-failed` end the relay
    */
   openSource(options: SourceOptions): Promise<ForeignSource>
 }
 
 /** A message for a foreign broker. */
 export interface Outgoing {
-  /** The same for each repetition. */
+  /** The event's id. The same for each repetition. */
   readonly id: string
   /** Kafka's key, RabbitMQ's routing key. */
   readonly key: Uint8Array | undefined
+  /** Headers of the message. */
   readonly headers: HeaderFields
-  /** In ms since 1970. */
+  /** The event's time, in ms since 1970. */
   readonly time: number
   /** Null for a tombstone of Kafka. */
   readonly payload: Uint8Array | null
+  /** Media type of the payload. */
   readonly contentType: string
 }
 
 /** An open sink. */
 export interface ForeignSink {
   /**
-   * Resolves when the broker has confirmed the message. Messages that are sent one after the other keep their order.
-   * @throws SpanwireError (as rejection) `broker-refused`, `payload-too-large` for a message that the broker does not take;
-   * anything else: it may or may not have arrived
+   * Sends a message. Resolves when the broker has confirmed it. Messages arrive in the order of the calls.
+   * @throws SpanwireError (as rejection) `broker-refused`, `payload-too-large` for a message that the broker refuses.
+   * After other errors the message may be stored
    */
   send(one: Outgoing): Promise<void>
-  /** Never rejects. */
+  /** Closes the sink. Never rejects. */
   close(): Promise<void>
 }
 
-/** Where messages go: a topic, an exchange, a queue. */
+/** A place to write to: a topic, an exchange or a queue. */
 export interface ForeignTarget {
   /** See {@link ForeignOrigin.place}. */
   readonly place: string
+  /** See {@link ForeignOrigin.described}. */
   readonly described: ForeignDescription
-  /** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
+  /** Opens a sink. @throws SpanwireError (as rejection) the errors of {@link ForeignOrigin.openSource} */
   openSink(): Promise<ForeignSink>
 }
 
-/** A place of a foreign broker as AsyncAPI describes it. */
+/** The description of a place for AsyncAPI. */
 export interface ForeignDescription {
   /** `kafka`, `amqp` or `stomp`. */
   readonly protocol: string
@@ -130,6 +134,6 @@ export interface ForeignDescription {
   readonly host: string
   /** The name of the topic, exchange or queue. */
   readonly address: string
-  /** Bindings of the channel by the protocol's AsyncAPI binding. */
+  /** Bindings of the channel, by protocol. */
   readonly channel?: Readonly<Record<string, unknown>>
 }

@@ -4,12 +4,12 @@ import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
 import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
 
-/** One attempt to store a message, in ms. */
+/** The time for one attempt to store a message, in ms. */
 const TIMEOUT = 20_000
 
 /**
- * Stores messages one by one, each with its id: those of one subject one after the other, other subjects at the same time.
- * The stream drops what it has already, for as long as it remembers ids. For servers and streams without atomic batches.
+ * Stores messages one by one, each with its id. Messages of one subject are stored in order, subjects in parallel. The stream
+ * drops duplicates within its duplicate window. For servers and streams without atomic batches.
  */
 export class IdStore implements LaneStore {
   readonly #transport: Transport
@@ -34,7 +34,7 @@ export class IdStore implements LaneStore {
     return { duplicates }
   }
 
-  /** Returns whether the stream had it already. */
+  /** Stores a message. Returns whether it was a duplicate. */
   async #put({ subject, payload, headers, id }: StoreItem): Promise<boolean> {
     const { signal, waiting } = this.#options
     const backoff = createRelayBackoff()

@@ -14,23 +14,27 @@ import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore } from './store.ts'
 import { prepareStream, type TargetStream } from './target-stream.ts'
 
-/** What a relay of either direction is made of. */
+/** The parts of a relay of either direction. */
 export interface RelayParts<Definition> {
+  /** The relay's name. */
   readonly name: string
+  /** Its declaration. */
   readonly definition: Definition
+  /** The connection to NATS. */
   readonly transport: Transport
-  /** The process, in checkpoints. */
+  /** Name of the process, in checkpoints. */
   readonly owner: string
+  /** Its statistics. */
   readonly counts: RelayCounts
-  /** Called with what went wrong, and what is not guaranteed. */
+  /** Called with each problem and each warning. */
   readonly report: (problem: Error) => void
 }
 
-/** How long a drain waits for what has begun, in ms. */
+/** The time that a drain waits for parts in progress, in ms. */
 const DRAIN = 10_000
-/** If NATS does not say how much it takes: its default, in bytes. */
+/** The largest message if NATS does not announce a limit: the default of nats-server, in bytes. */
 const MAX_PAYLOAD = 1024 * 1024
-/** These do not pass by themselves. */
+/** Errors after which another attempt has no effect. */
 const REFUSALS = [
   'invalid-argument',
   'unsupported',
@@ -42,7 +46,7 @@ const REFUSALS = [
 
 /** Relays messages of a foreign broker into a stream. */
 export class InwardRelay {
-  /** Resolves when messages can flow. Rejects if they cannot. */
+  /** Resolves when messages can flow. Rejects if the relay is refused. */
   readonly ready: Promise<void>
   readonly #parts: RelayParts<InwardDefinition>
   readonly #api: JetStreamApi
@@ -66,7 +70,7 @@ export class InwardRelay {
     this.#ended = this.#run()
   }
 
-  /** Finishes what has begun, and gives the rest back. Idempotent. */
+  /** Finishes the parts in progress, and returns other messages to the broker. Idempotent. */
   async drain(): Promise<void> {
     this.#isDraining = true
     const late = setTimeout(() => this.#stop.abort(), DRAIN)
@@ -78,7 +82,7 @@ export class InwardRelay {
     this.#parts.counts.state = 'stopped'
   }
 
-  /** Messages of the source that are not relayed. */
+  /** Returns the number of messages of the source that are not relayed. */
   async lag(): Promise<number | undefined> {
     return this.#session?.lag()
   }
@@ -127,7 +131,7 @@ export class InwardRelay {
 
   #isRefusal(error: SpanwireError): boolean {
     if (REFUSALS.includes(error.code)) return true
-    // With a cause it is the answer of a server that may have no leader at the moment.
+    // With a cause it is the answer of a server, which may have no leader at the moment.
     return error.code === 'stream-not-found' && error.cause === undefined && !this.#isReady
   }
 
@@ -148,7 +152,7 @@ function describeGuarantee(definition: InwardDefinition, stream: TargetStream, i
   return `${way}, ${order}; ${definition.from.identity}; a repetition after ${seconds} s is stored twice`
 }
 
-/** One source that is open, and its lanes. */
+/** An open source with its lanes. */
 class InwardSession {
   readonly ended: Promise<void>
   readonly #parts: RelayParts<InwardDefinition>
@@ -202,7 +206,7 @@ class InwardSession {
     for (const batch of early) this.#take(batch)
   }
 
-  /** Stores what has begun, and settles it. */
+  /** Stores and settles the parts in progress. */
   async drain(): Promise<void> {
     this.#isDraining = true
     this.#source?.pause()
@@ -210,7 +214,7 @@ class InwardSession {
   }
 
   async close(): Promise<void> {
-    // A drain waits for what has begun; else what waits for NATS would hold the source.
+    // Parts in progress may wait for NATS. A drain waits for them, another close does not.
     if (!this.#isDraining) this.#stop.abort()
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()))
     this.#lanes.clear()
@@ -293,7 +297,7 @@ class InwardSession {
       }
     } catch (cause) {
       if (!isSpanwireError(cause) || cause.code === 'aborted') throw cause
-      why = new SpanwireError(cause.code, `${error.message} The dead letter does not take it: ${cause.message}`, {
+      why = new SpanwireError(cause.code, `${error.message} The dead letter refuses it: ${cause.message}`, {
         cause,
       })
     }

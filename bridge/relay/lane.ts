@@ -4,46 +4,51 @@ import type { Incoming } from './foreign.ts'
 import type { MappedIn } from './map-in.ts'
 import { type LaneStore, Moved, type StoreItem } from './store.ts'
 
-/** What a lane needs of its relay. */
+/** The relay of a lane. */
 export interface LaneOwner {
+  /** Maps a message to an event. */
   map(incoming: Incoming): MappedIn | Promise<MappedIn>
   /**
-   * Puts a refused message aside.
-   * @returns whether that worked: if not, the lane stops at the message
-   * @throws SpanwireError `aborted`
+   * Stores a refused message in the dead letter.
+   * @returns false if there is none, or if it refuses the message. The lane then stops at the message
+   * @throws SpanwireError (as rejection) `aborted`
    */
   refuse(incoming: Incoming, error: SpanwireError): Promise<boolean>
-  /** These are done. */
+  /** Called with messages that are stored, ignored or in the dead letter. */
   done(batch: readonly Incoming[], result: LaneResult): void
-  /** These are no longer held: the lane stopped at a message that was refused, or failed. They come again. */
+  /** Called with messages that leave the memory unsettled, as the lane stopped or failed. The broker delivers them again. */
   dropped(messages: readonly Incoming[]): void
-  /** The lane cannot go on: it was fenced, or something failed. */
+  /** Called when the lane has ended with an error, such as {@link Fenced}. */
   broken(lane: string, error: unknown): void
 }
 
-/** What became of a part of a lane. */
+/** Counts of a part of a lane. */
 export interface LaneResult {
+  /** Stored messages. */
   readonly relayed: number
+  /** Messages that the stream had already. */
   readonly duplicates: number
+  /** Messages that came from the event's own stream. */
   readonly loops: number
+  /** Ignored tombstones. */
   readonly ignored: number
-  /** Messages that were done before, by the lane's checkpoint. */
+  /** Messages with a position up to the lane's checkpoint. */
   readonly repeated: number
 }
 
-/** Room for the checkpoint. */
+/** Messages of a part. The checkpoint is one more. */
 const MOST = MOST_IN_BATCH - 1
-/** Of payloads in one batch, in bytes: the server holds a batch in memory until it is committed. */
+/** Payload bytes of a part. nats-server keeps a batch in memory until its commit. */
 const MOST_BYTES = 4 * 1024 * 1024
 
-/** The messages of one lane, which are stored one part after the other, in order. */
+/** The messages of one lane. They are stored in order, in parts. */
 export class Lane {
   readonly name: string
   readonly #store: LaneStore
   readonly #owner: LaneOwner
   #waiting: Incoming[] = []
   #running: Promise<void> | undefined
-  /** The last position that is done; undefined if the lane has none. */
+  /** The position up to which the lane is stored. Undefined if the lane has no positions. */
   #position: number | undefined
   #isOpen = false
   #isStopped = false
@@ -55,7 +60,7 @@ export class Lane {
     this.#owner = owner
   }
 
-  /** Returns whether the lane takes messages. */
+  /** Adds messages. Returns false if the lane is closed or stopped. */
   add(batch: readonly Incoming[]): boolean {
     if (this.#isClosed || this.#isStopped) return false
     for (const one of batch) this.#waiting.push(one)
@@ -63,12 +68,12 @@ export class Lane {
     return true
   }
 
-  /** Messages that have not begun. */
+  /** Messages that are not part of the current attempt. */
   get waiting(): readonly Incoming[] {
     return this.#waiting
   }
 
-  /** Drops what has not begun. Resolves when what has begun is stored, or its store has failed. */
+  /** Drops waiting messages. Resolves when the current attempt has ended. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#waiting = []
@@ -89,7 +94,7 @@ export class Lane {
   }
 
   async #work(): Promise<void> {
-    // All that comes in one turn of the event loop is one part.
+    // Messages of one turn of the event loop form one part.
     await null
     while (this.#waiting.length > 0 && !this.#isClosed && !this.#isStopped) {
       if (!this.#isOpen) {
@@ -104,7 +109,7 @@ export class Lane {
     }
   }
 
-  /** Relays a part. The relay that had the lane before may have stored the beginning of it meanwhile. */
+  /** Relays a part. The previous relay of the lane may have stored its beginning. */
   async #relay(part: readonly Incoming[]): Promise<void> {
     for (;;) {
       try {
@@ -153,7 +158,7 @@ export class Lane {
   }
 }
 
-/** Takes as many from the front as fit into one batch; at least one. */
+/** Removes the first messages that fit into one batch, at least one. */
 function takePart(waiting: Incoming[]): Incoming[] {
   let bytes = 0
   let count = 0

@@ -1,4 +1,4 @@
-/** From a foreign message to an event: the decision, without I/O. */
+/** Maps foreign messages to events. No I/O. */
 import { validate } from '../../sdk/contract/validate.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../../sdk/wire/header-names.ts'
@@ -10,26 +10,33 @@ import { ForeignMessage } from './foreign-message.ts'
 import type { StoreItem } from './store.ts'
 
 /**
- * What becomes of a foreign message: an event to store; nothing, as it came from the event's own stream or is a tombstone
- * that is ignored; or a refusal.
+ * The result for a foreign message. `event` is stored. `loop` came from the event's own stream, and `ignored` is a tombstone:
+ * both are acknowledged only. `refused` goes to the dead letter.
  */
 export type MappedIn =
   | { readonly kind: 'event'; readonly item: StoreItem }
   | { readonly kind: 'loop' | 'ignored' }
   | { readonly kind: 'refused'; readonly error: SpanwireError }
 
-/** Limits of the other side. */
+/** Limits of NATS. */
 export interface InwardLimits {
   /** The largest message that NATS takes, headers included, in bytes. */
   readonly maxMessage: number
 }
 
-/** The name of an event's place, in the list of places that a message went through. */
+/** Returns the name of an event in the list of places that a message passed. */
 export function eventPlace({ event }: { readonly event: { readonly name: string } }): string {
-  return `nats:${encodeURIComponent(event.name)}`
+  const known = places.get(event)
+  if (known !== undefined) return known
+  const place = `nats:${encodeURIComponent(event.name)}`
+  places.set(event, place)
+  return place
 }
 
-/** Maps a message. A promise only if the schema is asynchronous. Never throws, never rejects. */
+/** Places by event, as each message needs one. */
+const places = new WeakMap<object, string>()
+
+/** Maps a message. Returns a promise only if the schema is asynchronous. Never throws or rejects. */
 export function mapIncoming(
   definition: InwardDefinition,
   incoming: Incoming,
@@ -42,7 +49,7 @@ export function mapIncoming(
     if (incoming.payload === null) {
       if (tombstone === 'ignore') return { kind: 'ignored' }
       if (tombstone === 'dead-letter')
-        throw new SpanwireError('invalid-data', 'The message is a tombstone. Declare what it becomes: tombstone.')
+        throw new SpanwireError('invalid-data', 'The message is a tombstone. Set the option tombstone.')
     }
     const codec = definition.codec ?? event.codec
     const decoded = incoming.payload === null ? undefined : decodeBy(codec, incoming.payload)
@@ -50,7 +57,7 @@ export function mapIncoming(
     const data = typeof tombstone === 'function' && incoming.payload === null ? tombstone(message) : decoded
     const subject = event.template.subject(definition.params(message))
     const conclude = (): MappedIn => {
-      // The bytes as they came, so that nothing is lost on the way.
+      // The unchanged bytes keep fields that the schema does not name.
       const isSame = incoming.payload !== null && definition.codec === undefined
       const payload = isSame ? (incoming.payload as Uint8Array) : event.codec.encode(data)
       const item = { subject, payload, ...headersFor(definition, message, incoming, route) }
@@ -80,7 +87,7 @@ function headersFor(
 ): Pick<StoreItem, 'headers' | 'id'> {
   const { place } = definition.from
   const own = definition.id ? definition.id(message) : incoming.id
-  // Two sources may use the same ids.
+  // Ids of different sources may be equal.
   const id = own === undefined || own === '' ? undefined : `${place}:${encodeURIComponent(own)}`
   const time = definition.time === 'source' ? incoming.time : undefined
   return {
@@ -94,16 +101,16 @@ function headersFor(
   }
 }
 
-/** What a batch adds to the headers of a message, in bytes. */
+/** Headers that a batch adds to a message, in bytes. */
 const BATCH_HEADERS = 120
 
 function checkSize({ payload, headers }: StoreItem, { maxMessage }: InwardLimits): void {
-  // A code unit has 3 bytes at most. Most messages are far below the limit, and their headers are not encoded for this.
+  // A code unit has at most 3 bytes. This estimate avoids encoding the headers of messages far below the limit.
   const most = headers.reduce((sum, [name, value]) => sum + 3 * (name.length + value.length) + 4, BATCH_HEADERS + 16)
   if (payload.length + most <= maxMessage) return
   const size = payload.length + encodeHeaders(headers).length + BATCH_HEADERS
   if (size > maxMessage)
-    throw new SpanwireError('payload-too-large', `The message has ${size} bytes. NATS takes ${maxMessage} at most.`)
+    throw new SpanwireError('payload-too-large', `The message has ${size} bytes. The limit of NATS is ${maxMessage}.`)
 }
 
 function refuse(error: unknown): MappedIn {

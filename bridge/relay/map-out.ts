@@ -1,4 +1,4 @@
-/** From an event to a foreign message: the decision, without I/O. */
+/** Maps events to foreign messages. No I/O. */
 import type { ReceivedEvent } from '../../sdk/contract/received-event.ts'
 import { encode } from '../../sdk/wire/bytes.ts'
 import { copyHeaders, FOREIGN_ID_HEADER, RELAY_HEADER, readRoute } from './copied-headers.ts'
@@ -7,8 +7,8 @@ import type { Outgoing } from './foreign.ts'
 import { eventPlace } from './map-in.ts'
 
 /**
- * The message for an event; undefined if the event came from the place where it would go.
- * @throws what the functions of the declaration throw; SpanwireError `invalid-header`
+ * Returns the message for an event. Undefined if the event came from the destination.
+ * @throws SpanwireError `invalid-header`, and errors of the declaration's functions
  */
 export function mapEvent(definition: OutwardDefinition, event: ReceivedEvent): Outgoing | undefined {
   const { to, codec = definition.event.codec } = definition
@@ -18,7 +18,7 @@ export function mapEvent(definition: OutwardDefinition, event: ReceivedEvent): O
   const id = idOf(definition, event)
   const key = definition.key(event)
   const isTombstone = definition.tombstone(event)
-  // The bytes as they are in the stream, so that nothing is lost on the way.
+  // The unchanged bytes keep fields that the schema does not name.
   const payload = definition.codec ? codec.encode(event.data) : event.payload
   return {
     id,
@@ -34,7 +34,7 @@ export function mapEvent(definition: OutwardDefinition, event: ReceivedEvent): O
   }
 }
 
-/** The event's own id. An event without one has its place in the stream. */
+/** Returns the event's id, or its stream and sequence. */
 function idOf({ stream }: OutwardDefinition, event: ReceivedEvent): string {
   return event.id || event.headers.get(FOREIGN_ID_HEADER) || `${stream}.${event.seq}`
 }

@@ -3,7 +3,7 @@ import type { RelayStatus } from './counts.ts'
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
 
 /**
- * The statistics of relays for Prometheus.
+ * Encodes the statistics of relays for Prometheus.
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/, text format 0.0.4.
  */
 export function writeRelayMetrics(relays: readonly RelayStatus[]): string {

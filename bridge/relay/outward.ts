@@ -18,22 +18,24 @@ import { eventPlace } from './map-in.ts'
 import { mapEvent } from './map-out.ts'
 import { createRelayBackoff, pauseFor } from './retry.ts'
 
-/** How long a drain waits for what was sent, in ms. */
+/** The time that a drain waits for confirmations, in ms. */
 const DRAIN = 10_000
-/** After how long another process takes over from one that died, in ms. */
+/** The time after which another process takes over from one that ended, in ms. */
 const ACK_WAIT = 5_000
-/** An event that cannot be relayed is tried again at these times, in ms. */
+/** The time without a confirmation after which the relay reports it, in ms. Brokers confirm within milliseconds. */
+const PATIENCE = 3_000
+/** Delays of the next attempts for an event that cannot be relayed, in ms. */
 const BACKOFF = [1_000, 5_000, 30_000]
 
-/** Relays events of a stream to a foreign broker: at least once, in order of the params that are declared. */
+/** Relays events of a stream to a foreign broker, at least once, in the order of the declared params. */
 export class OutwardRelay {
-  /** Resolves when events can flow. Rejects if they cannot. */
+  /** Resolves when events can flow. Rejects if the relay is refused. */
   readonly ready: Promise<void>
   readonly #parts: RelayParts<OutwardDefinition>
   readonly #api: JetStreamApi
   readonly #deadLetters: DeadLetters | undefined
   readonly #stop = new AbortController()
-  /** The open sink, or the one that is being opened. */
+  /** The sink, open or opening. */
   #sink: Promise<ForeignSink> | undefined
   #consumer: Consumer | undefined
 
@@ -50,7 +52,7 @@ export class OutwardRelay {
     this.ready.catch(() => {})
   }
 
-  /** Sends what has begun, and gives the rest back. Idempotent. */
+  /** Waits for confirmations of sent events, and returns the other events to the stream. Idempotent. */
   async drain(): Promise<void> {
     const late = setTimeout(() => this.#stop.abort(), DRAIN)
     await this.#consumer?.drain()
@@ -64,7 +66,7 @@ export class OutwardRelay {
     this.#parts.counts.state = 'stopped'
   }
 
-  /** Events of the stream that are not relayed. */
+  /** Returns the number of events of the stream that are not relayed. */
   async lag(): Promise<number | undefined> {
     const lag = await this.#api.consumerLag(this.#parts.definition.stream, this.#parts.name)
     return lag && lag.pending + lag.unacknowledged
@@ -85,7 +87,7 @@ export class OutwardRelay {
   async #consume(order: { readonly ordered: true | readonly string[]; readonly concurrency?: number }): Promise<void> {
     const { definition, name, transport, counts, report } = this.#parts
     const { event, filter, stream } = definition
-    // The relay decodes and validates itself, as it has its own dead letter.
+    // The relay itself decodes and validates, for its own dead letter.
     const untouched = { schema: ANY, codec: raw, stream }
     let isReady = false
     const source = { events: { [event.name]: untouched }, connection: transport }
@@ -116,7 +118,7 @@ export class OutwardRelay {
     }
   }
 
-  /** Opens the sink before events are taken, so that a wrong declaration shows at the start. */
+  /** Opens the sink before events are consumed. A wrong declaration is reported at the start. */
   async #openFirst(): Promise<void> {
     const backoff = createRelayBackoff()
     for (;;) {
@@ -163,7 +165,7 @@ export class OutwardRelay {
     counts.dead++
   }
 
-  /** Tries until the broker has confirmed or refused it. */
+  /** Sends a message until the broker has confirmed or refused it. */
   async #send(outgoing: Outgoing): Promise<void> {
     const { counts, report } = this.#parts
     const backoff = createRelayBackoff()
@@ -171,8 +173,7 @@ export class OutwardRelay {
       this.#sink ??= this.#parts.definition.to.openSink()
       const opening = this.#sink
       try {
-        const sink = await opening
-        await sink.send(outgoing)
+        await this.#confirmed(await opening, outgoing)
         counts.wait(undefined)
         return
       } catch (cause) {
@@ -180,13 +181,29 @@ export class OutwardRelay {
         if (error.code === 'broker-refused' || error.code === 'payload-too-large') throw error
         if (counts.state === 'running') report(error)
         counts.wait(error)
-        // The sink itself is well.
+        // A full queue does not affect the sink.
         if (error.code !== 'rate-limited' && this.#sink === opening) {
           this.#sink = undefined
           void opening.then((sink) => sink.close()).catch(() => {})
         }
       }
       await pauseFor(backoff, this.#stop.signal)
+    }
+  }
+
+  /** Sends a message. A broker that is full or low on memory may not answer: the relay reports that, and keeps waiting. */
+  async #confirmed(sink: ForeignSink, outgoing: Outgoing): Promise<void> {
+    const { counts, report, name, definition } = this.#parts
+    const late = setTimeout(() => {
+      const text = `${name}: no confirmation from ${definition.to.place} for ${PATIENCE} ms. Check its memory and its disk.`
+      const error = new SpanwireError('broker-unavailable', text)
+      if (counts.state === 'running') report(error)
+      counts.wait(error)
+    }, PATIENCE)
+    try {
+      await sink.send(outgoing)
+    } finally {
+      clearTimeout(late)
     }
   }
 

@@ -12,33 +12,33 @@ import type { RelayDefinition } from './declare.ts'
 import { InwardRelay } from './inward.ts'
 import { OutwardRelay } from './outward.ts'
 
-/** Relays by their names. A name is the relay's identity at both brokers: keep it, and use it once. */
+/** Relays by name. A name identifies the relay at both brokers. Keep it, and use it once. */
 export type Relays = Readonly<Record<string, RelayDefinition>>
 
 /** Options of {@link relay}. */
 export interface RelayOptions {
-  /** How NATS is reached: `nats()`, `fromNats()`, or a connection of NATS's own clients. It stays open. */
+  /** The connection to NATS: `nats()`, `fromNats()` or a connection of a NATS client. `drain` does not close it. */
   readonly transport: Transport | NatsConnectionLike
-  /** Called with each problem and warning. Default: written to the console. */
+  /** Called with each problem and each warning. Default: writes to the console. */
   readonly onError?: (problem: Error) => void
 }
 
 /** Relays that run in this process. */
 export interface RunningRelays extends AsyncDisposable {
-  /** Resolves when all relays are open. Rejects if one is refused. You do not have to handle its rejection. */
+  /** Resolves when all relays are open. Rejects if a relay is refused. You do not have to handle its rejection. */
   readonly ready: Promise<void>
   /** The statistics of each relay, in the order of the declaration. */
   readonly status: readonly RelayStatus[]
-  /** A random name for this process, in checkpoints and announcements. */
+  /** A random name of this process, in checkpoints and announcements. */
   readonly process: string
   /**
-   * Takes nothing new, finishes what has begun within 10 s, and gives the rest back to the brokers. Both sides stay
-   * consistent if that takes longer: what is not confirmed comes again. The transport stays open. Idempotent.
+   * Stops consuming, and finishes messages in progress within 10 s. Other messages return to the brokers, which deliver them
+   * again. If the time is exceeded, the brokers deliver unconfirmed messages again. The transport stays open. Idempotent.
    */
   drain(): Promise<void>
 }
 
-/** How often lag is asked for, in ms. */
+/** The interval of lag requests, in ms. */
 const LOOK = 5_000
 
 /**
@@ -47,7 +47,7 @@ const LOOK = 5_000
  *     const running = relay(events, { orders: into(events, 'orders.{id}.created', { … }) }, { transport: nats({ url }) })
  *     process.once('SIGTERM', () => running.drain())
  *
- * @throws SpanwireError `invalid-argument` for relays that would send messages in circles, or share what they must not
+ * @throws SpanwireError `invalid-argument` for relays that would form a loop, or that share a queue
  */
 export function relay(events: Events, relays: Relays, options: RelayOptions): RunningRelays {
   checkRelays(events, relays)
@@ -119,7 +119,7 @@ function checkRelays(events: Events, relays: Relays): void {
     throw new SpanwireError('invalid-argument', text)
   }
   const all = Object.entries(relays)
-  if (all.length === 0) refuse('There are no relays. Declare one with into or outOf.')
+  if (all.length === 0) refuse('relays is empty. Declare a relay with into or outOf.')
   for (const [name, definition] of all) {
     if (!isJetStreamName(name))
       refuse(`${JSON.stringify(name)} is not a valid name of a relay. Use no dots, wildcards or blanks.`)
@@ -132,7 +132,7 @@ function checkRelays(events: Events, relays: Relays): void {
         if (direction === 'out' && matchesFilter(event.template.filter({}), deadLetter))
           refuse(`The dead letter of ${name} (${deadLetter}) is an event that ${other} relays. Use another subject.`)
       } else if (direction === 'in' && 'from' in rest && rest.from.place === deadLetter.place)
-        refuse(`The dead letter of ${name} (${deadLetter.place}) is what ${other} reads. Use another place.`)
+        refuse(`The dead letter of ${name} (${deadLetter.place}) is read by ${other}. Use another place.`)
     }
   }
   const sources = Map.groupBy(
@@ -143,16 +143,18 @@ function checkRelays(events: Events, relays: Relays): void {
   )
   for (const [place, readers] of sources)
     if (readers.length > 1 && !readers.every(({ shared }) => shared))
-      refuse(`${readers.map(({ name }) => name).join(' and ')} read ${place}, which gives each message to one of them.`)
+      refuse(
+        `${readers.map(({ name }) => name).join(' and ')} read ${place}, which delivers each message to one of them. Use one relay.`,
+      )
   const routes = new Set<string>()
   for (const [name, one] of all) {
     const route = `${one.direction} ${one.event.name} ${one.direction === 'in' ? one.from.place : one.to.place}`
-    if (routes.has(route)) refuse(`${name} repeats another relay: the same event and the same place.`)
+    if (routes.has(route)) refuse(`${name} has the event and the place of another relay. Remove one of them.`)
     routes.add(route)
   }
 }
 
 function report(problem: Error): void {
-  // Spanwire's own errors say what to do. Their stack does not help.
+  // The message of a Spanwire error is sufficient. Its stack is not printed.
   console.error('spanwire relay:', isSpanwireError(problem) ? `${problem.code}: ${problem.message}` : problem)
 }

@@ -3,14 +3,14 @@ import { pause } from '../../sdk/kit/pause.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
-/** Returns the backoff between the attempts of a relay: at most 5 s. */
+/** Returns the backoff between attempts of a relay. The longest delay is 5 s. */
 export function createRelayBackoff(): Backoff {
   return createBackoff({ first: 100, longest: 5_000 })
 }
 
 /**
  * Waits before the next attempt.
- * @throws SpanwireError `aborted`
+ * @throws SpanwireError (as rejection) `aborted`
  */
 export async function pauseFor(backoff: Backoff, signal: AbortSignal): Promise<void> {
   await pause(50 + backoff.next(), signal)
@@ -19,7 +19,7 @@ export async function pauseFor(backoff: Backoff, signal: AbortSignal): Promise<v
 
 /**
  * Resolves when the transport is open.
- * @throws SpanwireError `aborted`, `connection-closed`
+ * @throws SpanwireError (as rejection) `aborted`, `connection-closed`
  */
 export function whenOpen(transport: Transport, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** Runs the relays of a file as a process: `/healthz`, `/metrics`, and a drain at SIGTERM. For Node. */
+/** Runs the relays of a file as a process, with `/healthz`, `/metrics` and a drain on SIGTERM. For Node. */
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
@@ -16,8 +16,9 @@ import { type Relays, type RunningRelays, relay } from './relay.ts'
 export interface RelayFile {
   /** The contract. */
   readonly events: Events
+  /** Relays by name. */
   readonly relays: Relays
-  /** Default: `nats()` with the URL of {@link RunRelayOptions.nats}. */
+  /** The connection to NATS. Default: `nats()` with the URL of {@link RunRelayOptions.nats}. */
   readonly transport?: Transport
 }
 
@@ -25,22 +26,23 @@ export interface RelayFile {
 export interface RunRelayOptions {
   /** URL of NATS. Default: the environment's `NATS_URL`, or `nats://127.0.0.1:4222`. */
   readonly nats?: string
-  /** Port of `/healthz` and `/metrics`. Default 8788; 0: any that is free. */
+  /** Port of `/healthz` and `/metrics`. 0 selects a free port. Default 8788. */
   readonly port?: number
   /** Address to listen on. Default `127.0.0.1`. */
   readonly host?: string
-  /** Whether SIGTERM and SIGINT drain. Default true. */
+  /** Whether SIGTERM and SIGINT drain the relays. Default true. */
   readonly signals?: boolean
 }
 
 /** Relays that run as a process. */
 export interface RelayProcess {
-  /** Where `/healthz` and `/metrics` are, such as `http://127.0.0.1:8788`. */
+  /** Base URL of `/healthz` and `/metrics`, such as `http://127.0.0.1:8788`. */
   readonly url: string
+  /** The relays. */
   readonly running: RunningRelays
-  /** Resolves once it was drained. Rejects if a relay is refused. */
+  /** Resolves after a drain. Rejects if a relay is refused. */
   readonly ended: Promise<void>
-  /** Drains the relays, and closes NATS and the port. Idempotent. */
+  /** Drains the relays, then closes the connection to NATS and the port. Idempotent. */
   drain(): Promise<void>
 }
 
@@ -50,8 +52,8 @@ export interface RelayProcess {
  *     const { ended } = await runRelay('./relays.ts')
  *     await ended
  *
- * @param file a path from the working directory, or a URL; not the module that calls this, which would wait for itself
- * @throws SpanwireError `invalid-argument` for a file that cannot be loaded, or lacks `events` or `relays`
+ * @param file a path from the working directory, or a URL. Not the calling module, which would wait for itself
+ * @throws SpanwireError (as rejection) `invalid-argument` for a file that cannot be loaded, or lacks `events` or `relays`
  */
 export async function runRelay(file: string | URL, options: RunRelayOptions = {}): Promise<RelayProcess> {
   const { host = '127.0.0.1', port = 8_788, signals = true } = options

@@ -1,17 +1,18 @@
-/** How the messages of a lane get into a stream. */
+/** The port to a stream: stores the messages of a lane. */
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { BatchItem } from './atomic-batch.ts'
 
 /** A message that is ready to be stored. */
 export interface StoreItem extends BatchItem {
-  /** The id by which the stream drops a repetition; undefined if the foreign message has none. */
+  /** The id by which the stream detects duplicates. Undefined if the foreign message has none. */
   readonly id: string | undefined
 }
 
-/** Part of a lane: messages, and how far the lane is done with them. */
+/** Messages of a lane, and the position that they reach. */
 export interface StorePart {
+  /** Messages to store, in order. */
   readonly items: readonly StoreItem[]
-  /** The position of the last message that is done with this part, whether it is stored or put aside. */
+  /** The position of the last message of the part, stored or in the dead letter. */
   readonly position: number | undefined
 }
 
@@ -21,37 +22,38 @@ export interface Stored {
   readonly duplicates: number
 }
 
-/** Stores the messages of one lane, one part after the other. */
+/** Stores the messages of one lane, in parts. */
 export interface LaneStore {
   /**
-   * Reads how far the lane is stored. Call it before the first part.
-   * @returns the last position that is done; undefined if the stream does not say
-   * @throws SpanwireError the errors of the JetStream API
+   * Reads the position of the lane. Call it before the first part.
+   * @returns the position of the last stored part. Undefined if the stream has none
+   * @throws SpanwireError (as rejection) the errors of the JetStream API
    */
   open(): Promise<number | undefined>
   /**
-   * Stores a part, in order. Tries until it is stored.
-   * @throws SpanwireError (as rejection) `aborted`; {@link Fenced}; {@link Moved}; {@link Unprepared}
+   * Stores a part, in order. Tries again until it is stored.
+   * @throws (as rejection) SpanwireError `aborted`, {@link Fenced}, {@link Moved}, {@link Unprepared}
    */
   store(part: StorePart): Promise<Stored>
 }
 
-/** Options that all stores have. */
+/** Options of all stores. */
 export interface StoreOptions {
+  /** Ends all attempts. */
   readonly signal: AbortSignal
-  /** Called when an attempt failed and another one follows, and with undefined when it worked. */
+  /** Called with the error of an attempt that is repeated, and with undefined after success. */
   readonly waiting: (error: SpanwireError | undefined) => void
 }
 
-/** Another relay stores this lane now. */
+/** Thrown if another relay has taken over the lane. */
 export class Fenced extends Error {
   constructor(lane: string) {
     super(`Another relay has taken over ${lane}.`)
   }
 }
 
-/** The relay that had this lane before stored one more part of it. Open the store again. */
+/** Thrown if the previous relay of the lane has stored another part. Open the store again. */
 export class Moved extends Error {}
 
-/** The stream's configuration does not allow batches any more. */
+/** Thrown if the stream's configuration no longer allows batches. */
 export class Unprepared extends Error {}

@@ -1,4 +1,4 @@
-/** Asks a stream which messages it has stored, by their ids. */
+/** Finds stored messages by their ids. */
 import { NEVER_STORED, NEVER_STORED_CODES } from '../../sdk/jetstream/never-stored.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
@@ -7,9 +7,11 @@ import { ID_HEADER } from '../../sdk/wire/header-names.ts'
 import type { HeaderFields } from '../../sdk/wire/headers.ts'
 import type { BatchItem } from './atomic-batch.ts'
 
+/** The time for an answer, in ms. */
 const TIMEOUT = 5_000
+
 /**
- * Which of the messages are stored already, as far as the stream remembers ids. Stores nothing.
+ * Returns the messages that the stream has stored within its duplicate window. Does not store messages.
  * @throws SpanwireError (as rejection) the errors of {@link Transport.request}, and `stream-refused` for an answer without a verdict
  */
 export async function findStored<Item extends BatchItem>(
@@ -31,7 +33,7 @@ export async function findStored<Item extends BatchItem>(
       else if (!NEVER_STORED_CODES.includes(error?.err_code ?? 0))
         throw new SpanwireError(
           'stream-refused',
-          `The stream does not say whether it has ${item.subject}: ${error?.description}.`,
+          `The stream does not report whether it has ${item.subject}: ${error?.description}.`,
         )
     }),
   )

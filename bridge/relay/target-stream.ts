@@ -1,38 +1,39 @@
-/** The stream that a relay writes to: whether it can store batches, and what is needed for that. */
+/** The stream that a relay writes to, and its support of atomic batches. */
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubsetFilter } from '../../sdk/wire/subject.ts'
 import { checkpointFilter } from './checkpoint.ts'
 
-/** How messages are stored: in atomic batches with a checkpoint, or one by one with message ids. */
+/** The way to store: atomic batches with a checkpoint, or single messages with ids. */
 export type StoreMode = 'batches' | 'ids'
 
-/** What a relay knows of its stream. */
+/** Properties of the stream of a relay. */
 export interface TargetStream {
+  /** The stream's name. */
   readonly name: string
+  /** The way to store. */
   readonly mode: StoreMode
-  /** Why it is not `batches`. */
+  /** The reason for `ids`. Undefined for `batches`. */
   readonly why: string | undefined
-  /** How long ids are remembered, in ms. */
+  /** The duplicate window, in ms. */
   readonly duplicateWindow: number
-  /** The largest message that the stream takes, in bytes. */
+  /** The limit of the stream for one message, in bytes. */
   readonly maxMessageSize: number
 }
 
-/** Batches came with 2.12. */
+/** The oldest nats-server with atomic batches. */
 const OLDEST = [2, 12] as const
 
 /**
- * Reads a stream's configuration, and changes it for batches if that is permitted: `allow_atomic`, and one more subject for
- * the relay's checkpoints.
- * @throws SpanwireError `stream-not-found`, and what {@link JetStreamApi} throws
+ * Reads a stream's configuration. If permitted, adds `allow_atomic` and the subject of the relay's checkpoints.
+ * @throws SpanwireError (as rejection) `stream-not-found`, and the errors of {@link JetStreamApi}
  */
 export async function prepareStream(api: JetStreamApi, name: string, relay: string): Promise<TargetStream> {
   const state = await api.streamState(name)
   if (!state)
     throw new SpanwireError(
       'stream-not-found',
-      `There is no stream ${name}. Make it with ensureStreams, then try again.`,
+      `The stream ${name} does not exist. Create it with ensureStreams, then restart the relay.`,
     )
   const { config } = state
   const maxSize = Number(config.max_msg_size)
@@ -50,7 +51,7 @@ function whyNoBatches({ config, name }: StreamState): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     return `nats-server ${version || 'before 2.11'} has no atomic batches (2.12 has)`
-  // With other policies a checkpoint, which has no consumer, would go at once or stay for ever.
+  // With other policies a checkpoint, which has no consumer, would be removed at once or kept forever.
   if (config.retention !== 'limits') return `the stream ${name} has retention ${config.retention}`
   return undefined
 }
@@ -59,7 +60,7 @@ function isPrepared({ config, subjects }: StreamState, relay: string): boolean {
   return config.allow_atomic === true && subjects.some((one) => isSubsetFilter(checkpointFilter(relay), one))
 }
 
-/** Returns the reason if the stream stays without batches. */
+/** Changes the stream. Returns the reason if it still has no batches. */
 async function change(api: JetStreamApi, { config, subjects, name }: StreamState, relay: string) {
   const subject = checkpointFilter(relay)
   const kept = subjects.some((one) => isSubsetFilter(subject, one)) ? subjects : [...subjects, subject]
@@ -72,5 +73,5 @@ async function change(api: JetStreamApi, { config, subjects, name }: StreamState
     throw error
   }
   const changed = await api.streamState(name)
-  return changed && isPrepared(changed, relay) ? undefined : `the stream ${name} did not take ${needed}`
+  return changed && isPrepared(changed, relay) ? undefined : `the stream ${name} did not accept ${needed}`
 }

@@ -22,7 +22,8 @@ await startPublisher({
       await (await opening).send({
         id: `flight-${process.pid}-${count++}`,
         key: new TextEncoder().encode(origin),
-        headers: [['origin', origin], ['destination', destination], newTrace()],
+        // Not "destination", which is a header of STOMP.
+        headers: [['fromAirport', origin], ['toAirport', destination], newTrace()],
         time: Date.now(),
         payload: new TextEncoder().encode(JSON.stringify({ departedAt, delay, distance, via: kind })),
         contentType: 'application/json',

@@ -10,8 +10,8 @@ export const relays = {
   flights: into(events, DEPARTED, {
     from: flightsOf(kind, url),
     params: ({ headers }) => ({
-      origin: headers.get('origin') ?? '',
-      destination: headers.get('destination') ?? '',
+      origin: headers.get('fromAirport') ?? '',
+      destination: headers.get('toAirport') ?? '',
     }),
   }),
 }

@@ -26,7 +26,7 @@ interface Source {
 
 /** Answers the requests of its endpoints, and the queries of tools. */
 export class RunningService implements Service {
-  readonly id = createIds()()
+  readonly id: string = createIds()()
   readonly ready: Promise<void>
   readonly #transport: Transport
   readonly #options: ServiceOptions

@@ -1,81 +1,39 @@
 /**
  * Throughput of relays into a stream, as a ratio to a plain consumer that only parses and acknowledges, in the same run:
  * `node test/bench/relays.ts [<runs>]`. Real brokers, one nats-server with a stream in a file, messages of 200 bytes.
+ * `BENCH_BROKER=kafka,rabbitmq` and `BENCH_WAYS=plain,batches` select.
  */
-import { Consumer } from '@platformatic/kafka'
-import amqp from 'amqplib'
+import process from 'node:process'
 import { z } from 'zod'
-import { StompClient } from '../../bridge/relay/activemq/stomp-client.ts'
-import { headerOf } from '../../bridge/relay/activemq/stomp-frame.ts'
 import { into, percent, relay } from '../../bridge/relay/index.ts'
-import type { BrokerKind, ForeignBroker } from '../../demo/setup/brokers/foreign-broker.ts'
+import type { BrokerKind } from '../../demo/setup/brokers/foreign-broker.ts'
 import { defineEvents, event } from '../../sdk/index.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { placeOf, startBroker } from '../relays/brokers.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { median } from './median.ts'
+import { runLoop } from './relay-loops.ts'
 
 const MESSAGES: Record<string, number> = { kafka: 60_000, rabbitmq: 30_000, activemq: 20_000 }
 const KEYS = 50
 
-/** Resolves after `count` messages were parsed and acknowledged; returns a function that disconnects. */
-type Plain = (broker: ForeignBroker, name: string, count: number) => Promise<() => Promise<unknown>>
+/** Ways to consume a topic or queue, in the order in which each run tries them. */
+const WAYS = {
+  plain: 'plain consumer',
+  'bare-batches': 'bare loop, batches',
+  batches: 'relay, batches',
+  'bare-ids': 'bare loop, ids',
+  ids: 'relay, ids',
+} as const
+type Way = keyof typeof WAYS
 
-const plain: Record<string, Plain> = {
-  async kafka({ url }, name, count) {
-    const consumer = new Consumer({
-      clientId: 'plain',
-      bootstrapBrokers: [url],
-      groupId: `plain-${name}-${Math.random()}`,
-      maxWaitTime: 500,
-    })
-    const stream = await consumer.consume({ topics: [name], mode: 'earliest', autocommit: 200 })
-    let done = 0
-    await new Promise<void>((resolve) =>
-      stream.on('data', ({ value }) => {
-        JSON.parse(String(value))
-        if (++done === count) resolve()
-      }),
-    )
-    return () => consumer.close(true)
-  },
-  async rabbitmq({ url }, name, count) {
-    const connection = await amqp.connect(url)
-    const channel = await connection.createChannel()
-    await channel.prefetch(2_000)
-    let done = 0
-    await new Promise<void>((resolve) =>
-      channel.consume(name, (message) => {
-        if (!message) return
-        JSON.parse(message.content.toString())
-        channel.ack(message)
-        if (++done === count) resolve()
-      }),
-    )
-    return () => connection.close()
-  },
-  async activemq({ stompPort = 0 }, name, count) {
-    let done = 0
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const address = { host: '127.0.0.1', port: stompPort, tls: false, user: '', password: '', vhost: 'localhost' }
-    const client = await StompClient.connect(address, 1024 * 1024, {
-      message(frame) {
-        JSON.parse(Buffer.from(frame.body).toString())
-        client.write('ACK', [['id', headerOf(frame, 'ack') ?? '']])
-        if (++done === count) resolve()
-      },
-      ended() {},
-    })
-    client.write('SUBSCRIBE', [
-      ['id', '1'],
-      ['destination', `/queue/${name}`],
-      ['ack', 'client-individual'],
-      ['activemq.prefetchSize', '2000'],
-    ])
-    await promise
-    return () => client.disconnect()
-  },
+/** Speed of one way in one run. */
+interface Speed {
+  /** Messages a second. */
+  readonly rate: number
+  /** CPU time of this process, in microseconds a message. Other processes of the machine hardly change it. */
+  readonly cost: number
 }
 
 const events = defineEvents(
@@ -85,77 +43,86 @@ const events = defineEvents(
 
 /** Prints a table of messages a second and ratios, medians of some runs. */
 export async function benchRelays(runs: number): Promise<void> {
+  const kinds = (process.env.BENCH_BROKER?.split(',') ?? ['kafka', 'rabbitmq', 'activemq']) as BrokerKind[]
+  const ways = (process.env.BENCH_WAYS?.split(',') ?? Object.keys(WAYS)) as Way[]
   const table: Record<string, Record<string, string>> = {}
-  for (const kind of (process.env.BENCH_BROKER?.split(',') ?? ['kafka', 'rabbitmq', 'activemq']) as BrokerKind[])
-    table[kind] = await benchBroker(kind, runs)
-  console.log(`\nRelays into a stream, as a ratio to a plain consumer in the same run, median of ${runs}`)
+  for (const kind of kinds) table[kind] = describe(await benchBroker(kind, ways, runs))
+  console.log(
+    `\nRelays into a stream: ratio to a plain consumer in the same run (CPU time a message), median of ${runs}`,
+  )
   console.table(table)
 }
 
-async function benchBroker(kind: BrokerKind, runs: number): Promise<Record<string, string>> {
+async function benchBroker(kind: BrokerKind, ways: readonly Way[], runs: number): Promise<Map<Way, Speed[]>> {
   await using foreign = await startBroker(kind)
   await using server = await startNatsServer({ jetstream: true })
   const transport = nats({ url: server.url })
-  await ensureStreams(events, transport)
+  const { broker } = foreign
   const count = MESSAGES[kind] ?? 0
-  const note = 'x'.repeat(160)
   const fill = async (name: string) => {
     await foreign.prepare(name)
     const messages = Array.from({ length: count }, (_, n) => {
       const key = `k${n % KEYS}`
-      return { key, id: `${name}-${n}`, value: JSON.stringify({ n, key, note }) }
+      return { key, id: `${name}-${n}`, value: JSON.stringify({ n, key, note: 'x'.repeat(160) }) }
     })
     await foreign.send(name, messages)
   }
-  const rates = { plain: [] as number[], batches: [] as number[], ids: [] as number[] }
-  const measure = async (work: () => Promise<() => Promise<unknown>>) => {
-    const start = performance.now()
-    const end = await work()
-    const rate = count / ((performance.now() - start) / 1_000)
-    await end()
-    return rate
+  /** Resolves after all messages of a place are in the stream. */
+  const runRelay = async (name: string, id: string, store: 'batches' | 'ids') => {
+    const from = placeOf(kind, broker.url, name)
+    const params = ({ data }: { readonly data: unknown }) => ({ key: percent.encode((data as { key: string }).key) })
+    const relays = { [id]: into(events, 'bench.{key}', { from, params, store }) }
+    const running = relay(events, relays, { transport, onError: console.error })
+    await running.ready
+    while ((running.status[0]?.relayed ?? 0) < count) await new Promise((resolve) => setTimeout(resolve, 5))
+    return () => running.drain()
   }
+  const speeds = new Map<Way, Speed[]>(ways.map((way) => [way, []]))
   for (let run = 0; run < runs; run++) {
-    const shared = `shared${run}`
-    // A topic can be read by all, a queue by one.
-    if (kind === 'kafka') await fill(shared)
-    const nameFor = async (use: string) => {
-      if (kind === 'kafka') return shared
-      await fill(`${use}${run}`)
-      return `${use}${run}`
-    }
-    const first = await nameFor('plain')
-    rates.plain.push(
-      await measure(() => plain[kind]?.(foreign.broker, first, count) ?? Promise.reject(new Error(kind))),
-    )
-    for (const store of ['batches', 'ids'] as const) {
-      const name = await nameFor(store)
+    // A topic can be read several times, a queue once.
+    if (kind === 'kafka') await fill(`shared${run}`)
+    for (const way of ways) {
+      const name = kind === 'kafka' ? `shared${run}` : `${way}${run}`
+      if (kind !== 'kafka') await fill(name)
       // The stream would drop messages that it has already.
       await transport.request('$JS.API.STREAM.DELETE.BENCH', new Uint8Array(), { timeout: 5_000 })
       await ensureStreams(events, transport)
-      rates[store].push(
-        await measure(async () => {
-          const from = placeOf(kind, foreign.broker.url, name)
-          const params = ({ data }: { readonly data: unknown }) => ({
-            key: percent.encode((data as { key: string }).key),
-          })
-          const relays = { [`${store}${run}`]: into(events, 'bench.{key}', { from, params, store }) }
-          const running = relay(events, relays, { transport, onError: console.error })
-          await running.ready
-          while ((running.status[0]?.relayed ?? 0) < count) await new Promise((resolve) => setTimeout(resolve, 5))
-          return () => running.drain()
-        }),
-      )
+      if (way !== 'plain') await allowBatches()
+      const loop = { broker, nats: server.url, name, count }
+      const start = { time: performance.now(), cpu: process.cpuUsage() }
+      const end = await {
+        plain: () => runLoop({ ...loop, store: 'none' }),
+        'bare-batches': () => runLoop({ ...loop, store: 'batches' }),
+        'bare-ids': () => runLoop({ ...loop, store: 'ids' }),
+        batches: () => runRelay(name, `batches${run}`, 'batches'),
+        ids: () => runRelay(name, `ids${run}`, 'ids'),
+      }[way]()
+      const { user, system } = process.cpuUsage(start.cpu)
+      const rate = count / ((performance.now() - start.time) / 1_000)
+      speeds.get(way)?.push({ rate, cost: (user + system) / count })
+      await end()
     }
   }
   await transport.close()
-  const ratio = (mine: number[]) => median(mine.map((rate, run) => rate / (rates.plain[run] ?? Number.NaN))).toFixed(2)
-  const rate = (mine: number[]) => `${Math.round(median(mine)).toLocaleString('en')}/s`
-  return {
-    'plain consumer': rate(rates.plain),
-    'atomic batches': `${ratio(rates.batches)} (${rate(rates.batches)})`,
-    'message ids': `${ratio(rates.ids)} (${rate(rates.ids)})`,
+  return speeds
+
+  async function allowBatches(): Promise<void> {
+    const config = { name: 'BENCH', subjects: ['bench.*', '$SPANWIRE.RELAY.*.*'], allow_atomic: true }
+    const payload = new TextEncoder().encode(JSON.stringify(config))
+    await transport.request('$JS.API.STREAM.UPDATE.BENCH', payload, { timeout: 5_000 })
   }
+}
+
+function describe(speeds: ReadonlyMap<Way, readonly Speed[]>): Record<string, string> {
+  const plain = speeds.get('plain') ?? []
+  const row: Record<string, string> = {}
+  for (const [way, own] of speeds) {
+    const rate = `${Math.round(median(own.map((one) => one.rate))).toLocaleString('en')}/s`
+    const ratio = median(own.map((one, run) => one.rate / (plain[run]?.rate ?? Number.NaN))).toFixed(2)
+    const cost = `${median(own.map((one) => one.cost)).toFixed(0)} µs`
+    row[WAYS[way]] = way === 'plain' ? `${rate}, ${cost}` : `${ratio} (${rate}, ${cost})`
+  }
+  return row
 }
 
 if (import.meta.main) await benchRelays(Number(process.argv[2] ?? 3))

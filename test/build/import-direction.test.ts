@@ -13,6 +13,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'demo/publishers/relay.ts': ['bridge'],
   'demo/publishers/relays.ts': ['bridge', 'sdk'],
   'demo/setup/foreign-flights.ts': ['bridge', 'sdk'],
+  // An example with a bridge of its own.
+  'demo/ai-answer/server.ts': ['bridge', 'sdk'],
 }
 const FOLDERS = ['sdk', 'bridge', 'worker', 'demo']
 

@@ -12,6 +12,7 @@ const events = defineEvents({ 'replay.{room}.{kind}': event(z.object({ n: z.numb
 const name = 'replay.{room}.{kind}'
 
 let server: NatsServer
+const isOld = () => Number(server.version.split('.')[1]) < 10
 let bridge: BridgeServer
 let admin: NatsConnection
 let streams: JetStreamManager['streams']
@@ -249,10 +250,11 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     latest.unsubscribe()
   })
 
-  it.each([
-    ['Work Queue Retention', { retention: 'workqueue' }],
-    ['Subject Transform', { subject_transform: { src: 'replay.>', dest: 'stored.>' } }],
-  ])('rejects at once with the reason %s', async (reason, config) => {
+  it.for([
+    ['Work Queue Retention', { retention: 'workqueue' }] as const,
+    ['Subject Transform', { subject_transform: { src: 'replay.>', dest: 'stored.>' } }] as const,
+  ])('rejects at once with the reason %s', async ([reason, config], { skip }) => {
+    if ('subject_transform' in config && isOld()) skip('this nats-server has no subject_transform')
     await streams.delete(stream)
     await admin.request(
       `$JS.API.STREAM.CREATE.${stream}`,

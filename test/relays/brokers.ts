@@ -179,14 +179,16 @@ function stompClients(broker: ForeignBroker): TestBroker {
     async prepare() {},
     async send(name, messages) {
       const client = await connect(() => {})
-      const sent = messages.map(({ headers = {}, value }) =>
-        client.confirm(
-          'SEND',
-          [['destination', `/queue/${name}`], ['persistent', 'true'], ...Object.entries(headers)],
-          Buffer.from((value ?? '') as string),
-        ),
-      )
-      await Promise.all(sent)
+      // One write to the disk for each transaction, and not for each message.
+      for (let from = 0; from < messages.length; from += 500) {
+        const transaction = ['transaction', `t${from}`] as const
+        client.write('BEGIN', [transaction])
+        for (const { headers = {}, value } of messages.slice(from, from + 500)) {
+          const own = [['destination', `/queue/${name}`], ['persistent', 'true'], transaction] as const
+          client.write('SEND', [...own, ...Object.entries(headers)], Buffer.from((value ?? '') as string))
+        }
+        await client.confirm('COMMIT', [transaction])
+      }
       await client.disconnect()
     },
     async receiveAll(name) {
@@ -197,12 +199,11 @@ function stompClients(broker: ForeignBroker): TestBroker {
         const headers = Object.fromEntries(frame.headers)
         const id = headerOf(frame, 'Spanwire-Id') ?? ''
         received.push({ id, key: headers.JMSXGroupID ?? '', headers, value: Buffer.from(frame.body).toString() })
-        client.write('ACK', [['id', headerOf(frame, 'ack') ?? '']])
       })
       await client.confirm('SUBSCRIBE', [
         ['id', '1'],
         ['destination', `/queue/${name}`],
-        ['ack', 'client-individual'],
+        ['ack', 'auto'],
       ])
       // STOMP does not report an empty queue.
       while (performance.now() - last < 1_000) await new Promise((resolve) => setTimeout(resolve, 50))

@@ -1,13 +1,14 @@
-import { Admin } from '@platformatic/kafka'
+import { Admin, ClientQuotaEntityTypes, ClientQuotaKeys } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { into, outOf, percent } from '../../bridge/relay/index.ts'
+import { kafka } from '../../bridge/relay/kafka/index.ts'
 import { connect } from '../../sdk/index.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { chaosContract } from './chaos-contract.ts'
 import { judge } from './relay-chaos.ts'
-import { readStream } from './stored.ts'
+import { countStored, readStream } from './stored.ts'
 import { type Bench, events, relaySuite, statusOf } from './suite.ts'
 import { startWorker, whenReady } from './worker-process.ts'
 
@@ -75,20 +76,21 @@ function ofKafka(bench: () => Bench): void {
     const sent = numbered(4_000)
     await foreign.send('in', asMessages(sent))
     const options = { nats: server.url, kind: 'kafka', broker: foreign.broker.url, delay: 1, relays: ['in'] } as const
+    const late = { deadline: 60_000, interval: 100 }
     const zombie = startWorker(options)
     await whenReady(zombie)
     const read = async () => readStream(server.url, 'IN')
-    const count = async () => (await read()).filter(({ subject }) => subject.startsWith('in.')).length
-    await eventually(async () => (await count()) > 300, { deadline: 60_000 })
+    const count = () => countStored(server.url, 'IN', 'in.*')
+    await eventually(async () => (await count()) > 300, late)
     zombie.freeze()
     const heir = startWorker({ ...options, delay: 0 })
     await whenReady(heir)
-    await eventually(async () => (await count()) >= 4_000, { deadline: 60_000, what: 'the heir to have stored all' })
+    await eventually(async () => (await count()) >= 4_000, { ...late, what: 'the heir to have stored all' })
     zombie.thaw()
     // The batch that it held is sent now. More messages follow it.
     const later = Array.from({ length: 500 }, (_, n) => ({ n: 4_000 + n, key: `k.${n % 20}` }))
     await foreign.send('in', asMessages(later))
-    await eventually(async () => (await count()) >= 4_500, { deadline: 60_000, what: 'the later messages' })
+    await eventually(async () => (await count()) >= 4_500, { ...late, what: 'the later messages' })
     sent.push(...later)
     await Promise.all([zombie.stop(), heir.stop()])
     const all = await read()
@@ -107,6 +109,30 @@ function ofKafka(bench: () => Bench): void {
       last.set(subject, position)
     }
   }, 120_000)
+
+  it('waits while a quota delays its requests, reports it, and loses nothing', async () => {
+    // Kafka has no full queue: it stops at a full disk. A quota is its way to make a producer wait.
+    await bench().clear()
+    const { foreign, transport } = bench()
+    const admin = new Admin({ clientId: 'test', bootstrapBrokers: [foreign.broker.url] })
+    const entities = [{ entityType: ClientQuotaEntityTypes.CLIENT_ID, entityName: 'delayed' }]
+    const ops = [{ key: ClientQuotaKeys.PRODUCER_BYTE_RATE, value: 500, remove: false as const }]
+    await admin.alterClientQuotas({ entries: [{ entities, ops }] })
+    await admin.close()
+    const { name } = await bench().place()
+    const to = kafka({ brokers: foreign.broker.url, clientId: 'delayed' }).topic(name)
+    const running = await bench().run({ orders: outOf(events, 'orders.{key}', { to, key: (e) => e.params.key }) })
+    const bus = connect({ transport, events })
+    // 7,000 bytes are 700 a second in the 10 s that a quota looks back. The next request waits about 4 s.
+    const large = { n: 0, key: 'k', text: 'x'.repeat(7_000) }
+    await bus.publish('orders.{key}', { key: 'k' }, large)
+    for (let n = 1; n < 3; n++) await bus.publish('orders.{key}', { key: 'k' }, { n, key: 'k' })
+    await eventually(() => statusOf(running, 'orders').problem?.includes('no confirmation'))
+    expect(statusOf(running, 'orders').state).toBe('waiting')
+    await eventually(() => statusOf(running, 'orders').relayed === 3, { deadline: 60_000 })
+    const received = (await foreign.receiveAll(name)).map(({ value }) => JSON.parse(value ?? '').n)
+    expect(received).toEqual([0, 1, 2])
+  }, 90_000)
 
   it('carries tombstones in both directions, as declared', async () => {
     await bench().clear()

@@ -5,6 +5,8 @@ import { rabbitmq } from '../../bridge/relay/rabbitmq/index.ts'
 import { connect } from '../../sdk/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { isSkipped } from '../support/runtimes.ts'
+import { setMemoryLimit } from './rabbit-control.ts'
+import { checkStomp } from './stomp.ts'
 import { type Bench, events, relaySuite, statusOf } from './suite.ts'
 
 describe.skipIf(isSkipped('rabbitmq'))('relays', () => relaySuite('rabbitmq', ofRabbit))
@@ -17,6 +19,11 @@ function ofRabbit(bench: () => Bench): void {
   }
   const shop = () => rabbitmq({ url: bench().foreign.broker.url })
   const params = ({ data }: { readonly data: unknown }) => ({ key: (data as { key: string }).key })
+
+  it('carries messages over STOMP, in order, and warns about the order over several relays', async () => {
+    await bench().clear()
+    await checkStomp(bench(), /RabbitMQ.* exclusive/)
+  }, 60_000)
 
   it('waits while a queue is full, and loses nothing', async () => {
     await bench().clear()
@@ -36,6 +43,26 @@ function ofRabbit(bench: () => Bench): void {
       await eventually(() => received.length >= 20, { deadline: 30_000 })
     })
     expect(received).toEqual(Array.from({ length: 20 }, (_, n) => n))
+  }, 60_000)
+
+  it('waits during a memory alarm, reports it, and loses nothing', async () => {
+    await bench().clear()
+    const { foreign, transport } = bench()
+    const { name, at } = await bench().place()
+    const running = await bench().run({ orders: outOf(events, 'orders.{key}', { to: at }) })
+    const bus = connect({ transport, events })
+    const send = (n: number) => bus.publish('orders.{key}', { key: 'k' }, { n, key: 'k' })
+    await send(0)
+    await eventually(() => statusOf(running, 'orders').relayed === 1)
+    await setMemoryLimit(foreign.broker, 0)
+    for (let n = 1; n < 10; n++) await send(n)
+    await eventually(() => statusOf(running, 'orders').problem?.includes('no confirmation'))
+    expect(statusOf(running, 'orders')).toMatchObject({ state: 'waiting', relayed: 1 })
+    await setMemoryLimit(foreign.broker, 0.4)
+    await eventually(() => statusOf(running, 'orders').relayed === 10)
+    expect(statusOf(running, 'orders').state).toBe('running')
+    const received = (await foreign.receiveAll(name)).map(({ value }) => JSON.parse(value ?? '').n)
+    expect(received).toEqual(Array.from({ length: 10 }, (_, n) => n))
   }, 60_000)
 
   it('puts aside messages that no queue takes', async () => {
@@ -111,6 +138,6 @@ function ofRabbit(bench: () => Bench): void {
     }
     expect(() => relay(events, pair, { transport })).toThrow(/a and b read rabbitmq:one/)
     const circle = { a: into(events, 'orders.{key}', { from, params, deadLetter: shop().queue('one') }) }
-    expect(() => relay(events, circle, { transport })).toThrow(/dead letter of a .* is what a reads/)
+    expect(() => relay(events, circle, { transport })).toThrow(/dead letter of a .* is read by a/)
   })
 }

@@ -23,7 +23,7 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { type PlainMessage, placeOf, startBroker, type TestBroker } from './brokers.ts'
 import { chaosContract } from './chaos-contract.ts'
 import { judge } from './relay-chaos.ts'
-import { readStream } from './stored.ts'
+import { countStored, readStream } from './stored.ts'
 import { type RelayWorker, startWorker, whenReady } from './worker-process.ts'
 
 const order = z.object({ n: z.number(), key: z.string() })
@@ -263,8 +263,9 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         workers.push(worker)
         return worker
       }
-      const stored = async () =>
-        (await readStream(bench.server.url, 'IN')).filter(({ subject }) => subject.startsWith('in.'))
+      const stored = () => countStored(bench.server.url, 'IN', 'in.*')
+      const whenStored = (count: number, what: string) =>
+        eventually(async () => (await stored()) >= count, { deadline: 60_000, interval: 100, what })
       beforeAll(async () => {
         await bench.foreign.prepare('in')
       })
@@ -277,25 +278,25 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         await bench.foreign.send('in', first)
       }
       fill.count = 0
-      const verdict = async () =>
-        judge(
-          sent,
-          (await stored()).map(({ text }) => JSON.parse(text)),
-        )
+      const verdict = async () => {
+        const all = await readStream(bench.server.url, 'IN')
+        const arrived = all.filter(({ subject }) => subject.startsWith('in.')).map(({ text }) => JSON.parse(text))
+        return judge(sent, arrived)
+      }
       afterAll(async () => {
         for (const worker of workers) await worker.kill()
       })
 
       it('SIGTERM ends one in the middle of its work, and another continues without loss', async () => {
         await fill()
-        const first = start(1)
-        await eventually(async () => (await stored()).length > 200, { deadline: 60_000, what: 'the first messages' })
+        const first = start(3)
+        await whenStored(200, 'the first messages')
         expect(await first.stop()).toBe(0)
         expect(first.output).toContain('drained')
-        const before = (await stored()).length
+        const before = await stored()
         expect(before).toBeLessThan(messages)
         const second = start(0)
-        await eventually(async () => (await stored()).length >= messages, { deadline: 60_000, what: 'all messages' })
+        await whenStored(messages, 'all messages')
         await second.stop()
         expect(await verdict()).toEqual({ lost: 0, repeated: 0, inversions: 0 })
       }, 120_000)
@@ -304,9 +305,9 @@ export function relaySuite(kind: BrokerKind, more?: (bench: () => Bench) => void
         await fill()
         const pair = [start(1), start(1)]
         await Promise.all(pair.map(whenReady))
-        await eventually(async () => (await stored()).length > 200, { deadline: 60_000, what: 'the first messages' })
+        await whenStored(200, 'the first messages')
         await pair[0]?.kill()
-        await eventually(async () => (await stored()).length >= messages, { deadline: 60_000, what: 'all messages' })
+        await whenStored(messages, 'all messages')
         await pair[1]?.stop()
         expect(await verdict()).toEqual({ lost: 0, repeated: 0, inversions: 0 })
       }, 120_000)

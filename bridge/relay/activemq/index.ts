@@ -8,7 +8,7 @@ import { openStompSink } from './sink.ts'
 import { openStompSource } from './source.ts'
 import type { StompAddress } from './stomp-client.ts'
 
-/** How a STOMP broker is reached. */
+/** Options of {@link activemq}. */
 export interface ActiveMqOptions {
   /** `stomp://host:61613`, or `stomps://…` for TLS. */
   readonly url: string
@@ -18,20 +18,20 @@ export interface ActiveMqOptions {
   readonly password?: string
   /** The virtual host. Default: the host of the URL; RabbitMQ needs `/`. */
   readonly vhost?: string
-  /** Tells brokers apart that have queues of the same name. Part of checkpoints and ids: keep it. Default: none. */
+  /** Distinguishes brokers that have queues of the same name. Part of checkpoints and ids: keep it. Default: none. */
   readonly name?: string
 }
 
-/** How a queue is read and written. */
+/** Options of a queue. */
 export interface ActiveMqQueueOptions {
   /**
-   * Whether the relay is the only consumer that gets messages, which keeps their order over several relays. Default true:
-   * ActiveMQ Classic does so. Other brokers need it at the queue, and the relay warns.
+   * Whether the relay is an exclusive consumer, which keeps the order over several relays. Default true. ActiveMQ Classic
+   * supports it for each subscription. Other brokers need it in the configuration of the queue, and the relay warns.
    */
   readonly exclusive?: boolean
-  /** More headers of the subscription, such as `selector`. */
+  /** Additional headers of the subscription, such as `selector`. Default: none. */
   readonly subscribe?: Readonly<Record<string, string>>
-  /** Receivers get JMS messages of this kind. Default `text`, for data that is not bytes. */
+  /** The kind of JMS message that receivers get. Default `text`, and `bytes` for an event whose codec has bytes. */
   readonly as?: 'text' | 'bytes'
 }
 
@@ -39,7 +39,7 @@ export interface ActiveMqQueueOptions {
 export interface ActiveMqBroker {
   /** A queue, to read from or to write to. */
   queue(name: string, options?: ActiveMqQueueOptions): ActiveMqQueue
-  /** A topic, to write to. To read one, read the queue of a virtual topic: `queue('Consumer.relay.VirtualTopic.orders')`. */
+  /** A topic, to write to. To read a topic, use the queue of a virtual topic: `queue('Consumer.relay.VirtualTopic.orders')`. */
   topic(name: string, options?: Pick<ActiveMqQueueOptions, 'as'>): ForeignTarget
 }
 
@@ -47,7 +47,7 @@ export interface ActiveMqBroker {
 export interface ActiveMqQueue extends ForeignOrigin, ForeignTarget {}
 
 /**
- * An ActiveMQ broker. Nothing is connected until a relay runs.
+ * Returns an ActiveMQ broker. It connects when a relay runs.
  *
  *     const shop = activemq({ url: 'stomp://127.0.0.1:61613' })
  *     into(events, 'orders.{orderId}.created', { from: shop.queue('orders'), params: … })

@@ -1,12 +1,13 @@
 import { decode } from '../../../sdk/wire/bytes.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ForeignSink, Outgoing } from '../foreign.ts'
+import { toFrameHeaders } from './reserved-headers.ts'
 import { type StompAddress, StompClient } from './stomp-client.ts'
 
-/** A sink receives no messages. */
+/** The largest body that a sink reads, in bytes. It receives receipts and errors only. */
 const MOST_BODY = 1024 * 1024
 
-/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
+/** Opens a sink. @throws SpanwireError (as rejection) the errors of {@link ForeignTarget.openSink} */
 export async function openStompSink(
   address: StompAddress,
   destination: string,
@@ -16,7 +17,7 @@ export async function openStompSink(
   return new StompSink(client, destination, as)
 }
 
-/** Sends with receipts. */
+/** Sends messages, each confirmed by a receipt. */
 class StompSink implements ForeignSink {
   readonly #client: StompClient
   readonly #destination: string
@@ -37,20 +38,15 @@ class StompSink implements ForeignSink {
       ['persistent', 'true'],
       ['content-type', contentType],
       ['amq-msg-type', as],
-      // JMS drops no repetitions by itself. Receivers can, by this or by Spanwire-Id.
+      // Receivers can drop repetitions by this header or by Spanwire-Id. JMS itself does not.
       ['correlation-id', id],
       ['spanwire-time', String(time)],
       ...(key === undefined ? [] : [['JMSXGroupID', decode(key)] as const]),
     ] as const
-    const names = new Set<string>(own.map(([name]) => name))
-    const copied = headers.filter(([name]) => !names.has(name.toLowerCase()) && !RESERVED.test(name))
-    await this.#client.confirm('SEND', [...own, ...copied], payload)
+    await this.#client.confirm('SEND', [...own, ...toFrameHeaders(headers, own)], payload)
   }
 
   async close(): Promise<void> {
     await this.#client.disconnect()
   }
 }
-
-/** Headers of the frame itself. */
-const RESERVED = /^(?:receipt|transaction|content-length|destination|ack|id|subscription|message-id)$/i

@@ -1,18 +1,19 @@
 import type { ForeignSource, Incoming, SourceOptions } from '../foreign.ts'
 import type { ActiveMqQueueOptions } from './index.ts'
+import { fromFrameHeaders } from './reserved-headers.ts'
 import { type StompAddress, StompClient } from './stomp-client.ts'
 import { headerOf, type StompFrame } from './stomp-frame.ts'
 
-/** A message, and the id by which it is acknowledged. */
+/** A message with the id of its acknowledgement. */
 interface StompIncoming extends Incoming {
   readonly ack: string
 }
 
 const SUBSCRIPTION = 'relay'
-/** Of one message, in bytes: RabbitMQ's own default limit, the largest of the three. */
+/** The largest message, in bytes. RabbitMQ's default limit is the largest of the three brokers. */
 const MOST_BODY = 128 * 1024 * 1024
 
-/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
+/** Opens a source. @throws SpanwireError (as rejection) the errors of {@link ForeignOrigin.openSource} */
 export async function openStompSource(
   address: StompAddress,
   queue: string,
@@ -33,9 +34,9 @@ export async function openStompSource(
     await client.confirm('SUBSCRIBE', [
       ['id', SUBSCRIPTION],
       ['destination', `/queue/${queue}`],
-      // One ACK settles all up to a message.
+      // An ACK settles a message and all messages before it.
       ['ack', 'client'],
-      // The window, in the words of ActiveMQ Classic, RabbitMQ and Artemis (in bytes).
+      // The window by the names of ActiveMQ Classic and RabbitMQ (messages), and of Artemis (bytes).
       ['activemq.prefetchSize', String(Math.min(options.window, 32_766))],
       ['prefetch-count', String(Math.min(options.window, 65_535))],
       ['consumer-window-size', String(options.windowBytes)],
@@ -77,7 +78,7 @@ class StompSource implements ForeignSource {
     this.#client = client
     this.#queue = queue
     this.#options = options
-    // RabbitMQ counts deliveries of a session.
+    // The message-id of RabbitMQ is a number of the session.
     this.#hasStableIds = !/rabbitmq/i.test(server)
   }
 
@@ -94,7 +95,7 @@ class StompSource implements ForeignSource {
     if (last) this.#client.write('ACK', [['id', last.ack]])
   }
 
-  /** STOMP cannot ask for it. */
+  /** Undefined: STOMP has no request for it. */
   async lag(): Promise<undefined> {
     return undefined
   }
@@ -122,8 +123,8 @@ class StompSource implements ForeignSource {
       id: id || undefined,
       position: undefined,
       key: undefined,
-      headers: frame.headers,
-      // RabbitMQ's is in seconds, the others' in ms.
+      headers: fromFrameHeaders(frame.headers),
+      // Seconds in RabbitMQ, ms in the other brokers.
       time: time > 0 ? (this.#hasStableIds ? time : time * 1_000) : undefined,
       payload: frame.body,
       redelivered: headerOf(frame, 'redelivered') === 'true',

@@ -1,11 +1,11 @@
-/** A STOMP 1.2 client for one connection. It does not reconnect: the relay opens another one. */
+/** A STOMP 1.2 client for one connection. It does not reconnect. The relay opens another client. */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { decode } from '../../../sdk/wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 import { encodeFrame, headerOf, type StompFrame, StompReader } from './stomp-frame.ts'
 
-/** Where a broker is, and who connects. */
+/** The address and the credentials of a broker. */
 export interface StompAddress {
   readonly host: string
   readonly port: number
@@ -15,22 +15,24 @@ export interface StompAddress {
   readonly vhost: string
 }
 
-/** Receives what a connection brings. Its methods do not throw. */
+/** Receives messages and the end of a connection. Its methods do not throw. */
 export interface StompHandler {
+  /** Called with each MESSAGE frame. */
   message(frame: StompFrame): void
-  /** Called at most once, unless `disconnect` was. */
+  /** Called at most once, and not after `disconnect`. */
   ended(error: SpanwireError): void
 }
 
+/** The time until the broker accepts the connection, in ms. */
 const CONNECT_TIMEOUT = 5_000
-/** Each side sends a byte at least this often, in ms. Twice that without one ends the connection. */
+/** Each side sends a byte within this time, in ms. Silence for twice that time ends the connection. */
 const HEARTBEAT = 10_000
-/** How long a broker may take to say good-bye, in ms. */
+/** The time for the answer to DISCONNECT, in ms. */
 const FAREWELL = 2_000
 
 /** A connection that is open. */
 export class StompClient {
-  /** As the broker names itself: `ActiveMQ/5.17.2`. */
+  /** The server header of the broker, such as `ActiveMQ/5.17.2`. */
   readonly server: string
   readonly #socket: Socket
   readonly #reader: StompReader
@@ -43,7 +45,11 @@ export class StompClient {
   #isEnding = false
   #failure: SpanwireError | undefined
 
-  /** Resolves once the broker has accepted the user. @throws SpanwireError `broker-unavailable`, `authentication-failed` */
+  /**
+   * Connects. Resolves once the broker has accepted the user.
+   * @param mostBody the largest body of a message, in bytes
+   * @throws SpanwireError (as rejection) `broker-unavailable`, `authentication-failed`
+   */
   static async connect(address: StompAddress, mostBody: number, handler: StompHandler): Promise<StompClient> {
     const { host, port, tls, user, password, vhost } = address
     const socket = tls ? connectTls({ host, port, servername: host }) : connectTcp({ host, port, noDelay: true })
@@ -107,12 +113,15 @@ export class StompClient {
     for (const frame of frames) this.#take(frame)
   }
 
-  /** Sends a frame. What cannot be sent ends the connection. */
+  /** Sends a frame. An error of the socket ends the connection. */
   write(command: string, headers: StompFrame['headers'], body?: Uint8Array): void {
     if (!this.#failure) this.#socket.write(encodeFrame(command, headers, body))
   }
 
-  /** Sends a frame, and resolves when the broker confirms it. @throws SpanwireError why the connection ended */
+  /**
+   * Sends a frame. Resolves when the broker confirms it by a receipt.
+   * @throws SpanwireError (as rejection) the error that ended the connection
+   */
   async confirm(command: string, headers: StompFrame['headers'], body?: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure
     const receipt = String(++this.#count)
@@ -122,7 +131,7 @@ export class StompClient {
     await confirmed.promise
   }
 
-  /** Reads nothing more from the socket until `resume`. */
+  /** Stops reading from the socket until `resume`. */
   pause(): void {
     this.#isPaused = true
     this.#socket.pause()
@@ -134,7 +143,7 @@ export class StompClient {
     this.#socket.resume()
   }
 
-  /** Sends what waits, and closes. Never rejects. */
+  /** Sends the queued frames, and closes. Never rejects. */
   async disconnect(): Promise<void> {
     if (this.#failure || this.#isEnding) return
     this.#isEnding = true
@@ -165,7 +174,7 @@ export class StompClient {
 
   #check(): void {
     if (!this.#isPaused && performance.now() - this.#heard > 2 * HEARTBEAT)
-      this.#end(new SpanwireError('broker-unavailable', `STOMP: the broker was silent for ${2 * HEARTBEAT} ms.`))
+      this.#end(new SpanwireError('broker-unavailable', `STOMP: no byte from the broker within ${2 * HEARTBEAT} ms.`))
   }
 
   #end(error: SpanwireError): void {
@@ -189,7 +198,7 @@ function toError(error: Error): SpanwireError {
     : new SpanwireError('broker-unavailable', `STOMP: ${error.message}.`, { cause: error })
 }
 
-/** An ERROR frame as an error. Brokers write no codes. */
+/** Returns the error for an ERROR frame. Brokers send a text without a code. */
 function refusal(frame: StompFrame): SpanwireError {
   const text = `${headerOf(frame, 'message') ?? frame.command} ${decode(frame.body.subarray(0, 300))}`.trim()
   if (/access[ _-]?refused|bad connect|authenticat|user name|password|invalid credentials|security/i.test(text))

@@ -2,7 +2,7 @@
 import { decode, encode, join } from '../../../sdk/wire/bytes.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 
-/** One frame. Names of headers can repeat: the first counts. */
+/** One frame. If a header name occurs twice, the first value is valid. */
 export interface StompFrame {
   readonly command: string
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
@@ -23,7 +23,7 @@ export function headerOf({ headers }: StompFrame, name: string): string | undefi
   return headers.find(([other]) => other === name)?.[1]
 }
 
-/** Writes a frame. CONNECT is the one command whose headers are not escaped. */
+/** Encodes a frame. Headers are escaped, except in CONNECT. */
 export function encodeFrame(command: string, headers: StompFrame['headers'], body?: Uint8Array): Uint8Array {
   const write = command === 'CONNECT' ? (text: string) => text.replaceAll(/[\r\n]/g, '') : escapeHeader
   const lines = headers.map(([name, value]) => `${write(name)}:${write(value)}\n`)
@@ -49,7 +49,7 @@ export class StompReader {
   readonly #mostBody: number
   #chunks: Uint8Array[] = []
   #size = 0
-  /** No end of a head, or of a body without a length, is before this place. */
+  /** The search for the end of a head, or of a body without a length, continues at this index. */
   #searched = 0
   #head:
     | { readonly command: string; readonly headers: StompFrame['headers']; readonly length: number | undefined }
@@ -61,7 +61,7 @@ export class StompReader {
   }
 
   /**
-   * Takes the next bytes, and returns the frames that are complete.
+   * Reads the next bytes. Returns the complete frames.
    * @throws SpanwireError `protocol-violation`
    */
   push(chunk: Uint8Array): StompFrame[] {
@@ -133,7 +133,7 @@ export class StompReader {
   }
 }
 
-/** The place after the empty line that ends a head. */
+/** Returns the index after the empty line that ends a head. */
 function endOfHead(bytes: Uint8Array, from: number): number | undefined {
   for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2

@@ -5,27 +5,27 @@ import type { KafkaLink } from './link.ts'
 import { openKafkaSink } from './sink.ts'
 import { openKafkaSource } from './source.ts'
 
-/** How a Kafka cluster is reached. */
+/** Options of {@link kafka}. */
 export interface KafkaOptions {
   /** `host:port` of one or more brokers. */
   readonly brokers: string | readonly string[]
-  /** Tells clusters apart that have topics of the same name. Part of checkpoints and ids: keep it. Default: none. */
+  /** Distinguishes clusters that have topics of the same name. Part of checkpoints and ids: keep it. Default: none. */
   readonly cluster?: string
-  /** Default `spanwire`. */
+  /** The client id for logs and quotas of Kafka. Default `spanwire`. */
   readonly clientId?: string
   /** `true`, or options of `node:tls`. Default: no encryption. */
   readonly tls?: boolean | Readonly<Record<string, unknown>>
   /** Credentials: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`. Default: none. */
   readonly sasl?: { readonly mechanism: string; readonly username: string; readonly password: string }
-  /** After how long without a sign of a relay its partitions go to others, in ms. Default 10,000. */
+  /** The time without a heartbeat after which other relays get the partitions, in ms. Default 10,000. */
   readonly sessionTimeout?: number
 }
 
-/** How a topic is read. */
+/** Options of a topic. */
 export interface KafkaTopicOptions {
   /** The consumer group. Default `spanwire.<relay>`. */
   readonly group?: string
-  /** Where a group begins that has committed nothing. Default `earliest`. */
+  /** The first record for a group without committed offsets. Default `earliest`. */
   readonly from?: 'earliest' | 'latest'
 }
 
@@ -39,7 +39,7 @@ export interface KafkaCluster {
 export interface KafkaTopic extends ForeignOrigin, ForeignTarget {}
 
 /**
- * A Kafka cluster. Nothing is connected until a relay runs.
+ * Returns a Kafka cluster. It connects when a relay runs.
  *
  *     const shop = kafka({ brokers: 'kafka.example.com:9092' })
  *     into(events, 'orders.{orderId}.created', { from: shop.topic('orders'), params: … })
@@ -56,7 +56,7 @@ export function kafka(options: KafkaOptions): KafkaCluster {
     client: {
       clientId: options.clientId ?? 'spanwire',
       bootstrapBrokers: [...brokers],
-      // A relay tries again by itself, and says so. The client's own attempts are silent.
+      // A relay tries again itself and reports it. Attempts of the client are not reported.
       retries: 1,
       retryDelay: 250,
       connectTimeout: 5_000,

@@ -3,13 +3,15 @@ import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 /** The client package, loaded. */
 export type KafkaModule = typeof import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
 
-/** How a cluster is reached, in the client's words. */
+/** Options of the client. */
 export interface KafkaLink {
+  /** In ms. */
   readonly sessionTimeout: number
+  /** Options that consumers and producers share. */
   readonly client: Readonly<Record<string, unknown>>
 }
 
-/** @throws SpanwireError `unsupported` */
+/** Loads the client package. @throws SpanwireError (as rejection) `unsupported` if it is not installed */
 export async function loadKafka(): Promise<KafkaModule> {
   try {
     return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
@@ -18,7 +20,7 @@ export async function loadKafka(): Promise<KafkaModule> {
   }
 }
 
-/** Errors of the protocol that another attempt does not change. */
+/** Errors of the protocol after which another attempt has no effect. */
 const LASTING = [
   'UNKNOWN_TOPIC_OR_PARTITION',
   'TOPIC_AUTHORIZATION_FAILED',
@@ -28,13 +30,13 @@ const LASTING = [
   'INVALID_SESSION_TIMEOUT',
 ]
 
-/** An error of the client as one of Spanwire's. */
+/** Converts an error of the client. */
 export function toKafkaError(cause: unknown, topic: string): SpanwireError {
   if (isSpanwireError(cause)) return cause
   const ids = idsOf(cause)
   const text = cause instanceof Error ? cause.message : String(cause)
   if (ids.some((id) => id === 'MESSAGE_TOO_LARGE' || id === 'RECORD_LIST_TOO_LARGE'))
-    return new SpanwireError('payload-too-large', `Kafka's ${topic} does not take the message: ${text}`, { cause })
+    return new SpanwireError('payload-too-large', `The topic ${topic} of Kafka refuses the message: ${text}`, { cause })
   const lasting = ids.find((id) => LASTING.includes(id))
   if (lasting)
     return new SpanwireError('broker-refused', `Kafka refuses ${topic}: ${lasting}. Check its name and its ACLs.`, {
@@ -45,7 +47,7 @@ export function toKafkaError(cause: unknown, topic: string): SpanwireError {
   return new SpanwireError('broker-unavailable', `Kafka (${topic}): ${text}`, { cause })
 }
 
-/** The ids of an error and of all that it was made of. */
+/** Returns the ids of an error and of its causes. */
 function idsOf(error: unknown): string[] {
   const { apiId, errors, cause } = Object(error) as { apiId?: unknown; errors?: unknown; cause?: unknown }
   const below = [...(Array.isArray(errors) ? errors : []), ...(cause === undefined ? [] : [cause])]

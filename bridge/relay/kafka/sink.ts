@@ -9,19 +9,19 @@ interface Sending {
   readonly reject: (error: SpanwireError) => void
 }
 
-/** Messages of one request. */
+/** The most messages of one request. */
 const MOST = 500
 
-/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
+/** Opens a sink. @throws SpanwireError (as rejection) the errors of {@link ForeignTarget.openSink} */
 export async function openKafkaSink(link: KafkaLink, topic: string): Promise<ForeignSink> {
   const { Producer, compatibilityPartitioner } = await loadKafka()
   let next = 0
   const producer = new Producer({
     ...link.client,
     idempotent: true,
-    // All replicas that are in sync.
+    // Confirmed by all replicas in sync.
     acks: -1,
-    // The partition of a key as Kafka's own clients choose it. The package's default chooses others.
+    // The partition of a key as Kafka's Java client chooses it. The default of the package differs.
     partitioner: (message: unknown, key: Buffer | undefined) =>
       key === undefined ? next++ : compatibilityPartitioner(message as never, key),
   } as never)
@@ -29,7 +29,7 @@ export async function openKafkaSink(link: KafkaLink, topic: string): Promise<For
   try {
     const { topics } = await producer.metadata({ topics: [topic] })
     if (!topics.has(topic))
-      throw new SpanwireError('broker-refused', `Kafka has no topic ${topic}. Make it, then try again.`)
+      throw new SpanwireError('broker-refused', `Kafka has no topic ${topic}. Create it, then restart the relay.`)
     return new KafkaSink(producer, topic)
   } catch (cause) {
     await producer.close(true).catch(() => {})
@@ -37,7 +37,7 @@ export async function openKafkaSink(link: KafkaLink, topic: string): Promise<For
   }
 }
 
-/** An idempotent producer: one request at a time, with all that came meanwhile, so that order is kept over failures. */
+/** An idempotent producer. It sends one request at a time, which keeps the order over failures. */
 class KafkaSink implements ForeignSink {
   readonly #producer: Producer
   readonly #topic: string
@@ -65,7 +65,7 @@ class KafkaSink implements ForeignSink {
 
   async #work(): Promise<void> {
     this.#isSending = true
-    // All that is sent in one turn of the event loop is one request.
+    // Messages of one turn of the event loop share a request.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0 && !this.#failure) await this.#produce(this.#waiting.splice(0, MOST))
     this.#isSending = false
@@ -79,12 +79,12 @@ class KafkaSink implements ForeignSink {
     } catch (cause) {
       const error = toKafkaError(cause, this.#topic)
       if (error.code === 'payload-too-large' && batch.length > 1) {
-        // One of them, or all together.
+        // One message, or the request, is too large.
         for (const one of batch) await this.#produce([one])
         return
       }
       for (const { reject } of batch) reject(error)
-      // The next sequence of an idempotent producer is unknown now: what waits must not overtake.
+      // The sequence of the idempotent producer is unknown. Queued messages must not overtake the failed ones.
       if (error.code !== 'payload-too-large') this.#fail(error)
     }
   }

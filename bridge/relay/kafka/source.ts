@@ -4,18 +4,18 @@ import type { ForeignSource, Incoming, SourceOptions } from '../foreign.ts'
 import type { KafkaTopicOptions } from './index.ts'
 import { type KafkaLink, type KafkaModule, loadKafka, toKafkaError } from './link.ts'
 
-/** A message, and where its offset is committed. */
+/** A message with its partition and offset. */
 interface KafkaIncoming extends Incoming {
   readonly partition: number
   readonly position: number
 }
 
-/** Commits are gathered for this time, in ms. A relay that dies between is set right by the checkpoint or by ids. */
+/** The interval of commits, in ms. After a crash, the checkpoint or ids identify records that were not committed. */
 const COMMIT_EVERY = 200
-/** The longest that an empty fetch waits, in ms. */
+/** The longest wait of an empty fetch, in ms. */
 const FETCH_WAIT = 500
 
-/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
+/** Opens a source. @throws SpanwireError (as rejection) the errors of {@link ForeignOrigin.openSource} */
 export async function openKafkaSource(
   link: KafkaLink,
   topic: string,
@@ -33,13 +33,13 @@ export async function openKafkaSource(
     maxWaitTime: FETCH_WAIT,
     maxBytes: options.windowBytes,
   } as never)
-  // The client reports here as well what it rejects with.
+  // The client also rejects with these errors.
   consumer.on('error', () => {})
   try {
     const { topics } = await consumer.metadata({ topics: [topic] })
     const id = topics.get(topic)?.id
     if (id === undefined)
-      throw new SpanwireError('broker-refused', `Kafka has no topic ${topic}. Make it, then try again.`)
+      throw new SpanwireError('broker-refused', `Kafka has no topic ${topic}. Create it, then restart the relay.`)
     const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: from })
     return new KafkaSource({ module, consumer, stream, topic, epoch: id, options })
   } catch (cause) {
@@ -57,14 +57,14 @@ interface KafkaParts {
   readonly options: SourceOptions
 }
 
-/** The partitions of a topic that this member of the group has. */
+/** The partitions of a topic that are assigned to this member of the group. */
 class KafkaSource implements ForeignSource {
   readonly exclusive = true
   readonly epoch: string
   readonly #parts: KafkaParts
-  /** The next offset of each partition, as it is settled. */
+  /** The next offset to commit of each partition. */
   readonly #settled = new Map<number, number>()
-  /** Partitions whose offset is not committed. */
+  /** Partitions with an offset that is not committed. */
   readonly #uncommitted = new Set<number>()
   #assigned: readonly number[]
   #batch: Incoming[] = []
@@ -129,7 +129,7 @@ class KafkaSource implements ForeignSource {
     return consumer.assignments?.find((one) => one.topic === topic)?.partitions ?? []
   }
 
-  /** Messages of a partition that went away and came back are read again from the committed offset. */
+  /** Reports lost partitions. A partition that is assigned again is read from its committed offset. */
   #reassigned(): void {
     const before = this.#assigned
     this.#assigned = this.#assignment()
@@ -149,7 +149,7 @@ class KafkaSource implements ForeignSource {
   #take(message: Message<Buffer, Buffer, Buffer, Buffer>): void {
     const { partition } = message
     if (!this.#assigned.includes(partition)) return
-    // One fetch brings many messages: they are handed on together.
+    // The messages of one fetch form one batch.
     if (this.#batch.length === 0)
       setImmediate(() => {
         const batch = this.#batch
@@ -159,7 +159,7 @@ class KafkaSource implements ForeignSource {
     const position = Number(message.offset)
     const incoming: KafkaIncoming = {
       lane: this.#lane(partition),
-      // Another topic of the same name has the same offsets.
+      // A topic that was created again has the same offsets.
       id: `${this.epoch.slice(0, 8)}/${partition}/${position}`,
       partition,
       position,
@@ -187,7 +187,7 @@ class KafkaSource implements ForeignSource {
     try {
       await consumer.commit({ offsets })
     } catch {
-      // A group that is rebalanced refuses. What is not committed is read again, and found to be stored.
+      // A group refuses commits during a rebalance. These records are read again, and their position is already stored.
     }
   }
 }

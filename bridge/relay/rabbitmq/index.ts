@@ -4,19 +4,19 @@ import type { ForeignDescription, ForeignOrigin, ForeignTarget } from '../foreig
 import { openRabbitSink } from './sink.ts'
 import { openRabbitSource } from './source.ts'
 
-/** How RabbitMQ is reached. */
+/** Options of {@link rabbitmq}. */
 export interface RabbitOptions {
   /** `amqp://user:password@host:5672/vhost`, or `amqps://…`. */
   readonly url: string
-  /** Tells brokers apart that have queues of the same name. Part of checkpoints and ids: keep it. Default: none. */
+  /** Distinguishes brokers that have queues of the same name. Part of checkpoints and ids: keep it. Default: none. */
   readonly name?: string
 }
 
-/** How a queue is read. */
+/** Options of a queue. */
 export interface RabbitQueueOptions {
   /**
-   * Whether the queue must have `x-single-active-consumer`, which keeps its order over several relays. `required`: a relay
-   * is refused without it. `preferred` (the default): it warns. `none`: order does not matter, and relays compete.
+   * Whether the queue must have `x-single-active-consumer`, which keeps its order over several relays. Without it,
+   * `required` refuses the relay and `preferred` warns. `none` allows relays to compete, without order. Default `preferred`.
    */
   readonly order?: 'required' | 'preferred' | 'none'
 }
@@ -33,7 +33,7 @@ export interface RabbitBroker {
 export interface RabbitQueue extends ForeignOrigin, ForeignTarget {}
 
 /**
- * A RabbitMQ broker. Nothing is connected until a relay runs.
+ * Returns a RabbitMQ broker. It connects when a relay runs.
  *
  *     const shop = rabbitmq({ url: 'amqp://guest:guest@127.0.0.1:5672' })
  *     into(events, 'orders.{orderId}.created', { from: shop.queue('orders'), params: … })

@@ -1,17 +1,18 @@
 import type { ChannelModel } from 'amqplib'
 
-/** More arguments than a queue can have. */
+/** Attempts. Each one finds one argument of the queue. */
 const MOST = 16
 
-/** `inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received none but current is the value 'quorum' of type 'longstr'` */
+/** Text of a refusal: `inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received none but current is the value 'quorum' of type 'longstr'` */
 const INEQUIVALENT =
   /inequivalent arg '([^']+)' for queue .*? but current is (?:the value )?(none|'([^']*)'(?: of type '(\w+)')?)/
 
 const SINGLE = 'x-single-active-consumer'
 
 /**
- * Whether a queue has a single active consumer; undefined if RabbitMQ does not say. AMQP has no question for that: the queue
- * is declared as it may be, and each refusal names one argument that differs. Changes nothing, as the queue exists.
+ * Returns whether an existing queue has a single active consumer. Undefined if that is unknown. AMQP has no request for the
+ * arguments of a queue. A declaration with other arguments is refused, and the refusal names one argument of the queue. The
+ * declarations do not change the queue.
  */
 export async function hasSingleActiveConsumer(connection: ChannelModel, queue: string): Promise<boolean | undefined> {
   const options: Record<string, boolean> = { durable: true, autoDelete: false }

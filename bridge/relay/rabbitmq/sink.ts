@@ -4,10 +4,10 @@ import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ForeignSink, Outgoing } from '../foreign.ts'
 import { connectRabbit, toRabbitError } from './link.ts'
 
-/** An exchange, or a queue by the default exchange. */
+/** An exchange, or a queue that is reached by the default exchange. */
 export type RabbitDestination = { readonly exchange: string } | { readonly queue: string }
 
-/** @throws SpanwireError the errors of {@link ForeignTarget.openSink} */
+/** Opens a sink. @throws SpanwireError (as rejection) the errors of {@link ForeignTarget.openSink} */
 export async function openRabbitSink(url: string, to: RabbitDestination): Promise<ForeignSink> {
   const connection = await connectRabbit(url)
   try {
@@ -27,7 +27,7 @@ class RabbitSink implements ForeignSink {
   readonly #connection: ChannelModel
   readonly #channel: ConfirmChannel
   readonly #to: RabbitDestination
-  /** Messages that no queue took. RabbitMQ returns a message before it confirms it. */
+  /** Ids of messages that were routed to no queue. RabbitMQ returns a message before its confirm. */
   readonly #returned = new Set<string>()
   #failure: SpanwireError | undefined
 
@@ -80,11 +80,13 @@ class RabbitSink implements ForeignSink {
   }
 }
 
-/** A queue that is full with `reject-publish` says no; a moment later it may not. */
+/** Converts a nack. A full queue with `reject-publish` sends it, and may accept the message later. */
 function toNack(error: unknown): SpanwireError {
   const text = error instanceof Error ? error.message : 'nack'
   return /nack/i.test(text)
-    ? new SpanwireError('rate-limited', 'RabbitMQ does not take the message now: a queue is full.', { cause: error })
+    ? new SpanwireError('rate-limited', 'RabbitMQ refuses the message at the moment: a queue is full.', {
+        cause: error,
+      })
     : toRabbitError(error)
 }
 
@@ -93,10 +95,10 @@ function unroutable(exchange: string, routingKey: string): SpanwireError {
     exchange === '' ? `the queue ${routingKey}` : `the exchange ${exchange} with routing key "${routingKey}"`
   return new SpanwireError(
     'broker-refused',
-    `No queue takes the message by ${where}. Bind a queue, or use another key.`,
+    `RabbitMQ routes the message to no queue (${where}). Bind a queue, or use another key.`,
   )
 }
 
 function tooLong(cause: Error): SpanwireError {
-  return new SpanwireError('payload-too-large', `RabbitMQ does not take the message: ${cause.message}.`, { cause })
+  return new SpanwireError('payload-too-large', `RabbitMQ refuses the message: ${cause.message}.`, { cause })
 }

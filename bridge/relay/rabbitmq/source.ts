@@ -6,15 +6,15 @@ import type { RabbitQueueOptions } from './index.ts'
 import { connectRabbit, toRabbitError } from './link.ts'
 import { hasSingleActiveConsumer } from './single-active-consumer.ts'
 
-/** A message, and how it is acknowledged. */
+/** A message with its delivery, for the acknowledgement. */
 interface RabbitIncoming extends Incoming {
   readonly delivery: ConsumeMessage
 }
 
-/** The broker's own limit of unacknowledged messages. */
+/** The largest prefetch of AMQP. */
 const MOST = 65_535
 
-/** @throws SpanwireError the errors of {@link ForeignOrigin.openSource} */
+/** Opens a source. @throws SpanwireError (as rejection) the errors of {@link ForeignOrigin.openSource} */
 export async function openRabbitSource(
   url: string,
   queue: string,
@@ -38,13 +38,13 @@ export async function openRabbitSource(
 }
 
 function checkOrder(queue: string, order: RabbitQueueOptions['order'], { warn }: SourceOptions): void {
-  const text = `the queue ${queue} has no x-single-active-consumer, so that several relays do not keep its order`
+  const text = `the queue ${queue} has no x-single-active-consumer: several relays do not keep its order`
   if (order === 'required')
     throw new SpanwireError('broker-refused', `${text}. Declare the queue with it, or use another "order".`)
   if (order === 'preferred') warn(`${text}.`)
 }
 
-/** One queue, consumed on one channel. */
+/** A queue, consumed on one channel. */
 class RabbitSource implements ForeignSource {
   readonly exclusive: boolean
   readonly epoch = ''
@@ -79,8 +79,8 @@ class RabbitSource implements ForeignSource {
   }
 
   /**
-   * The prefetch bounds the messages. It is lowered when fewer of them than that hold too many bytes. AMQP changes the prefetch
-   * of new consumers only, and quorum queues have no limit for a whole channel.
+   * Lowers the prefetch if fewer messages reach the limit of bytes. The consumer subscribes again, as AMQP applies a prefetch
+   * to new consumers only. Quorum queues have no prefetch for a channel.
    */
   pause(): void {
     if (this.#unsettled >= this.#prefetch || this.#prefetch === 1 || this.#changing || this.#isClosed) return
@@ -101,7 +101,7 @@ class RabbitSource implements ForeignSource {
     const last = done.at(-1)
     if (!last) return
     this.#unsettled -= done.length
-    // One lane, done in order: all up to this one.
+    // Messages are settled in order. The acknowledgement includes all earlier ones.
     this.#channel.ack(last.delivery, true)
   }
 
@@ -113,7 +113,7 @@ class RabbitSource implements ForeignSource {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#changing
-    // Sends what is acknowledged; what is not goes back to the queue.
+    // Pending acknowledgements are sent. Other messages return to the queue.
     await this.#channel.close().catch(() => {})
     await this.#connection.close().catch(() => {})
   }
@@ -146,7 +146,7 @@ function toIncoming(delivery: ConsumeMessage, lane: string): RabbitIncoming {
     position: undefined,
     key: encode(fields.routingKey),
     headers: Object.entries(headers).map(([name, value]) => [name, toText(value)] as const),
-    // In seconds.
+    // Seconds in AMQP.
     time: Number.isFinite(timestamp) ? timestamp * 1_000 : undefined,
     payload: content,
     redelivered: fields.redelivered,
@@ -154,7 +154,7 @@ function toIncoming(delivery: ConsumeMessage, lane: string): RabbitIncoming {
   }
 }
 
-/** AMQP's headers have types. Tables and arrays, such as `x-death`, become JSON. */
+/** Converts a header of AMQP, which has a type. Tables and arrays, such as `x-death`, become JSON. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value
   if (value instanceof Uint8Array) return decode(value)

@@ -25,6 +25,7 @@ const awkward = [
   '$JS.API',
   '.',
   '..',
+  '\ufeffa',
 ]
 const template = new SubjectTemplate('orders.{id}.created')
 

@@ -157,7 +157,10 @@ describe('inboxes', () => {
     const token = reply.split('.').slice(0, -1).join('.')
     answering.send(`SUB ${token}.> 2\r\nSUB ${token}.* 3\r\nSUB _INBOX.ada.> 4\r\nPUB ${reply} 2\r\nhi\r\n`)
     expect(await asking.until('MSG')).toBe('MSG _INBOX.ada.1 1 2\r\nhi\r\n')
-    expect(await answering.turn()).toBe('')
+    const refused = [`${token}.>`, `${token}.*`].map(
+      (filter) => `-ERR 'Permissions Violation for Subscription to "${filter}"'`,
+    )
+    expect(await answering.turn()).toBe(refused.map((line) => `${line}\r\n`).join(''))
   })
 
   it('of HTTP requests can not be read by clients', async () => {
