@@ -6,7 +6,7 @@ const relays = ['test/relays/**/*.test.ts', 'test/packaging/relay-guides.test.ts
 /** Tests that start browsers, workerd, other runtimes or the demo. They run one by one, after all other tests. */
 const heavy = [
   'test/{browser,cli,workerd,runtimes,demo,chaos,packaging,leak}/**/*.test.{ts,tsx}',
-  'test/conformance/**/*{workerd,runtimes}.test.ts',
+  'test/{conformance,security}/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]
 

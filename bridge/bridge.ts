@@ -1,12 +1,14 @@
 import { Hono, type MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { type AdminOptions, adminRoutes } from './http/admin-routes.ts'
-import { connectRoute, type HostBindings } from './http/connect-route.ts'
+import { closeAfterBody } from './http/body.ts'
+import { connectRoute, type HostBindings, refuseWebSockets } from './http/connect-route.ts'
 import { eventsRoute } from './http/events-route.ts'
 import { tokenFinder, urlTokenFinder } from './http/find-token.ts'
+import { healthRoute } from './http/health-route.ts'
 import { historyRoute } from './http/history-route.ts'
+import { allowHostNames, checkHostNames, type HostNames } from './http/host-names.ts'
 import { dialLocally } from './http/hub-line.ts'
 import { identify } from './http/identify.ts'
 import { type MonitoringOptions, monitoringRoutes } from './http/monitoring-routes.ts'
@@ -29,6 +31,13 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly auth: AuthOptions
   /** Origins of web pages that may use the bridge, in addition to its own host. Default: none. */
   readonly origins?: Origins
+  /**
+   * Host names of the bridge, such as `bridge.example.com`. Addresses, `localhost` and the hosts of `origins` need not be
+   * listed. Requests for other host names are refused with 421: by DNS rebinding, any web page can make its own host name
+   * resolve to a bridge in a private network. It gets nothing from a bridge that requires credentials. Default: all names.
+   * `serve` refuses unknown names by default if `auth.anonymous` is set and it listens on more than loopback.
+   */
+  readonly hosts?: HostNames
   /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
   readonly admin?: AdminOptions
   /** Turns `GET /varz`, `/connz`, `/subsz` and `/metrics` on. Default: off. */
@@ -53,9 +62,6 @@ export interface Bridge {
   close(): void
 }
 
-/** In bytes. A batch may hold several messages of the largest size. */
-const MAX_BODY = 8 * 1024 * 1024
-
 /**
  * Creates a bridge: the hub and the HTTP application in front of it.
  *
@@ -73,19 +79,18 @@ export function assembleBridge(
   options: BridgeOptions,
   authenticate: Authenticate,
 ): { readonly bridge: Bridge; readonly hub: HubCore } {
-  const origins = options.origins ?? []
+  const { origins = [], hosts = '*' } = options
   checkOrigins(origins)
+  checkHostNames(hosts)
   const hub = new HubCore({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
   const findToken = tokenFinder(options.auth.cookie, origins)
 
+  app.use(closeAfterBody)
+  app.route('/healthz', healthRoute(hub, options.monitoring))
+  app.use(allowHostNames(hosts, origins))
   app.use(allowOrigins(origins, options.auth.cookie))
-  app.use(
-    bodyLimit({
-      maxSize: Math.max(MAX_BODY, hub.limits.maxPayload),
-      onError: (c) => problem(c, new SpanwireError('payload-too-large', 'The request body is too large.')),
-    }),
-  )
+  app.use(refuseWebSockets)
   const refuseWhileDraining: MiddlewareHandler = async (_, next) => {
     if (hub.registry.isDraining)
       throw new SpanwireError('upstream-unavailable', 'This bridge is shutting down. Connect again.')
@@ -108,17 +113,12 @@ export function assembleBridge(
   app.route('/nats/stream', tunnelStream(dial, findToken, hub.id))
   app.route('/events', eventsRoute(dial, urlTokenFinder(findToken, options.auth.urlTokenLifetime)))
   app.route('/history', historyRoute(dial, findToken))
-  app.use('/publish/*', identify(authenticate, findToken))
+  app.use('/publish/*', identify(hub, authenticate, findToken))
   app.route('/publish', publishRoutes(hub))
-  app.use('/request/*', identify(authenticate, findToken))
+  app.use('/request/*', identify(hub, authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
   if (options.monitoring) app.route('/', monitoringRoutes(hub, peers, options.monitoring))
-  app.get('/healthz', (c) => {
-    const upstream = hub.upstreamOpen ? 'open' : 'reconnecting'
-    const status = hub.registry.isDraining ? 'draining' : hub.upstreamOpen ? 'ok' : 'unavailable'
-    return c.json({ status, upstream, broker: hub.upstream.info.name }, status === 'ok' ? 200 : 503)
-  })
   if (options.routes) app.route('/', options.routes)
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'Unknown path. The NATS endpoint is /nats.'), 404),

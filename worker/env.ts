@@ -13,7 +13,7 @@ export interface WorkerEnv {
   readonly HUB: ObjectNamespace
   /** A secret: the key of HS256 tokens, at least 32 bytes. Not needed if the option `auth` has other keys. */
   readonly AUTH_SECRET?: string
-  /** A `nats://`, `tls://`, `ws://` or `wss://` URL, or `embedded` for the embedded broker. Default `embedded`. */
+  /** Required: a `nats://`, `tls://`, `ws://` or `wss://` URL, or `embedded` for a broker in the Worker itself. */
   readonly UPSTREAM_URL?: string
   /** A secret: text of a NATS user's `.creds` file. A user and password, or a token, can be part of `UPSTREAM_URL`. */
   readonly UPSTREAM_CREDS?: string
@@ -61,7 +61,12 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
       'The binding HUB is missing. Bind it to the Durable Object class SpanwireHub in wrangler.jsonc.',
     )
   }
-  const upstream = env.UPSTREAM_URL || 'embedded'
+  const upstream = env.UPSTREAM_URL
+  if (!upstream) {
+    throw misconfigured(
+      'UPSTREAM_URL is not set. Set it to the URL of a NATS server, or to "embedded" for a broker in the Worker itself.',
+    )
+  }
   if (upstream !== 'embedded' && !SCHEMES.test(upstream)) {
     throw misconfigured('UPSTREAM_URL must begin with nats://, tls://, ws:// or wss://, or be "embedded".')
   }

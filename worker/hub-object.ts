@@ -1,5 +1,5 @@
 import type { AuthOptions } from '../bridge/auth/authenticate.ts'
-import type { Limits } from '../bridge/auth/limits.ts'
+import { type Limits, maxFrame } from '../bridge/auth/limits.ts'
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import { createEmbeddedUpstream } from '../bridge/broker/embedded.ts'
 import { openObjectSql } from '../bridge/broker/jetstream/object-sql.ts'
@@ -45,6 +45,12 @@ export interface HubObjectOptions {
  */
 const MAX_CONNECTIONS = 5_000
 const LINGER = 10_000
+/** Time for a client to answer a close frame, in ms. */
+const CLOSE_TIMEOUT = 10_000
+/**
+ * Memory for data of clients. An object has 128 MB for all: the runtime, its sockets, streams of replays and these.
+ */
+const MEMORY = { connection: 16 * 1024 * 1024, user: 16 * 1024 * 1024, hub: 32 * 1024 * 1024 }
 const WATCH = 20_000
 /** How long a request waits for the upstream connection to open, in ms. */
 const DIAL_PATIENCE = 3_000
@@ -105,6 +111,7 @@ export class HubObject {
 
   webSocketMessage(socket: HibernatableSocket, message: ArrayBuffer | string): void {
     const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : new Uint8Array(message)
+    if (this.#running && bytes.length > maxFrame(this.#running.bridge.hub.limits)) return this.#refuse(socket)
     this.#connections.get(socket)?.receive(bytes)
   }
 
@@ -166,11 +173,21 @@ export class HubObject {
         return socket.bufferedAmount ?? 0
       },
       send: (bytes) => send(socket, bytes),
-      close: (code, reason) => close(socket, code, reason),
+      close: (code, reason) => {
+        close(socket, code, reason)
+        // Otherwise a client that does not answer the close frame keeps its place.
+        setTimeout(() => this.#forget(socket), CLOSE_TIMEOUT)
+      },
       persist: (session) => this.#snapshots.save(socket, session),
     })
     this.#connections.set(socket, connection)
     this.#watch()
+  }
+
+  /** Closes a client whose message is larger than other hosts take. */
+  #refuse(socket: HibernatableSocket): void {
+    this.#forget(socket)
+    close(socket, 1009, 'Message Too Large')
   }
 
   #forget(socket: HibernatableSocket): void {
@@ -192,7 +209,7 @@ export class HubObject {
             openTcp: (address, secure) => this.openTcp(address, secure),
             ...(creds && { credentials: { creds } }),
           })
-    const limits = { maxConnections: MAX_CONNECTIONS, ...this.#options.limits }
+    const limits = { maxConnections: MAX_CONNECTIONS, memory: MEMORY, ...this.#options.limits }
     const { flushWindow = 0 } = this.#options
     const bridge = createBridge({ ...settings, upstream, limits, flushWindow })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }

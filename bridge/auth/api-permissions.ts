@@ -23,7 +23,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   // A stream stores messages of these subjects, and so makes them readable.
   [
     SUBJECTS,
-    ({ permissions }, all) => isEmpty(all) || (Array.isArray(all) && all.every((one) => mayKeep(permissions, one))),
+    ({ permissions }, all) =>
+      isEmpty(all) ||
+      (Array.isArray(all) && all.length <= MAX_SUBJECTS && all.every((one) => mayKeep(permissions, one))),
   ],
   // These copy from any stream or to any subject.
   ...['MIRROR', 'SOURCES', 'REPUBLISH', 'SUBJECT_TRANSFORM'].map((name): [string, Rule] => [
@@ -50,6 +52,8 @@ const FILTERED = /^\$JS\.(?:[^.*>]+\.)?API\.(?:CONSUMER\.CREATE\.[^.*>]+|DIRECT\
  * filters has 60 KiB. Parsing 1 MiB would take the bridge's time from other clients.
  */
 const MAX_BODY = 256 * 1024
+/** Subjects of one stream. Each is compared with all permissions. */
+const MAX_SUBJECTS = 1_024
 
 /** Whether a client can publish to `subject`: without wildcards, but for the filter of a new consumer or of a direct get. */
 export function isPublishSubject(subject: string): boolean {

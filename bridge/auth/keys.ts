@@ -1,5 +1,6 @@
-import { createRemoteJWKSet, importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
+import { importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { createKeySet } from './key-set.ts'
 
 /** Keys that verify tokens. Exactly one of `secret`, `publicKey` and `jwksUrl` is required. */
 export interface KeyOptions {
@@ -11,8 +12,8 @@ export interface KeyOptions {
   /** Public key as PEM (SPKI) or JWK, or a list for rotation. Needs `algorithms`, unless it is a JWK with `alg`. */
   readonly publicKey?: PublicKey | readonly PublicKey[]
   /**
-   * URL of a JSON Web Key Set. Cached for ten minutes. An unknown key id fetches it again, at most every 30 s. While it is
-   * unavailable, new clients need a cached key, and connected clients stay.
+   * URL of a JSON Web Key Set, of up to 512 KiB. Cached for ten minutes. An unknown key id fetches it again. It is fetched at
+   * most every 30 s, also after a failure. While it is unavailable, new clients need a cached key, and connected clients stay.
    */
   readonly jwksUrl?: string
   /**
@@ -64,7 +65,7 @@ export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
         'invalid-argument',
         `auth.jwksUrl is ${JSON.stringify(jwksUrl)}. It must be an https URL.`,
       )
-    const key = createRemoteJWKSet(url)
+    const key = createKeySet(url)
     return async () => [{ key, algorithms: algorithms.length > 0 ? [...algorithms] : ['RS256', 'ES256', 'EdDSA'] }]
   }
   let imported: Promise<Key[]> | undefined

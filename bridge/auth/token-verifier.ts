@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
 import { fillTemplate, toPermissions } from './claims.ts'
 import type { Identity } from './identity.ts'
@@ -85,6 +85,7 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
 /** Whether the JWKS failed, so that the token was not verified. */
 function isOutage(cause: unknown): boolean {
   if (cause instanceof errors.JWKSTimeout || cause instanceof errors.JWKSInvalid) return true
+  if (isSpanwireError(cause, 'upstream-unavailable')) return true
   // Thrown by fetch, and by jose for a response that is not a JWKS.
   return cause instanceof TypeError || (cause instanceof errors.JOSEError && cause.code === 'ERR_JOSE_GENERIC')
 }

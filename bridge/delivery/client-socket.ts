@@ -17,10 +17,17 @@ export interface ClientSocket {
    * the client's PONGs, which it may send unread.
    */
   readonly unsent?: number
+  /**
+   * Memory of this socket in the process of the host, in bytes: unsent output, and the beginning of a message that has not
+   * arrived in full. Of a buffer that several sockets share each one counts its part. Default: `unsent`.
+   */
+  readonly held?: number
   /** Address of the other end, which may be a proxy. Undefined if the host can't tell. INFO states it as `client_ip`. */
   readonly address?: string | undefined
   /** Starts the closing handshake. A paused socket does not wait for the client's answer. */
   close(code: number, reason: string): void
+  /** Closes the connection without a handshake, and drops unsent bytes. Undefined if the host can't. */
+  terminate?(): void
   /** Stops reading until `resume`. Undefined if the host can't. */
   pause?(): void
   /** Continues reading. */
@@ -39,6 +46,8 @@ export type Allocate = (length: number) => Uint8Array
 export interface ClientConnection {
   /** Takes the bytes of one WebSocket message. Never throws. */
   receive(bytes: Uint8Array): void
+  /** {@link ClientSocket.held} has grown by something else than `send`, such as half a message. Never throws. */
+  grown(): void
   /** The socket is closed, for any reason. Idempotent. */
   closed(): void
 }

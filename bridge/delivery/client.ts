@@ -16,6 +16,11 @@ export interface ClientFlags {
   readonly noResponders: boolean
 }
 
+/** The user whose share of a hub a client takes. Anonymous clients are not one user together. */
+export function shareOf({ identity, id }: Pick<Client, 'identity' | 'id'>): string {
+  return identity.user === '' ? `\0${id}` : identity.user
+}
+
 /** A connected client, as permission checks and delivery need it. Owned by session/credentials.ts. */
 export interface Client {
   /** Id of the connection, unique over all hubs. */

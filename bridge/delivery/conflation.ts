@@ -13,14 +13,12 @@ const OVERHEAD = 200
 /** Keeps only the newest message of each subject while a client is behind. */
 export class Conflation {
   readonly #sendQueue: FrameSink
-  readonly #limit: number
   readonly #held = new Map<string, UpstreamMessage>()
   #bytes = 0
+  #send: ((message: UpstreamMessage) => void) | undefined
 
-  /** @param limit unread bytes with which a client is behind; also the most bytes that are held */
-  constructor(sendQueue: FrameSink, limit: number) {
+  constructor(sendQueue: FrameSink) {
     this.#sendQueue = sendQueue
-    this.#limit = limit
   }
 
   /**
@@ -28,28 +26,45 @@ export class Conflation {
    * @param send called with the held messages, in the order of their arrival
    */
   holds(message: UpstreamMessage, send: (message: UpstreamMessage) => void): boolean {
+    const { held, unread } = this.#sendQueue
     if (this.#held.size === 0) {
-      if (this.#sendQueue.unread < this.#limit) return false
-      this.#sendQueue.whenRead(this.#limit, () => this.#release(send))
+      if (unread < held.limit) return false
+      this.#sendQueue.whenRead(held.limit, this.#release)
     }
-    const { subject, payload, headers } = message
+    this.#send = send
+    const { subject } = message
     const before = this.#held.get(subject)
-    if (before) this.#bytes -= sizeOf(before)
     this.#held.delete(subject)
-    // A copy: the bytes are a view of a much larger buffer.
-    this.#held.set(subject, { ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) })
-    this.#bytes += sizeOf(message)
+    this.#held.set(subject, copyOf(message))
+    const more = sizeOf(message) - (before ? sizeOf(before) : 0)
+    this.#bytes += more
     // Too many subjects: the client is sent all, and becomes a slow consumer if it does not read.
-    if (this.#bytes > this.#limit) this.#release(send)
+    held.add(more, this.#release)
     return true
   }
 
-  #release(send: (message: UpstreamMessage) => void): void {
+  readonly #release = (): void => {
     const messages = [...this.#held.values()]
     this.#held.clear()
+    this.#sendQueue.held.remove(this.#bytes, this.#release)
     this.#bytes = 0
-    for (const message of messages) send(message)
+    for (const message of messages) this.#send?.(message)
+    this.#send = undefined
   }
+}
+
+/** Copies of messages, which subscriptions share. */
+const copies = new WeakMap<UpstreamMessage, UpstreamMessage>()
+
+/** A message of an upstream is a view of a much larger buffer. */
+function copyOf(message: UpstreamMessage): UpstreamMessage {
+  let copy = copies.get(message)
+  if (!copy) {
+    const { payload, headers } = message
+    copy = { ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) }
+    copies.set(message, copy)
+  }
+  return copy
 }
 
 function sizeOf({ subject, payload, headers }: UpstreamMessage): number {
@@ -62,18 +77,15 @@ export class ConflatedTopic implements Topic {
   /** The other topic counts its filters. */
   readonly size = 0
   readonly #topic: Topic
-  readonly #limit: number
 
-  /** @param limit the limit of each {@link Conflation} */
-  constructor(topic: Topic, limit: number) {
+  constructor(topic: Topic) {
     this.#topic = topic
-    this.#limit = limit
   }
 
   parse({ subject, queue }: SubscribeOp, _: Client, sendQueue: FrameSink): SubscriptionTarget | SubscribeRefusal {
     const filter = parseConflated(subject) ?? ''
     if (queue !== undefined || !isSubjectFilter(filter) || isReserved(filter)) return { refused: 'invalid-subject' }
-    return { filter, conflation: new Conflation(sendQueue, this.#limit) }
+    return { filter, conflation: new Conflation(sendQueue) }
   }
 
   judge(permissions: Permissions, filter: string): SubscriptionVerdict {

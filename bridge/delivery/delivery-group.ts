@@ -95,6 +95,7 @@ export class DeliveryGroup implements TurnMember {
   deliverTo(subscription: Subscription, message: UpstreamMessage): void {
     const { reply } = message
     send(subscription, this.#encode(message, reply === undefined ? undefined : replyFor(subscription.client, reply)))
+    this.#turn.relieve()
   }
 
   /** The end of the turn, which ends the shared batch. */
@@ -118,7 +119,9 @@ export class DeliveryGroup implements TurnMember {
     const name = this.#scope.toClient(subject) ?? subject
     const headers = this.#headers ? this.#headersOf(message) : undefined
     const payload = this.#isInbox ? toClientAnswer(message.payload, this.#scope) : message.payload
-    return encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
+    const frame = encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
+    this.#turn.encoded(frame.length)
+    return frame
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */

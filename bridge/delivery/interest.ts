@@ -65,7 +65,10 @@ export class Interest {
   /** Delivers a message to all subscriptions. */
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
-    for (const group of this.#groups.values()) group.deliver(message, origin)
+    for (const group of this.#groups.values()) {
+      group.deliver(message, origin)
+      this.#turn.relieve()
+    }
   }
 
   /** Delivers a message to one subscription only. */

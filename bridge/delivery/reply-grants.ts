@@ -24,6 +24,7 @@ export class ReplyGrants {
   #alias: string | undefined
   #grants: Map<string, Grant> | undefined
   #aliases = 0
+  #memory = 0
 
   constructor(scope: SubjectScope, permission: ReplyPermission | undefined, clock: () => number) {
     this.#scope = scope
@@ -34,6 +35,11 @@ export class ReplyGrants {
   /** The client's permissions have changed. Earlier grants stay. */
   permit(permission: ReplyPermission | undefined): void {
     this.#permission = permission
+  }
+
+  /** Approximate memory of the grants, in bytes. */
+  get memory(): number {
+    return this.#memory
   }
 
   /** Whether messages with a reply subject must go through {@link grant}. */
@@ -49,14 +55,15 @@ export class ReplyGrants {
       // An alias alone grants nothing. Without `resp` the client needs permission to publish to it, without a limit.
       const { max, ttl } = this.#permission ?? NO_LIMIT
       this.#grants ??= new Map()
-      this.#grants.delete(name)
+      this.#delete(name)
+      this.#memory += sizeOf(name, reply)
       this.#grants.set(name, {
         reply,
         left: max < 0 ? Number.POSITIVE_INFINITY : max,
         expires: ttl < 0 ? Number.POSITIVE_INFINITY : this.#clock() + ttl,
       })
       const [oldest] = this.#grants.keys()
-      if (this.#grants.size > MAX_GRANTS && oldest !== undefined) this.#grants.delete(oldest)
+      if (this.#grants.size > MAX_GRANTS && oldest !== undefined) this.#delete(oldest)
     }
     return name
   }
@@ -66,12 +73,24 @@ export class ReplyGrants {
     const grant = this.#grants?.get(name)
     if (!grant) return undefined
     const isExpired = grant.expires < this.#clock()
-    if (--grant.left <= 0 || isExpired) this.#grants?.delete(name)
+    if (--grant.left <= 0 || isExpired) this.#delete(name)
     return isExpired ? undefined : { reply: grant.reply, permitted: this.#permission !== undefined }
+  }
+
+  #delete(name: string): void {
+    const grant = this.#grants?.get(name)
+    if (!grant) return
+    this.#grants?.delete(name)
+    this.#memory -= sizeOf(name, grant.reply)
   }
 
   #newAlias(): string {
     this.#alias ??= `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`
     return `${this.#alias}.${++this.#aliases}`
   }
+}
+
+/** Approximate memory of a grant, in bytes. */
+function sizeOf(name: string, reply: string): number {
+  return 200 + name.length + reply.length
 }

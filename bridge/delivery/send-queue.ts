@@ -1,7 +1,11 @@
 import { Batch } from './batch.ts'
 import type { ClientSocket } from './client-socket.ts'
+import { HeldMessages } from './held-messages.ts'
 import type { SharedBatch } from './shared-batch.ts'
 import type { Turn } from './turn.ts'
+
+/** A client is behind if it has left more than this part of `maxPending` unread. PINGs are sent twice as often. */
+export const BEHIND: number = 1 / 4
 
 const PING = new TextEncoder().encode('PING\r\n')
 
@@ -41,14 +45,24 @@ export class FlowControl {
 }
 
 /** The parts of a {@link SendQueue} that subscriptions use. */
-export type FrameSink = Pick<SendQueue, 'write' | 'share' | 'unread' | 'whenRead'>
+export type FrameSink = Pick<SendQueue, 'write' | 'share' | 'unread' | 'whenRead' | 'held'>
+
+/** Events of a {@link SendQueue}. */
+export interface SendQueueHandler {
+  /** The client has left more than `maxPending` bytes unread. */
+  slowConsumer(): void
+  /** More or fewer bytes wait in the socket or are held. */
+  memoryChanged(): void
+}
 
 /** Collects the frames of one client during a turn, sends them together, and finds slow consumers. */
 export class SendQueue {
   readonly #socket: ClientSocket
   readonly #turn: Turn
   readonly #maxPending: number
-  readonly #onSlowConsumer: () => void
+  readonly #handler: SendQueueHandler
+  /** Messages that subscriptions hold while the client is behind. */
+  readonly held: HeldMessages
   readonly #flow = new FlowControl()
   #batch: Batch | undefined
   /** Replaces `#batch` while the client gets the same as the rest of its group. */
@@ -59,13 +73,15 @@ export class SendQueue {
   #closed = false
   #beforeFlush: (() => void) | undefined
   #readers: Array<{ readonly below: number; readonly run: () => void }> = []
+  /** Memory of the socket after the last flush, in bytes. */
+  #socketMemory = 0
 
-  /** @param onSlowConsumer called when the client has left more than `maxPending` bytes unread */
-  constructor(socket: ClientSocket, turn: Turn, maxPending: number, onSlowConsumer: () => void) {
+  constructor(socket: ClientSocket, turn: Turn, maxPending: number, handler: SendQueueHandler) {
     this.#socket = socket
     this.#turn = turn
     this.#maxPending = maxPending
-    this.#onSlowConsumer = onSlowConsumer
+    this.#handler = handler
+    this.held = new HeldMessages(maxPending * BEHIND, () => handler.memoryChanged())
   }
 
   /** Adds a frame. It is sent at the end of the turn, or after `window` ms unless an earlier write includes it. */
@@ -73,6 +89,8 @@ export class SendQueue {
     if (this.#closed) return
     this.unshare()
     this.#batch = (this.#batch ?? this.#turn.emptyBatch).with(frame)
+    // Not only at the flush: one message may be a frame for each of a thousand subscriptions.
+    if (this.#batch.length + this.#flow.unconfirmed > this.#maxPending) return this.#handler.slowConsumer()
     this.#join(window)
   }
 
@@ -142,13 +160,17 @@ export class SendQueue {
     if (!batch || this.#closed) return
     this.#batch = undefined
     this.#flow.sent(batch.length)
-    if (this.#isSlowConsumer) return this.#onSlowConsumer()
+    if (this.#isSlowConsumer) return this.#handler.slowConsumer()
     this.#send(batch)
     // Often enough that a client which reads never comes near the limit.
     if (this.#flow.sincePing > this.#maxPending / 8) {
       this.#send(Batch.of(PING))
       this.#flow.pingSent()
     }
+    const memory = this.#socket.held ?? this.#socket.unsent ?? 0
+    if (memory === this.#socketMemory) return
+    this.#socketMemory = memory
+    this.#handler.memoryChanged()
   }
 
   /** Sends the queued frames and `last`, and closes the socket. A slow consumer is sent `last` only. */
@@ -177,6 +199,7 @@ export class SendQueue {
     this.#closed = true
     this.#readers = []
     this.#batch = undefined
+    this.held.close()
     return batch
   }
 

@@ -1,6 +1,8 @@
+import type { Limits } from '../auth/limits.ts'
 import type { Permissions, SubscriptionVerdict } from '../auth/permissions.ts'
+import { DistinctPlaces } from '../budget/distinct-places.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-import type { Client } from './client.ts'
+import { type Client, shareOf } from './client.ts'
 import type { Conflation } from './conflation.ts'
 import type { FrameSink } from './send-queue.ts'
 import type { Subscription } from './subscription.ts'
@@ -41,6 +43,11 @@ export interface Topic {
   /** Whether the filter of a subscription is in use already, so that one more subscription costs no new filter. */
   has(subscription: Subscription): boolean
   /**
+   * Takes a place for a subscription. Returns the frame that answers on the sid if the client has too many of this kind.
+   * Undefined: this kind has no limit of its own.
+   */
+  admit?(subscription: Subscription): Uint8Array | undefined
+  /**
    * Begins a subscription. Returns the number of its operation, for the flush barrier; 0 if it needs no confirmation.
    * @param published operation of the client's last publish: the subscription must not get earlier messages
    */
@@ -60,18 +67,25 @@ export interface Topic {
   lost?(sid: string): Uint8Array
 }
 
+/** The last tenth of all filters is for users with less than a hundredth of them. */
+const RESERVED = 0.1
+const FEW = 0.01
+
 /** All topics of a hub. */
 export class Topics {
   readonly #topics: readonly Topic[]
   readonly #maxFilters: number
+  /** Filters of each user, over all topics. */
+  readonly #users: DistinctPlaces
 
   /**
    * @param topics the first whose prefix matches takes a subject
-   * @param maxFilters limit of filters over all topics
+   * @param limits number of filters over all topics, and of one user
    */
-  constructor(topics: readonly Topic[], maxFilters: number) {
+  constructor(topics: readonly Topic[], limits: Pick<Limits, 'maxFilters' | 'maxFiltersPerUser'>) {
     this.#topics = topics
-    this.#maxFilters = maxFilters
+    this.#maxFilters = limits.maxFilters
+    this.#users = new DistinctPlaces(limits.maxFiltersPerUser)
   }
 
   /** The topic of a SUB's subject. */
@@ -81,8 +95,46 @@ export class Topics {
     return topic
   }
 
-  /** Whether one more filter is within the limit. */
-  get hasRoom(): boolean {
-    return this.#topics.reduce((sum, { size }) => sum + size, 0) < this.#maxFilters
+  /** Whether the subscription is within the limits of filters. */
+  hasRoomFor(subscription: Subscription): boolean {
+    const user = shareOf(subscription.client)
+    if (!this.#users.hasRoomFor(user, keyOf(subscription))) return false
+    return subscription.topic.has(subscription) || this.#hasRoom(user)
   }
+
+  /** Begins a subscription. Same as {@link Topic.add}. */
+  add(subscription: Subscription, published: number): number {
+    this.#users.add(shareOf(subscription.client), keyOf(subscription))
+    return subscription.topic.add(subscription, published)
+  }
+
+  /** A subscription has ended, or will after the messages that are on their way. */
+  forget(subscription: Subscription): void {
+    this.#users.remove(shareOf(subscription.client), keyOf(subscription))
+  }
+
+  /** As a subscription: a connection of `user` joins a channel. @param isOpen whether the hub has the channel already */
+  join(user: string, channel: string, isOpen: boolean): boolean {
+    const key = `member ${channel}`
+    if (!this.#users.hasRoomFor(user, key) || !(isOpen || this.#hasRoom(user))) return false
+    this.#users.add(user, key)
+    return true
+  }
+
+  /** A connection leaves a channel. */
+  leave(user: string, channel: string): void {
+    this.#users.remove(user, `member ${channel}`)
+  }
+
+  #hasRoom(user: string): boolean {
+    const used = this.#topics.reduce((sum, { size }) => sum + size, 0)
+    const few = this.#users.countOf(user) < this.#maxFilters * FEW
+    return used < this.#maxFilters * (few ? 1 : 1 - RESERVED)
+  }
+}
+
+/** Members of a queue group share no subscription at the broker. */
+function keyOf({ topic, brokerFilter, queue, client, sid }: Subscription): string {
+  const member = queue === undefined ? '' : `${client.id} ${sid} ${queue}`
+  return `${topic.prefix} ${brokerFilter} ${member}`
 }

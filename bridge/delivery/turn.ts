@@ -1,5 +1,8 @@
 import { Batch } from './batch.ts'
 
+/** Frames of one turn, in bytes, that are sent before its end. */
+const MAX_ENCODED = 8 * 1024 * 1024
+
 /** Runs a function once, after the current turn of the event loop and without a timer. */
 export type Schedule = (run: () => void) => void
 
@@ -17,9 +20,13 @@ export class Turn {
   #members: TurnMember[] = []
   #empty: Batch = Batch.empty()
   readonly #later = new Map<number, TurnMember[]>()
+  readonly #relieved: () => void
+  #encoded = 0
 
-  constructor(schedule: Schedule) {
+  /** @param relieved called when a turn was flushed before its end, because it had too many bytes */
+  constructor(schedule: Schedule, relieved: () => void = () => {}) {
     this.#schedule = schedule
+    this.#relieved = relieved
   }
 
   /**
@@ -53,6 +60,23 @@ export class Turn {
     const members = this.#members
     this.#members = []
     this.#empty = Batch.empty()
+    this.#encoded = 0
     for (const member of members) member.flush()
+  }
+
+  /** Counts a frame that was encoded for this turn. */
+  encoded(bytes: number): void {
+    this.#encoded += bytes
+  }
+
+  /**
+   * Flushes now if the frames of this turn take much memory: one message can be a frame for each of many clients. Call it
+   * between the members of a group or a filter, where any client may be closed.
+   */
+  relieve(): void {
+    if (this.#encoded < MAX_ENCODED) return
+    for (const waiting of this.#later.values()) for (const member of waiting.splice(0)) this.#members.push(member)
+    this.flush()
+    this.#relieved()
   }
 }

@@ -1,8 +1,9 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import type { Limits } from '../auth/limits.ts'
 import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
+import type { HostNames } from '../http/host-names.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import { readTimeouts, type Timeouts } from './timeouts.ts'
 import { createUpstream } from './upstream-url.ts'
 
 /** Options of `serve`: a bridge as a server on Node, Bun or Deno. */
@@ -18,6 +19,8 @@ export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
    * `node:cluster`. Default `false`.
    */
   readonly reusePort?: boolean
+  /** How long the server waits for clients. */
+  readonly timeouts?: Timeouts
 }
 
 /** A running bridge. */
@@ -46,24 +49,37 @@ export const CLOSE_TIMEOUT = 500
 /** Default of `drain`, in ms. */
 const PATIENCE = 10_000
 
-/** Clients join all messages of one turn in one frame, regardless of their limit. nats.ws does so up to 32 KiB and a message. */
-const MIN_FRAME = 1024 * 1024
-
-/** Largest WebSocket message, in bytes. Frames have no meaning in the protocol (T-4), so this only bounds memory. */
-export function maxFrame({ maxPayload }: Limits): number {
-  return Math.max(2 * maxPayload, MIN_FRAME)
-}
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/i
 
 /** An IPv6 address is in brackets (RFC 3986, section 3.2.2). */
-export function urlOf(host: string, port: number): string {
+function urlOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The `drain` of a server with that `close`. */
-export function drainThen({ hub }: Bridge, close: () => Promise<void>): BridgeServer['drain'] {
-  return async (patience = PATIENCE) => {
-    await hub.drain(patience)
-    await close()
+/**
+ * The server of `serve`.
+ * @param close closes all connections and the upstream. Called once. It must resolve without the help of clients
+ */
+export function createBridgeServer(
+  bridge: Bridge,
+  { host, port }: { readonly host: string; readonly port: number },
+  close: () => Promise<void>,
+): BridgeServer {
+  let closing: Promise<void> | undefined
+  const closeOnce = () => {
+    closing ??= close()
+    return closing
+  }
+  return {
+    bridge,
+    url: urlOf(host, port),
+    port,
+    async drain(patience = PATIENCE) {
+      await bridge.hub.drain(patience)
+      await closeOnce()
+    },
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
   }
 }
 
@@ -82,16 +98,24 @@ export function cannotListen(host: string, port: number, cause: unknown): Spanwi
 export async function openBridge(
   options: ServeOptions,
   host: Pick<BridgeOptions, 'schedule'> = {},
-): Promise<{ bridge: Bridge; release: () => Promise<void> }> {
+): Promise<{ bridge: Bridge; release: () => Promise<void>; timeouts: Required<Timeouts> }> {
   if (options.auth?.accounts?.length) await loadNatsAuth()
+  const timeouts = readTimeouts(options.timeouts)
   const { upstream, release } = openUpstream(options)
   try {
-    return { bridge: createBridge({ ...host, ...options, upstream }), release }
+    await upstream.prepare?.()
+    const bridge = createBridge({ ...host, hosts: defaultHosts(options), ...options, upstream })
+    return { bridge, release, timeouts }
   } catch (error) {
     // It would keep connecting, and keep the process alive.
     await release()
     throw error
   }
+}
+
+/** DNS rebinding gets a web page nothing where clients need credentials. */
+function defaultHosts({ auth, host = '127.0.0.1' }: ServeOptions): HostNames {
+  return auth?.anonymous && !LOOPBACK.test(host) ? [] : '*'
 }
 
 function openUpstream({ upstream }: ServeOptions): { upstream: Upstream; release: () => Promise<void> } {

@@ -1,17 +1,18 @@
+import { maxFrame } from '../auth/limits.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import { isWebSocket } from '../http/connect-route.ts'
 import { atMost } from '../hub/at-most.ts'
 import {
   type BridgeServer,
   CLOSE_TIMEOUT,
   cannotListen,
-  drainThen,
-  maxFrame,
+  createBridgeServer,
   openBridge,
   type ServeOptions,
-  urlOf,
 } from './bridge-server.ts'
 
 export type { BridgeServer, ServeOptions } from './bridge-server.ts'
+export type { Timeouts } from './timeouts.ts'
 
 /** The parts of Bun that this file uses. */
 interface BunSocket {
@@ -20,6 +21,7 @@ interface BunSocket {
   send(bytes: Uint8Array): number
   getBufferedAmount(): number
   close(code?: number, reason?: string): void
+  terminate(): void
 }
 
 interface SocketData {
@@ -55,8 +57,12 @@ declare const Bun: {
   }): BunServer
 }
 
-/** Seconds of silence after which Bun cuts a request. Longer than the largest timeout of `POST /request`. */
-const IDLE_TIMEOUT = 120
+/** Bun has one timeout for connections without a request and for requests without a response, in s: 255 at most. */
+const MAX_IDLE = 255
+/** In s. Longer than the largest timeout of `POST /request`. */
+const MIN_IDLE = 70
+/** Bytes of a refused request's body that are read and dropped. */
+const MAX_DRAINED = 4 * 1024 * 1024
 
 /**
  * Starts a bridge on Bun's HTTP server. Resolves once it listens. The upstream is dialled in the background.
@@ -68,24 +74,24 @@ const IDLE_TIMEOUT = 120
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
-  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
-  const { maxPending } = bridge.hub.limits
+  const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })
+  const { limits } = bridge.hub
   let server: BunServer
   try {
     server = Bun.serve({
       port,
       hostname: host,
       reusePort,
-      idleTimeout: IDLE_TIMEOUT,
-      maxRequestBodySize: 16 * 1024 * 1024,
+      idleTimeout: Math.min(MAX_IDLE, Math.max(MIN_IDLE, Math.ceil(timeouts.keepAlive / 1_000))),
+      maxRequestBodySize: Math.max(limits.maxBody, maxFrame(limits)),
       fetch: (request, bun) => answer(request, bun),
       websocket: {
         perMessageDeflate: false,
         // The bridge finds stale connections by PING.
         idleTimeout: 0,
-        maxPayloadLength: maxFrame(bridge.hub.limits),
+        maxPayloadLength: maxFrame(limits),
         // Beyond this Bun drops messages silently. The hub closes a slow consumer before.
-        backpressureLimit: 2 * maxPending,
+        backpressureLimit: 2 * limits.maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
             get unsent() {
@@ -93,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
             },
             address: socket.remoteAddress,
             send: (bytes) => void socket.send(bytes),
+            terminate: () => socket.terminate(),
             close: (code, reason) => socket.close(code, reason),
           })
         },
@@ -107,26 +114,45 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
 
   /** Bun expects undefined for an upgraded request. */
   async function answer(request: Request, bun: BunServer): Promise<Response | undefined> {
+    // Bun passes on targets that are not the path of a URL, such as the `*` of OPTIONS.
+    if (!URL.canParse(request.url)) return new Response(null, { status: 400, headers: { Connection: 'close' } })
     let upgraded = false
     const response = await bridge.app.fetch(request, {
       upgrade: (open) => {
         upgraded = bun.upgrade(request, { data: { open } })
-        return new Response(null, { status: upgraded ? 200 : 400 })
+        return new Response(null, upgraded ? {} : { status: 400, headers: { Connection: 'close' } })
       },
     })
-    return upgraded ? undefined : response
+    if (upgraded) return undefined
+    // A client that requests a WebSocket sends no other request.
+    if (isWebSocket(request) || !(await drain(request))) response.headers.set('Connection', 'close')
+    return response
   }
 
-  const close = async () => {
+  return createBridgeServer(bridge, { host, port: server.port }, async () => {
     bridge.close()
     // Recent responses may still be in flight.
     await atMost(CLOSE_TIMEOUT, server.stop(false))
-    await server.stop(true)
+    await atMost(CLOSE_TIMEOUT, server.stop(true))
     await release()
+  })
+}
+
+/**
+ * Reads the rest of a refused request's body, within limits: a client reads the response only after it has sent all. Bun
+ * itself would read without end. Returns whether the body has ended.
+ */
+async function drain({ body }: Request): Promise<boolean> {
+  if (!body || body.locked) return true
+  const reader = body.getReader()
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, CLOSE_TIMEOUT))
+  for (let read = 0; read < MAX_DRAINED; ) {
+    const part = await Promise.race([reader.read(), late]).catch(() => undefined)
+    if (!part) return false
+    if (part.done) return true
+    read += part.value.length
   }
-  const drain = drainThen(bridge, close)
-  const { port: bound } = server
-  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return false
 }
 
 function toBytes(message: string | Uint8Array): Uint8Array {

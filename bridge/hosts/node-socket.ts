@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Allocate, ClientSocket } from '../delivery/client-socket.ts'
 import { createSlab } from '../delivery/slab.ts'
@@ -11,34 +10,64 @@ const CLOSE_TIMEOUT = 500
 
 const allocateBlock = createSlab(Buffer.allocUnsafeSlow, BLOCK)
 
+/** Input that may wait for the rest of its WebSocket message before it is reported, in bytes. */
+const MAX_UNREPORTED = 64 * 1024
+
 /** A client's WebSocket on Node. It writes its own frames: `ws` would encode each one again for each client. */
 export class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
-  readonly #socket: Duplex
+  readonly #socket: Socket
+  readonly #backlog = new Backlog()
+  /** Bytes of the connection that were read when the last WebSocket message was complete. */
+  #readBefore: number
   readonly allocate: Allocate = allocateBuffer
 
-  constructor(ws: WebSocket, socket: Duplex) {
+  constructor(ws: WebSocket, socket: Socket) {
     this.#ws = ws
     this.#socket = socket
+    this.#readBefore = socket.bytesRead
   }
 
   /** Node writes IPv4 addresses as IPv6 on a socket for both. */
   get address(): string | undefined {
-    return (this.#socket as Partial<Socket>).remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
   }
 
   get unsent(): number {
     return this.#socket.writableLength
   }
 
+  get held(): number {
+    return this.#backlog.heldBy(this.#socket.writableLength) + this.#unfinished
+  }
+
+  /** A WebSocket message is complete. */
+  received(): void {
+    this.#readBefore = this.#socket.bytesRead
+  }
+
+  /** Whether `ws` holds much of a message that is not complete. */
+  get isGrowing(): boolean {
+    return this.#unfinished > MAX_UNREPORTED
+  }
+
+  /** Bytes of the beginning of a WebSocket message. */
+  get #unfinished(): number {
+    return this.#socket.bytesRead - this.#readBefore
+  }
+
   send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes)
+    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes, this.#backlog)
   }
 
   close(code: number, reason: string): void {
     this.#ws.close(code, reason)
     // The client's answer is behind unread bytes.
     if (this.#ws.isPaused) setTimeout(() => this.#ws.terminate(), CLOSE_TIMEOUT)
+  }
+
+  terminate(): void {
+    this.#ws.terminate()
   }
 
   pause(): void {
@@ -80,21 +109,70 @@ interface Writable {
   write(bytes: Uint8Array): unknown
 }
 
-let original: Uint8Array | undefined
-let copy = Buffer.alloc(0)
-
-/** Writes a shared frame. A socket that is behind gets a copy: the frame would keep its block alive. */
-export function writeFrame(socket: Writable, frame: Uint8Array): void {
-  const isBehind = socket.writableLength > 0 && frame.length < frame.buffer.byteLength
-  socket.write(isBehind ? copyOf(frame) : frame)
+/** A frame that waits in sockets. */
+interface WaitingFrame {
+  readonly bytes: Uint8Array
+  /** Number of sockets in which it waits. */
+  sockets: number
 }
 
-/** All sockets that get one frame get it one after the other, so they share the last copy. */
-function copyOf(frame: Uint8Array): Buffer {
+/** Memory of a write that waits, in addition to its bytes. */
+const WRITE_OVERHEAD = 100
+
+/** Frames that wait in one socket, oldest first. Other sockets may share them. */
+export class Backlog {
+  #frames: WaitingFrame[] = []
+  /** Bytes of all frames. */
+  #length = 0
+
+  /** @param frame written when `unsent` bytes were waiting */
+  add(frame: WaitingFrame, unsent: number): void {
+    this.#trim(unsent)
+    frame.sockets++
+    this.#frames.push(frame)
+    this.#length += frame.bytes.length
+  }
+
+  /** This socket's part of the memory of its frames, while `unsent` bytes of them wait. */
+  heldBy(unsent: number): number {
+    this.#trim(unsent)
+    if (this.#frames.length === 0) return unsent
+    return this.#frames.reduce((sum, { bytes, sockets }) => sum + bytes.length / sockets + WRITE_OVERHEAD, 0)
+  }
+
+  #trim(unsent: number): void {
+    let sent = 0
+    for (const { bytes } of this.#frames) {
+      if (this.#length - bytes.length < unsent) break
+      this.#length -= bytes.length
+      sent++
+    }
+    if (sent > 0) for (const frame of this.#frames.splice(0, sent)) frame.sockets--
+  }
+}
+
+/** The last shared frame, and the copy of it that waits. */
+let original: Uint8Array | undefined
+let waiting: WaitingFrame = { bytes: new Uint8Array(0), sockets: 0 }
+
+/** Writes a shared frame. A socket that is behind gets a copy if the frame would keep a larger block alive. */
+export function writeFrame(socket: Writable, frame: Uint8Array, backlog: Backlog = new Backlog()): void {
+  const unsent = socket.writableLength
+  if (unsent === 0) {
+    socket.write(frame)
+    return
+  }
+  // All sockets that get one frame get it one after the other, so they share the last copy.
   if (original !== frame) {
     original = frame
-    copy = Buffer.allocUnsafeSlow(frame.length)
-    copy.set(frame)
+    waiting = { bytes: frame.length < frame.buffer.byteLength ? copyOf(frame) : frame, sockets: 0 }
   }
+  backlog.add(waiting, unsent)
+  socket.write(waiting.bytes)
+}
+
+function copyOf(frame: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(frame.length)
+  copy.set(frame)
   return copy
 }

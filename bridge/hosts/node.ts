@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo, ListenOptions } from 'node:net'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
+import { maxFrame } from '../auth/limits.ts'
 import type { Bridge } from '../bridge.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { atMost } from '../hub/at-most.ts'
@@ -10,20 +11,25 @@ import {
   type BridgeServer,
   CLOSE_TIMEOUT,
   cannotListen,
-  drainThen,
-  maxFrame,
+  createBridgeServer,
   openBridge,
   type ServeOptions,
-  urlOf,
 } from './bridge-server.ts'
 import { NodeSocket } from './node-socket.ts'
+import { NodeSockets } from './node-sockets.ts'
 
 export type { BridgeServer, ServeOptions } from './bridge-server.ts'
+export type { Timeouts } from './timeouts.ts'
+
+/** Time for a client to answer a close frame, in ms. Its session has ended, and its socket still counts. */
+const ANSWER_TIMEOUT = 2_000
+/** Sockets for HTTP requests, in addition to `limits.maxConnections`. */
+const HTTP_SOCKETS = 2_000
 
 /** The raw connection of an upgrade request. */
 interface RawUpgrade {
   readonly request: IncomingMessage
-  readonly socket: Duplex
+  readonly socket: Socket
   /** First bytes of the upgraded stream. */
   readonly head: Buffer
 }
@@ -39,40 +45,49 @@ interface RawUpgrade {
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { getRequestListener, WebSocketServer } = await loadPackages()
-  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
+  const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })
+  const { limits } = bridge.hub
+  const { keepAlive: keepAliveTimeout, headers: headersTimeout, request: requestTimeout } = timeouts
   const server = createServer(
+    // Other upgrades are ignored, and their requests answered as any other (RFC 9110, section 7.8).
+    { keepAliveTimeout, headersTimeout, requestTimeout, shouldUpgradeCallback: isWebSocket },
     getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
   )
-  // Without compression, which browsers offer: it doubles memory and multiplies CPU.
-  const sockets = new WebSocketServer({
+  const sockets = new NodeSockets(server, timeouts, limits.maxConnections + HTTP_SOCKETS)
+  const settings = {
     noServer: true,
+    // Browsers offer compression. It doubles memory and multiplies CPU.
     perMessageDeflate: false,
-    maxPayload: maxFrame(bridge.hub.limits),
+    maxPayload: maxFrame(limits),
+    closeTimeout: ANSWER_TIMEOUT,
+  }
+  const webSockets = new WebSocketServer(settings)
+  server.on('upgrade', (request, socket, head) => {
+    const raw = socket as Socket
+    sockets.upgraded(raw)
+    void upgrade(bridge, webSockets, { request, socket: raw, head })
   })
-  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, { request, socket, head }))
   try {
     await listen(server, { port, host, reusePort })
   } catch (cause) {
+    sockets.close()
     await release()
     throw cannotListen(host, port, cause)
   }
-  const close = async () => {
+  return createBridgeServer(bridge, { host, port: (server.address() as AddressInfo).port }, async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     bridge.close()
     // Clients that do not answer the close are terminated.
-    const open = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    const open = [...webSockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     await atMost(CLOSE_TIMEOUT, Promise.all(open))
-    for (const socket of sockets.clients) socket.terminate()
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const socket of webSockets.clients) socket.terminate()
     server.closeIdleConnections()
     // Recent responses may still be in flight.
     await atMost(CLOSE_TIMEOUT, closed)
-    server.closeAllConnections()
-    await closed
+    sockets.close()
+    await atMost(CLOSE_TIMEOUT, closed)
     await release()
-  }
-  const drain = drainThen(bridge, close)
-  const bound = (server.address() as AddressInfo).port
-  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+  })
 }
 
 async function loadPackages() {
@@ -94,13 +109,23 @@ function listen(server: Server, options: ListenOptions): Promise<void> {
   })
 }
 
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+}
+
 /** Passes an upgrade request to the application, which upgrades the socket or responds. */
-async function upgrade(bridge: Bridge, sockets: WebSocketServer, { request, socket, head }: RawUpgrade): Promise<void> {
+async function upgrade(
+  bridge: Bridge,
+  webSockets: WebSocketServer,
+  { request, socket, head }: RawUpgrade,
+): Promise<void> {
   socket.on('error', () => socket.destroy())
+  // Node before 24.9 has no `shouldUpgradeCallback`, and has stopped reading the request.
+  if (!isWebSocket(request)) return refuse(socket, 426, { upgrade: 'websocket' }, 'Only WebSockets are supported.')
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
-    sockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
+    webSockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
     return new Response(null)
   }
   try {
@@ -110,28 +135,39 @@ async function upgrade(bridge: Bridge, sockets: WebSocketServer, { request, sock
       typeof value === 'string' ? [[name, value] as [string, string]] : [],
     )
     const response = await bridge.app.fetch(new Request(url, { headers }), { upgrade: accept })
-    if (!upgraded) socket.end(await encodeResponse(response))
+    if (!upgraded) refuse(socket, response.status, Object.fromEntries(response.headers), await response.text())
   } catch {
     socket.destroy()
   }
 }
 
+/** Answers an upgrade by HTTP, and closes the connection, also if the client does not. */
+function refuse(socket: Duplex, status: number, headers: Readonly<Record<string, string>>, body: string): void {
+  const lines = Object.entries(headers)
+    .filter(([name]) => name !== 'connection' && name !== 'content-length')
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+  const length = Buffer.byteLength(body)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}content-length: ${length}\r\nconnection: close\r\n\r\n${body}`,
+  )
+  setTimeout(() => socket.destroy(), CLOSE_TIMEOUT).unref()
+}
+
 /** Connects a socket to the hub. A separate function, so that closures of the upgrade do not outlive it. */
-function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => ClientConnection): void {
+function adopt(ws: WebSocket, socket: Socket, open: (socket: ClientSocket) => ClientConnection): void {
   ws.binaryType = 'nodebuffer'
-  const connection = open(new NodeSocket(ws, socket))
-  ws.on('message', (data) => connection.receive(data as Buffer))
+  const client = new NodeSocket(ws, socket)
+  const connection = open(client)
+  ws.on('message', (data) => {
+    client.received()
+    connection.receive(data as Buffer)
+  })
+  socket.on('data', () => {
+    if (client.isGrowing) connection.grown()
+  })
   ws.on('close', () => connection.closed())
   ws.on('error', ignore)
 }
 
 /** `ws` reports protocol errors, and closes the socket. */
 function ignore(): void {}
-
-async function encodeResponse(response: Response): Promise<string> {
-  const body = await response.text()
-  const headers = [...response.headers]
-    .filter(([name]) => name !== 'connection' && name !== 'upgrade')
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${response.status} Refused\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
-}

@@ -1,8 +1,14 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
+import { decode } from '../../sdk/wire/bytes.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { parseOrder } from '../hub/admin-channel.ts'
 import type { HubCore } from '../hub/hub-core.ts'
+import { readBody } from './body.ts'
+import { RequestMemory } from './request-memory.ts'
 import { requireKey } from './require-key.ts'
+
+/** Largest order, in bytes: a user or connection, and a filter. */
+const MAX_ORDER = 16 * 1024
 
 /** Turns the admin routes on. Without it there are none. */
 export interface AdminOptions {
@@ -21,8 +27,7 @@ export function adminRoutes(hub: HubCore, { key }: AdminOptions): Hono {
   app.use(requireKey(key, 'admin.key'))
   for (const action of ['disconnect', 'unsubscribe'] as const) {
     app.post(`/${action}`, async (c) => {
-      const body: unknown = await c.req.json().catch(() => undefined)
-      const order = parseOrder({ ...Object(body), do: action })
+      const order = parseOrder({ ...(await readOrder(c, hub)), do: action })
       if (!hub.upstreamOpen)
         throw new SpanwireError('upstream-unavailable', 'NATS and the other hubs are unavailable. Try again.')
       hub.admin.send(order)
@@ -30,4 +35,17 @@ export function adminRoutes(hub: HubCore, { key }: AdminOptions): Hono {
     })
   }
   return app
+}
+
+/** Returns an empty object for a body that is not JSON. */
+async function readOrder(c: Context, { budget, limits }: HubCore): Promise<object> {
+  const memory = new RequestMemory(budget, 'admin')
+  try {
+    return Object(JSON.parse(decode(await readBody(c, { max: MAX_ORDER, timeout: limits.bodyTimeout, memory }))))
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  } finally {
+    memory.close()
+  }
 }

@@ -2,7 +2,7 @@ import { begin, catchUp, lose, open, type Position, startOf, take } from '../../
 import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
 import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from '../../sdk/wire/client-op.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
 import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import {
   encodeReplay,
@@ -113,6 +113,14 @@ export class EventFeed implements HubClientHandler {
     if (refusal.code === 'permission-denied' || refusal.code === 'authentication-failed') this.#fail(refusal)
   }
 
+  get held(): number {
+    return this.#body.held
+  }
+
+  abort(): void {
+    this.#body.abort()
+  }
+
   closed(reason: string): void {
     if (reason !== '') this.error(reason)
     this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub closed the connection. Try again.'))
@@ -141,7 +149,7 @@ export class EventFeed implements HubClientHandler {
         return this.#fail(new SpanwireError('request-refused', `${source.filter} has no replay.`))
       default:
         if (status.status >= 400)
-          this.#fail(new SpanwireError('request-refused', `${source.filter}: ${status.status} ${status.reason}`))
+          this.#fail(new SpanwireError(codeOf(status.status), `${source.filter}: ${status.status} ${status.reason}`))
     }
   }
 
@@ -227,4 +235,10 @@ function positionOf({ position, state, start }: Source): StreamPosition | undefi
   const { cursor, sparse } = position
   if (state === 'plain' || !cursor) return undefined
   return { stream: cursor.stream, next: sparse ? Math.max(cursor.next, start) : cursor.next }
+}
+
+/** The code for a status of a replay that has no other meaning for HTTP clients. */
+export function codeOf(status: number): SpanwireErrorCode {
+  if (status === 429) return 'rate-limited'
+  return status === 503 ? 'upstream-unavailable' : 'request-refused'
 }

@@ -38,9 +38,9 @@ function encodePayload(payload: Uint8Array): string {
   if (payload.length === 0) return ''
   try {
     const text = decoder.decode(payload)
-    const value: unknown = JSON.parse(text)
-    // Unchanged, because parsing may change numbers. Only line breaks must go.
-    return `,"data":${/[\r\n]/.test(text) ? JSON.stringify(value) : text}`
+    JSON.parse(text)
+    // Unchanged, because parsing may change numbers. A line break is white space here, and the message must stay one line.
+    return `,"data":${text.replace(/[\r\n]/g, ' ')}`
   } catch {
     return `,"base64":"${toBase64(payload)}"`
   }

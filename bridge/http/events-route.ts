@@ -6,7 +6,7 @@ import { readEventsQuery } from './events-query.ts'
 import type { FindToken } from './find-token.ts'
 import { readHub } from './hub-client.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
-import { encodeSse, retryAfter, SseBody, sseResponse } from './sse-body.ts'
+import { answerHead, encodeSse, retryAfter, SseBody, sseResponse } from './sse-body.ts'
 
 /** Time for the hub to confirm all subscriptions, in ms. */
 const PATIENCE = 10_000
@@ -23,6 +23,8 @@ export function eventsRoute(dial: DialHub, findToken: FindToken): Hono<{ Binding
   app.get('/', async (c) => {
     const query = readEventsQuery(c)
     const token = findToken(c)
+    const head = answerHead(c)
+    if (head) return head
     let line: HubLine | undefined
     const body = new SseBody(c, () => line?.close())
     try {

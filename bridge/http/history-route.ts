@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
-import { encodeConnect, encodeSubscribe } from '../../sdk/wire/client-op.ts'
+import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from '../../sdk/wire/client-op.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import {
   encodeReplay,
@@ -13,12 +13,14 @@ import {
 import { formatRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { ServerMessage } from '../../sdk/wire/server-reader.ts'
 import type { HostBindings } from './connect-route.ts'
+import { codeOf } from './event-feed.ts'
 import { encodeJson } from './event-json.ts'
 import { checkFilter, readFrom } from './events-query.ts'
 import type { FindToken } from './find-token.ts'
 import { type HubClientHandler, readHub } from './hub-client.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
 import { readRefusal } from './hub-refusal.ts'
+import { encodeParts, ResponseBody } from './response-body.ts'
 
 /** Messages of one page. */
 const DEFAULT_LIMIT = 100
@@ -45,15 +47,24 @@ export function historyRoute(dial: DialHub, findToken: FindToken): Hono<{ Bindin
       to: to === undefined ? Number.MAX_SAFE_INTEGER : readNumber('to', to, Number.MAX_SAFE_INTEGER),
       limit,
     })
+    const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
     let line: HubLine | undefined
+    let body: ResponseBody | undefined
     const late = setTimeout(() => page.unavailable(), PATIENCE)
     try {
       line = await dial(c, readHub(page), { token: findToken(c) })
       page.start(line)
-      return c.body(await page.text, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+      const parts = await page.parts
+      const [first] = parts
+      if (first && (parts.length === 1 || c.req.method === 'HEAD')) return c.body(first, 200, headers)
+      body = new ResponseBody(c, parts)
+      page.sending(body)
+      return c.body(body.stream, 200, headers)
     } finally {
       clearTimeout(late)
-      line?.close()
+      // The hub counts the response until the client has read it.
+      if (body) void body.sent.then(() => line?.close())
+      else line?.close()
     }
   })
 
@@ -69,23 +80,25 @@ interface HistoryRange {
 
 /** Collects one page from a replay. */
 class HistoryPage implements HubClientHandler {
-  /** Resolves with the JSON of the page. */
-  readonly text: Promise<string>
+  /** Resolves with the JSON of the page, in parts. */
+  readonly parts: Promise<Uint8Array<ArrayBuffer>[]>
   readonly #filter: string
   readonly #range: HistoryRange
-  readonly #result = Promise.withResolvers<string>()
-  readonly #messages: string[] = []
+  readonly #result = Promise.withResolvers<Uint8Array<ArrayBuffer>[]>()
+  #messages: string[] = []
   readonly #gaps: string[] = []
   #length = 0
   #stream: Omit<ReplayOpening, 'start'> | undefined
   #next = 1
   #line: HubLine | undefined
+  #body: ResponseBody | undefined
+  #isOver = false
 
   constructor(filter: string, range: HistoryRange) {
     this.#filter = filter
     this.#range = range
-    this.text = this.#result.promise
-    this.text.catch(() => {})
+    this.parts = this.#result.promise
+    this.parts.catch(() => {})
   }
 
   start(line: HubLine): void {
@@ -111,6 +124,21 @@ class HistoryPage implements HubClientHandler {
     this.#result.reject(readRefusal(text, [this.#filter]))
   }
 
+  /** In bytes. JavaScript takes up to two for a character. */
+  get held(): number {
+    return this.#body?.held ?? 2 * this.#length
+  }
+
+  /** The page is complete, and is sent to the client. */
+  sending(body: ResponseBody): void {
+    this.#body = body
+  }
+
+  abort(): void {
+    this.#body?.abort()
+    this.#fail('rate-limited', 'The bridge has no memory left for this page. Use a lower limit, or try again later.')
+  }
+
   closed(reason: string): void {
     if (reason !== '') this.error(reason)
     else this.unavailable()
@@ -119,7 +147,7 @@ class HistoryPage implements HubClientHandler {
   message(_: string, { subject, reply, payload, headerBlock }: ServerMessage): void {
     if (subject === REPLAY_STATUS_SUBJECT) return this.#status(headerBlock)
     const ack = parseAckSubject(reply ?? '')
-    if (!ack || !this.#stream || this.#messages.length >= this.#range.limit) return
+    if (!ack || !this.#stream || this.#isOver) return
     const { seq, time } = ack
     if (seq > this.#range.to) return this.#finish(true)
     const text = encodeJson({ subject, payload, headerBlock, seq, time })
@@ -140,7 +168,7 @@ class HistoryPage implements HubClientHandler {
         return
       }
       case 'live':
-        return this.#finish(true)
+        return this.#isOver ? undefined : this.#finish(true)
       case 'gap':
         this.#gaps.push(formatRanges(status.ranges))
         return
@@ -155,7 +183,8 @@ class HistoryPage implements HubClientHandler {
       default:
         if (status.status === 422)
           return this.#fail('request-refused', `${this.#filter} can not be replayed: ${status.reason}.`)
-        if (status.status >= 400) this.unavailable()
+        if (status.status >= 400)
+          this.#fail(codeOf(status.status), `${this.#filter}: ${status.status} ${status.reason}`)
     }
   }
 
@@ -171,7 +200,11 @@ class HistoryPage implements HubClientHandler {
       next: this.#next,
       complete,
     }
-    this.#result.resolve(`{"messages":[${this.#messages.join(',')}],${JSON.stringify(rest).slice(1)}`)
+    this.#isOver = true
+    this.#line?.send(encodeUnsubscribe(1))
+    const messages = this.#messages.map((message, index) => (index === 0 ? message : `,${message}`))
+    this.#result.resolve(encodeParts(['{"messages":[', ...messages, `],${JSON.stringify(rest).slice(1)}`]))
+    this.#messages = []
   }
 }
 

@@ -12,6 +12,10 @@ export interface HubClientHandler {
   pong(): void
   /** @param reason of the close frame, or empty */
   closed(reason: string): void
+  /** As {@link HubLineHandler.held}. */
+  readonly held: number
+  /** As {@link HubLineHandler.abort}. */
+  abort(): void
 }
 
 /** Parses the bytes of a hub. */
@@ -38,5 +42,9 @@ export function readHub(handler: HubClientHandler): HubLineHandler {
       }
     },
     closed: (reason) => handler.closed(reason),
+    abort: () => handler.abort(),
+    get held() {
+      return handler.held
+    },
   }
 }

@@ -14,7 +14,11 @@ export interface HubLine {
 export interface HubLineHandler {
   /** Bytes from the hub, which may be shared: do not change them. */
   bytes(bytes: Uint8Array): void
-  /** The hub has closed the line. Called at most once, and last. @param reason of the close frame, or empty */
+  /** Memory that the handler holds, in bytes. Default: none. */
+  readonly held?: number
+  /** The hub takes back the memory that the handler holds. `closed` was called. */
+  abort?(): void
+  /** The hub has closed the line. Called at most once, and only `abort` after it. @param reason of the close frame, or empty */
   closed(reason: string): void
 }
 
@@ -40,10 +44,15 @@ export function dialLocally(hub: HubCore, tunnels: Tunnels): DialHub {
       send: (bytes: Uint8Array) => {
         if (!ended) handler.bytes(bytes)
       },
+      get held() {
+        return handler.held ?? 0
+      },
+      terminate: () => handler.abort?.(),
       close: (_: number, reason: string) => {
         if (ended) return
         end()
         handler.closed(reason)
+        queueMicrotask(() => connection.closed())
       },
     }
     const end = () => {

@@ -17,6 +17,7 @@ const meanings: Partial<Record<CloseReasonName, Meaning>> = {
   authenticationExpired: TOKEN_ENDED,
   revoked: TOKEN_ENDED,
   slowConsumer: ['slow-consumer', 'The client left too many bytes unread.'],
+  memory: ['rate-limited', 'The bridge holds too much for this client. Try again later.'],
   maxConnections: TOO_MANY,
   maxUserConnections: TOO_MANY,
 }

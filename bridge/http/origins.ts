@@ -2,6 +2,7 @@ import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
+import { Notices } from '../auth/notices.ts'
 import { EXPECTATIONS } from './submission.ts'
 import { TRACE_HEADERS } from './trace-headers.ts'
 
@@ -37,9 +38,6 @@ export function checkOrigins(origins: Origins, what = 'origins'): void {
   }
 }
 
-/** Refused origins that are logged, each once. Clients can send any number of origins. */
-const MAX_LOGGED = 10
-
 /** Whether a list contains an origin. */
 export function namesOrigin(origins: readonly string[], origin: string): boolean {
   return origins.includes(origin) || origins.includes(`${origin.replace(/:\d+$/, '')}:*`)
@@ -60,30 +58,34 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     origins === '*' || namesOrigin(origins, origin) || isSameHost(origin, url)
   const answer = cors({
     origin: (origin, c) => (allowed(origin, c.req.url) ? origin : null),
+    allowMethods: ['GET', 'HEAD', 'POST'],
     allowHeaders: [
       ...['Authorization', 'Content-Type', 'Idempotency-Key', NATS_HEADERS, TUNNEL_HEADER],
       ...EXPECTATIONS,
-      // Sent by pages with an instrumented `fetch`.
       ...TRACE_HEADERS,
+      // Sent by EventSources that use `fetch`.
+      ...['Last-Event-ID', 'Cache-Control', 'X-Requested-With'],
     ],
     exposeHeaders: [NATS_HEADERS, 'Retry-After'],
     maxAge: 600,
     // With `*` cookies do not count.
     credentials: cookie !== undefined && origins !== '*',
   })
-  const logged = new Set<string>()
-  return createMiddleware((c, next) => {
+  const notices = new Notices()
+  return createMiddleware(async (c, next) => {
     const origin = c.req.header('Origin')
     if (origin !== undefined && !allowed(origin, c.req.url)) {
       const text = `Pages of ${origin} must not use this bridge. Add the origin to its option "origins".`
       // Browsers hide the response from the page. The log is for the operator.
-      if (logged.size < MAX_LOGGED && !logged.has(origin)) {
-        logged.add(origin)
-        console.warn(`spanwire: ${text.slice(0, 200)}`)
-      }
+      notices.write(text)
       throw new SpanwireError('permission-denied', text)
     }
     // Some hosts can't add headers to an upgrade, which needs none.
-    return c.req.header('Upgrade') ? next() : answer(c, next)
+    if (c.req.header('Upgrade')) return next()
+    const response = await answer(c, next)
+    // Instrumented pages send more headers. No header admits a page, so all of them are allowed.
+    const asked = c.req.header('Access-Control-Request-Headers')
+    if (response && asked) c.res.headers.append('Access-Control-Allow-Headers', asked)
+    return response
   })
 }

@@ -17,6 +17,16 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   timeout: 504,
 }
 
+/** An error whose HTTP status does not follow from its code. */
+export class StatusError extends SpanwireError {
+  readonly status: ContentfulStatusCode
+
+  constructor(status: ContentfulStatusCode, code: SpanwireErrorCode, message: string) {
+    super(code, message)
+    this.status = status
+  }
+}
+
 /** A response with `application/problem+json` (RFC 9457). `code` is the stable code of the error. */
 export function problem(c: Context, error: SpanwireError, status = statuses[error.code] ?? 400): Response {
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
@@ -33,6 +43,7 @@ export function problem(c: Context, error: SpanwireError, status = statuses[erro
 
 /** The response for an error. Messages of unknown errors are left out, because they may hold secrets. */
 export function toProblem(c: Context, error: unknown): Response {
+  if (error instanceof StatusError) return problem(c, error, error.status)
   if (isSpanwireError(error)) return problem(c, error)
   // Thrown by Hono's bearerAuth.
   if (error instanceof HTTPException && error.status < 500) {

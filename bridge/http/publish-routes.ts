@@ -1,25 +1,19 @@
 import { Hono } from 'hono'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS } from '../../sdk/wire/header-names.ts'
+import type { Identity } from '../auth/identity.ts'
 import { toClientHeaders } from '../delivery/client-headers.ts'
 import { toClientAnswer } from '../delivery/server-answers.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-import type { BridgeEnv } from './identify.ts'
+import { isBlank, parseLine, splitLines } from './batch-line.ts'
+import { readBody } from './body.ts'
+import { type BridgeEnv, respond } from './identify.ts'
 import { publishToStream } from './publish-ack.ts'
-import {
-  checkHeaders,
-  EXPECTATIONS,
-  httpScope,
-  readExpectation,
-  readReplyHeaders,
-  readSubmission,
-  type Submission,
-  toMessage,
-  writeNatsHeaders,
-} from './submission.ts'
+import { copyParts, encodeParts } from './response-body.ts'
+import { httpScope, readReplyHeaders, readSubmission, toMessage, writeNatsHeaders } from './submission.ts'
 
-/** Lines of one batch. A caller with more sends several batches. */
+/** Lines of one batch, also empty ones. A caller with more sends several batches. */
 const MAX_LINES = 10_000
 /** Timeout of a request, in ms. The largest is well below the 100 s after which middleboxes cut connections. */
 const DEFAULT_TIMEOUT = 5_000
@@ -38,24 +32,19 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
 
   app.post('/:subject', async (c) => {
     const identity = c.get('identity')
-    const message = toMessage(await readSubmission(c, c.req.param('subject')), identity, hub)
-    if ((await hub.streams.find(message.subject)) !== undefined)
+    const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), identity, hub)
+    if ((await hub.streams.find(message.subject, identity.user)) !== undefined)
       return c.json(await publishToStream(hub, message, identity))
-    await confirmed(hub, () => hub.publish(message))
+    await confirmed(hub, () => hub.publish(message, identity.user))
     return c.json({}, 202)
   })
 
   app.post('/', async (c) => {
-    const lines = (await c.req.text()).split('\n').filter((line) => line.trim() !== '')
-    if (lines.length > MAX_LINES)
-      throw new SpanwireError(
-        'invalid-argument',
-        `This batch has ${lines.length} lines. At most ${MAX_LINES} are allowed: send several batches.`,
-      )
+    const { maxBody, maxPayload, bodyTimeout: timeout } = hub.limits
     const identity = c.get('identity')
-    // Checked before the lookup of streams, which costs more than a message.
-    const messages = lines.map((line) => attempt(() => toMessage(parseLine(line), identity, hub)))
-    const captured = await capturedSubjects(hub, messages)
+    const body = await readBody(c, { max: Math.max(maxBody, maxPayload), timeout, memory: c.get('memory') })
+    const messages = readBatch(body, identity, hub)
+    const captured = await capturedSubjects(hub, messages, identity.user)
     let results: Array<object | Promise<object>> = []
     // All messages are sent before the first acknowledgement is awaited.
     await confirmed(hub, () => {
@@ -63,7 +52,7 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
       results = messages.map((message) => {
         try {
           if (isSpanwireError(message)) throw message
-          if (!captured.has(message.subject)) operation = hub.publish(message)
+          if (!captured.has(message.subject)) operation = hub.publish(message, identity.user)
           else return publishToStream(hub, message, identity).then((ack) => ({ ok: true, ...ack }), toRefusal)
           return { ok: true }
         } catch (error) {
@@ -72,8 +61,8 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
       })
       return operation
     })
-    const text = (await Promise.all(results)).map((result) => `${JSON.stringify(result)}\n`).join('')
-    return c.body(text, 200, { 'Content-Type': 'application/x-ndjson' })
+    const lines = (await Promise.all(results)).map((result) => `${JSON.stringify(result)}\n`)
+    return respond(c, encodeParts(lines), 'application/x-ndjson')
   })
 
   return app
@@ -85,8 +74,9 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
 
   app.post('/:subject', async (c) => {
     const identity = c.get('identity')
-    const message = toMessage(await readSubmission(c, c.req.param('subject')), identity, hub)
-    const reply = await hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
+    const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), identity, hub)
+    const requested = hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
+    const reply = await Promise.race([requested, c.get('memory').evicted])
     if (readReplyHeaders(reply.headers).status === 503) {
       throw new SpanwireError('no-responders', `${c.req.param('subject')} has no responder.`)
     }
@@ -94,24 +84,43 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
     const natsHeaders = writeNatsHeaders(reply.headers && toClientHeaders(reply.headers, scope))
     if (natsHeaders) c.header(NATS_HEADERS, natsHeaders)
     const json = c.req.header('Content-Type')?.startsWith('application/json')
-    return c.body(Uint8Array.from(toClientAnswer(reply.payload, scope)), 200, {
-      'Content-Type': json ? 'application/json' : 'application/octet-stream',
-    })
+    const payload = copyParts(toClientAnswer(reply.payload, scope))
+    return respond(c, payload, json ? 'application/json' : 'application/octet-stream')
   })
 
   return app
+}
+
+/**
+ * The message or the error of each line. Every line counts for the user's rate, also a refused or empty one, because reading
+ * it takes time. The lookup of streams is later, because it costs more than a message.
+ * @throws SpanwireError `invalid-argument`
+ */
+function readBatch(body: Uint8Array, identity: Identity, hub: HubCore): Array<UpstreamMessage | SpanwireError> {
+  const lines = splitLines(body, MAX_LINES)
+  if (!lines) {
+    hub.users.meter(identity.user, body.length)
+    throw new SpanwireError('invalid-argument', `A batch has at most ${MAX_LINES} lines: send several batches.`)
+  }
+  return lines.flatMap((line) => {
+    const message = isBlank(line) ? undefined : attempt(() => toMessage(parseLine(line), identity, hub))
+    // A message was counted with its headers.
+    if (message === undefined || message instanceof SpanwireError) hub.users.meter(identity.user, line.length)
+    return message ?? []
+  })
 }
 
 /** The subjects of a batch that streams capture. */
 async function capturedSubjects(
   hub: HubCore,
   messages: ReadonlyArray<UpstreamMessage | SpanwireError>,
+  user: string,
 ): Promise<Set<string>> {
   const subjects = new Set(messages.flatMap((one) => (isSpanwireError(one) ? [] : [one.subject])))
   const captured = new Set<string>()
   await Promise.all(
     [...subjects].map(async (subject) => {
-      if ((await hub.streams.find(subject)) !== undefined) captured.add(subject)
+      if ((await hub.streams.find(subject, user)) !== undefined) captured.add(subject)
     }),
   )
   return captured
@@ -137,32 +146,6 @@ async function confirmed(hub: HubCore, publish: () => number): Promise<void> {
   if (!hub.upstreamOpen) throw unavailable()
   await hub.upstream.confirm(publish())
   if (!hub.upstreamOpen) throw unavailable()
-}
-
-function parseLine(line: string): Submission {
-  let value: Record<string, unknown>
-  try {
-    value = Object(JSON.parse(line))
-  } catch (cause) {
-    throw new SpanwireError('invalid-data', 'This line is not JSON.', { cause })
-  }
-  const { subject, data, base64, id, headers } = value
-  if (typeof subject !== 'string') throw new SpanwireError('invalid-subject', 'A line needs a "subject".')
-  if (id !== undefined && typeof id !== 'string') throw new SpanwireError('invalid-argument', '"id" must be a string.')
-  const expectations = [value.expectLastSeq, value.expectLastSubjectSeq].flatMap((seq, index) =>
-    seq === undefined ? [] : [readExpectation(EXPECTATIONS[index] as string, String(seq))],
-  )
-  return { subject, payload: toPayload(data, base64), headers: [...checkHeaders(headers ?? []), ...expectations], id }
-}
-
-/** JSON.stringify throws for values that are nested too deeply. */
-function toPayload(data: unknown, base64: unknown): Uint8Array {
-  try {
-    if (base64 === undefined) return new TextEncoder().encode(data === undefined ? '' : JSON.stringify(data))
-    return Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0))
-  } catch (cause) {
-    throw new SpanwireError('invalid-data', '"base64" is not base64, or "data" is nested too deeply.', { cause })
-  }
 }
 
 function readTimeout(text: string | undefined): number {

@@ -1,5 +1,6 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
+import { timingSafeEqual } from 'hono/utils/buffer'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 
 /**
@@ -13,4 +14,10 @@ export function requireKey(key: string, option: string): MiddlewareHandler {
     throw new SpanwireError('invalid-argument', `${option} needs at least 32 characters: letters, digits and -._~+/.`)
   }
   return bearerAuth({ token: key })
+}
+
+/** Whether the request has the key. It is compared in constant time. */
+export async function hasKey(c: Context, key: string): Promise<boolean> {
+  const [, given = ''] = /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '') ?? []
+  return timingSafeEqual(given, key)
 }

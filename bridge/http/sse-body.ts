@@ -192,6 +192,11 @@ function readPad(c: Context): number {
   throw new SpanwireError('invalid-argument', `pad must be a number of bytes up to ${MAX_PAD}.`)
 }
 
+/** The response to HEAD, without a session, which nothing would end. Undefined for other methods. */
+export function answerHead(c: Context): Response | undefined {
+  return c.req.method === 'HEAD' ? c.body(null, 200, SSE_HEADERS) : undefined
+}
+
 /** The response with this body. Closes the line when the client closes the connection. */
 export function sseResponse(c: Context, body: SseBody, line: HubLine): Response {
   // Not every runtime cancels the body.

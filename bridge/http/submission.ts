@@ -11,6 +11,8 @@ import { ORIGIN_HEADER } from '../delivery/origin-header.ts'
 import { SubjectScope } from '../delivery/subject-scope.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { readBody } from './body.ts'
+import type { BridgeEnv } from './identify.ts'
 import { readTraceHeaders } from './trace-headers.ts'
 
 /** Conditions for a stream to store a message. Each is a header of HTTP and of NATS. */
@@ -33,11 +35,8 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
   const { subject, payload } = submission
   const { permissions, subjectPrefix } = identity
   const { maxPayload } = hub
-  const { maxHeaders, maxSubjectLength } = hub.limits
-  if (!isPublishSubject(subject) || subject.length > maxSubjectLength)
-    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is not a valid subject.`)
-  if (!mayPublish(permissions, subject))
-    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
+  const { maxHeaders } = hub.limits
+  checkSubject(subject, identity, hub)
   const fields = submission.headers.filter(
     // An origin header of its own could keep the message from a client with `echo: false`.
     ([name]) => name !== ORIGIN_HEADER && (submission.id === undefined || name !== ID_HEADER),
@@ -84,14 +83,15 @@ export function httpScope({ subjectPrefix }: Identity): SubjectScope {
 }
 
 /**
- * Reads a request: its body is the payload.
- * @throws SpanwireError `invalid-header`
+ * Reads a request: its body is the payload. The body is read last, once the caller may publish it.
+ * @throws SpanwireError as {@link readBody}, and `invalid-subject`, `permission-denied`, `invalid-header`
  */
-export async function readSubmission(c: Context, subject: string): Promise<Submission> {
+export async function readSubmission(c: Context<BridgeEnv>, subject: string, hub: HubCore): Promise<Submission> {
+  checkSubject(subject, c.get('identity'), hub)
   const given = readNatsHeaders(c)
-  return {
+  const { bodyTimeout: timeout } = hub.limits
+  const submission = {
     subject,
-    payload: new Uint8Array(await c.req.arrayBuffer()),
     headers: [
       ...given,
       ...readTraceHeaders((name) => c.req.header(name), given),
@@ -102,6 +102,16 @@ export async function readSubmission(c: Context, subject: string): Promise<Submi
     ],
     id: c.req.header('Idempotency-Key'),
   }
+  const payload = await readBody(c, { max: hub.maxPayload, timeout, memory: c.get('memory') })
+  return { ...submission, payload }
+}
+
+/** @throws SpanwireError `invalid-subject`, `permission-denied` */
+function checkSubject(subject: string, { permissions }: Identity, { limits }: HubCore): void {
+  if (!isPublishSubject(subject) || subject.length > limits.maxSubjectLength)
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(subject)} is not a valid subject.`)
+  if (!mayPublish(permissions, subject))
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}"`)
 }
 
 /** @throws SpanwireError `invalid-argument` */

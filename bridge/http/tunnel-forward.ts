@@ -2,23 +2,16 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
 import type { Peers } from '../hub/peers.ts'
-import { isTunnelKey, type Tunnels } from './tunnels.ts'
+import { isTunnelKey, type PostOf, type Tunnels } from './tunnels.ts'
 
 /** The kind of these requests between hubs. */
 const KIND = 'TUNNEL'
 /** `<offset>` of a part, or `<offset> last`. */
 const PART_HEADER = 'Spanwire-Part'
 /** Largest part, in bytes. A POST of several parts is never in memory as a whole. */
-const MAX_PART = 256 * 1024
+export const MAX_PART = 256 * 1024
 /** Size of the headers of a part, in bytes. */
 const HEADERS = 512
-
-/** A POST of a tunnel. */
-export interface PostOf {
-  readonly key: string
-  /** Number of the POST, from 1. */
-  readonly number: number
-}
 
 /**
  * Reads `<key> <number>`.

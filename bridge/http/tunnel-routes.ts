@@ -2,14 +2,18 @@ import { Hono } from 'hono'
 import { toBase64 } from '../../sdk/wire/base64.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
+import { maxFrame } from '../auth/limits.ts'
+import { UNIDENTIFIED } from '../budget/budget.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { Peers } from '../hub/peers.ts'
-import type { HostBindings } from './connect-route.ts'
+import { limitBody, readBody } from './body.ts'
+import { type HostBindings, isWebSocket } from './connect-route.ts'
 import type { FindToken } from './find-token.ts'
 import type { DialHub, HubLine } from './hub-line.ts'
 import { problem } from './problem.ts'
-import { encodeSse, SseBody, sseResponse } from './sse-body.ts'
-import { forwardPost, readPostOf } from './tunnel-forward.ts'
+import { RequestMemory } from './request-memory.ts'
+import { answerHead, encodeSse, SseBody, sseResponse } from './sse-body.ts'
+import { forwardPost, MAX_PART, readPostOf } from './tunnel-forward.ts'
 import { hubOfTunnel, isTunnelKey, newTunnelKey, type Tunnels } from './tunnels.ts'
 
 /**
@@ -29,6 +33,10 @@ export function tunnelStream(dial: DialHub, findToken: FindToken, hub?: string):
   const app: TunnelApp = new Hono()
 
   app.get('/', async (c) => {
+    if (isWebSocket(c.req.raw))
+      throw new SpanwireError('request-refused', 'This path is for clients without WebSockets. Connect to /nats.')
+    const head = answerHead(c)
+    if (head) return head
     const key = newTunnelKey(hub)
     let line: HubLine | undefined
     const body = new SseBody(c, () => line?.close())
@@ -40,7 +48,11 @@ export function tunnelStream(dial: DialHub, findToken: FindToken, hub?: string):
         line?.close()
         body.abort()
       },
+      get held() {
+        return body.held
+      },
       closed: () => body.end(),
+      abort: () => body.abort(),
     }
     try {
       line = await dial(c, handler, { token: findToken(c), tunnel: key })
@@ -74,22 +86,29 @@ export function tunnelInput({ hub, tunnels, peers, findToken }: TunnelInputOptio
   app.post('/', async (c) => {
     const post = readPostOf(c.req.header(TUNNEL_HEADER))
     const owner = hubOfTunnel(post.key)
+    const memory = new RequestMemory(hub.budget, UNIDENTIFIED)
+    const limits = { max: maxFrame(hub.limits), timeout: hub.limits.bodyTimeout, memory }
     try {
-      if (owner === undefined || owner === hub.id) {
-        tunnels.check(post.key)
-        tunnels.receive({ ...post, bytes: new Uint8Array(await c.req.arrayBuffer()) })
-      } else await forwardPost(c.req.raw.body, { ...post, peers, hub: owner, maxPayload: hub.upstream.maxPayload })
+      if (owner !== undefined && owner !== hub.id) {
+        memory.take(2 * MAX_PART)
+        const target = { ...post, peers, hub: owner, maxPayload: hub.upstream.maxPayload }
+        await limitBody(c, limits, () => forwardPost(c.req.raw.body, target))
+      } else if (tunnels.admit(post, () => memory.stop())) {
+        tunnels.receive({ ...post, bytes: await readBody(c, limits) })
+      }
+      return c.body(null, 204)
     } catch (error) {
       if (!isSpanwireError(error, 'connection-lost')) throw error
       return problem(c, error, 404)
+    } finally {
+      memory.close()
     }
-    return c.body(null, 204)
   })
 
   app.get('/', (c, next) => {
     const { upgrade } = c.env ?? {}
     const key = c.req.header(TUNNEL_HEADER)
-    if (!upgrade || !isTunnelKey(key) || c.req.header('Upgrade')?.toLowerCase() !== 'websocket') return next()
+    if (!upgrade || !isTunnelKey(key) || !isWebSocket(c.req.raw)) return next()
     if (tunnels.has(key)) throw new SpanwireError('request-refused', 'A tunnel with this key is open already.')
     const token = findToken(c)
     return upgrade((socket) => {
@@ -97,6 +116,7 @@ export function tunnelInput({ hub, tunnels, peers, findToken }: TunnelInputOptio
       tunnels.add(key, (bytes) => connection.receive(bytes))
       return {
         receive: (bytes) => connection.receive(bytes),
+        grown: () => connection.grown(),
         closed() {
           tunnels.remove(key)
           connection.closed()

@@ -1,4 +1,4 @@
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { StatusError } from './problem.ts'
 
 /** Id of the hub that holds the session, if known, and 256 bits in hex digits. */
 const KEY = /^(?:([0-9a-f-]{36})\.)?[0-9a-f]{64}$/
@@ -9,13 +9,19 @@ interface Tunnel {
   posted: number
   /** Bytes of the next POST that were received. */
   taken: number
+  /** Stops the POST whose body is being read. */
+  stop?: (() => void) | undefined
 }
 
-/** Bytes of one POST, or a part of them. */
-export interface TunnelPost {
+/** A POST of a tunnel. */
+export interface PostOf {
   readonly key: string
   /** Number of the POST, from 1. */
   readonly number: number
+}
+
+/** Bytes of one POST, or a part of them. */
+export interface TunnelPost extends PostOf {
   readonly bytes: Uint8Array
   /** Bytes of the POST before these. Default 0. */
   readonly offset?: number
@@ -65,34 +71,47 @@ export class Tunnels {
   }
 
   /**
-   * Called before a body is read, so that a caller without a key uses no memory.
-   * @throws SpanwireError `connection-lost` for an unknown tunnel
+  /**
+   * Admits a POST before its body is read, so that a caller without a key uses no memory. A POST with the same number that
+   * is still being read is stopped: its client has repeated it. So a tunnel has one body at a time.
+   * @returns false if the POST was received before, and only its response was lost
+   * @throws SpanwireError `connection-lost` (404) for an unknown tunnel, and if an earlier POST is missing
    */
-  check(key: string): void {
-    if (!this.has(key)) throw unknownTunnel()
+  admit({ key, number }: PostOf, stop: () => void): boolean {
+    const tunnel = this.#find(key, number)
+    if (number === tunnel.posted) return false
+    tunnel.stop?.()
+    tunnel.stop = stop
+    return true
   }
 
   /**
    * Passes bytes of a POST to its session. A repeated POST, whose response was lost, is ignored, and so is the part of it
    * that arrived before the first attempt ended.
-   * @throws SpanwireError `connection-lost` for an unknown tunnel, and if earlier bytes are missing
+   * @throws SpanwireError `connection-lost` (404) for an unknown tunnel, and if earlier bytes are missing
    */
   receive({ key, number, bytes, offset = 0, isPartial = false }: TunnelPost): void {
-    const tunnel = this.#byKey.get(key)
-    if (!tunnel) throw unknownTunnel()
+    const tunnel = this.#find(key, number)
     if (number === tunnel.posted) return
-    if (number !== tunnel.posted + 1 || offset > tunnel.taken)
-      throw new SpanwireError('connection-lost', `POST ${tunnel.posted + 1} of this tunnel is missing. Open a new one.`)
+    if (offset > tunnel.taken) throw missing(tunnel)
     const fresh = bytes.subarray(Math.max(0, tunnel.taken - offset))
     if (isPartial) tunnel.taken = Math.max(tunnel.taken, offset + bytes.length)
     else {
       tunnel.posted = number
       tunnel.taken = 0
+      tunnel.stop = undefined
     }
     if (fresh.length > 0) tunnel.receive(fresh)
   }
+
+  #find(key: string, number: number): Tunnel {
+    const tunnel = this.#byKey.get(key)
+    if (!tunnel) throw new StatusError(404, 'connection-lost', 'Unknown or expired tunnel. Open a new one.')
+    if (number === tunnel.posted || number === tunnel.posted + 1) return tunnel
+    throw missing(tunnel)
+  }
 }
 
-function unknownTunnel(): SpanwireError {
-  return new SpanwireError('connection-lost', 'Unknown or expired tunnel. Open a new one.')
+function missing({ posted }: Tunnel): StatusError {
+  return new StatusError(404, 'connection-lost', `POST ${posted + 1} of this tunnel is missing. Open a new one.`)
 }

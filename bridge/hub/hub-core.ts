@@ -4,6 +4,8 @@ import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { type Limits, readLimits } from '../auth/limits.ts'
 import { UserLimits } from '../auth/user-limits.ts'
+import { Budget } from '../budget/budget.ts'
+import { FairQueue } from '../budget/fair-queue.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
 import { clientIdOf } from '../delivery/connection-stats.ts'
@@ -13,7 +15,7 @@ import { NoResponders } from '../delivery/no-responders.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
-import { Channels } from '../presence/channels.ts'
+import { Channels, type MemberPlaces } from '../presence/channels.ts'
 import { Feeds } from '../replay/feeds.ts'
 import { StreamFinder } from '../replay/stream-finder.ts'
 import { closeReasons } from '../session/close-reason.ts'
@@ -31,11 +33,11 @@ import { Traffic } from './traffic.ts'
 
 /** The version in INFO while that of the broker is unknown: the oldest one that the bridge supports. */
 const OLDEST_VERSION = '2.9.0'
+/** Sockets whose session has ended, in addition to `maxConnections`: a part of it, and at least a number. */
+const CLOSING = 0.1
+const MIN_CLOSING = 16
 /** In ms. Longer delays are visible to people. */
 const MAX_WINDOW = 50
-/** A client is behind if it has left more than this part of `maxPending` unread. PINGs are sent twice as often. */
-const BEHIND = 1 / 4
-
 /** Composes a hub from its parts. The routes of the bridge use all of them, applications only {@link Hub}. */
 export class HubCore implements Hub, SessionHub {
   readonly id: string = crypto.randomUUID()
@@ -51,6 +53,7 @@ export class HubCore implements Hub, SessionHub {
   readonly jetstream: JetStreamApi
   readonly streams: StreamFinder
   readonly users: UserLimits
+  readonly budget: Budget
   readonly admin: AdminChannel
   readonly registry: Registry
   readonly interests: Interests
@@ -68,17 +71,23 @@ export class HubCore implements Hub, SessionHub {
     const { upstream, random = Math.random, flushWindow = 0 } = options
     const limits = readLimits(options.limits)
     // One message of the largest size must not make its receiver a slow consumer.
-    this.limits = { ...limits, maxPending: Math.max(limits.maxPending, 2 * limits.maxPayload) }
+    const maxPending = Math.max(limits.maxPending, 2 * limits.maxPayload)
+    // And a slow consumer must not be closed for its memory.
+    const memory = { ...limits.memory, connection: Math.max(limits.memory.connection, 2 * maxPending) }
+    this.limits = { ...limits, maxPending, memory }
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
-    this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)))
+    this.budget = new Budget(this.limits.memory)
+    this.turn = new Turn(options.schedule ?? ((run) => setTimeout(run, 0)), () => this.budget.enforce())
     this.users = new UserLimits(this.limits, this.clock)
     this.registry = new Registry(this.clock)
     this.requests = new Requests(upstream)
     this.jetstream = new JetStreamApi(createJetStreamLink(upstream, this.requests))
-    this.streams = new StreamFinder(this.jetstream, upstream)
+    const queue = new FairQueue(this.limits.apiRequests)
+    const apiFor = (user: string) => new JetStreamApi(createJetStreamLink(upstream, this.requests, { queue, user }))
+    this.streams = new StreamFinder(apiFor, upstream)
     this.admin = new AdminChannel(upstream, (order) => this.#execute(order))
     this.branches = new Branches(upstream)
     this.inboxKeys = new InboxKeys(this.clock)
@@ -86,10 +95,14 @@ export class HubCore implements Hub, SessionHub {
     const windowFor = readWindow(flushWindow)
     const services = { upstream: this.upstream, requests: this.requests, turn: this.turn, random, windowFor }
     this.interests = new Interests(services, this.noResponders)
-    this.feeds = new Feeds(this.jetstream, this.limits, windowFor)
-    this.channels = new Channels({ upstream, limits: this.limits, hub: this.id, clock: this.clock })
-    const conflated = new ConflatedTopic(this.interests, this.limits.maxPending * BEHIND)
-    this.topics = new Topics([this.channels, this.feeds, conflated, this.interests], this.limits.maxFilters)
+    this.feeds = new Feeds(this.jetstream, this.limits, windowFor, { apiFor, budget: this.budget })
+    const members: MemberPlaces = {
+      join: (user, channel, isOpen) => this.topics.join(user, channel, isOpen),
+      leave: (user, channel) => this.topics.leave(user, channel),
+    }
+    this.channels = new Channels({ upstream, limits: this.limits, hub: this.id, clock: this.clock, members })
+    const conflated = new ConflatedTopic(this.interests)
+    this.topics = new Topics([this.channels, this.feeds, conflated, this.interests], this.limits)
   }
 
   open(socket: ClientSocket, token?: string): ClientConnection {
@@ -97,7 +110,9 @@ export class HubCore implements Hub, SessionHub {
     const inboxKey = crypto.randomUUID().split('-').join('')
     const session = this.#admit(socket, { id: `${this.id}.${++this.#connections}`, inboxKey, token })
     session.open()
-    if (this.registry.size > this.limits.maxConnections) session.end(closeReasons.maxConnections)
+    if (this.registry.isClosed) session.end(closeReasons.shutdown)
+    else if (this.registry.size > this.limits.maxConnections) session.end(closeReasons.maxConnections)
+    if (this.registry.sockets > this.#maxSockets) socket.terminate?.()
     return session
   }
 
@@ -141,6 +156,11 @@ export class HubCore implements Hub, SessionHub {
     return Math.min(this.limits.maxPayload, this.upstream.maxPayload)
   }
 
+  /** Sockets of open and of ended sessions. A client that does not answer the close frame keeps its socket until the host's timeout. */
+  get #maxSockets(): number {
+    return this.limits.maxConnections + Math.max(MIN_CLOSING, this.limits.maxConnections * CLOSING)
+  }
+
   info(connectionId: string, nonce: string | undefined): ServerInfo {
     // Stock clients decide by version and level which features they use. They use those of the broker.
     const { version = OLDEST_VERSION, apiLevel, jetstream } = this.upstream.info
@@ -162,11 +182,11 @@ export class HubCore implements Hub, SessionHub {
   }
 
   /**
-   * Publishes a message of an HTTP request. Returns its operation, for {@link SharedUpstream.confirm}.
+   * Publishes a message of an HTTP request of `user`. Returns its operation, for {@link SharedUpstream.confirm}.
    * @throws SpanwireError as {@link Upstream.publish}
    */
-  publish(message: UpstreamMessage): number {
-    const operation = this.upstream.publish(message)
+  publish(message: UpstreamMessage, user?: string): number {
+    const operation = this.upstream.publish(message, user)
     this.#traffic.published(message.payload.length + (message.headers?.length ?? 0))
     return operation
   }
@@ -179,12 +199,17 @@ export class HubCore implements Hub, SessionHub {
     this.users.disconnect(session.user)
   }
 
+  socketClosed(): void {
+    this.registry.socketClosed()
+  }
+
   drain(patience: number): Promise<void> {
     return this.registry.drain(patience, () => this.#inform())
   }
 
   /** Closes all connections, and the hub's subscriptions at the upstream. */
   close(): void {
+    this.registry.close()
     this.upstream.close()
     for (const session of this.registry.sessions) session.end(closeReasons.shutdown)
     this.feeds.close()

@@ -8,7 +8,9 @@ const TICK = 1_000
 export class Registry {
   readonly #clock: () => number
   readonly #sessions = new Map<string, Session>()
+  #sockets = 0
   #requests = 0
+  #isClosed = false
   /** Resolves when a draining hub has no sessions and requests. */
   #emptied: PromiseWithResolvers<void> | undefined
   #timer: ReturnType<typeof setInterval> | undefined
@@ -21,6 +23,15 @@ export class Registry {
     return this.#sessions.size
   }
 
+  /** Open sockets. The socket of an ended session is open until its client has answered the close frame. */
+  get sockets(): number {
+    return this.#sockets
+  }
+
+  socketClosed(): void {
+    this.#sockets--
+  }
+
   /** All sessions, oldest first. A loop may end sessions. */
   get sessions(): readonly Session[] {
     return [...this.#sessions.values()]
@@ -29,6 +40,7 @@ export class Registry {
   /** One timer for all sessions, which runs only while there are any. */
   add(session: Session): void {
     this.#sessions.set(session.id, session)
+    this.#sockets++
     this.#timer ??= setInterval(() => this.tick(), TICK)
   }
 
@@ -48,7 +60,18 @@ export class Registry {
     for (const session of this.sessions) session.tick(now)
   }
 
-  /** Whether {@link drain} was called. */
+  /** Whether {@link close} was called. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Admits no more sessions. */
+  close(): void {
+    this.#isClosed = true
+    this.#emptied ??= Promise.withResolvers()
+  }
+
+  /** Whether {@link drain} or {@link close} was called. */
   get isDraining(): boolean {
     return this.#emptied !== undefined
   }

@@ -7,7 +7,7 @@ import {
 } from '../../sdk/wire/presence-frames.ts'
 import type { Limits } from '../auth/limits.ts'
 import { mayBePresent, type Permissions, type SubscriptionVerdict } from '../auth/permissions.ts'
-import type { Client } from '../delivery/client.ts'
+import { type Client, shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp, SubscribeRefusal, SubscriptionTarget, Topic } from '../delivery/topic.ts'
 import type { EndSubscription, Upstream } from '../upstream/upstream.ts'
@@ -32,6 +32,15 @@ export interface PresenceServices {
   /** Id of this hub. */
   readonly hub: string
   readonly clock: () => number
+  /** Counts the channels of members, as filters of subscriptions. Default: without a limit. */
+  readonly members?: MemberPlaces
+}
+
+/** Channels in which the connections of a user are members. */
+export interface MemberPlaces {
+  /** Counts a connection of `user` in a channel. Returns false if that is over a limit. @param isOpen whether the hub has it */
+  join(user: string, channel: string, isOpen: boolean): boolean
+  leave(user: string, channel: string): void
 }
 
 /** `$EDGE.PRESENCE.<channel>`: the members of channels, over all hubs on one NATS system. */
@@ -42,6 +51,8 @@ export class Channels implements Topic {
   readonly #channels = new Map<string, { readonly synced: SyncedChannel; readonly unsubscribe: EndSubscription }>()
   /** Channels of each connection that is in any. */
   readonly #channelsOf = new Map<string, Set<string>>()
+  /** The user whose places they take; see {@link shareOf}. */
+  readonly #shares = new Map<string, string>()
   #timer: ReturnType<typeof setInterval> | undefined
   #doubtTimer: ReturnType<typeof setTimeout> | undefined
   #reconnectedAt = 0
@@ -83,15 +94,12 @@ export class Channels implements Topic {
     return 0
   }
 
-  /**
-   * Carries out an order that a client publishes to a channel. Returns false if it is malformed or over a limit.
-   * @param hasRoom whether one more channel is within the hub's limit
-   */
-  take(channel: string, client: Client, payload: Uint8Array, hasRoom: boolean): boolean {
+  /** Carries out an order that a client publishes to a channel. Returns false if it is malformed or over a limit. */
+  take(channel: string, client: Client, payload: Uint8Array): boolean {
     const name = client.scope.publishTo(channel)
     const known = this.#channels.get(name)?.synced
     const order = payload.length <= this.#services.limits.presence.state + ORDER_OVERHEAD && parseOrder(payload)
-    if (!order || (!known && !hasRoom)) return false
+    if (!order) return false
     if (order.do === 'leave') this.#leave(name, client.id)
     else if (order.do === 'signal') return known?.signal(client.id, order.data) ?? false
     else return this.#join(name, client, order)
@@ -140,7 +148,12 @@ export class Channels implements Topic {
   #join(name: string, client: Client, order: Extract<PresenceOrder, { do: 'join' }>): boolean {
     const { id, identity } = client
     const channels = this.#channelsOf.get(id) ?? new Set()
-    if (!channels.has(name) && channels.size >= this.#services.limits.presence.channels) return false
+    if (!channels.has(name)) {
+      if (channels.size >= this.#services.limits.presence.channels) return false
+      const { members } = this.#services
+      if (members && !members.join(shareOf(client), name, this.#channels.has(name))) return false
+      this.#shares.set(id, shareOf(client))
+    }
     this.#channelsOf.set(id, channels.add(name))
     const member: Member = {
       id,
@@ -155,7 +168,11 @@ export class Channels implements Topic {
 
   #leave(name: string, id: string): void {
     const channels = this.#channelsOf.get(id)
-    if (channels?.delete(name) && channels.size === 0) this.#channelsOf.delete(id)
+    if (channels?.delete(name)) this.#services.members?.leave(this.#shares.get(id) ?? '', name)
+    if (channels?.size === 0) {
+      this.#channelsOf.delete(id)
+      this.#shares.delete(id)
+    }
     this.#channels.get(name)?.synced.leave(id)
   }
 

@@ -2,8 +2,10 @@ import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
 import { createBackoff } from '../../sdk/kit/backoff.ts'
 import { pause } from '../../sdk/kit/pause.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
-import { type Budget, type Ring, sizeOf } from './ring.ts'
+import type { Reserve } from '../budget/budget.ts'
+import { type Ring, sizeOf, takeFrom } from './ring.ts'
 
 /** A page, and the sequences in it that the stream has lost. */
 interface ReadPage extends Page {
@@ -23,7 +25,9 @@ interface BacklogSource {
   readonly stream: StreamState
   readonly filter: string
   readonly ring: Ring
-  readonly budget: Budget
+  readonly cache: Reserve
+  /** The stream refuses to be read; see {@link isRefusal}. */
+  refused(): void
 }
 
 /** Reads messages that are older than the ring: one page at a time, shared by all followers that need it. */
@@ -51,6 +55,11 @@ export class Backlog {
     if (!this.#reading) void this.#readAll()
   }
 
+  /** Drops the pages in memory. */
+  shed(): void {
+    this.#keep([])
+  }
+
   close(): void {
     this.#closed = true
     this.#waiting = []
@@ -61,22 +70,27 @@ export class Backlog {
     this.#reading = true
     const backoff = createBackoff(RETRIES)
     while (this.#waiting.length > 0 && !this.#closed) {
-      if (await this.#readOne().catch(() => false)) {
+      if (await this.#readOne().catch((error) => this.#failed(error))) {
         backoff.failures = 0
         for (const { run } of this.#waiting.splice(0)) run()
       } else {
         await pause(backoff.next())
       }
       // Waiting followers have taken a part already. They read the rest again, which is slower but bounded.
-      if (this.#source.budget.isOver) this.#keep([])
+      if (this.#source.cache.isOver) this.#keep([])
     }
     this.#reading = false
   }
 
+  #failed(error: unknown): false {
+    if (isRefusal(error)) this.#source.refused()
+    return false
+  }
+
   #keep(pages: ReadPage[]): void {
-    const { budget } = this.#source
-    for (const { size } of this.#pages) budget.take(-size)
-    for (const { size } of pages) budget.take(size)
+    const { cache } = this.#source
+    for (const { size } of this.#pages) takeFrom(cache, -size)
+    for (const { size } of pages) takeFrom(cache, size)
     this.#pages = pages
   }
 
@@ -107,6 +121,11 @@ export class Backlog {
     this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
     return true
   }
+}
+
+/** Whether JetStream has refused a request, such as because of too many consumers. An immediate retry would fail as well. */
+export function isRefusal(error: unknown): boolean {
+  return isSpanwireError(error, 'stream-conflict')
 }
 
 function without(from: number, to: number, here: ReadonlySet<number>): SequenceRanges {

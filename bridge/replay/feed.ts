@@ -7,22 +7,32 @@ import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
 import { clip, missingFrom } from '../../sdk/wire/sequence-ranges.ts'
+import { shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
+import { isRefusal } from './backlog.ts'
 import { Follower } from './follower.ts'
 import { History, type HistoryOptions } from './history.ts'
-import type { RingLimits } from './ring.ts'
-import { StartResolver } from './start-resolver.ts'
+import { StartResolver, type StartServices } from './start-resolver.ts'
 
-export interface FeedOptions extends HistoryOptions {
-  /** Bounds of a `last-per-subject` snapshot. */
-  readonly snapshot: RingLimits
+export interface FeedOptions extends HistoryOptions, StartServices {
   /** Unread bytes with which a live client goes back to reading stored messages at its own pace. */
   readonly maxLiveUnread: number
+  /** The JetStream API in the name of a user; see {@link shareOf}. */
+  readonly apiFor: (user: string) => JetStreamApi
+}
+
+/** Calls of a feed to its owner. */
+export interface FeedEvents {
+  /** Messages can be read. */
+  opened(): void
+  /** The stream refuses to be read. The feed closes. */
+  refused(): void
+  closed(): void
 }
 
 /** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Delays before the broker is asked again. */
+/** Delays before a failed request to the broker is repeated. */
 const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
@@ -33,20 +43,20 @@ export class Feed {
   readonly #options: FeedOptions
   readonly #followers = new Map<Subscription, Follower>()
   readonly #starts: StartResolver
-  readonly #closedFeed: () => void
+  readonly #events: FeedEvents
   #state: StreamState | undefined
   #history: History | undefined
   #following: Following = CLOSED
   #closed = false
   #lingering: ReturnType<typeof setTimeout> | undefined
 
-  /** @param closed called when the feed is closed */
-  constructor(api: JetStreamApi, filter: string, options: FeedOptions, closed: () => void) {
+  /** @param api in the name of the first follower's user */
+  constructor(api: JetStreamApi, filter: string, options: FeedOptions, events: FeedEvents) {
     this.#api = api
     this.#filter = filter
     this.#options = options
-    this.#starts = new StartResolver(api, filter, options.snapshot)
-    this.#closedFeed = closed
+    this.#starts = new StartResolver(filter, options)
+    this.#events = events
     void this.#open()
   }
 
@@ -64,6 +74,7 @@ export class Feed {
     const follower = this.#followers.get(subscription)
     if (!follower) return false
     follower.ended = true
+    follower.snapshot = undefined
     this.#followers.delete(subscription)
     if (this.#followers.size > 0 || this.#closed) return false
     clearTimeout(this.#lingering)
@@ -82,7 +93,12 @@ export class Feed {
     clearTimeout(this.#lingering)
     this.#following.stop()
     this.#history?.close()
-    this.#closedFeed()
+    this.#events.closed()
+  }
+
+  /** Drops messages that can be read again. */
+  shed(): void {
+    this.#history?.shed()
   }
 
   async #open(): Promise<void> {
@@ -91,33 +107,36 @@ export class Feed {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
-        if (!state) return this.#refuse()
+        if (!state) return this.#end(404, replayStatus.noStream)
         if (!this.#isUnreadable(state)) this.#follow(state)
         return
       } catch (error) {
-        if (isSpanwireError(error, 'stream-not-found') || isSpanwireError(error, 'stream-conflict')) {
-          return this.#refuse()
-        }
+        if (isSpanwireError(error, 'stream-not-found') || isRefusal(error)) return this.#end(404, replayStatus.noStream)
       }
       await pause(backoff.next())
     }
   }
 
-  #refuse(code = 404, status: string = replayStatus.noStream): void {
+  #end(code: number, status: string): void {
     for (const follower of [...this.#followers.values()]) follower.end(code, status)
     this.close()
   }
 
-  /** The stream may have been created again, with a configuration that allows no consumers for replays. */
-  async #refused(stream: string): Promise<void> {
-    const state = await this.#api.streamState(stream).catch(() => undefined)
-    if (state && !this.#closed) this.#isUnreadable(state)
+  /**
+   * Ends the feed with the reason. Retries would take the time of a stream that has too many consumers. The stream may also
+   * have been created again, with a configuration that allows no replays.
+   */
+  async #refused(): Promise<void> {
+    const state = this.#state && (await this.#api.streamState(this.#state.name).catch(() => undefined))
+    if (this.#closed || (state && this.#isUnreadable(state))) return
+    this.#events.refused()
+    this.#end(503, replayStatus.unavailable)
   }
 
   /** Ends all replays with the reason if the stream's configuration makes them impossible. */
   #isUnreadable({ config }: StreamState): boolean {
     const reason = whyUnreadable(config, this.#filter)
-    if (reason !== undefined) this.#refuse(422, reason)
+    if (reason !== undefined) this.#end(422, reason)
     return reason !== undefined
   }
 
@@ -131,8 +150,8 @@ export class Feed {
         message: (message) => this.#message(message),
         started: (next, state) => this.#started(next, state),
         trouble: (error) => {
-          if (isSpanwireError(error, 'unsupported')) this.#refuse(501, replayStatus.tooOld)
-          else if (isSpanwireError(error, 'stream-conflict')) void this.#refused(state.name)
+          if (isSpanwireError(error, 'unsupported')) this.#end(501, replayStatus.tooOld)
+          else if (isRefusal(error)) void this.#refused()
         },
       },
     )
@@ -145,6 +164,7 @@ export class Feed {
       return this.#renew(state, state.epoch !== before.epoch)
     this.#state = state
     if (!this.#history) {
+      this.#events.opened()
       this.#settle(state, next)
       for (const follower of this.#followers.values()) void this.#admit(follower)
       return
@@ -180,7 +200,8 @@ export class Feed {
   #settle(state: StreamState, next: number): void {
     this.#starts.clear()
     this.#history?.close()
-    this.#history = new History(this.#api, state, this.#filter, { ...this.#options, next })
+    const refused = () => void this.#refused()
+    this.#history = new History(this.#api, { stream: state, filter: this.#filter, next, refused }, this.#options)
   }
 
   /** Resolves the start of a follower, reports it, and begins to deliver. */
@@ -193,6 +214,7 @@ export class Feed {
         if (history === this.#history) return this.#advance(follower)
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
+        if (isRefusal(error)) return follower.end(503, replayStatus.unavailable)
         await pause(backoff.next())
       }
     }
@@ -200,16 +222,17 @@ export class Feed {
 
   async #place(follower: Follower, history: History): Promise<void> {
     const isCurrent = () => !follower.ended && history === this.#history
+    const user = shareOf(follower.subscription.client)
+    const api = this.#options.apiFor(user)
+    const known = this.#state as StreamState
     // While the feed had no followers, the stream may have been recreated without the consumer's notice.
     if (this.#followers.size === 1) {
-      const fresh = await this.#starts.freshState(this.#state as StreamState)
+      const fresh = await this.#starts.freshState(api, known)
       if (isCurrent() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
     }
-    const { state, next, exempt, snapshot } = await this.#starts.resolve(
-      follower.start,
-      this.#state as StreamState,
-      history.ring.head,
-    )
+    const { start } = follower
+    const query = { start, known: this.#state as StreamState, ring: history.ring, api, user }
+    const { state, next, exempt, snapshot } = await this.#starts.resolve(query)
     if (!isCurrent()) return
     if (state.epoch !== this.#state?.epoch) return this.#renew(state, true)
     if (exempt) follower.exempt = exempt

@@ -13,7 +13,7 @@ import { encodeMessage } from '../../sdk/wire/server-op.ts'
 import { TENANT_STREAM, toClientHeaders } from '../delivery/client-headers.ts'
 import { originOf } from '../delivery/origin-header.ts'
 import type { Subscription } from '../delivery/subscription.ts'
-import type { LastPerSubject } from './start-resolver.ts'
+import type { Snapshot } from './start-resolver.ts'
 
 const EMPTY = new Uint8Array(0)
 /** Ranges in one status message, so that its headers stay small. */
@@ -43,16 +43,35 @@ export class Follower {
   ended = false
   /** Sequences that were missing before the replay began. They are not reported as a gap. */
   exempt: SequenceRanges = []
-  /** Messages to deliver before all others. */
-  snapshot: LastPerSubject | undefined
   /** Index of the next message of the snapshot. */
   snapshotAt = 0
+  /** Messages to deliver before all others. */
+  #snapshot: Snapshot | undefined
   #stream = ''
   #reportedLive = false
 
   constructor(subscription: Subscription, start: ReplayStart) {
     this.subscription = subscription
     this.start = start
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot
+  }
+
+  /** Its memory counts for the clients that have not read it yet. */
+  set snapshot(snapshot: Snapshot | undefined) {
+    const { held } = this.subscription.sendQueue
+    if (this.#snapshot) this.#snapshot.followers--
+    if (snapshot) snapshot.followers++
+    this.#snapshot = snapshot
+    if (snapshot) held.attach(this)
+    else held.detach(this)
+  }
+
+  /** In bytes. */
+  get heldBytes(): number {
+    return this.#snapshot?.share ?? 0
   }
 
   get unread(): number {

@@ -1,16 +1,27 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
+import type { Reserve } from '../budget/budget.ts'
 import { Backlog } from './backlog.ts'
 import type { Follower } from './follower.ts'
-import { type Budget, Ring, type RingLimits } from './ring.ts'
+import { Ring, type RingLimits } from './ring.ts'
 
 /** Bounds of a {@link History}. */
 export interface HistoryOptions {
   readonly ring: RingLimits
-  readonly budget: Budget
+  readonly cache: Reserve
   /** Unread bytes with which a client gets no stored messages for now. */
   readonly maxBacklogUnread: number
+}
+
+/** A filter of a stream. */
+export interface HistorySource {
+  readonly stream: StreamState
+  readonly filter: string
+  /** The first sequence that may be added to the ring. */
+  readonly next: number
+  /** The stream refuses to be read. */
+  readonly refused: () => void
 }
 
 /** Consecutive stored messages, from `from` on. */
@@ -29,11 +40,17 @@ export class History {
   readonly #backlog: Backlog
   readonly #maxUnread: number
 
-  /** @param next the first sequence that may be added to the ring */
-  constructor(api: JetStreamApi, stream: StreamState, filter: string, options: HistoryOptions & { next: number }) {
-    this.ring = new Ring(options.next, options.ring, options.budget)
-    this.#backlog = new Backlog(api, { stream, filter, ring: this.ring, budget: options.budget })
+  constructor(api: JetStreamApi, { stream, filter, next, refused }: HistorySource, options: HistoryOptions) {
+    const { cache } = options
+    this.ring = new Ring(next, options.ring, cache)
+    this.#backlog = new Backlog(api, { stream, filter, ring: this.ring, cache, refused })
     this.#maxUnread = options.maxBacklogUnread
+  }
+
+  /** Drops messages that can be read again. */
+  shed(): void {
+    this.ring.clear()
+    this.#backlog.shed()
   }
 
   close(): void {

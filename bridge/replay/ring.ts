@@ -1,5 +1,6 @@
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
+import type { Reserve } from '../budget/budget.ts'
 
 /** Bounds of messages in memory. */
 export interface RingLimits {
@@ -7,26 +8,17 @@ export interface RingLimits {
   readonly bytes: number
 }
 
-/** Memory for messages of all feeds of a hub, in bytes. */
-export class Budget {
-  readonly #max: number
-  #used = 0
+/** Memory of a message with the frame that its last follower got, as a multiple of its own size. */
+const WITH_FRAME = 2
 
-  constructor(max: number) {
-    this.#max = max
-  }
+/** Counts messages in the cache of all feeds. */
+export function takeFrom(cache: Reserve, bytes: number): void {
+  cache.take(WITH_FRAME * bytes)
+}
 
-  take(bytes: number): void {
-    this.#used += bytes
-  }
-
-  get isOver(): boolean {
-    return this.#used > this.#max
-  }
-
-  hasRoomFor(bytes: number): boolean {
-    return this.#used + bytes <= this.#max
-  }
+/** Approximate memory of a message and its frame, in bytes. */
+export function memoryOf(message: StoredMessage): number {
+  return WITH_FRAME * sizeOf(message)
 }
 
 /** Approximate memory of a message, in bytes. */
@@ -37,7 +29,7 @@ export function sizeOf({ subject, headerBlock, payload }: StoredMessage): number
 /** The newest messages of a filter: all that the stream had from sequence `floor` to `head`. */
 export class Ring {
   readonly #limits: RingLimits
-  readonly #budget: Budget
+  readonly #cache: Reserve
   #messages: StoredMessage[] = []
   #bytes = 0
   #missing: SequenceRanges = []
@@ -45,9 +37,9 @@ export class Ring {
   head: number
 
   /** @param next the first sequence that may be added */
-  constructor(next: number, limits: RingLimits, budget: Budget) {
+  constructor(next: number, limits: RingLimits, cache: Reserve) {
     this.#limits = limits
-    this.#budget = budget
+    this.#cache = cache
     this.floor = next
     this.head = next - 1
   }
@@ -91,7 +83,7 @@ export class Ring {
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
     const { messages: most, bytes: mostBytes } = this.#limits
     if (messages.length + this.#messages.length > most || bytes + this.#bytes > mostBytes) return false
-    if (!this.#budget.hasRoomFor(bytes)) return false
+    if (!this.#cache.hasRoomFor(WITH_FRAME * bytes)) return false
     this.#messages = [...messages, ...this.#messages]
     this.#take(bytes)
     this.#missing = [...missing, ...this.#missing]
@@ -105,7 +97,7 @@ export class Ring {
 
   get #isFull(): boolean {
     const { messages, bytes } = this.#limits
-    return this.#messages.length > messages || this.#bytes > bytes || this.#budget.isOver
+    return this.#messages.length > messages || this.#bytes > bytes || this.#cache.isOver
   }
 
   #drop(count: number): void {
@@ -117,6 +109,6 @@ export class Ring {
 
   #take(bytes: number): void {
     this.#bytes += bytes
-    this.#budget.take(bytes)
+    takeFrom(this.#cache, bytes)
   }
 }

@@ -3,7 +3,8 @@ import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
 import type { ReplayStart } from '../../sdk/wire/replay-frames.ts'
 import { missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
-import type { RingLimits } from './ring.ts'
+import type { FairQueue } from '../budget/fair-queue.ts'
+import { memoryOf, type Ring, type RingLimits } from './ring.ts'
 
 /** How long all followers share an answer, in ms. */
 const TTL = 250
@@ -36,10 +37,25 @@ export class Memo {
   }
 }
 
-/** The last message of each subject, by sequence. `upTo` is the sequence after which the replay continues. */
-export interface LastPerSubject {
+/** The last message of each subject, by sequence. Followers share it until all of them have read it. */
+export class Snapshot {
   readonly messages: readonly StoredMessage[]
+  /** The sequence after which the replay continues. */
   readonly upTo: number
+  readonly #bytes: number
+  /** Followers that have not read all of it. */
+  followers = 0
+
+  constructor(messages: readonly StoredMessage[], upTo: number) {
+    this.messages = messages
+    this.upTo = upTo
+    this.#bytes = messages.reduce((sum, message) => sum + memoryOf(message), 0)
+  }
+
+  /** Memory, divided by its followers, in bytes. */
+  get share(): number {
+    return this.#bytes / Math.max(1, this.followers)
+  }
 }
 
 /** The position in a stream where a replay begins. */
@@ -51,57 +67,93 @@ export interface ResolvedStart {
   /** Sequences that were missing already. They are not reported as a gap. */
   readonly exempt?: SequenceRanges
   /** Messages to deliver first. */
-  readonly snapshot?: LastPerSubject
+  readonly snapshot?: Snapshot
+}
+
+/** A follower's question. */
+export interface StartQuery {
+  readonly start: ReplayStart
+  /** State of the stream, as the feed knows it. */
+  readonly known: StreamState
+  /** Recent messages of the feed. */
+  readonly ring: Pick<Ring, 'floor' | 'head'>
+  /** The API in the name of the follower's user. */
+  readonly api: JetStreamApi
+  /** That user. */
+  readonly user: string
+}
+
+/** Services of {@link StartResolver}. */
+export interface StartServices {
+  /** Bounds of a snapshot. */
+  readonly snapshot: RingLimits
+  /** Snapshots that are being read, of all filters. Each takes memory before it can be counted. */
+  readonly snapshots: FairQueue
 }
 
 /** Finds the first sequence of replays of one filter. */
 export class StartResolver {
-  readonly #api: JetStreamApi
   readonly #filter: string
-  readonly #limits: RingLimits
+  readonly #services: StartServices
   readonly #memo = new Memo()
+  /** The last snapshot, while a follower reads it. */
+  #snapshot: Snapshot | undefined
 
-  /** @param limits limits of a `last-per-subject` snapshot */
-  constructor(api: JetStreamApi, filter: string, limits: RingLimits) {
-    this.#api = api
+  constructor(filter: string, services: StartServices) {
     this.#filter = filter
-    this.#limits = limits
+    this.#services = services
   }
 
   /** Drops cached answers, which are about another stream. */
   clear(): void {
     this.#memo.clear()
+    this.#snapshot = undefined
   }
 
   /** The state of the stream, at most 250 ms old. */
-  freshState(known: StreamState): Promise<StreamState> {
-    return this.#memo.get('state', async () => {
-      return (await this.#api.streamState(known.name, { deleted: true })) ?? known
-    })
+  freshState(api: JetStreamApi, known: StreamState): Promise<StreamState> {
+    return this.#memo.get('state', async () => (await api.streamState(known.name, { deleted: true })) ?? known)
   }
 
-  /**
-   * @param known state of the stream as the feed knows it
-   * @param head last sequence that the feed has received
-   * @throws SpanwireError (as rejection) `payload-too-large` for a snapshot over the limits
-   */
-  async resolve(start: ReplayStart, known: StreamState, head: number): Promise<ResolvedStart> {
+  /** @throws SpanwireError (as rejection) `payload-too-large` for a snapshot over the limits, or as {@link JetStreamApi} */
+  async resolve(query: StartQuery): Promise<ResolvedStart> {
+    const { start, known, ring, api } = query
+    const { head } = ring
     if (start.at === 'new') return { state: known, next: head + 1 }
     // Most clients resume with recent messages. That needs no request to the broker.
     if (start.at === 'seq' && start.seq <= Math.max(known.lastSeq, head) + 1) return { state: known, next: start.seq }
-    const fresh = await this.freshState(known)
+    const fresh = await this.freshState(api, known)
     if (fresh.epoch !== known.epoch) return { state: fresh, next: 0 }
     const state = { ...fresh, lastSeq: Math.max(fresh.lastSeq, head) }
     if (start.at === 'seq') return { state, next: start.seq }
-    const exempt = missingFrom(state)
+    const exempt = exemptOf(fresh)
     if (start.at === 'last-per-subject') {
-      const snapshot = await this.#memo.get('snapshot', () =>
-        readLastPerSubject(this.#api, state, this.#filter, this.#limits),
-      )
+      const snapshot = await this.#snapshotOf(query, state)
       return { state, next: snapshot.messages[0]?.seq ?? snapshot.upTo + 1, exempt, snapshot }
     }
     const key = `${JSON.stringify(start)} ${head}`
-    const next = await this.#memo.get(key, () => resolveStart(this.#api, state, this.#filter, start))
+    const next = await this.#memo.get(key, () => resolveStart(api, state, this.#filter, start))
     return { state, next, exempt }
   }
+
+  /** One that is in use is used again if the feed has all messages since: its followers get them after it. */
+  #snapshotOf({ ring, api, user }: StartQuery, state: StreamState): Promise<Snapshot> {
+    const known = this.#snapshot
+    if (known && known.followers > 0 && known.upTo >= ring.floor - 1) return Promise.resolve(known)
+    return this.#memo.get('snapshot', async () => {
+      const { snapshots, snapshot: limits } = this.#services
+      const { messages, upTo } = await snapshots.run(user, () => readLastPerSubject(api, state, this.#filter, limits))
+      this.#snapshot = new Snapshot(messages, upTo)
+      return this.#snapshot
+    })
+  }
+}
+
+const exempts = new WeakMap<StreamState, SequenceRanges>()
+
+/** Sequences that a stream has lost. Followers of one moment share the list, which may be long. */
+function exemptOf(state: StreamState): SequenceRanges {
+  const ranges = exempts.get(state) ?? missingFrom(state)
+  exempts.set(state, ranges)
+  return ranges
 }

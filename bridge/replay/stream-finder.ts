@@ -11,12 +11,13 @@ const LOOK = 50
 
 /** Finds the stream that captures a subject, for publishers that wait for its acknowledgement. */
 export class StreamFinder {
-  readonly #api: JetStreamApi
+  readonly #apiFor: (user: string) => JetStreamApi
   readonly #upstream: Upstream
   readonly #known = new Map<string, { readonly until: number; readonly found: Promise<StreamState | undefined> }>()
 
-  constructor(api: JetStreamApi, upstream: Upstream) {
-    this.#api = api
+  /** @param apiFor the JetStream API in the name of a user */
+  constructor(apiFor: (user: string) => JetStreamApi, upstream: Upstream) {
+    this.#apiFor = apiFor
     this.#upstream = upstream
   }
 
@@ -24,13 +25,13 @@ export class StreamFinder {
    * The stream that captures `subject`, up to 10 s old. Undefined if there is none.
    * @throws SpanwireError (as rejection) if the broker is unavailable, as {@link JetStreamApi.findStream}
    */
-  find(subject: string): Promise<StreamState | undefined> {
+  find(subject: string, user: string): Promise<StreamState | undefined> {
     if (!this.#upstream.info.jetstream) return Promise.resolve(undefined)
     const now = Date.now()
     const known = this.#known.get(subject)
     if (known && known.until > now) return known.found
     if (this.#known.size >= MAX_KNOWN) this.#known.clear()
-    const found = this.#unlessDenied(this.#api.findStream(subject)).catch((error) => {
+    const found = this.#unlessDenied(this.#apiFor(user).findStream(subject)).catch((error) => {
       if (isSpanwireError(error, 'stream-not-found')) return undefined
       this.#known.delete(subject)
       throw error

@@ -1,3 +1,6 @@
+/** Memory of an answer that waits, in addition to its bytes. */
+const OVERHEAD = 200
+
 const PONG = new TextEncoder().encode('PONG\r\n')
 
 /** Services that {@link Answers} uses. */
@@ -7,6 +10,8 @@ export interface AnswerServices {
   confirm(operation: number): Promise<unknown> | undefined
   /** The number of unanswered PINGs has changed. */
   changed(): void
+  /** More answers wait. */
+  memoryChanged(): void
   /** A PONG was sent. */
   ponged(): void
 }
@@ -23,6 +28,8 @@ export class Answers {
   readonly #services: AnswerServices
   readonly #pending: Pending[] = []
   #lastPong: Promise<void> | undefined
+  /** Approximate memory of answers that wait, in bytes. */
+  memory = 0
 
   constructor(services: AnswerServices) {
     this.#services = services
@@ -36,8 +43,9 @@ export class Answers {
   /** Sends a frame after all earlier answers. */
   send(frame: Uint8Array): void {
     const last = this.#pending.at(-1)
-    if (last) last.after.push(frame)
-    else this.#services.write(frame)
+    if (!last) return this.#services.write(frame)
+    last.after.push(frame)
+    this.#hold(frame.length + OVERHEAD)
   }
 
   /** Answers a PING once the broker has processed `operation` and all earlier ones. */
@@ -52,13 +60,20 @@ export class Answers {
     if (!confirmed && !last) return this.#pong()
     const pending: Pending = { operation, pings: 1, after: [] }
     this.#pending.push(pending)
+    this.#hold(OVERHEAD)
     this.#services.changed()
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
       this.#pending.shift()
+      this.memory -= pending.after.reduce((sum, { length }) => sum + length + OVERHEAD, OVERHEAD)
       for (let i = 0; i < pending.pings; i++) this.#pong()
       for (const frame of pending.after) this.#services.write(frame)
       this.#services.changed()
     })
+  }
+
+  #hold(bytes: number): void {
+    this.memory += bytes
+    this.#services.memoryChanged()
   }
 
   #pong(): void {

@@ -34,10 +34,12 @@ export const closeReasons = {
   /** nats-server has no such limit. Clients reconnect on `Stale Connection`. */
   idle: { text: 'Idle Connection', code: 1001, error: 'Stale Connection' },
   slowConsumer: { text: 'Slow Consumer', code: 1008 },
+  /** The token is too long. The text tells it from other lines. */
+  maxConnectLine: said('maximum control line exceeded by CONNECT', 1008),
   /** nats-server has no such limit. */
   publishRate: { text: 'Publish Rate Exceeded', code: 1008 },
-  /** nats-server has no upstream. */
-  upstream: { text: 'Upstream Unavailable', code: 1013 },
+  /** nats-server has no such limit; see `Limits.memory`. */
+  memory: { text: 'Memory Limit Exceeded', code: 1008 },
   shutdown: { text: 'Server Shutdown', code: 1001 },
   /** The session can't be continued after a restart of the hub. Clients reconnect on 1012. */
   restart: { text: 'Server Restart', code: 1012 },

@@ -18,6 +18,8 @@ export class Lifetime {
   #activeAt: number
   #hasReceived = false
   #isActive = false
+  /** Time since which the client owes a PONG. Undefined if it owes none. */
+  #owesPongSince: number | undefined
 
   constructor(now: number) {
     this.openedAt = now
@@ -28,6 +30,11 @@ export class Lifetime {
   /** Bytes arrived. */
   received(): void {
     this.#hasReceived = true
+  }
+
+  /** A PONG arrived: the client reads, and owes the next PONG from now on. */
+  pongReceived(): void {
+    this.#owesPongSince = undefined
   }
 
   /** The client published or subscribed. */
@@ -45,6 +52,10 @@ export class Lifetime {
     if (limits.idleTimeout > 0 && now - this.#activeAt >= limits.idleTimeout) return closeReasons.idle
     if (this.#hasReceived) this.activeAt = now
     this.#hasReceived = false
+    // A client that sends but never answers does not read, and would never be closed.
+    if (session.unansweredPings === 0) this.#owesPongSince = undefined
+    else this.#owesPongSince ??= now
+    if (now - (this.#owesPongSince ?? now) >= 2 * limits.pingInterval) return closeReasons.stale
     if (now - this.activeAt < limits.pingInterval) return undefined
     if (session.unansweredPings >= 2) return closeReasons.stale
     this.activeAt = now

@@ -1,12 +1,18 @@
 import type { ClientOp } from '../../sdk/wire/client-op.ts'
 import { Framer } from '../../sdk/wire/client-reader.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
+import type { Limits } from '../auth/limits.ts'
 import type { ClientSocket } from '../delivery/client-socket.ts'
 import type { Turn } from '../delivery/turn.ts'
 import { type CloseReason, closeReasons } from './close-reason.ts'
 
 /** Operations of one client in one turn. The rest waits for the next turn, about 0.2 ms later, so that others get theirs. */
 const OPERATIONS_PER_TURN = 32
+
+/** A smaller change of memory is not reported, in bytes: most messages arrive in full. */
+const MEMORY_STEP = 4_096
+
+type LineLimits = Pick<Limits, 'maxControlLine' | 'maxConnectLine'>
 
 export type PublishOp = Extract<ClientOp, { verb: 'PUB' }>
 
@@ -21,6 +27,8 @@ export interface OperationHandler {
   fail(reason: CloseReason): void
   /** {@link OperationReader.midOperation} has changed. */
   changed(): void
+  /** {@link OperationReader.memory} has changed. */
+  memoryChanged(): void
 }
 
 /** Cuts the bytes of one client into operations and performs them in order, a bounded number per turn. */
@@ -35,14 +43,22 @@ export class OperationReader {
   /** Waits for the next turn. */
   #isYielding = false
   #midOperation = false
+  /** {@link memory} as reported last. */
+  #reported = 0
+  /** Why a line that is too long closes the connection. */
+  #tooLong: CloseReason = closeReasons.maxControlLine
 
-  constructor(handler: OperationHandler, socket: ClientSocket, turn: Turn, maxControlLine: number) {
+  constructor(handler: OperationHandler, socket: ClientSocket, turn: Turn, limits: LineLimits) {
     this.#handler = handler
     this.#socket = socket
     this.#turn = turn
     this.#framer = new Framer(
-      { line: (line) => this.#line(line), payload: (bytes) => this.#payload(bytes) },
-      maxControlLine,
+      {
+        line: (line) => this.#line(line),
+        payload: (bytes) => this.#payload(bytes),
+        longLine: (line) => this.#longLine(line, limits.maxConnectLine),
+      },
+      limits.maxControlLine,
     )
   }
 
@@ -54,6 +70,11 @@ export class OperationReader {
   /** Bytes that wait because the reader is paused. */
   get waiting(): number {
     return this.#framer.paused ? this.#framer.held : 0
+  }
+
+  /** Memory of input that is not processed yet, in bytes. */
+  get memory(): number {
+    return this.#framer.memory
   }
 
   push(bytes: Uint8Array): void {
@@ -78,9 +99,9 @@ export class OperationReader {
     if (this.#isYielding) this.resume(Number.POSITIVE_INFINITY)
   }
 
-  /** Performs nothing more. */
+  /** Drops all operations that wait. */
   stop(): void {
-    this.#framer.pause()
+    this.#framer.close()
     if (this.#isYielding) this.#socket.resume?.()
   }
 
@@ -90,17 +111,29 @@ export class OperationReader {
       next()
     } catch (error) {
       const isTooLong = isSpanwireError(error, 'payload-too-large')
-      this.#handler.fail(isTooLong ? closeReasons.maxControlLine : closeReasons.protocol)
+      this.#handler.fail(isTooLong ? this.#tooLong : closeReasons.protocol)
     }
     if (this.#budget <= 0 && this.#framer.paused && this.#handler.isReadable && !this.#isYielding) {
       this.#isYielding = true
       this.#socket.pause?.()
       this.#turn.join({ flush: () => this.resume() })
     }
+    const { memory } = this.#framer
+    if (Math.abs(memory - this.#reported) >= MEMORY_STEP || (memory === 0 && this.#reported > 0)) {
+      this.#reported = memory
+      this.#handler.memoryChanged()
+    }
     const midOperation = this.#framer.midway
     if (midOperation === this.#midOperation) return
     this.#midOperation = midOperation
     this.#handler.changed()
+  }
+
+  /** A CONNECT may be longer than other lines. */
+  #longLine(line: Uint8Array, maxConnectLine: number): boolean {
+    const isConnectLine = isConnect(line)
+    this.#tooLong = isConnectLine ? closeReasons.maxConnectLine : closeReasons.maxControlLine
+    return isConnectLine && line.length <= maxConnectLine
   }
 
   /** Returns the size of the payload that follows; -1 if none does. */
@@ -126,4 +159,8 @@ export class OperationReader {
     this.#handler.perform(op, payload)
     if (--this.#budget <= 0 || !this.#handler.isReadable) this.#framer.pause()
   }
+}
+
+function isConnect(line: Uint8Array): boolean {
+  return /^CONNECT/i.test(String.fromCharCode(...line.subarray(0, 7)))
 }

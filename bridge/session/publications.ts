@@ -5,7 +5,7 @@ import { isPublishSubject } from '../auth/api-permissions.ts'
 import { permitMessage } from '../auth/message-permissions.ts'
 import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
-import type { Client } from '../delivery/client.ts'
+import { type Client, shareOf } from '../delivery/client.ts'
 import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
 import { isBridgeInbox } from '../delivery/subject-scope.ts'
@@ -19,10 +19,7 @@ import type { Subscriptions } from './subscriptions.ts'
 /** A client whose refusals exceed its accepted publishes by this number is closed. */
 const MAX_REFUSALS = 100
 
-type PublicationServices = Pick<
-  SessionHub,
-  'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'topics' | 'noResponders'
->
+type PublicationServices = Pick<SessionHub, 'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'noResponders'>
 
 /** Subjects of a publish at the broker. */
 interface Target {
@@ -64,7 +61,7 @@ export class Publications {
     const limited = this.#checkLimits(op, bytes)
     if (limited) return limited
     const message = this.#build(op, bytes, target)
-    return 'refused' in message ? message : this.#send(message, bytes.length)
+    return 'refused' in message ? message : this.#send(message, op, bytes.length)
   }
 
   #checkSubjects({ subject, reply }: PublishOp): Refusal | undefined {
@@ -160,16 +157,17 @@ export class Publications {
     const { upstream, noResponders } = this.#hub
     const { branch } = this.#subscriptions
     if (message.reply !== undefined) noResponders.expect(this.#subscriptions, message.reply)
-    if (!branch) return upstream.publish(message)
-    branch.publish(message)
+    const user = shareOf(this.#client)
+    if (!branch) return upstream.publish(message, user)
+    branch.publish(message, user)
     return upstream.register()
   }
 
-  #send(message: UpstreamMessage, bytes: number): Outcome {
+  #send(message: UpstreamMessage, { subject }: PublishOp, bytes: number): Outcome {
     try {
       this.lastOperation = this.#publish(message)
     } catch (error) {
-      return isSpanwireError(error, 'upstream-unavailable') ? closeReasons.upstream : closeReasons.protocol
+      return isSpanwireError(error, 'upstream-unavailable') ? { refused: 'upstream', subject } : closeReasons.protocol
     }
     this.messages++
     this.bytes += bytes
@@ -183,7 +181,7 @@ export class Publications {
     const payload = bytes.subarray(headerSize)
     const limited = this.#checkRate(subject, payload.length)
     if (limited) return limited
-    const isTaken = this.#hub.channels.take(channel, this.#client, payload, this.#hub.topics.hasRoom)
+    const isTaken = this.#hub.channels.take(channel, this.#client, payload)
     return isTaken ? undefined : { refused: 'presence', subject }
   }
 }

@@ -30,6 +30,7 @@ const publishLimits = {
   data: 'more data than its credentials allow',
   rate: 'a rate over the limit',
   presence: 'a presence message that is invalid or over a limit',
+  upstream: 'more bytes than the upstream takes now',
 } as const
 
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
@@ -52,6 +53,7 @@ function textOf(refusal: Refusal): string {
     case 'data':
     case 'rate':
     case 'presence':
+    case 'upstream':
       return publishViolation(refusal.subject, publishLimits[refusal.refused])
     default:
       return simpleTexts[refusal.refused]

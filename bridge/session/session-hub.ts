@@ -2,6 +2,7 @@ import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { UserLimits } from '../auth/user-limits.ts'
+import type { Budget } from '../budget/budget.ts'
 import type { InboxKeys } from '../delivery/inbox-keys.ts'
 import type { NoResponders } from '../delivery/no-responders.ts'
 import type { Topics } from '../delivery/topic.ts'
@@ -20,6 +21,7 @@ export interface SessionHub {
   readonly channels: Channels
   readonly upstream: SharedUpstream
   readonly users: UserLimits
+  readonly budget: Budget
   readonly noResponders: NoResponders
   readonly branches: Branches
   readonly inboxKeys: InboxKeys
@@ -30,4 +32,6 @@ export interface SessionHub {
   info(connectionId: string, nonce: string | undefined): ServerInfo
   /** A session has ended. @param reason text of the `-ERR`; undefined if the client closed the connection */
   ended(connectionId: string, reason?: string): void
+  /** The socket of a session is closed, after its session has ended. */
+  socketClosed(): void
 }

@@ -22,6 +22,7 @@ import { type OperationHandler, OperationReader, type PublishOp } from './operat
 import { Publications } from './publications.ts'
 import { encodeRefusal, type Outcome } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
+import { SessionMemory } from './session-memory.ts'
 import { nameOfInbox, Subscriptions } from './subscriptions.ts'
 
 type Phase = 'connecting' | 'authenticating' | 'branching' | 'ready' | 'closed'
@@ -44,6 +45,7 @@ export class Session implements ClientConnection, OperationHandler {
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
   readonly #info: InfoSender
+  readonly #memory: SessionMemory
   /** Its own connection to the broker, if it needs one. */
   #branch: Branch | undefined
   #phase: Phase = 'connecting'
@@ -57,7 +59,10 @@ export class Session implements ClientConnection, OperationHandler {
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, () => this.end(closeReasons.slowConsumer))
+    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, {
+      slowConsumer: () => this.end(closeReasons.slowConsumer),
+      memoryChanged: () => this.memoryChanged(),
+    })
     this.#credentials = new Credentials(hub, keys)
     this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
     const { client } = this.#credentials
@@ -67,9 +72,22 @@ export class Session implements ClientConnection, OperationHandler {
       write: (frame) => this.#sendQueue.write(frame),
       confirm: (operation) => this.#confirm(operation),
       changed: () => this.changed(),
+      memoryChanged: () => this.memoryChanged(),
       ponged: () => this.#info.ponged(),
     })
-    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits.maxControlLine)
+    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
+    this.#memory = new SessionMemory(
+      hub.budget,
+      {
+        client,
+        socket,
+        reader: this.#reader,
+        sendQueue: this.#sendQueue,
+        subscriptions: this.#subscriptions,
+        answers: this.#answers,
+      },
+      () => this.#evict(),
+    )
   }
 
   /** Sends INFO to a new client. */
@@ -133,10 +151,22 @@ export class Session implements ClientConnection, OperationHandler {
     else this.#reader.readAll()
   }
 
+  grown(): void {
+    this.memoryChanged()
+  }
+
+  memoryChanged(): void {
+    this.#memory.changed()
+  }
+
   closed(): void {
+    if (!this.#isSocketClosed) {
+      this.#isSocketClosed = true
+      this.#memory.close()
+      this.#hub.socketClosed()
+    }
     if (this.#phase === 'closed') return
     this.#sendQueue.abandon()
-    this.#isSocketClosed = true
     // Operations that were sent before the end count. They wait until the token is checked.
     if (this.#phase === 'authenticating' || this.#phase === 'branching') return
     this.#reader.readRest()
@@ -174,6 +204,7 @@ export class Session implements ClientConnection, OperationHandler {
       subscriptions: this.#subscriptions.size,
       unansweredPings: this.#sendQueue.unansweredPings,
     })
+    this.memoryChanged()
     if (due === 'ping') this.#sendQueue.ping()
     else if (due) this.end(due)
   }
@@ -212,6 +243,7 @@ export class Session implements ClientConnection, OperationHandler {
       case 'PING':
         return this.#answerPing()
       case 'PONG':
+        this.#lifetime.pongReceived()
         return this.#sendQueue.pongReceived()
       case 'CONNECT':
         return this.#connect(op.options)
@@ -260,6 +292,7 @@ export class Session implements ClientConnection, OperationHandler {
   #beginSubscription(subscription: Subscription): void {
     this.#subscriptions.begin(subscription, this.#publications.lastOperation)
     this.changed()
+    this.memoryChanged()
     this.#conclude(undefined)
   }
 
@@ -330,6 +363,7 @@ export class Session implements ClientConnection, OperationHandler {
   /** The client is known, and its operations are performed. */
   #begin(): void {
     this.#phase = 'ready'
+    this.#memory.identified()
     this.#hub.noResponders.add(this.#subscriptions)
   }
 
@@ -354,6 +388,15 @@ export class Session implements ClientConnection, OperationHandler {
     const shared = this.#hub.upstream.confirm(operation)
     const branch = this.#branch?.upstream.confirmAll()
     return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)
+  }
+
+  /** A client that does not read gets no reason, and its unsent bytes must not stay. */
+  #evict(): void {
+    const isReading = (this.#socket.unsent ?? this.#socket.held ?? 0) < WAITING_BYTES
+    // The rest of an unfinished message would take memory until the socket is closed.
+    this.#socket.pause?.()
+    this.end(closeReasons.memory)
+    if (!isReading) this.#socket.terminate?.()
   }
 
   #reject(reason: CloseReason): undefined {

@@ -30,6 +30,8 @@ export class Subscriptions implements SubscriptionOwner, Requester {
   lastOperation = 0
   /** Messages of subscriptions that have ended. */
   #pastDelivered = 0
+  /** Approximate memory of all subscriptions, in bytes. */
+  memory = 0
 
   constructor(hub: SubscriptionServices, client: Client, sendQueue: SendQueue, changed: () => void) {
     this.#hub = hub
@@ -87,8 +89,13 @@ export class Subscriptions implements SubscriptionOwner, Requester {
     if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue }
     // Like in nats-server, a sid in use stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    if (this.#bySid.size >= this.#max || !(this.#hub.topics.hasRoom || topic.has(subscription)))
+    if (this.#bySid.size >= this.#max || !this.#hub.topics.hasRoomFor(subscription))
       return { refused: 'too-many-subscriptions' }
+    const answer = topic.admit?.(subscription)
+    if (answer) {
+      this.sendQueue.write(answer)
+      return undefined
+    }
     subscription.withheld = verdict === 'withheld'
     return subscription
   }
@@ -100,7 +107,8 @@ export class Subscriptions implements SubscriptionOwner, Requester {
   begin(subscription: Subscription, published = 0): void {
     this.#bySid.set(subscription.sid, subscription)
     if (isOwnInbox(subscription.filter)) this.#inboxes.add(subscription)
-    this.#registered(subscription.topic.add(subscription, published))
+    this.memory += sizeOf(subscription)
+    this.#registered(this.#hub.topics.add(subscription, published))
   }
 
   /** Whether the client needs a branch for a subscription. It must not get its own messages, which only NATS can see to. */
@@ -249,9 +257,16 @@ export class Subscriptions implements SubscriptionOwner, Requester {
 
   #forget(subscription: Subscription): void {
     this.#bySid.delete(subscription.sid)
+    this.memory -= sizeOf(subscription)
+    this.#hub.topics.forget(subscription)
     this.#inboxes.delete(subscription)
     this.#pastDelivered += subscription.delivered
   }
+}
+
+/** Approximate memory of a subscription here and at its topic, in bytes. Its filter is in several keys. */
+function sizeOf({ sid, subject, brokerFilter, queue = '' }: Subscription): number {
+  return 600 + 2 * sid.length + subject.length + 3 * (brokerFilter.length + queue.length)
 }
 
 /** Second token of an inbox. */

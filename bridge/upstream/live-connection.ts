@@ -1,5 +1,6 @@
 import type { NatsConnection } from 'nats'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { UserBytes } from '../budget/user-bytes.ts'
 import { type NatsLink, sendMessage } from './nats-client.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
@@ -9,6 +10,10 @@ const MIB = 1_048_576
  * Durable Object has 128 MB.
  */
 const MAX_UNCONFIRMED = 32 * MIB
+/** Unconfirmed bytes of one user, once the broker is slow: one user must not take the rest from all others. */
+const MAX_OF_USER = 2 * MIB
+/** Unconfirmed bytes with which the broker is slow. */
+const SLOW = MAX_UNCONFIRMED / 2
 /** Unconfirmed bytes after which a PING is sent before the next interval. */
 const PING_AFTER = MIB
 
@@ -28,6 +33,8 @@ export class LiveConnection {
   #sent = 0
   #confirmed = 0
   #roundTrips = 0
+  /** Bytes of each user since the broker is slow. */
+  readonly #users = new UserBytes(MAX_OF_USER)
 
   /** @param stallTimeout in ms */
   constructor(link: NatsLink, stallTimeout: number) {
@@ -56,10 +63,13 @@ export class LiveConnection {
 
   /**
    * Sends a message of `size` bytes.
+   * @param user same as in {@link Upstream.publish}
    * @throws SpanwireError `upstream-unavailable` while too many bytes are unconfirmed
    */
-  send(message: UpstreamMessage, size: number): void {
-    if (this.#unconfirmed + size > MAX_UNCONFIRMED)
+  send(message: UpstreamMessage, size: number, user?: string): void {
+    const unconfirmed = this.#unconfirmed
+    if (unconfirmed < SLOW) this.#users.clear()
+    else if (unconfirmed + size > MAX_UNCONFIRMED || (user !== undefined && !this.#users.add(user, size)))
       throw new SpanwireError('upstream-unavailable', 'NATS processes messages too slowly. Try again later.')
     sendMessage(this.connection, message)
     this.#sent += size

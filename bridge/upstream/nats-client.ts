@@ -46,8 +46,16 @@ export interface NatsDialOptions {
   readonly noEcho?: boolean
 }
 
-/** Makes one attempt to connect, to the first server that answers. Rejects with the client's error. */
-export type Dial = () => Promise<NatsLink>
+/** Connects to the servers of one upstream. */
+export interface Dialer {
+  /**
+   * Loads the package that connects.
+   * @throws SpanwireError (as rejection) `unsupported` if it is not installed
+   */
+  load(): Promise<unknown>
+  /** Makes one attempt to connect, to the first server that answers. Rejects with the client's error. */
+  dial(): Promise<NatsLink>
+}
 
 /** One connection. It never reconnects. */
 export interface NatsLink {
@@ -61,10 +69,10 @@ export interface NatsLink {
 }
 
 /**
- * Parses addresses of servers, and returns a function that dials them.
+ * Parses addresses of servers.
  * @throws SpanwireError `invalid-argument`
  */
-export function createDial(urls: readonly string[], options: NatsDialOptions): Dial {
+export function createDialer(urls: readonly string[], options: NatsDialOptions): Dialer {
   const servers = urls.map(parseServer)
   const first = servers[0]
   if (!first) throw new SpanwireError('invalid-argument', 'The list of NATS servers is empty. Give at least one URL.')
@@ -88,9 +96,14 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
     noAsyncTraces: true,
     noEcho: options.noEcho ?? false,
   }
-  if (first.websocket) return () => dialWebSocket(common, credentials, (address) => new WebSocket(address))
+  const load = loadWebSocketClient
+  if (first.websocket)
+    return { load, dial: () => dialWebSocket(common, credentials, (address) => new WebSocket(address)) }
   const { openTcp } = options
-  if (!openTcp) return () => dialTcp({ ...common, ...tlsOf(servers, options.tls) }, credentials)
+  if (!openTcp) {
+    const overTcp = { ...common, ...tlsOf(servers, options.tls) }
+    return { load: loadTcpClient, dial: () => dialTcp(overTcp, credentials) }
+  }
   const secure = servers.some((server) => server.secure)
   const open = (address: string) => {
     const { hostname, port } = new URL(address)
@@ -98,7 +111,7 @@ export function createDial(urls: readonly string[], options: NatsDialOptions): D
   }
   // nats.ws needs URLs. `open` takes them apart again.
   const addresses = servers.map(({ address }) => `ws://${address}`)
-  return () => dialWebSocket({ ...common, servers: addresses }, credentials, open)
+  return { load, dial: () => dialWebSocket({ ...common, servers: addresses }, credentials, open) }
 }
 
 interface Server {
@@ -148,9 +161,7 @@ function encode(text: string): Uint8Array {
 }
 
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
-    notInstalled('An upstream by nats:// or tls://', 'nats'),
-  )
+  const client = await loadTcpClient()
   const connection = await client.connect(withCredentials(options, credentials, client))
   return createLink(connection, () => void connection.close().catch(() => {}))
 }
@@ -160,9 +171,7 @@ async function dialWebSocket(
   credentials: NatsCredentials,
   open: (address: string) => Pick<WebSocket, 'close'> | NatsSocket,
 ): Promise<NatsLink> {
-  const client = (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
-    notInstalled('This upstream', 'nats.ws'),
-  )) as unknown as Client
+  const client = (await loadWebSocketClient()) as unknown as Client
   let socket: ReturnType<typeof open> | undefined
   // Kept for `destroy`: `close` of the client first waits until everything is sent.
   const wsFactory = async (address: string) => {
@@ -176,6 +185,15 @@ async function dialWebSocket(
   }
   return createLink(connection, destroy)
 }
+
+const loadTcpClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('An upstream by nats:// or tls://', 'nats'),
+  )
+const loadWebSocketClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
+    notInstalled('This upstream', 'nats.ws'),
+  )
 
 /** An internal member of both clients' connections. It parses all bytes of the server. */
 interface WithParser {

@@ -4,7 +4,14 @@ import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import { LiveConnection } from './live-connection.ts'
-import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
+import {
+  createDialer,
+  type Dialer,
+  type NatsCredentials,
+  type NatsLink,
+  type OpenTcp,
+  sendMessage,
+} from './nats-client.ts'
 import { FaultReporter, followStatus, toSpanwireError } from './nats-faults.ts'
 import { OfflineBuffer } from './offline-buffer.ts'
 import { recipients } from './recipients.ts'
@@ -29,6 +36,8 @@ export interface NatsUpstreamOptions {
   readonly buffer?: {
     /** Largest size of all of them, in bytes. Default 8 MiB. */
     readonly maxBytes?: number
+    /** Largest size of the publishes of one user, in bytes. Default: an eighth of `maxBytes`. */
+    readonly maxBytesPerUser?: number
   }
   /**
    * Called with faults that do not end the upstream: `connection-refused` and `authentication-failed` (it keeps trying),
@@ -86,7 +95,7 @@ const BRANCH_BUFFER = 256 * 1024
 
 class NatsUpstream implements Upstream {
   readonly #options: NatsUpstreamOptions
-  readonly #dial: Dial
+  readonly #dialer: Dialer
   readonly #random: () => number
   readonly #state = new StateCell('connecting')
   readonly #subscriptions = new SubjectTree<Subscription>()
@@ -100,9 +109,9 @@ class NatsUpstream implements Upstream {
   constructor(options: NatsUpstreamOptions, isBranch = false) {
     this.#options = options
     this.#random = options.random ?? Math.random
-    this.#buffer = new OfflineBuffer(options.buffer?.maxBytes ?? 8 * MIB)
+    this.#buffer = new OfflineBuffer(options.buffer?.maxBytes ?? 8 * MIB, options.buffer?.maxBytesPerUser)
     this.#faults = new FaultReporter(options.onError)
-    this.#dial = createDial(typeof options.url === 'string' ? [options.url] : options.url, {
+    this.#dialer = createDialer(typeof options.url === 'string' ? [options.url] : options.url, {
       name: options.name ?? 'spanwire',
       connectTimeout: options.connectTimeout ?? 5_000,
       ...(options.credentials && { credentials: options.credentials }),
@@ -119,6 +128,10 @@ class NatsUpstream implements Upstream {
 
   get info(): UpstreamInfo {
     return this.#info
+  }
+
+  async prepare(): Promise<void> {
+    await this.#dialer.load()
   }
 
   onState(listener: (state: UpstreamState) => void): () => void {
@@ -149,12 +162,12 @@ class NatsUpstream implements Upstream {
     }
   }
 
-  publish(message: UpstreamMessage): void {
+  publish(message: UpstreamMessage, user?: string): void {
     this.#assertNotClosed()
     const size = checkMessage(message, this.#info.maxPayload)
     const current = this.#current
-    if (this.state !== 'open' || !current || current.connection.isClosed()) this.#keep(message, size)
-    else current.send(message, size)
+    if (this.state !== 'open' || !current || current.connection.isClosed()) this.#keep(message, size, user)
+    else current.send(message, size, user)
   }
 
   branch(): Upstream {
@@ -208,7 +221,7 @@ class NatsUpstream implements Upstream {
 
   /** The NATS clients can't cancel a dial. If it succeeds after `close`, the connection is closed at once. */
   async #dialUnlessClosed(): Promise<NatsLink | undefined> {
-    const dialled = this.#dial()
+    const dialled = this.#dialer.dial()
     dialled.then(
       (link) => this.state === 'closed' && link.destroy(),
       () => {},
@@ -235,8 +248,9 @@ class NatsUpstream implements Upstream {
         heartbeat = setInterval(() => void current.roundTrip().catch(() => {}), pingInterval)
         this.#state.set('open')
       }
-    } catch {
-      // The connection was lost in the meantime. `lost` has the reason.
+    } catch (error) {
+      // The connection was lost in the meantime, and the first reason counts. Or it can't be used: silence would last for ever.
+      current.lose(toSpanwireError(error))
     }
     const reason = await current.lost
     clearInterval(heartbeat)
@@ -338,9 +352,9 @@ class NatsUpstream implements Upstream {
   }
 
   /** Keeps a publish until NATS is available. A request is answered at once: a late reply would be useless. */
-  #keep(message: UpstreamMessage, size: number): void {
+  #keep(message: UpstreamMessage, size: number, user: string | undefined): void {
     const requesters = message.reply === undefined ? [] : this.#subscriptions.match(message.reply)
-    if (message.reply === undefined || requesters.length === 0) return this.#buffer.add(message, size)
+    if (message.reply === undefined || requesters.length === 0) return this.#buffer.add(message, size, user)
     const answer = noRespondersMessage(message.reply)
     // As nats-server, which sends it to one subscription of the requester.
     const [subscription] = recipients(requesters, this.#random)

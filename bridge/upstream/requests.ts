@@ -1,5 +1,6 @@
 import type { JetStreamLink, JetStreamMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import type { FairQueue } from '../budget/fair-queue.ts'
 import type { Upstream, UpstreamMessage } from './upstream.ts'
 import { isNoResponders } from './upstream-message.ts'
 
@@ -73,11 +74,18 @@ export class Requests {
   }
 }
 
-/** JetStream over an upstream. */
-export function createJetStreamLink(upstream: Upstream, requests: Requests): JetStreamLink {
+/** A user whose requests take turns with the requests of other users. */
+export interface RequestTurns {
+  readonly queue: FairQueue
+  readonly user: string
+}
+
+/** JetStream over an upstream. @param turns default: requests are sent at once */
+export function createJetStreamLink(upstream: Upstream, requests: Requests, turns?: RequestTurns): JetStreamLink {
   return {
     async request(subject, payload, { timeout, signal }) {
-      const reply = await requests.request({ subject, payload }, timeout, signal)
+      const request = () => requests.request({ subject, payload }, timeout, signal)
+      const reply = await (turns ? turns.queue.run(turns.user, request, signal) : request())
       if (isNoResponders(reply)) throw new SpanwireError('no-responders', `${subject} has no responder.`)
       return toJetStreamMessage(reply)
     },

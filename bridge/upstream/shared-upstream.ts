@@ -108,10 +108,11 @@ export class SharedUpstream {
 
   /**
    * Returns the number of the operation, for {@link confirm}.
+   * @param user same as in {@link Upstream.publish}
    * @throws SpanwireError as {@link Upstream.publish}
    */
-  publish(message: UpstreamMessage): number {
-    this.#upstream.publish(message)
+  publish(message: UpstreamMessage, user?: string): number {
+    this.#upstream.publish(message, user)
     return this.#barrier.register()
   }
 

@@ -76,11 +76,11 @@ function newNode<T>(): Node<T> {
 function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found: T[]): void {
   const token = tokens[at]
   if (token === undefined) {
-    found.push(...node.values)
+    addAll(found, node.values)
     return
   }
   const rest = node.children.get('>')
-  if (rest) found.push(...rest.values)
+  if (rest) addAll(found, rest.values)
   const any = node.children.get('*')
   if (any) collect(any, tokens, at + 1, found)
   const exact = node.children.get(token)
@@ -89,6 +89,11 @@ function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found:
 }
 
 function gather<T>(node: Node<T>, found: T[]): void {
-  found.push(...node.values)
+  addAll(found, node.values)
   for (const child of node.children.values()) gather(child, found)
+}
+
+/** Not `push(...values)`: it throws for more than about 125,000 of them. */
+function addAll<T>(found: T[], values: Iterable<T>): void {
+  for (const value of values) found.push(value)
 }

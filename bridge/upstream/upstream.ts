@@ -49,6 +49,11 @@ export interface Upstream {
   readonly state: UpstreamState
   /** Properties of the broker. */
   readonly info: UpstreamInfo
+  /**
+   * Loads dependencies, such as the package of a client. `serve` waits for it.
+   * @throws SpanwireError (as rejection) `unsupported` for a fault that no attempt to connect can end
+   */
+  prepare?(): Promise<void>
   /** Calls `listener` on every change of `state`. Returns a function that removes it. */
   onState(listener: (state: UpstreamState) => void): () => void
   /**
@@ -58,10 +63,11 @@ export interface Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription
   /**
    * Publishes one message.
+   * @param user sender of the message, because one user must not fill the buffer of all. Undefined: the bridge itself
    * @throws SpanwireError `upstream-unavailable` while the broker is unavailable and the buffer is full;
    * `payload-too-large`, `invalid-subject`, `connection-closed`
    */
-  publish(message: UpstreamMessage): void
+  publish(message: UpstreamMessage, user?: string): void
   /**
    * Resolves once the broker has processed all earlier calls: it has registered subscriptions, and has delivered messages
    * to subscriptions of this upstream.

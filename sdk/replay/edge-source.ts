@@ -1,10 +1,13 @@
 /** Replays by a bridge. Source: bridge/PROTOCOL.md, Replay. */
 
 import type { Transport } from '../transport/transport.ts'
-import { SpanwireError } from '../wire/errors.ts'
+import { SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 import { encodeReplay, parseAckSubject, REPLAY_STATUS_SUBJECT, replayStatus } from '../wire/replay-frames.ts'
 import type { ReplaySink, ReplaySource } from './replay-source.ts'
 import { parseReplayStatus } from './replay-status.ts'
+
+/** Statuses after which the same replay can succeed later. */
+const TEMPORARY: Readonly<Record<number, SpanwireErrorCode>> = { 429: 'rate-limited', 503: 'upstream-unavailable' }
 
 export function edgeSource(transport: Transport): ReplaySource {
   return (start, filter, sink) => {
@@ -44,7 +47,8 @@ function readStatus(block: Uint8Array | undefined, filter: string, sink: ReplayS
       )
     default: {
       const reason = status.kind === 'refused' ? replayStatus.bad : status.reason || 'no reason'
-      sink.ended(new SpanwireError('unsupported', `The bridge refuses to replay ${filter}: ${reason}.`))
+      const code = status.kind === 'unknown' ? TEMPORARY[status.status] : undefined
+      sink.ended(new SpanwireError(code ?? 'unsupported', `The bridge refuses to replay ${filter}: ${reason}.`))
     }
   }
 }

@@ -15,6 +15,8 @@ export interface FrameHandler {
   line(line: string): number
   /** Called with the payload of the last line. It is a view of the chunk that it arrived in. */
   payload(bytes: Uint8Array): void
+  /** Whether a line over the maximum is permitted, by the bytes that have arrived. Default: none is. */
+  longLine?(line: Uint8Array): boolean
 }
 
 /**
@@ -44,9 +46,9 @@ export class Framer {
   }
 
   /**
-   * Takes the next bytes of the stream; while it is paused, it only holds them.
-   * @throws SpanwireError `protocol-violation`; `payload-too-large` for a line over the maximum; errors of the handler. The
-   * framer can't be used after that.
+   * Takes the next bytes of the stream. A paused framer only stores them.
+   * @throws SpanwireError `protocol-violation`, `payload-too-large` for a line over the maximum, and errors of the handler.
+   * The framer can't be used after that.
    */
   push(chunk: Uint8Array): void {
     if (this.#paused) return this.#hold(chunk)
@@ -83,6 +85,17 @@ export class Framer {
     return this.#heldLength
   }
 
+  /** Memory in use, in bytes. */
+  get memory(): number {
+    return this.#held.length
+  }
+
+  /** Drops the stored bytes. The handler receives nothing after this. */
+  close(): void {
+    this.#paused = true
+    this.#release()
+  }
+
   /** Whether a line or payload is incomplete. */
   get midway(): boolean {
     return this.#heldLength > 0 || this.#expected >= 0
@@ -102,7 +115,8 @@ export class Framer {
         at = end + 2
       } else {
         const end = bytes.indexOf(NEWLINE, at)
-        if ((end < 0 ? bytes.length : end) - at > this.#maxLine) {
+        const length = (end < 0 ? bytes.length : end) - at
+        if (length > this.#maxLine && !this.#handler.longLine?.(bytes.subarray(at, at + length))) {
           throw new SpanwireError('payload-too-large', 'maximum control line exceeded')
         }
         if (end < 0) break
@@ -113,8 +127,8 @@ export class Framer {
     }
     if (at === bytes.length) return
     const rest = bytes.subarray(at)
-    if (!this.#paused) return this.#hold(rest)
-    // Not copied, because the next pause would copy it again.
+    // Not copied: bytes that take up most of their buffer, and bytes that wait, which the next pause would copy again.
+    if (!this.#paused && 2 * rest.length < rest.buffer.byteLength) return this.#hold(rest)
     this.#held = rest
     this.#heldLength = rest.length
   }
@@ -122,7 +136,9 @@ export class Framer {
   #hold(bytes: Uint8Array): void {
     const length = this.#heldLength + bytes.length
     if (length > this.#held.length) {
-      const grown = new Uint8Array(Math.max(length, 2 * this.#held.length))
+      // Double the size each time, up to the size of the payload.
+      const most = this.#expected < 0 ? 2 * this.#held.length : Math.min(2 * this.#held.length, this.#expected + 2)
+      const grown = new Uint8Array(Math.max(length, most))
       grown.set(this.#held.subarray(0, this.#heldLength))
       this.#held = grown
     }

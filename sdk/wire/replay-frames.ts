@@ -95,6 +95,10 @@ export const replayStatus = {
   tooOld: 'Several Filters Require nats-server 2.10',
   /** 400. The cursor is malformed, or the subscription has a queue group. */
   bad: 'Bad Replay',
+  /** 429. The connection or its user has too many distinct filters of replays. */
+  tooManyReplays: 'Too Many Replays',
+  /** 503. The stream refuses to be read, such as when it has too many consumers. Subscribe again later. */
+  unavailable: 'Stream Unavailable',
 } as const
 
 /** Content of the status message `open`. */

@@ -46,7 +46,11 @@ export async function benchRelays(runs: number): Promise<void> {
   const kinds = (process.env.BENCH_BROKER?.split(',') ?? ['kafka', 'rabbitmq', 'activemq']) as BrokerKind[]
   const ways = (process.env.BENCH_WAYS?.split(',') ?? Object.keys(WAYS)) as Way[]
   const table: Record<string, Record<string, string>> = {}
-  for (const kind of kinds) table[kind] = describe(await benchBroker(kind, ways, runs))
+  for (const kind of kinds) {
+    const row = describe(await benchBroker(kind, ways, runs))
+    console.log(kind, row)
+    table[kind] = row
+  }
   console.log(
     `\nRelays into a stream: ratio to a plain consumer in the same run (CPU time a message), median of ${runs}`,
   )

@@ -61,6 +61,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'bridge/broker/jetstream': 'JetStream of the embedded broker',
     'bridge/upstream': 'the port to a broker, and NATS behind it',
     'bridge/auth': 'tokens, permissions, limits, rates',
+    'bridge/budget': 'shares of users in a hub: memory, filters, requests',
   },
 }
 

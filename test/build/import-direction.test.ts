@@ -76,7 +76,13 @@ it('only named files load a client of NATS', () => {
 
 it('only the hosts of the bridge import a runtime', () => {
   const hosts = [
-    ...['bridge/hosts/node.ts', 'bridge/hosts/bun.ts', 'bridge/hosts/deno.ts', 'bridge/hosts/node-socket.ts'],
+    ...[
+      'bridge/hosts/node.ts',
+      'bridge/hosts/bun.ts',
+      'bridge/hosts/deno.ts',
+      'bridge/hosts/node-socket.ts',
+      'bridge/hosts/node-sockets.ts',
+    ],
     // A relay is a process of Node.
     ...['bridge/relay/run.ts', 'bridge/relay/activemq/stomp-client.ts'],
   ]

@@ -64,7 +64,7 @@ describe('spanwire doctor', () => {
     for (const line of [
       /^ok {4}reachable {5}http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms$/m,
       /^ok {4}path {10}a bridge is at /m,
-      /^ok {4}NATS {10}the bridge is connected to embedded$/m,
+      /^ok {4}NATS {10}the bridge is connected$/m,
       /^ok {4}WebSocket {5}the upgrade works/m,
       /^ok {4}SSE fallback {2}events come at once/m,
       /^ok {4}origin {8}pages of https:\/\/app\.example may connect$/m,

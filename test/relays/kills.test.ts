@@ -17,17 +17,18 @@ it('counts messages that are lost, repeated or out of order', () => {
   expect(judge(sent, [two, one, zero, three])).toEqual({ lost: 0, repeated: 0, inversions: 1 })
 })
 
-describe.each([
-  { kind: 'kafka', control: false },
-  // Its queue delivers acknowledged messages again after a kill: without ids they are stored twice.
-  { kind: 'rabbitmq', control: true },
-  { kind: 'activemq', control: false },
-] as const)('while the relay, NATS and $kind are killed', ({ kind, control }) => {
+describe('while processes are killed', () => {
   // Side by side: most of the time is spent in starts of the brokers.
-  it.skipIf(isSkipped(kind))(
-    'each message is stored once, in order',
+  it.for([
+    { kind: 'kafka', control: false },
+    // Its queue delivers acknowledged messages again after a kill: without ids they are stored twice.
+    { kind: 'rabbitmq', control: true },
+    { kind: 'activemq', control: false },
+  ] as const)(
+    'the relays of $kind store and send each message, in order',
     { timeout: 300_000, concurrent: true },
-    async () => {
+    async ({ kind, control }, { skip }) => {
+      if (isSkipped(kind)) return skip()
       const seed = runSeed
       console.log(`SPANWIRE_SEED=${seed}`)
       const report = await runRelayChaos({ kind, seed, seconds, messages, control })

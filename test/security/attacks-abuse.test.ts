@@ -36,7 +36,7 @@ async function neighbourOf(): Promise<RawClient> {
 
 describe('CONNECT', () => {
   it('closes on a line that is too long or has no end', async () => {
-    for (const line of [`CONNECT {"name":"${'x'.repeat(5_000)}"}\r\n`, `CONNECT {"name":"${'x'.repeat(5_000)}`]) {
+    for (const line of [`CONNECT {"name":"${'x'.repeat(33_000)}"}\r\n`, `CONNECT {"name":"${'x'.repeat(33_000)}`]) {
       const client = await RawClient.open(socketUrl(bridge))
       client.send(line)
       expect((await client.ended()).code).toBe(1008)

@@ -4,6 +4,7 @@ import { exportJWK, exportSPKI, generateKeyPair } from 'jose'
 import { type Authenticator, connect as connectStock, credsAuthenticator, jwtAuthenticator } from 'nats.ws'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { SECRET } from '../support/token.ts'
@@ -183,6 +184,60 @@ describe('permission change by refresh', () => {
     expect((await client.ended()).code).toBe(1008)
     expect(await linesOf(watcher, atNats)).toEqual([])
     watcher.terminate()
+  })
+})
+
+describe('a token with many groups', () => {
+  let bridge: BridgeServer
+  const groups = (count: number) => Array.from({ length: count }, (_, i) => `department-${i}-of-an-institution`)
+  const tokenOf = (count: number) => sign({ sub: 'ada', nats: everything, groups: groups(count) })
+
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET } })
+  })
+
+  it('120 groups are accepted by WebSocket, HTTP and the SDK, at once and in small chunks', async () => {
+    const token = await tokenOf(120)
+    expect(token.length).toBeGreaterThan(4_096)
+    expect(await refusal(bridge, { auth_token: token })).toBeUndefined()
+    expect((await post(bridge, '/publish/a', token)).status).toBe(202)
+    const slow = await RawClient.open(socketUrl(bridge))
+    for (const part of connectLine({ auth_token: token }, {}).match(/.{1,500}/gs) ?? []) slow.send(part)
+    expect((await slow.exchange()).ending).toBeUndefined()
+    slow.terminate()
+    for (const via of ['websocket', 'sse'] as const) {
+      const client = webSocket({ url: bridge.url, token, via })
+      await client.flush()
+      await client.close()
+    }
+  })
+
+  it('a renewal may be as long', async () => {
+    const client = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: everything }) })
+    expect(await client.exchange(connectLine({ auth_token: await tokenOf(120) }, {}))).toMatchObject({ lines: [] })
+    client.terminate()
+  })
+
+  it('over 32 KiB, a client gets the reason, and the SDK does not retry', async () => {
+    const token = await tokenOf(800)
+    const text = 'maximum control line exceeded by CONNECT'
+    for (const line of [connectLine({ auth_token: token }, {}), `CONNECT {"auth_token":"${token}`]) {
+      const raw = await RawClient.open(socketUrl(bridge))
+      raw.send(line)
+      expect(await raw.ended()).toMatchObject({ code: 1008, reason: text })
+    }
+    const client = webSocket({ url: socketUrl(bridge), token })
+    await expect(client.flush()).rejects.toMatchObject({
+      code: 'authentication-failed',
+      message: expect.stringContaining('The token is too long'),
+    })
+    expect(client.status.state).toBe('closed')
+  })
+
+  it('another line after a long CONNECT keeps its own maximum', async () => {
+    const client = await connected(bridge, { auth_token: await tokenOf(120) })
+    client.send(`SUB ${'a'.repeat(5_000)} 1\r\n`)
+    expect((await client.ended()).reason).toBe('maximum control line exceeded')
   })
 })
 

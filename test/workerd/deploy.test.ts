@@ -9,8 +9,11 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Limit for the compressed Worker in bytes. Its size determines the start-up time. Cloudflare's free plan permits 3 MB. */
-const BUDGET = 245_000
+/**
+ * Limit for the compressed Worker in bytes. Its size determines the start-up time. Cloudflare's free plan permits 3 MB. About
+ * 10,000 bytes are shares of users and limits of memory (`bridge/budget/`), bounded bodies and checks of host names.
+ */
+const BUDGET = 257_000
 
 it('can be deployed, and is small', async () => {
   const output = await mkdtemp(join(tmpdir(), 'spanwire-deploy-'))

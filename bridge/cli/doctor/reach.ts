@@ -48,7 +48,6 @@ export function routeOf(base: URL, route: string): URL {
 interface Health {
   readonly status: string
   readonly upstream: string
-  readonly broker?: string
 }
 
 function readHealth({ body }: Answer): Health | undefined {
@@ -135,8 +134,7 @@ function describe(answer: Answer, now: number): Finding[] {
         'Try again in a moment. The proxy should leave it out: /healthz is 503.',
       ),
     )
-  if (health?.upstream === 'open')
-    findings.push(ok('NATS', `the bridge is connected${health.broker ? ` to ${health.broker}` : ''}`))
+  if (health?.upstream === 'open') findings.push(ok('NATS', 'the bridge is connected'))
   else
     findings.push(
       fail(

@@ -3,6 +3,7 @@ import type { AuthOptions } from '../../auth/authenticate.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import {
   choice,
+  hostNames,
   limits,
   origins,
   permissions,
@@ -11,6 +12,7 @@ import {
   routeKey,
   secrets,
   text,
+  timeouts,
   wholeNumber,
   words,
   yesOrNo,
@@ -103,6 +105,13 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'ORIGINS',
     help: 'origins of web pages that may connect, separated by commas; * for all (default: none)',
     read: origins,
+  },
+  hosts: {
+    flag: 'hosts',
+    value: '<list>',
+    variable: 'HOSTS',
+    help: 'host names of the bridge, separated by commas; * for all (default: *, with auth-anonymous on other addresses none)',
+    read: hostNames,
   },
   'auth.secret': {
     flag: 'auth-secret',
@@ -215,6 +224,13 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'LIMITS',
     help: 'limits by name, such as maxConnections=5000 publishRate.messages=100',
     read: (given) => limits(Array.isArray(given) ? given.join(' ') : given),
+  },
+  timeouts: {
+    flag: 'timeout',
+    value: '<name=ms...>',
+    variable: 'TIMEOUTS',
+    help: 'timeouts of connections by name, such as keepAlive=75000 headers=20000 request=120000',
+    read: (given) => timeouts(Array.isArray(given) ? given.join(' ') : given),
   },
   flushWindow: {
     flag: 'flush-window',

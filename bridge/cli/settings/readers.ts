@@ -3,6 +3,8 @@ import { isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import type { Limits } from '../../auth/limits.ts'
 import { defaultLimits, readLimits } from '../../auth/limits.ts'
 import type { Permissions } from '../../auth/permissions.ts'
+import { readTimeouts, type Timeouts } from '../../hosts/timeouts.ts'
+import { checkHostNames, type HostNames } from '../../http/host-names.ts'
 import { checkOrigins, type Origins } from '../../http/origins.ts'
 
 /** A value that is not allowed. The message is the end of a sentence that begins with the setting's name. */
@@ -86,12 +88,16 @@ export const publicKeys: Reader<never> = (given) => {
 export const origins: Reader<Origins> = (given) => {
   const listed = given === '*' ? ['*'] : words(given)
   const value = listed.includes('*') ? '*' : listed
-  try {
-    checkOrigins(value, 'it')
-    return value
-  } catch (error) {
-    throw new BadValue(`is ${show(given)}: ${(error as Error).message.replace(/\.$/, '')}`)
-  }
+  check(given, () => checkOrigins(value, 'it'))
+  return value
+}
+
+/** Host names of the bridge, separated by commas or blanks; `*` for all. */
+export const hostNames: Reader<HostNames> = (given) => {
+  const listed = given === '*' ? ['*'] : words(given)
+  const value = listed.includes('*') ? '*' : listed
+  check(given, () => checkHostNames(value))
+  return value
 }
 
 const NOTHING = { allow: [], deny: [] }
@@ -126,17 +132,34 @@ function permissionsProblem(value: unknown): string | undefined {
 
 /** Limits by name: `maxPayload=65536 publishRate.messages=100`, or an object. */
 export const limits: Reader<Partial<Limits>> = (given) => {
-  const value = typeof given === 'string' ? parseLimits(given) : given
-  if (typeof value !== 'object' || value === null) throw new BadValue(`is ${show(given)}: it must be name=value`)
+  const value: Partial<Limits> = numbersByName(given)
+  check(given, () => readLimits(value))
+  return value
+}
+
+/** Timeouts by name: `keepAlive=75000 headers=20000`, or an object. */
+export const timeouts: Reader<Timeouts> = (given) => {
+  const value: Timeouts = numbersByName(given)
+  check(given, () => readTimeouts(value))
+  return value
+}
+
+/** @throws BadValue with the problem that `run` throws */
+function check(given: unknown, run: () => void): void {
   try {
-    readLimits(value)
-    return value
+    run()
   } catch (error) {
     throw new BadValue(`is ${show(given)}: ${(error as Error).message.replace(/\.$/, '')}`)
   }
 }
 
-function parseLimits(given: string): Partial<Limits> {
+function numbersByName(given: unknown): object {
+  const value = typeof given === 'string' ? parseNumbers(given) : given
+  if (typeof value === 'object' && value !== null) return value
+  throw new BadValue(`is ${show(given)}: it must be name=value`)
+}
+
+function parseNumbers(given: string): object {
   const found: Record<string, unknown> = {}
   for (const pair of given.split(/[\s,]+/).filter((part) => part !== '')) {
     const [, name = '', part, digits] = /^(\w+)(?:\.(\w+))?=(\d+)$/.exec(pair) ?? []
@@ -145,7 +168,7 @@ function parseLimits(given: string): Partial<Limits> {
     found[name] =
       part === undefined ? Number(digits) : { ...Object(model), ...Object(found[name]), [part]: Number(digits) }
   }
-  return found as Partial<Limits>
+  return found
 }
 
 function parseJson(given: string): unknown {

@@ -34,8 +34,9 @@ export function readError(
     /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*)| with (?:a |more )?(\w+ (?:over the limit|than).*))?/.exec(
       text,
     ) ?? []
-  const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
-  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `Error of the server: ${text}`)
+  const credentials = /^authorization|authentication (expired|revoked)|by CONNECT$/i.test(text)
+  const advice = text.endsWith('by CONNECT') ? '. The token is too long: issue one with fewer claims.' : ''
+  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `Error of the server: ${text}${advice}`)
   const is = (own: string | undefined, named: string | undefined) => (own && JSON.stringify(own)) === named
   if (act === 'Publish') {
     const error = fault(codeOf(limit ?? kind, 'permission-denied'))
@@ -48,9 +49,20 @@ export function readError(
     // The newest subscription exceeded the limit.
     const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
     subscriptions.get(newest?.sid ?? '')?.end(fault('permission-denied'))
+  } else if (/^maximum control line exceeded$/i.test(text)) {
+    const error = fault('payload-too-large')
+    for (const pending of oldest) if (isLong(pending.subject, pending.reply)) pending.settle(error)
+    // Otherwise every new connection would send it again, and end.
+    for (const other of [...subscriptions.values()]) if (isLong(other.filter, other.queue)) other.end(error)
+    return { credentials, error }
   } else {
     return { credentials, error: fault(credentials ? 'authentication-failed' : codeOf(text, 'connection-lost')) }
   }
+}
+
+/** Whether a line with these subjects may be over 4,096 bytes, nats-server's maximum. */
+function isLong(subject = '', other = ''): boolean {
+  return new TextEncoder().encode(subject + other).length > 4_000
 }
 
 function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {

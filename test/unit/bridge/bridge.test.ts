@@ -4,17 +4,6 @@ import { bridgeFor, ScriptedClient } from './session/scripted-client.ts'
 const codeOf = async (response: Response) => [response.status, ((await response.json()) as { code: string }).code]
 
 describe('GET', () => {
-  it('/healthz reports whether NATS is available', async () => {
-    const { bridge, upstream } = bridgeFor()
-    const response = await bridge.app.request('/healthz')
-    expect([response.status, await response.json()]).toEqual([
-      200,
-      { status: 'ok', upstream: 'open', broker: 'embedded' },
-    ])
-    await upstream.close()
-    expect((await bridge.app.request('/healthz')).status).toBe(503)
-  })
-
   it('/healthz reports draining, during which no clients are accepted', async () => {
     const { bridge } = bridgeFor()
     const client = await ScriptedClient.connected(bridge)

@@ -7,10 +7,11 @@ const HUB: WorkerEnv['HUB'] = {
   },
 }
 const AUTH_SECRET = 'a secret of at least thirty-two bytes'
+const UPSTREAM_URL = 'embedded'
 
 describe('readSettings', () => {
-  it('requires only a secret', () => {
-    expect(readSettings({ HUB, AUTH_SECRET })).toEqual({
+  it('requires only a secret and an upstream', () => {
+    expect(readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL })).toEqual({
       auth: { secret: AUTH_SECRET },
       upstream: 'embedded',
       origins: [],
@@ -20,12 +21,13 @@ describe('readSettings', () => {
   })
 
   it('reads origins separated by spaces or commas, or *', () => {
-    const origins = (ORIGINS: string) => readSettings({ HUB, AUTH_SECRET, ORIGINS }).origins
+    const origins = (ORIGINS: string) => readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL, ORIGINS }).origins
     expect(origins('https://a.example, https://b.example')).toEqual(['https://a.example', 'https://b.example'])
     expect(origins('*')).toBe('*')
   })
 
   it.each<[string, Partial<WorkerEnv>, RegExp]>([
+    ['an empty upstream', { AUTH_SECRET, UPSTREAM_URL: '' }, /UPSTREAM_URL is not set/],
     ['no secret', {}, /AUTH_SECRET is not set\. Run "wrangler secret put/],
     ['a short secret', { AUTH_SECRET: 'hunter2' }, /AUTH_SECRET is shorter than 32 bytes/],
     ['an upstream of another scheme', { AUTH_SECRET, UPSTREAM_URL: 'http://nats.example' }, /UPSTREAM_URL/],
@@ -38,19 +40,23 @@ describe('readSettings', () => {
     ],
     ['a malformed number of hubs', { AUTH_SECRET, HUBS: 'many' }, /HUBS is "many"/],
   ])('rejects %s with a message that helps', (_, env, message) => {
-    expect(() => readSettings({ HUB, ...env })).toThrow(message)
+    expect(() => readSettings({ HUB, UPSTREAM_URL, ...env })).toThrow(message)
   })
 
   it('requires no secret if the options have a key', () => {
     const anonymous = { publish: { allow: [], deny: [] }, subscribe: { allow: ['news.>'], deny: [] } }
-    expect(readSettings({ HUB }, { anonymous }).auth).toEqual({ anonymous })
-    expect(() => readSettings({ HUB }, { issuer: 'me' })).toThrow(/AUTH_SECRET is not set/)
+    expect(readSettings({ HUB, UPSTREAM_URL }, { anonymous }).auth).toEqual({ anonymous })
+    expect(() => readSettings({ HUB, UPSTREAM_URL }, { issuer: 'me' })).toThrow(/AUTH_SECRET is not set/)
+  })
+
+  it('is not a broker of its own unless "embedded" is set', () => {
+    expect(() => readSettings({ HUB, AUTH_SECRET })).toThrow(/UPSTREAM_URL is not set.* or to "embedded"/)
   })
 
   it('shows no secret in an error', () => {
-    expect(() => readSettings({ HUB, AUTH_SECRET: 'hunter2' })).toThrow(/^(?!.*hunter2)/)
-    const UPSTREAM_URL = 'natz://user:hunter2@nats.example'
-    expect(() => readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL })).toThrow(/^(?!.*hunter2)/)
+    expect(() => readSettings({ HUB, UPSTREAM_URL, AUTH_SECRET: 'hunter2' })).toThrow(/^(?!.*hunter2)/)
+    const url = 'natz://user:hunter2@nats.example'
+    expect(() => readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: url })).toThrow(/^(?!.*hunter2)/)
   })
 
   it('rejects a Worker without the binding HUB', () => {

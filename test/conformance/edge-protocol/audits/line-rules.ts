@@ -58,8 +58,11 @@ export const lineRules: readonly Audit[] = [
     title: 'closes on a line that is too long',
     async run(context) {
       const name = 'a'.repeat(5_000)
-      const inputs = [`SUB ${name} 1\r\n`, `PUB ${name} 1\r\nx\r\n`, `CONNECT {"name":"${name}"}\r\n`]
+      const inputs = [`SUB ${name} 1\r\n`, `PUB ${name} 1\r\nx\r\n`]
       await expectAllClosed(context, inputs, 1008, 'maximum control line exceeded')
+      const connect = `CONNECT {"name":"${'a'.repeat(33_000)}"}\r\n`
+      const by = context.target.isBridge ? ' by CONNECT' : ''
+      await expectAllClosed(context, [connect], 1008, `maximum control line exceeded${by}`)
       const client = await context.connect()
       client.send(`SUB ${'a'.repeat(3_000)}`)
       expectClosed(context, await client.exchange('a'.repeat(3_000)), 1008, 'maximum control line exceeded')

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { expect, it } from 'vitest'
-import { allocateBuffer, writeFrame } from '../../../../bridge/hosts/node-socket.ts'
+import { allocateBuffer, Backlog, writeFrame } from '../../../../bridge/hosts/node-socket.ts'
 
 /** A socket that buffers all writes after the first. */
 function stuckSocket(): { readonly socket: Writable; readonly waiting: () => Uint8Array[] } {
@@ -52,4 +52,21 @@ it('shares a copy between clients that are behind, and copies no large frames', 
   expect(one?.[0]).not.toBe(small)
   expect(one?.[0]).toBe(other?.[0])
   expect(one?.[1]).toBe(large)
+})
+
+it('counts a frame that several sockets share in parts, and no frame that was sent', () => {
+  const sockets = [stuckSocket(), stuckSocket()].map(({ socket }) => ({ socket, backlog: new Backlog() }))
+  const held = () => sockets.map(({ socket, backlog }) => Math.round(backlog.heldBy(socket.writableLength) / 1_000))
+  const frame = allocateBuffer(100_000)
+  for (const { socket, backlog } of sockets) {
+    socket.write('first')
+    writeFrame(socket, frame, backlog)
+  }
+  expect(held()).toEqual([50, 50])
+  const [one, two] = sockets
+  if (one) writeFrame(one.socket, allocateBuffer(40_000), one.backlog)
+  expect(held()).toEqual([90, 50])
+  // The first socket has sent everything: the other one holds the shared frame alone.
+  expect(Math.round((one?.backlog.heldBy(0) ?? 0) / 1_000)).toBe(0)
+  expect(Math.round((two?.backlog.heldBy(two.socket.writableLength) ?? 0) / 1_000)).toBe(100)
 })

@@ -297,7 +297,7 @@ describe('the events', () => {
     const [, ...events] = await reader.take(7)
     expect(events.map(({ data }) => data.replace(/^\{"subject":"a",?|,?"seq".*$/g, ''))).toEqual([
       '"data":1.0',
-      '"data":{"a":1}',
+      '"data":{"a": 1}',
       '"data":12345678901234567890',
       '',
       '"data":"\u2028"',

@@ -7,7 +7,7 @@ describe('origins', () => {
   afterEach(() => void vi.restoreAllMocks())
 
   const options = { auth: openToAll, origins: ['https://app.example.com'] }
-  const request = (origin: string | undefined, path = '/healthz') =>
+  const request = (origin: string | undefined, path = '/nothing') =>
     bridgeFor(options).bridge.app.request(`http://bridge.example.com${path}`, {
       headers: origin ? { Origin: origin } : {},
     })
@@ -16,8 +16,8 @@ describe('origins', () => {
     expect((await request('https://app.example.com')).headers.get('Access-Control-Allow-Origin')).toBe(
       'https://app.example.com',
     )
-    expect((await request('http://bridge.example.com')).status).toBe(200)
-    expect((await request(undefined)).status).toBe(200)
+    expect((await request('http://bridge.example.com')).status).toBe(404)
+    expect((await request(undefined)).status).toBe(404)
     vi.spyOn(console, 'warn').mockReturnValue()
     for (const spoof of ['https://evil.example', 'https://app.example.com.evil.example', 'null', 'app.example.com']) {
       expect((await request(spoof)).status).toBe(403)
@@ -28,12 +28,31 @@ describe('origins', () => {
   it('are logged once each if rejected, up to ten', async () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue()
     const { app } = bridgeFor(options).bridge
-    const ask = (origin: string) => app.request('http://bridge.example.com/healthz', { headers: { Origin: origin } })
+    const ask = (origin: string) => app.request('http://bridge.example.com/nothing', { headers: { Origin: origin } })
     for (let i = 0; i < 20; i++) for (let repeat = 0; repeat < 2; repeat++) await ask(`https://${i}.example`)
     expect(warn).toHaveBeenCalledTimes(10)
     expect(warn).toHaveBeenCalledWith(
       'spanwire: Pages of https://0.example must not use this bridge. Add the origin to its option "origins".',
     )
+  })
+
+  it.each([
+    'last-event-id',
+    'cache-control',
+    'x-requested-with',
+    'authorization, last-event-id, nats-expected-last-sequence',
+    'x-datadog-trace-id',
+  ])('allow pages to send the headers %s', async (asked) => {
+    const { app } = bridgeFor(options).bridge
+    const headers = {
+      Origin: 'https://app.example.com',
+      'Access-Control-Request-Method': 'GET',
+      'Access-Control-Request-Headers': asked,
+    }
+    const response = await app.request('http://bridge.example.com/events', { method: 'OPTIONS', headers })
+    expect(response.status).toBe(204)
+    const allowed = response.headers.get('Access-Control-Allow-Headers')?.toLowerCase().split(/, ?/)
+    expect(allowed).toEqual(expect.arrayContaining(asked.split(', ')))
   })
 })
 

@@ -94,9 +94,62 @@ describe('POST /publish', () => {
       'invalid-header',
       'invalid-data',
       'invalid-subject',
-      'invalid-data',
+      'ok',
     ])
-    expect(seen).toEqual(['a.1 {"x":1}', 'a.2 hi'])
+    expect(seen.slice(0, 2)).toEqual(['a.1 {"x":1}', 'a.2 hi'])
+    expect(seen[2]).toHaveLength(4 + 400_000)
+  })
+
+  it.each(['9007199254740993', '1e400', '{"a":1,"a":2}', ' [ 1 ,\t2 ] ', '"\\u0041\\/"', '-0', '1.0', 'true'])(
+    'publishes the data %s as it was sent',
+    async (data) => {
+      const { post, upstream } = await authorized()
+      const seen: string[] = []
+      upstream.subscribe('a.>', undefined, ({ payload }) => void seen.push(utf8(payload)))
+      for (const line of [
+        `{"subject":"a.1","data":${data}}`,
+        `{"data":${data},"id":"x","subject":"a.1"}\r`,
+        `{"data":1,"subject":"a.1","d\\u0061ta":${data}}`,
+      ])
+        expect(await (await post('/publish', line)).json()).toEqual({ ok: true })
+      await post('/publish/a.1', data)
+      expect(seen.map((text, index) => (index < 3 ? text.trim() : text))).toEqual([...Array(3).fill(data.trim()), data])
+    },
+  )
+
+  it.each(['{"toString":1,"valueOf":1}', '{}', '[42]', 'null', 'true', '-1', '1.5', '"x"'])(
+    'rejects the sequence %s of one line, and publishes the others',
+    async (seq) => {
+      const { post } = await authorized()
+      for (const name of ['expectLastSeq', 'expectLastSubjectSeq']) {
+        const response = await post('/publish', `{"subject":"a.1","${name}":${seq}}\n{"subject":"a.2","data":1}\n`)
+        const results = (await response.text()).trim().split('\n')
+        expect(results.map((line) => JSON.parse(line))).toEqual([
+          { ok: false, code: 'invalid-argument', detail: expect.stringContaining('must be a sequence') },
+          { ok: true },
+        ])
+      }
+    },
+  )
+
+  it('counts every line towards the rate: empty, blank, invalid and rejected ones', async () => {
+    for (const line of ['', ' \t\r', 'nonsense', '{"subject":"b"}', '{"subject":"a.1","base64":"*"}']) {
+      const { post } = await authorized({ limits: { publishRate: { messages: 5, bytes: 1_000_000 } } })
+      await post('/publish', `${line}\n`.repeat(5))
+      expect(await codeOf(await post('/publish/a.b')), JSON.stringify(line)).toEqual([429, 'rate-limited'])
+    }
+  })
+
+  it('rejects a batch of too many lines, and counts its bytes', async () => {
+    const { post } = await authorized({ limits: { publishRate: { messages: 20_000, bytes: 1_000_000 } } })
+    const response = await post('/publish', '\n'.repeat(1_000_000))
+    expect(await codeOf(response)).toEqual([400, 'invalid-argument'])
+    expect(await codeOf(await post('/publish/a.b'))).toEqual([429, 'rate-limited'])
+  })
+
+  it('ignores a byte order mark at the beginning', async () => {
+    const { post } = await authorized()
+    expect(await (await post('/publish', '\ufeff{"subject":"a.1"}')).json()).toEqual({ ok: true })
   })
 })
 

@@ -64,4 +64,24 @@ describe('POSTs of a tunnel', () => {
     expect(() => tunnels.receive({ key: 'key', number: 1, bytes, offset: 1 })).toThrow(/POST 1 .* is missing/)
     expect(() => tunnels.receive({ key: 'other', number: 1, bytes })).toThrow(/Unknown or expired tunnel/)
   })
+
+  it('are admitted before their body is read: one body at a time, and a repeated POST stops the first', () => {
+    const tunnels = new Tunnels()
+    const stopped: string[] = []
+    const admit = (number: number, name: string) => tunnels.admit({ key: 'key', number }, () => void stopped.push(name))
+    tunnels.add('key', () => {})
+    expect([admit(1, 'first'), admit(1, 'second')]).toEqual([true, true])
+    expect(stopped).toEqual(['first'])
+    tunnels.receive({ key: 'key', number: 1, bytes: new Uint8Array(1) })
+    expect([admit(1, 'repeated'), admit(2, 'next')]).toEqual([false, true])
+    expect(stopped).toEqual(['first'])
+    expect(() => admit(4, 'later')).toThrow('POST 2 of this tunnel is missing')
+  })
+
+  it('are rejected before their body is read if the key is unknown', () => {
+    const tunnels = new Tunnels()
+    tunnels.add('key', () => {})
+    tunnels.remove('key')
+    expect(() => tunnels.admit({ key: 'key', number: 1 }, () => {})).toThrow('Unknown or expired tunnel')
+  })
 })

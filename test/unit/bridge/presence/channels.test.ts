@@ -270,7 +270,7 @@ describe('presence', () => {
         for (const { id } of JSON.parse(new TextDecoder().decode(payload)).joined ?? []) reported.add(id)
       })
       const join = (id: string, state: string, claims?: object) =>
-        channels.take('room', clientOf(id, claims), new TextEncoder().encode(`{"do":"join","state":${state}}`), true)
+        channels.take('room', clientOf(id, claims), new TextEncoder().encode(`{"do":"join","state":${state}}`))
       return { channels, reported, join }
     }
 

@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { defaultLimits } from '../../../../bridge/auth/limits.ts'
 import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import type { Client } from '../../../../bridge/delivery/client.ts'
+import { HeldMessages } from '../../../../bridge/delivery/held-messages.ts'
 import { ReplyGrants } from '../../../../bridge/delivery/reply-grants.ts'
 import type { FrameSink } from '../../../../bridge/delivery/send-queue.ts'
 import { SubjectScope } from '../../../../bridge/delivery/subject-scope.ts'
@@ -34,6 +35,7 @@ class ModelClient implements SubscriptionOwner, FrameSink {
   readonly seqs: number[] = []
   readonly gone: number[] = []
   readonly statuses: string[] = []
+  readonly held = new HeldMessages(0, () => {})
   unread = 0
   slow = false
   #waiting: Array<() => void> = []

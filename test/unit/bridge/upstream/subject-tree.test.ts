@@ -53,4 +53,11 @@ describe('SubjectTree', () => {
     expect(tree.match('a.*').sort()).toEqual(['any', 'rest'])
     expect(tree.match('a.>').sort()).toEqual(['any', 'rest'])
   })
+
+  it('finds any number of values of one filter', () => {
+    const tree = new SubjectTree<number>()
+    for (let i = 0; i < 200_000; i++) tree.add('a', i)
+    expect(tree.match('a')).toHaveLength(200_000)
+    expect(tree.values()).toHaveLength(200_000)
+  })
 })

@@ -73,6 +73,24 @@ describe('Framer', () => {
     expect(() => framer.push(encode('12345678\r\n'))).toThrow('maximum control line exceeded')
   })
 
+  it.each([1, 7, 100])('lets the handler permit a longer line, in pieces of %i bytes', (size) => {
+    const seen: string[] = []
+    const handler = {
+      line: (line: string) => seen.push(line) - seen.length - 1,
+      payload: () => {},
+      longLine: (line: Uint8Array) => line[0] === 76 && line.length <= 16,
+    }
+    const push = (text: string) => {
+      const framer = new Framer(handler, 8)
+      const bytes = encode(text)
+      for (let at = 0; at < bytes.length; at += size) framer.push(bytes.subarray(at, at + size))
+    }
+    push('L234567890\r\nA\r\n')
+    expect(seen).toEqual(['L234567890', 'A'])
+    for (const text of ['L2345678901234567\r\n', 'A234567890\r\n'])
+      expect(() => push(text)).toThrow('maximum control line exceeded')
+  })
+
   it.each([1, 2, 5, 100])(
     'hands on the same, in pieces of %i bytes, if it is paused after every line or payload',
     (size) => {
