@@ -40,6 +40,7 @@ export {
   type EventEntry,
   type EventOptions,
   event,
+  json,
   type ReplyInput,
   type ReplyOutput,
   type StreamName,

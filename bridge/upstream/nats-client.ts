@@ -186,8 +186,14 @@ async function dialWebSocket(
   return createLink(connection, destroy)
 }
 
-const loadTcpClient = () => import('nats').catch(notInstalled('An upstream by nats:// or tls://', 'nats'))
-const loadWebSocketClient = () => import('nats.ws').catch(notInstalled('This upstream', 'nats.ws'))
+const loadTcpClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('An upstream by nats:// or tls://', 'nats'),
+  )
+const loadWebSocketClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
+    notInstalled('This upstream', 'nats.ws'),
+  )
 
 /** An internal member of both clients' connections. It parses all bytes of the server. */
 interface WithParser {

@@ -69,6 +69,8 @@ export function createBus(
     return event
   }
 
+  const findAll = (names: string | readonly string[]) => [names].flat().map(find)
+
   /** Reads the arguments `name, params?, data, options?`. */
   function prepare(name: string, args: WithParamValues<[unknown, SendOptions?]>) {
     const event = find(name)
@@ -102,12 +104,13 @@ export function createBus(
     },
 
     subscribe(name, ...args) {
-      const event = find(name)
-      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(event.template.hasParams, args)
+      const events = findAll(name)
+      const hasParams = events.some(({ template }) => template.hasParams)
+      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
       return createEventStream(
         ({ push, end }: StreamSink<ReceivedEvent>) =>
           subscriber.attach(
-            event,
+            events,
             params,
             { ...options, signal: undefined },
             { push: (received, message) => (received.removed ? message.done?.() : push(received, message)), end },
@@ -119,7 +122,7 @@ export function createBus(
 
     on(name, ...args) {
       const [params, handler, options = {}] = readHandlerArgs(args)
-      return subscriber.attach(find(name), params, options, {
+      return subscriber.attach(findAll(name), params, options, {
         push: (received, { done }) =>
           guard((received.removed ? options.onRemoved : handler) as typeof handler, faults.onError, [received], done),
       })
@@ -140,7 +143,7 @@ export function createBus(
       const [params, handler, options = {}] = readHandlerArgs(args)
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
-      return subscriber.attach(event, params, options, {
+      return subscriber.attach([event], params, options, {
         push: (received) =>
           void track(
             exchanges,

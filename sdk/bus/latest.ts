@@ -22,7 +22,7 @@ export function createLatest(
   const updates = new Listeners<ReceivedEvent>()
   const ended = createDeferred()
   const { live, unsubscribe } = attach(
-    event,
+    [event],
     params,
     {
       ...options,

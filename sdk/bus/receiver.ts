@@ -27,22 +27,23 @@ export function createReceiver(
   deliver: (event: ReceivedEvent, message: SourceMessage) => void,
   invalid: (error: SpanwireError, event: ReceivedEvent) => void,
 ): Receiver {
-  const { codec, schema } = event
   /** Set while an asynchronous schema validates. Later messages wait. */
   let tail: Promise<void> | undefined
 
-  const hand = (message: SourceMessage, data: unknown) => deliver(new ReceivedEvent(event, message, data), message)
+  const hand = (message: SourceMessage, data: unknown) =>
+    deliver(new ReceivedEvent(message.event ?? event, message, data), message)
 
   const refuse = (message: SourceMessage, data: unknown, cause: unknown) => {
     const error = isSpanwireError(cause)
       ? cause
       : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
-    invalid(error, new ReceivedEvent(event, message, data))
+    invalid(error, new ReceivedEvent(message.event ?? event, message, data))
     message.done?.()
   }
 
   function take(message: SourceMessage): void | Promise<void> {
     if (message.removed) return hand(message, undefined)
+    const { codec, schema } = message.event ?? event
     let data: unknown
     try {
       const text = codec.decodeText && message.text

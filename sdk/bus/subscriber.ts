@@ -31,8 +31,8 @@ export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
-  /** Subscribes with a sink. Ends with the options' signal and calls their `onEnd`. */
-  attach(event: ContractEvent, params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
+  /** Subscribes to one event or to several of one stream. Ends with the options' signal and calls their `onEnd`. */
+  attach(events: readonly ContractEvent[], params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
   /** Ends all subscriptions after the events that are on their way were delivered. */
   drain(): Promise<unknown>
 }
@@ -45,13 +45,14 @@ export function createSubscriber(
   const drains = new Set<() => Promise<void>>()
 
   function attach(
-    event: ContractEvent,
+    events: readonly ContractEvent[],
     params: ParamValues,
     options: AttachOptions,
     { push, invalid, end, needs }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
-    const filter = event.template.filter(params)
+    const [event] = events
+    const filter = events.map(({ template }) => template.filter(params)).join(' ')
     // A lazy source would report it only once its module is loaded.
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
@@ -59,7 +60,7 @@ export function createSubscriber(
     let release = () => {}
     let unwatch = () => {}
     const { receive, settled } = createReceiver(
-      event,
+      event as ContractEvent,
       (received, message) => isLive && push(received, message),
       (error, received) => {
         if (!isLive) return
@@ -79,9 +80,9 @@ export function createSubscriber(
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
     const subscribe = () => transport.subscribe(filter, handler, { queue })
-    const isReplay = event.stream && queue === undefined
+    const isReplay = !event || events[1] || (event.stream && queue === undefined)
     const opening = isReplay
-      ? sources((module) => module.replay(transport, filter, handler, { ...options, onGap }))
+      ? sources((module) => module.replayEvents(transport, events, filter, handler, { ...options, onGap }))
       : conflate
         ? sources((module) => module.subscribeConflated(transport, filter, handler))
         : needs?.(subscribe)

@@ -237,8 +237,8 @@ export class DurableConsumer implements Consumer {
 
   #laneOf(seq: number, subject: string): string | number {
     if (!this.#byLane) return seq
-    const { event, settings } = this.#work
-    const params = event.template.params(subject)
+    const { find, settings } = this.#work
+    const params = find(subject).template.params(subject)
     // Subjects have no blanks.
     return settings.laneBy.map((name) => params[name]).join(' ')
   }

@@ -26,10 +26,11 @@ const OWN = /^(nats-|spanwire-dead-)/i
 
 /** The work of a consumer. */
 export interface Work {
-  readonly event: ContractEvent
+  /** Returns the event of a subject. */
+  find(subject: string): ContractEvent
   /** Name of the stream. */
   readonly stream: string
-  /** Subject filter. */
+  /** Subject filter, or a list of them. */
   readonly filter: string
   readonly settings: Settings
 }
@@ -66,8 +67,8 @@ export class Handling {
 
   /** Never rejects. @param ended called when the handler has ended: another event may begin */
   async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
-    const { event, settings } = this.#work
-    const { backoff, deadLetter } = settings
+    const { backoff, deadLetter } = this.#work.settings
+    const event = this.#work.find(message.subject)
     const failure = await this.#attempt(message, attempt)
     ended()
     if (!failure) return 'done'
@@ -83,10 +84,10 @@ export class Handling {
 
   /** Returns the failure of an attempt. Undefined if it succeeded. */
   async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
-    const { event, settings } = this.#work
-    const { deadLetter, order } = settings
+    const { deadLetter, order } = this.#work.settings
     // A marker of a removal is not an event.
     if (!message.payload.length && removalOf(message)) return undefined
+    const event = this.#work.find(message.subject)
     const handedOn = order === 'by-lane' ? HANDED_ON : 0
     if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)
       return { error: new Error(`Delivered ${attempt - 1} times without an acknowledgement.`), isHopeless: true }

@@ -29,7 +29,7 @@ export type EventName<Contract> = keyof Contract & string
  * @throws SpanwireError `invalid-subject` for a template that is not valid. It does not compile either
  */
 export function defineEvents<const Contract extends Events, const Stream extends string | undefined = undefined>(
-  events: Contract & { readonly [Template in keyof Contract & string as CheckedTemplate<Template>]: EventEntry },
+  events: Contract & { readonly [Template in keyof Contract & string as CheckedTemplate<Template>]: unknown },
   { stream }: { readonly stream?: Stream } = {},
 ): Defined<Contract, Stream> {
   const contract: Record<string, EventEntry> = stream ? {} : events

@@ -28,6 +28,7 @@ it('the code in the README compiles', async () => {
     'client.ts',
     'stored.ts',
     'deploy.ts',
+    'projection.ts',
     'work.ts',
     'service.ts',
     'offline.ts',

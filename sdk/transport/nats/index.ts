@@ -67,7 +67,11 @@ async function dial(
   failed: (error: SpanwireError) => void,
 ): Promise<NatsConnectionLike> {
   const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name, creds } = options
-  const client = await import('nats').catch(notInstalled('A connection to nats:// or tls://', 'nats'))
+  // Bundlers that follow the condition `node` find this import in each bundle of a server. Without the comments, webpack and
+  // Turbopack fail if the package is not installed. Others leave an import with a `catch` to the runtime.
+  const client = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('A connection to nats:// or tls://', 'nats'),
+  )
   const user = options.user ?? (decodeURIComponent(url.username) || undefined)
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
   let token: string | undefined
