@@ -43,9 +43,8 @@ export function createBus(
 ): UntypedBus {
   const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
   const events = new Map(Object.entries(contract).map(([name, entry]) => [name, readEvent(name, entry)]))
-  const hasStreams = [...events.values()].some(({ stream }) => stream)
-  if (hasStreams) preload(sources)
-  if (hasStreams || outbox) preload(publishing)
+  if (outbox) preload(publishing)
+  for (const { stream } of events.values()) if (stream) preload(sources, publishing)
 
   const safe =
     <E>(
@@ -79,6 +78,8 @@ export function createBus(
   }
 
   const close = () => transport.close()
+  const exchange = <T>(use: (module: typeof import('./request-reply.ts')) => T | Promise<T>) =>
+    track(exchanges, requests(use))
 
   return {
     status: createStatus(transport),
@@ -97,10 +98,7 @@ export function createBus(
 
     async request(name, ...args) {
       const outgoing = prepare(name, args)
-      return track(
-        exchanges,
-        requests((module) => module.request(parts, outgoing)),
-      )
+      return exchange((module) => module.request(parts, outgoing))
     },
 
     subscribe(name, ...args) {
@@ -145,10 +143,9 @@ export function createBus(
       const event = { ...find(name), stream: undefined }
       return subscriber.attach([event], params, options, {
         push: (received) =>
-          void track(
-            exchanges,
-            requests((module) => module.respond(parts, event, handler, received)),
-          ).catch((error) => faults.onError(error, received)),
+          void exchange((module) => module.respond(parts, event, handler, received)).catch((error) =>
+            faults.onError(error, received),
+          ),
         invalid: (received) => void requests((module) => module.refuse(parts, received)).catch(() => {}),
         needs: requests,
       })
@@ -217,14 +214,8 @@ function createStatus(transport: Transport): BusStatus {
           push(status)
           if (status.state === 'closed') end()
         }
-        const stop = transport.onStatus(follow)
         follow(transport.status)
-        return {
-          unsubscribe() {
-            stop()
-            end()
-          },
-        }
+        return { unsubscribe: transport.onStatus(follow) }
       }),
   }
 }

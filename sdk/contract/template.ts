@@ -80,7 +80,7 @@ export class SubjectTemplate {
         typeof value !== 'string' ||
         !isValid(value) ||
         PART_WILDCARD.test(value) ||
-        (!rest && (value === '>' || value.includes('.')))
+        (!rest && /[.>]/.test(value))
       )
         throw new SpanwireError(
           'invalid-params',

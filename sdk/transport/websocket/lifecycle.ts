@@ -152,6 +152,12 @@ export function createLifecycle(
     else connection?.probe()
   }
 
+  /** Begins or ends to call `wake`. */
+  function watch(method: 'addEventListener' | 'removeEventListener'): void {
+    globalThis[method]?.('online', wake)
+    globalThis.document?.[method]('visibilitychange', wake)
+  }
+
   const send: Send = (frame, pending) => {
     if (greeted) {
       connection?.send(frame)
@@ -263,8 +269,7 @@ export function createLifecycle(
     if (cell.phase === 'closed') return
     cell.phase = 'closed'
     redials.cancel()
-    globalThis.removeEventListener?.('online', wake)
-    globalThis.document?.removeEventListener('visibilitychange', wake)
+    watch('removeEventListener')
     const last = connection
     forget()
     last?.end(error)
@@ -273,8 +278,7 @@ export function createLifecycle(
     cell.set('closed', error)
   }
 
-  globalThis.addEventListener?.('online', wake)
-  globalThis.document?.addEventListener('visibilitychange', wake)
+  watch('addEventListener')
   void dial()
   return {
     get info() {
