@@ -12,13 +12,13 @@ export interface SuspectSubscription {
 
 /** Codes by patterns of a text without what it quotes. The first that matches counts. */
 const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
-  'authentication-failed': /^authorization|ation (expired|revoked)$|by connect$/i,
+  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
   'rate-limited': /rate /i,
-  'payload-too-large': /m payload|headers over|data than|^maximum control/i,
+  'payload-too-large': /m payload|headers over|data than|m control/i,
   'slow-consumer': /slow c/i,
   'upstream-unavailable': /upstream /i,
   'invalid-subject': /^invalid .*subject/i,
-  'permission-denied': /violation|maximum sub/i,
+  'permission-denied': /violation|m sub/i,
 }
 
 /** Text between quotes, as JSON writes it, or as Go's `%q`, which also escapes all white space but the blank. */
@@ -37,7 +37,7 @@ export function readError(
 ): SpanwireError | undefined {
   const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
   const [code] = Object.entries(CODES).find(([, pattern]) => pattern.test(head + tail)) ?? []
-  const advised = text.replace(/ by connect$/i, '$&. The token is too long: issue one with fewer claims.')
+  const advised = text.replace(/ by connect$/i, '$&. The token is too long.')
   const error = new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Error of the server: ${advised}`)
   const isPublish = / for pub/i.test(head)
   // Otherwise every new connection would send the long line again, and end.
