@@ -122,7 +122,12 @@ export function createBus(
       const [params, handler, options = {}] = readHandlerArgs(args)
       return subscriber.attach(findAll(name), params, options, {
         push: (received, { done }) =>
-          guard((received.removed ? options.onRemoved : handler) as typeof handler, faults.onError, [received], done),
+          guard(
+            received.removed ? (options.onRemoved as typeof handler | undefined) : handler,
+            faults.onError,
+            [received],
+            done,
+          ),
       })
     },
 
@@ -142,11 +147,8 @@ export function createBus(
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
       return subscriber.attach([event], params, options, {
-        push: (received) =>
-          void exchange((module) => module.respond(parts, event, handler, received)).catch((error) =>
-            faults.onError(error, received),
-          ),
-        invalid: (received) => void requests((module) => module.refuse(parts, received)).catch(() => {}),
+        push: (received) => void exchange((module) => module.answer(parts, event, handler, received)),
+        invalid: (received) => void exchange((module) => module.refuse(parts, received)),
         needs: requests,
       })
     },

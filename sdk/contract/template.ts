@@ -33,7 +33,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is not a valid subject template: use words, different {param}s, and {rest...} at the end.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s and a last {rest...}.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
@@ -76,15 +76,10 @@ export class SubjectTemplate {
       if (!name) return text
       const value = params[name] ?? otherwise
       if (rest && value && value === otherwise) return '>'
-      if (
-        typeof value !== 'string' ||
-        !isValid(value) ||
-        PART_WILDCARD.test(value) ||
-        (!rest && /[.>]/.test(value))
-      )
+      if (typeof value !== 'string' || !isValid(value) || PART_WILDCARD.test(value) || (!rest && /[.>]/.test(value)))
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without wildcards and blanks.`,
+          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without wildcards.`,
         )
       return value
     })

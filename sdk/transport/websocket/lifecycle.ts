@@ -88,7 +88,7 @@ export function createLifecycle(
         token = toToken(await Promise.race([source(), late]))
         clearTimeout(patience)
       }
-      step = 'The fallback'
+      step = 'The WebSocket'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
           ? await fallbacks((open) => open(token, failures)).catch((error) => {
@@ -96,7 +96,6 @@ export function createLifecycle(
               if (via === 'sse') throw error
             })
           : undefined
-      step = 'The WebSocket'
       if (cell.phase === 'closed') return socket?.close()
       if (!via && !share && !failures) limit = Math.min(3_000, limit)
       patience = setTimeout(() => {

@@ -15,7 +15,6 @@ const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
   'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
   'rate-limited': /rate /i,
   'payload-too-large': /m payload|headers over|data than|m control/i,
-  'slow-consumer': /slow c/i,
   'upstream-unavailable': /upstream /i,
   'invalid-subject': /^invalid .*subject/i,
   'permission-denied': /violation|m sub/i,
