@@ -16,7 +16,7 @@ export function createLatest(
   { attach }: Subscriber,
   { onError }: Faults,
   event: ContractEvent,
-  [params = {}, { onCleared, ...options } = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
+  [params = {}, options = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
 ): Latest<ReceivedEvent, ParamValues> {
   const values = new Map<string, ReceivedEvent>()
   const updates = new Listeners<ReceivedEvent>()
@@ -24,16 +24,7 @@ export function createLatest(
   const { live, unsubscribe } = attach(
     [event],
     params,
-    {
-      ...options,
-      from: 'last-per-subject',
-      // Missing events between two values have no effect. After `recreated` the values are not valid.
-      onGap({ reason }) {
-        if (reason !== 'recreated') return
-        values.clear()
-        onCleared?.()
-      },
-    },
+    { ...options, values },
     {
       push(received, { done }) {
         if (received.removed) values.delete(received.subject)

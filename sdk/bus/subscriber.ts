@@ -2,7 +2,7 @@ import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
-import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import type { ParamValues, UntypedLatestOptions, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
@@ -27,7 +27,10 @@ export interface EventSink {
 }
 
 /** Options of {@link Subscriber.attach}. */
-export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
+export interface AttachOptions extends UntypedOnOptions, UntypedSubscribeOptions, Pick<UntypedLatestOptions, 'onCleared'> {
+  /** The last event of each subject. The subscription begins with them, and clears them when they are not valid. */
+  readonly values?: Map<string, ReceivedEvent>
+}
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
@@ -82,7 +85,7 @@ export function createSubscriber(
     const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = !event || events[1] || (event.stream && queue === undefined)
     const opening = isReplay
-      ? sources((module) => module.replayEvents(transport, events, filter, handler, { ...options, onGap }))
+      ? sources((module) => module.openReplay(transport, events, filter, handler, { ...options, onGap }))
       : conflate
         ? sources((module) => module.subscribeConflated(transport, filter, handler))
         : needs?.(subscribe)
