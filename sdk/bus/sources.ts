@@ -5,18 +5,23 @@ import { replayEvents } from '../replay/event-list.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { subscribeConflated } from './conflated.ts'
 import { watchInterruptions } from './interruptions.ts'
+import { iterateLatest } from './latest-iterator.ts'
 import type { AttachOptions } from './subscriber.ts'
 
-export { subscribeConflated, watchInterruptions }
+export { iterateLatest, watchInterruptions }
 
-/** Delivers events of a stream. With `values`: the last event of each subject, and all later ones. */
-export function openReplay(
+/**
+ * Delivers events of a stream, or conflated ones. With `values`: the last event of each subject, and all later ones.
+ * @param isReplay whether they are read from the stream
+ */
+export function openSource(
   transport: Transport,
   events: readonly ContractEvent[],
   filter: string,
   handler: SubscriptionHandler,
-  options: AttachOptions,
+  { isReplay, ...options }: AttachOptions & { readonly isReplay: unknown },
 ): Source {
+  if (!isReplay) return subscribeConflated(transport, filter, handler)
   const { values, onCleared } = options
   const ofValues: AttachOptions | undefined = values && {
     ...options,

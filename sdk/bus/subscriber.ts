@@ -84,10 +84,9 @@ export function createSubscriber(
     const handler: SubscriptionHandler = { message: receive, ended: over }
     const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = !event || events[1] || (event.stream && queue === undefined)
-    const opening = isReplay
-      ? sources((module) => module.openReplay(transport, events, filter, handler, { ...options, onGap }))
-      : conflate
-        ? sources((module) => module.subscribeConflated(transport, filter, handler))
+    const opening =
+      isReplay || conflate
+        ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap, isReplay }))
         : needs?.(subscribe)
     const source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)

@@ -19,7 +19,6 @@ export interface EventMessage extends TransportMessage {
 
 /** The headers of an event of Spanwire, which are parsed for each event. */
 const OWN = /^NATS\/1\.0\r\nNats-Msg-Id: ([^\r]*)\r\nSpanwire-Time: (\d+)\r/
-const NO_HEADERS = new EventHeaders()
 
 /**
  * An event as a subscriber receives it. It is plain data: all members but `payload` survive a spread, `JSON.stringify` and
@@ -60,8 +59,8 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     this.subject = subject
     this.params = template.params(subject) as Params
     const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
-    const headers = block ? new EventHeaders(block) : NO_HEADERS
-    const [, id = headers.get(ID_HEADER), sent = headers.get(TIME_HEADER)] = OWN.exec(headers.block) ?? []
+    const headers = new EventHeaders(block)
+    const [, id, sent] = block ? (OWN.exec(block) ?? ['', headers.get(ID_HEADER), headers.get(TIME_HEADER)]) : []
     this.headers = headers
     this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)
     this.time = Number(sent) || time
