@@ -106,13 +106,7 @@ export function createBus(
       const hasParams = events.some(({ template }) => template.hasParams)
       const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
       return createEventStream(
-        ({ push, end }: StreamSink<ReceivedEvent>) =>
-          subscriber.attach(
-            events,
-            params,
-            { ...options, signal: undefined },
-            { push: (received, message) => (received.removed ? message.done?.() : push(received, message)), end },
-          ),
+        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(events, params, { ...options, signal: undefined }, sink),
         options.buffer,
         options.signal,
       )
@@ -122,12 +116,7 @@ export function createBus(
       const [params, handler, options = {}] = readHandlerArgs(args)
       return subscriber.attach(findAll(name), params, options, {
         push: (received, { done }) =>
-          guard(
-            received.removed ? (options.onRemoved as typeof handler | undefined) : handler,
-            faults.onError,
-            [received],
-            done,
-          ),
+          guard((received.removed ? options.onRemoved : handler) as typeof handler, faults.onError, [received], done),
       })
     },
 

@@ -2,7 +2,12 @@ import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
-import type { ParamValues, UntypedLatestOptions, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import type {
+  ParamValues,
+  UntypedLatestOptions,
+  UntypedOnOptions,
+  UntypedSubscribeOptions,
+} from '../contract/untyped-bus.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
@@ -27,7 +32,10 @@ export interface EventSink {
 }
 
 /** Options of {@link Subscriber.attach}. */
-export interface AttachOptions extends UntypedOnOptions, UntypedSubscribeOptions, Pick<UntypedLatestOptions, 'onCleared'> {
+export interface AttachOptions
+  extends UntypedOnOptions,
+    UntypedSubscribeOptions,
+    Pick<UntypedLatestOptions, 'onCleared'> {
   /** The last event of each subject. The subscription begins with them, and clears them when they are not valid. */
   readonly values?: Map<string, ReceivedEvent>
 }

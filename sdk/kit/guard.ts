@@ -6,17 +6,17 @@ export function report(error: unknown): undefined {
 }
 
 /**
- * Calls a handler, if there is one, then `done`. If the handler throws or rejects, `onError` is called with the error and the handler's
+ * Calls a handler, then `done`. If the handler throws or rejects, `onError` is called with the error and the handler's
  * arguments.
  */
 export function guard<Args extends unknown[]>(
-  call: ((...args: Args) => unknown) | undefined,
+  call: (...args: Args) => unknown,
   onError: (error: unknown, ...args: Args) => void,
   args: Args,
   done?: () => void,
 ): void {
   try {
-    const result = call?.(...args)
+    const result = call(...args)
     if (isThenable(result))
       return void Promise.resolve(result)
         .catch((error) => onError(error, ...args))
