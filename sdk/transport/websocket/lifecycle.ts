@@ -50,7 +50,7 @@ export function createLifecycle(
   const { token: source, user, pass, name, via, share, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
   // Not part of the first load: most pages need neither.
-  const fallbacks = lazy(async () => (await import('./fallback.ts')).createFallback(options, url))
+  const fallbacks = lazy(async () => (await import('./fallback.ts')).createFallback(options, url, leave))
   const refreshing = lazy(() => import('./token-refresh.ts'))
   const redials = createBackoff(options.backoff, options.random)
   const outbound = createOutbound<Message>(
@@ -123,7 +123,6 @@ export function createLifecycle(
           lost,
         },
       )
-      if (socket) socket.onleave = () => leave('A WebSocket can be opened.')
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else
