@@ -73,7 +73,7 @@ export function createBus(
   /** Reads the arguments `name, params?, data, options?`. */
   function prepare(name: string, args: WithParamValues<[unknown, SendOptions?]>) {
     const event = find(name)
-    const [params = {}, data, options = {}] = withParams<[unknown, SendOptions?]>(event.template.hasParams, args)
+    const [params = {}, data, options = {}] = withParams<[unknown, SendOptions?]>(name, args)
     return { ...event, subject: event.template.subject(params), data, options }
   }
 
@@ -103,8 +103,7 @@ export function createBus(
 
     subscribe(name, ...args) {
       const events = findAll(name)
-      const hasParams = events.some(({ template }) => template.hasParams)
-      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
+      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(name, args)
       return createEventStream(
         (sink: StreamSink<ReceivedEvent>) => subscriber.attach(events, params, { ...options, signal: undefined }, sink),
         options.buffer,
@@ -123,12 +122,7 @@ export function createBus(
     latest(name, ...args) {
       const event = find(name)
       if (!event.stream) throw new SpanwireError('unsupported', `${name} has no stream.`)
-      return createLatest(
-        subscriber,
-        faults,
-        event,
-        withParams<[UntypedLatestOptions?]>(event.template.hasParams, args),
-      )
+      return createLatest(subscriber, faults, event, withParams<[UntypedLatestOptions?]>(name, args))
     },
 
     respond(name, ...args) {

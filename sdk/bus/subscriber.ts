@@ -1,7 +1,7 @@
 import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
+import { type Source, type SourceMessage, toSource } from '../contract/subscription-source.ts'
 import type {
   ParamValues,
   UntypedLatestOptions,
@@ -68,8 +68,8 @@ export function createSubscriber(
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
     let isOver = false
-    let release = () => {}
-    let unwatch = () => {}
+    let release: (() => void) | undefined
+    let unwatch: (() => void) | undefined
     const { receive, settled } = createReceiver(
       event as ContractEvent,
       (received, message) => isLive && push(received, message),
@@ -83,9 +83,9 @@ export function createSubscriber(
       // Errors after `unsubscribe` concern nothing that is still used.
       if (isOver) return
       isOver = true
-      release()
+      release?.()
       drains.delete(drain)
-      unwatch()
+      unwatch?.()
       end?.(error)
       if (error && onEnd) guard(onEnd, report, [error])
     }
@@ -96,7 +96,7 @@ export function createSubscriber(
       isReplay || conflate
         ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap, isReplay }))
         : needs?.(subscribe)
-    const source = opening ? toSource(opening, handler) : subscribe()
+    const source: Source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)
       loadUntil(
         sources,
@@ -117,7 +117,16 @@ export function createSubscriber(
       source.unsubscribe()
     }
     release = onAbort(signal, unsubscribe)
-    return Object.assign(toSubscription(source, unsubscribe, drain), { [DISPOSE]: unsubscribe })
+    return {
+      ready: source.ready,
+      live: source.live ?? source.ready,
+      get cursor() {
+        return source.cursor
+      },
+      unsubscribe,
+      drain,
+      [DISPOSE]: unsubscribe,
+    }
   }
 
   return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }

@@ -21,8 +21,6 @@ export class SubjectTemplate {
   readonly #tokens: ReadonlyArray<readonly [text: string, name: string | undefined, rest: unknown]>
   /** Params of subjects: their events share them. */
   readonly #params = new Map<string, Record<string, string>>()
-  /** Whether the template has parameters. */
-  readonly hasParams: boolean
 
   /** @throws SpanwireError `invalid-subject` */
   constructor(template: string) {
@@ -38,7 +36,6 @@ export class SubjectTemplate {
       if (name) names.add(name)
       return [text, name, rest]
     })
-    this.hasParams = names.size > 0
   }
 
   /**
