@@ -15,6 +15,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     setupFiles: ['test/support/seed.ts'],
+    globalSetup: ['test/packaging/package-folder.ts'],
     projects: [
       {
         extends: true,
