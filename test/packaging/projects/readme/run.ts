@@ -2,6 +2,7 @@
 import { signToken } from 'spanwire/auth'
 import { created } from './edge.ts'
 import { events } from './events.ts'
+import { rateOf } from './rates.ts'
 import { enter } from './room.ts'
 import { watch } from './stored.ts'
 import { tokenFor } from './token.ts'
@@ -19,5 +20,6 @@ await enter(everything)
 console.log('created')
 await created('7', 12, everything)
 await new Promise((resolve) => setTimeout(resolve, 300))
+console.log('rate', await rateOf('USD', everything))
 console.log('token', (await tokenFor('ada', secret)).split('.').length)
 process.exit(0)
