@@ -15,12 +15,14 @@ import { type MonitoringOptions, monitoringRoutes } from './http/monitoring-rout
 import { allowOrigins, checkOrigins, type Origins } from './http/origins.ts'
 import { problem, toProblem } from './http/problem.ts'
 import { publishRoutes, requestRoutes } from './http/publish-routes.ts'
+import { logRefusal } from './http/refusal-log.ts'
 import { receiveForwarded } from './http/tunnel-forward.ts'
 import { tunnelInput, tunnelStream } from './http/tunnel-routes.ts'
 import { Tunnels } from './http/tunnels.ts'
 import type { Hub, HubOptions } from './hub/hub.ts'
 import { HubCore } from './hub/hub-core.ts'
 import { type HubGroup, Peers } from './hub/peers.ts'
+import { type BridgeSpans, traceUpstream } from './upstream/traced-upstream.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** Options of {@link createBridge}. */
@@ -40,10 +42,15 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
   readonly hosts?: HostNames
   /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
   readonly admin?: AdminOptions
-  /** Turns `GET /varz`, `/connz`, `/subsz` and `/metrics` on. Default: off. */
+  /** Turns `GET /varz`, `/connz`, `/subsz`, `/metrics` and others on; see PROTOCOL.md. Default: off. */
   readonly monitoring?: MonitoringOptions
   /** All hubs that one supervisor runs on the same NATS, including this one. `?hub=` of monitoring names one of them. */
   readonly group?: HubGroup
+  /**
+   * Adds spans of the bridge to sampled traces: `bridgeSpans()` of `spanwire/opentelemetry`. Each becomes the parent of the
+   * next span of its trace. Default: none.
+   */
+  readonly spans?: BridgeSpans
   /** More routes, such as a page, after the bridge's own. Default: none. */
   readonly routes?: Hono
 }
@@ -76,9 +83,10 @@ export function createBridge(options: BridgeOptions): Bridge {
 
 /** Same as {@link createBridge}, with an authenticator of the caller, and with access to the hub core. */
 export function assembleBridge(
-  options: BridgeOptions,
+  given: BridgeOptions,
   authenticate: Authenticate,
 ): { readonly bridge: Bridge; readonly hub: HubCore } {
+  const options = withSpans(given)
   const { origins = [], hosts = '*' } = options
   checkOrigins(origins)
   checkHostNames(hosts)
@@ -118,16 +126,27 @@ export function assembleBridge(
   app.use('/request/*', identify(hub, authenticate, findToken))
   app.route('/request', requestRoutes(hub))
   if (options.admin) app.route('/admin', adminRoutes(hub, options.admin))
-  if (options.monitoring) app.route('/', monitoringRoutes(hub, peers, options.monitoring))
+  const services = { hub, peers, upstream: options.upstream, hasAdmin: options.admin !== undefined }
+  const monitoring = options.monitoring && monitoringRoutes(services, options.monitoring)
+  if (monitoring) app.route('/', monitoring.app)
   if (options.routes) app.route('/', options.routes)
   app.notFound((c) =>
     problem(c, new SpanwireError('request-refused', 'Unknown path. The NATS endpoint is /nats.'), 404),
   )
-  app.onError((error, c) => toProblem(c, error))
+  app.onError((error, c) => {
+    logRefusal(hub.log, c, error)
+    return toProblem(c, error)
+  })
 
   const close = () => {
+    monitoring?.close()
     peers.close()
     hub.close()
   }
   return { bridge: { app, hub, close }, hub }
+}
+
+function withSpans(options: BridgeOptions): BridgeOptions {
+  const { upstream, spans, schedule = (run) => setTimeout(run, 0) } = options
+  return spans ? { ...options, upstream: traceUpstream(upstream, spans, schedule) } : options
 }

@@ -3,6 +3,7 @@ import { MIN_SECRET } from '../bridge/auth/keys.ts'
 import type { AdminOptions } from '../bridge/http/admin-routes.ts'
 import type { MonitoringOptions } from '../bridge/http/monitoring-routes.ts'
 import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
+import type { LogLevel } from '../bridge/log/log.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
@@ -27,6 +28,13 @@ export interface WorkerEnv {
    * Default: disabled.
    */
   readonly MONITORING_KEY?: string
+  /**
+   * `on`: the monitoring key may read messages by `/tailz`, as the live tail of the inspector does. The page itself is a
+   * static asset: copy `inspector.html` of the package to the directory of the Worker's assets. Default `off`.
+   */
+  readonly INSPECTOR?: string
+  /** Lowest level of the lines in the Worker's log: `debug`, `info`, `warn`, `error` or `off`. Default `info`. */
+  readonly LOG?: string
   /** Number of hubs, or numbers by region such as `enam=2 weur=1`. At most 256. Default `1`. See {@link parseHubs}. */
   readonly HUBS?: string
   /**
@@ -46,6 +54,7 @@ export interface Settings {
   readonly clientsPerHub: number
   readonly admin?: AdminOptions
   readonly monitoring?: MonitoringOptions
+  readonly log: LogLevel | 'off'
 }
 
 const SCHEMES = /^(nats|tls|wss?):\/\//
@@ -82,7 +91,10 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
     plan,
     clientsPerHub: readCount('CLIENTS_PER_HUB', env.CLIENTS_PER_HUB, 1_000),
     ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),
-    ...(env.MONITORING_KEY && { monitoring: { key: env.MONITORING_KEY } }),
+    ...(env.MONITORING_KEY && {
+      monitoring: { key: env.MONITORING_KEY, tail: readWord('INSPECTOR', env.INSPECTOR, ['off', 'on']) === 'on' },
+    }),
+    log: readWord('LOG', env.LOG, ['info', 'debug', 'warn', 'error', 'off']),
     origins,
   }
 }
@@ -113,6 +125,13 @@ function readCount(name: string, text: string | undefined, fallback: number): nu
   if (!text) return fallback
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
   throw misconfigured(`${name} is ${JSON.stringify(text)}. Use a number of clients, such as ${fallback}.`)
+}
+
+/** One of these words. The first is the default. */
+function readWord<const Word extends string>(name: string, text: string | undefined, words: readonly Word[]): Word {
+  const word = text ? words.find((one) => one === text) : words[0]
+  if (word !== undefined) return word
+  throw misconfigured(`${name} is ${JSON.stringify(text)}. Use ${words.join(' or ')}.`)
 }
 
 function misconfigured(message: string): SpanwireError {

@@ -92,7 +92,7 @@ async function readInfo({ readable }: TcpSocket): Promise<Uint8Array<ArrayBuffer
 
 /** @throws if TLS is required here but not offered by the server */
 function needsTls(greeting: Uint8Array, secure: boolean): boolean {
-  const [, json = '{}'] = /^INFO (.*)/.exec(new TextDecoder().decode(greeting)) ?? []
+  const [, json = '{}'] = /^INFO (.*)/s.exec(new TextDecoder().decode(greeting)) ?? []
   const { tls_required, tls_available } = JSON.parse(json) as { tls_required?: boolean; tls_available?: boolean }
   if (secure && !tls_required && !tls_available) throw new Error('The server does not offer TLS.')
   return secure || tls_required === true

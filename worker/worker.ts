@@ -1,9 +1,12 @@
-import { isMonitoring } from '../bridge/http/monitoring-routes.ts'
-import { readSettings, type WorkerEnv } from './env.ts'
+import { Hono } from 'hono'
+import { hubsRoute, isMonitoring } from '../bridge/http/monitoring-routes.ts'
+import { allowOrigins } from '../bridge/http/origins.ts'
+import { toProblem } from '../bridge/http/problem.ts'
+import { readSettings, type Settings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
 import { Hubs } from './hubs.ts'
-import { addressKey } from './placement.ts'
+import { addressKey, rankHubs } from './placement.ts'
 import { problem, toUnavailable } from './problem-response.ts'
 import type { ObjectState } from './runtime.ts'
 
@@ -51,10 +54,12 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const settings = readSettings(env, options.auth)
+          if (settings.monitoring && new URL(request.url).pathname === '/hubz')
+            return await listHubs(settings).fetch(request)
           if (isMonitoring(request)) {
             const hub = hubs.byName(request, { namespace: env.HUB, ...settings })
             return hub
-              ? await hub.fetch(request)
+              ? await hub.fetch(withoutHub(request))
               : problem(400, 'invalid-argument', 'Name a hub in the URL, for example ?hub=hub-1.')
           }
           const findHub = (client: Request) => hubs.find(client, clientKey(client), { namespace: env.HUB, ...settings })
@@ -72,6 +77,23 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
       }
     },
   }
+}
+
+/** `GET /hubz`, without a request to any hub. */
+function listHubs({ plan, monitoring, admin, origins, auth }: Settings): Hono {
+  const app = new Hono()
+  app.use(allowOrigins(origins, auth.cookie))
+  app.onError((error, c) => toProblem(c, error))
+  const names = rankHubs(plan, '', undefined).map(({ name }) => name)
+  if (monitoring) app.route('/', hubsRoute(names.sort(), admin !== undefined, monitoring))
+  return app
+}
+
+/** The hub knows itself by its id. A name in the query would be a hub on the same NATS, which it would ask. */
+function withoutHub(request: Request): Request {
+  const url = new URL(request.url)
+  url.searchParams.delete('hub')
+  return new Request(url, request)
 }
 
 function defaultClientKey(request: Request): string {

@@ -88,7 +88,8 @@ interface Field extends JsonMember {
 
 /** The fields of a body and of its `config` that have rules. Undefined if the body is not JSON. */
 function readFields(text: string): Field[] | undefined {
-  if (text.trim() === '') return []
+  // White space of JSON (RFC 8259).
+  if (/^[ \t\r\n]*$/.test(text)) return []
   try {
     JSON.parse(text)
   } catch {

@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Permissions, ReplyPermission, SubjectRules } from './permissions.ts'
 
@@ -8,20 +9,21 @@ const PLACEHOLDER = /\{\{([^{}]*)\}\}/g
  * One subject token without wildcards and separators, and not reserved by NATS or the bridge. So a claim can't widen a
  * permission.
  */
-const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*>\s{}\p{Cc}]+$/u
+const SAFE_TOKEN = /^(?!\$)(?!_INBOX$)[^.*> {}\p{Cc}]+$/u
 
 /**
  * Replaces `{{claim}}` with claims of a token, as in `chat.{{sub}}.>`.
  * @throws SpanwireError `invalid-subject` if a claim is missing or is not one plain subject token
  */
 export function fillTemplate(template: string, claims: JWTPayload): string {
-  return template.replace(PLACEHOLDER, (_, name: string) => {
-    const value = claims[name.trim()]
+  return template.replace(PLACEHOLDER, (_, expression: string) => {
+    const name = trimBlanks(expression)
+    const value = claims[name]
     const token = typeof value === 'number' ? String(value) : value
     if (typeof token !== 'string' || !SAFE_TOKEN.test(token)) {
       throw new SpanwireError(
         'invalid-subject',
-        `The claim ${name.trim()} is missing or is not one subject token, which ${template} needs.`,
+        `The claim ${name} is missing or is not one subject token, which ${template} needs.`,
       )
     }
     return token

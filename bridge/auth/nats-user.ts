@@ -16,8 +16,8 @@ type NatsAuth = Pick<typeof import('@nats-io/jwt'), 'decode'> & Pick<typeof impo
 export async function loadNatsAuth(): Promise<NatsAuth> {
   const missing = notInstalled('auth.accounts', '@nats-io/jwt', '@nats-io/nkeys')
   const [{ decode }, { fromPublic }] = await Promise.all([
-    import('@nats-io/jwt').catch(missing),
-    import('@nats-io/nkeys').catch(missing),
+    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@nats-io/jwt').catch(missing),
+    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@nats-io/nkeys').catch(missing),
   ])
   return { decode, fromPublic }
 }

@@ -173,6 +173,7 @@ function greeting({ url, token, playground }: DevServer, given: Greeting, { term
   return [
     '',
     row('Page', paint('name', `${url}/`)),
+    row('Inspector', paint('name', `${url}${playground.state.inspector}`)),
     row('Bridge', `${url}/nats, open to pages of localhost`),
     row('Broker', `${playground.state.broker}${where}`),
     row('Contract', place === undefined ? 'none: write events.ts, and start again' : `${place}, ${countOf(events)}`),

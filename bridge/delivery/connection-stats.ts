@@ -6,6 +6,8 @@ export interface ConnectionStats {
   readonly user: string
   /** Names that the client gave itself in CONNECT. */
   readonly client: ClientName
+  /** IP address of the client, or of the last proxy before the bridge. Missing if the host does not report it. */
+  readonly address?: string
   /** Time of the WebSocket upgrade, in ms since 1970. */
   readonly openedAt: number
   /** Time of the client's last bytes, in ms since 1970, to the second. */

@@ -1,3 +1,4 @@
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { mayReceive } from '../auth/permissions.ts'
 import type { SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -23,7 +24,7 @@ export class Subscription {
   readonly sid: string
   /** Subject of the SUB, as the client sent it. */
   readonly subject: string
-  /** Subject filter without the topic's prefix, as the client names it. */
+  /** Subject filter without the topic's prefix, as the client names it. A replay may have a list of filters. */
   readonly filter: string
   /** The filter at the broker; see {@link SubjectScope}. */
   readonly brokerFilter: string
@@ -53,7 +54,9 @@ export class Subscription {
     this.subject = op.subject
     this.queue = op.queue
     this.filter = filter
-    this.brokerFilter = owner.client.scope.listenOn(filter)
+    this.brokerFilter = splitFilters(filter)
+      .map((one) => owner.client.scope.listenOn(one))
+      .join(' ')
     this.conflation = conflation
   }
 

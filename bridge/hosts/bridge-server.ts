@@ -3,6 +3,7 @@ import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
 import type { HostNames } from '../http/host-names.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import { type InspectorOptions, inspectorRoutes } from './inspector-page.ts'
 import { readTimeouts, type Timeouts } from './timeouts.ts'
 import { createUpstream } from './upstream-url.ts'
 
@@ -19,6 +20,11 @@ export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
    * `node:cluster`. Default `false`.
    */
   readonly reusePort?: boolean
+  /**
+   * Serves the inspector, a page for operators, at `/inspector` or another path. Requires `monitoring`: the page asks for its
+   * key, and the key may then read messages, unless `monitoring.tail` is `false`. Default: off.
+   */
+  readonly inspector?: boolean | InspectorOptions
   /** How long the server waits for clients. */
   readonly timeouts?: Timeouts
 }
@@ -104,13 +110,22 @@ export async function openBridge(
   const { upstream, release } = openUpstream(options)
   try {
     await upstream.prepare?.()
-    const bridge = createBridge({ ...host, hosts: defaultHosts(options), ...options, upstream })
+    const bridge = createBridge({ ...host, hosts: defaultHosts(options), ...withInspector(options), upstream })
     return { bridge, release, timeouts }
   } catch (error) {
     // It would keep connecting, and keep the process alive.
     await release()
     throw error
   }
+}
+
+function withInspector(options: ServeOptions): Omit<ServeOptions, 'inspector'> {
+  const { inspector = false, monitoring, routes } = options
+  if (inspector === false) return options
+  if (!monitoring)
+    throw new SpanwireError('invalid-argument', 'The inspector reads the monitoring routes. Set monitoring.key.')
+  const page = inspectorRoutes(inspector === true ? {} : inspector, routes)
+  return { ...options, monitoring: { tail: true, ...monitoring }, routes: page }
 }
 
 /** DNS rebinding gets a web page nothing where clients need credentials. */

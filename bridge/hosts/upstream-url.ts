@@ -14,7 +14,8 @@ const EMBEDDED_FILE = 'embedded:'
 export function createUpstream(url: string, options: Omit<NatsUpstreamOptions, 'url'> = {}): Upstream {
   if (url === 'embedded') return createEmbeddedUpstream()
   if (url.startsWith(EMBEDDED_FILE)) return createEmbeddedUpstream({ path: url.slice(EMBEDDED_FILE.length) })
-  if (!/^\s*(nats|tls|wss?):\/\//.test(url))
+  // URLs begin after control characters and blanks (WHATWG).
+  if (!/^[\0-\x20]*(nats|tls|wss?):\/\//.test(url))
     throw new SpanwireError(
       'invalid-argument',
       "Not an upstream. Use 'embedded', 'embedded:/path/of/file.db', or the URL of a NATS server: nats://, tls://, ws:// or wss://host:port.",

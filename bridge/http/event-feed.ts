@@ -3,6 +3,7 @@ import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
 import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from '../../sdk/wire/client-op.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import {
   encodeReplay,
   parseAckSubject,
@@ -178,6 +179,8 @@ export class EventFeed implements HubClientHandler {
 
   /** No stream keeps the filter. Subscribes to new messages. */
   #listen(source: Source): void {
+    if (splitFilters(source.filter).length > 1)
+      return this.#fail(new SpanwireError('stream-not-found', `No stream stores all of ${source.filter}.`))
     source.state = 'plain'
     this.#subscribe(source, source.filter)
     this.#ping(() => this.#event('subscribed', { subject: source.filter }))

@@ -23,12 +23,12 @@ export function encodeJson({ subject, payload, headerBlock, seq, time }: JsonSou
   const fields = headerBlock ? readFields(headerBlock) : []
   const find = (name: string) => fields.find(([own]) => own === name)?.[1]
   const headers = fields.filter(([name]) => name !== ID_HEADER)
-  const published = Number(find(TIME_HEADER) ?? Number.NaN)
+  const published = find(TIME_HEADER) ?? ''
   const rest = JSON.stringify({
     id: find(ID_HEADER),
     headers: headers.length > 0 ? headers : undefined,
     seq,
-    time: time ?? (Number.isSafeInteger(published) ? published : undefined),
+    time: time ?? (/^\d{1,15}$/.test(published) ? Number(published) : undefined),
   })
   const content = encodePayload(payload)
   return `{"subject":${JSON.stringify(subject)}${content}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`

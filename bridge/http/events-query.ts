@@ -1,11 +1,13 @@
 import type { Context } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { findOverlap, joinFilters, MAX_LISTED, splitFilters } from '../../sdk/wire/filter-list.ts'
 import { parseReplay, REPLAY_STATUS_SUBJECT, type ReplayStart } from '../../sdk/wire/replay-frames.ts'
-import { filtersOverlap, isSubjectFilter, isSubsetFilter } from '../../sdk/wire/subject.ts'
+import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { type EventCursor, parseCursor } from './event-cursor.ts'
 
 /** A parsed `GET /events`. */
 export interface EventsQuery {
+  /** One subscription each. With `ordered`, the only one is a list of filters. */
   readonly filters: readonly string[]
   /** Start of filters that are not in the cursor. */
   readonly from: ReplayStart
@@ -15,12 +17,12 @@ export interface EventsQuery {
 }
 
 /** Filters of one request. Each is a subscription, and a part of every event id. */
-const MAX_FILTERS = 32
+const MAX_FILTERS = MAX_LISTED
 /** Longest filter, in characters. The hub has a limit of its own; this bounds the control line. */
 const MAX_LENGTH = 1_024
 
 /**
- * Reads `?subject=a&subject=b&from=…&cursor=…` and `Last-Event-ID`. A filter that lies within another one is dropped. Other
+ * Reads `?subject=a&subject=b&from=…&cursor=…&ordered=true` and `Last-Event-ID`. A filter that lies within another one is dropped. Other
  * overlaps are refused, because messages would be delivered twice.
  * @throws SpanwireError `invalid-argument`, `invalid-subject`
  */
@@ -30,15 +32,14 @@ export function readEventsQuery(c: Context): EventsQuery {
     throw new SpanwireError('invalid-argument', `Give 1 to ${MAX_FILTERS} subjects: ?subject=a.b&subject=c.*`)
   }
   for (const filter of given) checkFilter(filter)
-  const filters = given.filter((one) => !given.some((other) => other !== one && isSubsetFilter(one, other)))
-  for (const [index, one] of filters.entries()) {
-    const other = filters.slice(index + 1).find((next) => filtersOverlap(one, next))
-    if (other !== undefined)
-      throw new SpanwireError(
-        'invalid-argument',
-        `${one} and ${other} overlap. Use a filter that covers both, or two requests.`,
-      )
-  }
+  const list = joinFilters(given)
+  const overlap = findOverlap(list)
+  if (overlap)
+    throw new SpanwireError(
+      'invalid-argument',
+      `${overlap.join(' and ')} overlap. Use a filter that covers both, or two requests.`,
+    )
+  const filters = isOrdered(c.req.query('ordered')) ? [list] : given.filter((one) => splitFilters(list).includes(one))
   const lastId = c.req.header('Last-Event-ID') || undefined
   const cursor = lastId ?? c.req.query('cursor')
   return {
@@ -47,6 +48,12 @@ export function readEventsQuery(c: Context): EventsQuery {
     cursor: cursor ? parseCursor(cursor, filters) : new Map(),
     isReconnect: lastId !== undefined,
   }
+}
+
+/** @throws SpanwireError `invalid-argument` */
+function isOrdered(text = 'false'): boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
+  throw new SpanwireError('invalid-argument', `ordered is ${JSON.stringify(text.slice(0, 80))}: use true or false.`)
 }
 
 /** @throws SpanwireError `invalid-subject` */

@@ -17,7 +17,7 @@ export const URL_TOKEN_LIFETIME = 600
  */
 export function tokenFinder(cookie: string | undefined, origins: Origins): FindToken {
   return (c) => {
-    const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1]
+    const bearer = /^Bearer +([!-~]+)$/i.exec(c.req.header('Authorization') ?? '')?.[1]
     const origin = c.req.header('Origin')
     if (bearer !== undefined || cookie === undefined) return bearer
     const trusted =

@@ -1,4 +1,5 @@
 import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { type CloseReasonName, parseCloseReason } from '../session/close-reason.ts'
 import { parseSubscribeRefusal } from '../session/refusal.ts'
 
@@ -43,6 +44,7 @@ export function readRefusal(text: string, filters: readonly string[]): SpanwireE
 
 /** The filter of a SUB. The subject of a replay ends with it. */
 function filterIn(quoted: string, filters: readonly string[]): string {
-  const isEnd = (filter: string) => `.${quoted.slice(1)}`.endsWith(`.${JSON.stringify(filter).slice(1)}`)
+  const isEnd = (list: string) =>
+    `.${quoted.slice(1)}`.endsWith(`.${JSON.stringify(splitFilters(list).at(-1)).slice(1)}`)
   return filters.filter(isEnd).sort((a, b) => b.length - a.length)[0] ?? ''
 }

@@ -1,16 +1,21 @@
-import type { Hub } from '../hub/hub.ts'
+import type { HubCore } from '../hub/hub-core.ts'
+import type { JetStreamReport } from '../hub/stream-reports.ts'
 
 type Labels = Readonly<Record<string, string>>
 
 /** One line of a metric: labels and value. */
 type Sample = readonly [labels: Labels, value: number]
 
+/** Consumers with a series. A durable name is one series for ever, and an ephemeral one would be a new one each time. */
+const MAX_CONSUMERS = 500
+
 /**
  * Statistics of a hub in the text format of Prometheus.
  * @param labels labels of every sample, such as the hub's name
+ * @param jetstream streams and consumers. Undefined if they are unknown, or another hub of the group reports them
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/, text format 0.0.4.
  */
-export function writeMetrics(hub: Hub, labels: Labels = {}): string {
+export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetStreamReport): string {
   const { stats } = hub
   const metric = (name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]) =>
     writeMetric(
@@ -19,6 +24,17 @@ export function writeMetrics(hub: Hub, labels: Labels = {}): string {
     )
   const single = (value: number): readonly Sample[] => [[{}, value]]
   const closed = [...stats.closed].map(([reason, count]): Sample => [{ reason }, count])
+  const refused = [...hub.log.refused].map(([key, count]): Sample => {
+    const [what = '', code = ''] = key.split(' ')
+    return [{ what: what.replace('-refused', ''), code }, count]
+  })
+  const { streams = [] } = jetstream ?? {}
+  const consumers = streams
+    .flatMap(({ name: stream, consumers }) => consumers.map((one) => ({ ...one, stream })))
+    .filter(({ durable }) => durable)
+    .slice(0, MAX_CONSUMERS)
+  const ofConsumers = (read: (consumer: (typeof consumers)[number]) => number): Sample[] =>
+    consumers.map((one) => [{ stream: one.stream, consumer: one.name }, read(one)])
   return [
     metric('connections', 'gauge', 'Clients that are connected.', single(stats.connections)),
     metric('connections_total', 'counter', 'Clients that have connected.', single(stats.opened)),
@@ -36,6 +52,25 @@ export function writeMetrics(hub: Hub, labels: Labels = {}): string {
     metric('received_bytes_total', 'counter', 'Their headers and payloads.', single(stats.inBytes)),
     metric('sent_messages_total', 'counter', 'Messages that clients were sent.', single(stats.outMessages)),
     metric('sent_bytes_total', 'counter', 'All that clients were sent.', single(stats.outBytes)),
+    metric('refused_total', 'counter', 'Refused credentials and requests, by the code of the error.', refused),
+    metric(
+      'stream_messages',
+      'gauge',
+      'Messages of a stream, such as one for dead letters.',
+      streams.map(({ name, messages }) => [{ stream: name }, messages]),
+    ),
+    metric(
+      'consumer_lag',
+      'gauge',
+      'Messages that a durable consumer has not acknowledged, delivered or not.',
+      ofConsumers(({ lag }) => lag),
+    ),
+    metric(
+      'consumer_redelivered',
+      'gauge',
+      'Unacknowledged messages that were delivered more than once.',
+      ofConsumers(({ num_redelivered }) => num_redelivered),
+    ),
     metric('upstream_open', 'gauge', 'Whether NATS is within reach.', single(hub.upstreamOpen ? 1 : 0)),
   ].join('')
 }

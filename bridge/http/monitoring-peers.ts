@@ -19,7 +19,7 @@ const decoder = new TextDecoder()
 export function answerMonitoring(peers: Peers, statistics: Hono): void {
   peers.handle(KIND, async ({ payload }) => {
     const path = decoder.decode(payload)
-    if (!/^\/(varz|connz|subsz|metrics)(\?[!-~]{0,2000})?$/.test(path))
+    if (!/^\/(\w{2,10}z|metrics)(\?[!-~]{0,2000})?$/.test(path))
       throw new SpanwireError('invalid-argument', 'That is not a monitoring route.')
     const response = await statistics.request(path)
     const fields = [

@@ -1,10 +1,13 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { clientIdOf } from '../delivery/connection-stats.ts'
+import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.ts'
 import type { HubConnection } from '../hub/hub.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { Peers } from '../hub/peers.ts'
+import { StreamReports } from '../hub/stream-reports.ts'
 import { closeReasons } from '../session/close-reason.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { INSPECTION_PATHS, inspectionRoutes } from './inspection-routes.ts'
 import { writeMetrics } from './metrics.ts'
 import { answerMonitoring, routeToHub } from './monitoring-peers.ts'
 import { toProblem } from './problem.ts'
@@ -14,36 +17,65 @@ import { requireKey } from './require-key.ts'
 export interface MonitoringOptions {
   /** Sent as `Authorization: Bearer`. At least 32 characters of `A-Z a-z 0-9 - . _ ~ + /`, and not a key that signs tokens. */
   readonly key: string
+  /**
+   * Whether the key may read messages of all subjects by `/tailz`, as the live tail of the inspector does. Default: `true`
+   * with an inspector, otherwise `false`.
+   */
+  readonly tail?: boolean
 }
 
-const PATHS = ['/varz', '/connz', '/subsz', '/metrics']
+/** Paths that belong to one hub. */
+const PATHS = ['/varz', '/connz', '/subsz', '/metrics', ...INSPECTION_PATHS]
 
 /** Entries in a page of a list. nats-server's own default. */
 const PAGE = 1_024
 
 /** Whether a request is for one of these routes. */
 export function isMonitoring({ url }: Request): boolean {
-  return PATHS.includes(new URL(url).pathname)
+  const { pathname } = new URL(url)
+  return pathname === '/hubz' || PATHS.includes(pathname)
+}
+
+/** What monitoring needs of a bridge. */
+export interface MonitoringServices {
+  readonly hub: HubCore
+  readonly peers: Peers
+  readonly upstream: Upstream
+  /** Whether there are admin routes. */
+  readonly hasAdmin: boolean
 }
 
 /**
- * `GET /varz`, `/connz` and `/subsz`, with nats-server's names, and `/metrics` for Prometheus. Lists take `offset` and
- * `limit` (at most 1,024). `/connz` also takes `user`, and `subs=1` to list subscriptions. `/subsz` takes `subs=1`. Tokens
- * and payloads are never shown. `?hub=` with a hub's id, or its name in a group, requests that hub over NATS. In a group,
- * `/metrics` without it has the statistics of all hubs.
+ * `GET /varz`, `/connz` and `/subsz`, with nats-server's names, `/metrics` for Prometheus, and {@link inspectionRoutes}. Lists
+ * take `offset` and `limit` (at most 1,024). `/connz` also takes `user`, `match` (a part of the user, name, address or id),
+ * and `subs=1` to list subscriptions. `/subsz` takes `match` and `subs=1`. Tokens are never shown, and payloads only by
+ * `/tailz`. `?hub=` with a hub's id, or its name in a group, requests that hub over NATS. In a group, `/metrics` without it
+ * has the statistics of all hubs. `/hubz` lists the hubs.
  * Source: https://docs.nats.io/running-a-nats-service/nats_admin/monitoring
  */
-export function monitoringRoutes(hub: HubCore, peers: Peers, { key }: MonitoringOptions): Hono {
+export function monitoringRoutes(services: MonitoringServices, options: MonitoringOptions) {
+  const { hub, peers, upstream, hasAdmin } = services
+  const { key, tail = false } = options
   const app = new Hono()
   const check = requireKey(key, 'monitoring.key')
+  app.route('/', hubsRoute(peers.group?.names ?? [], hasAdmin, options))
   for (const path of PATHS) app.use(path, check, routeToHub(peers))
-  const statistics = statisticsRoutes(hub, peers)
+  const reports = new StreamReports(hub.jetstream.link, hub.clock)
+  const statistics = statisticsRoutes(hub, peers, reports)
+  const inspection = inspectionRoutes({ hub, upstream, reports }, tail)
+  statistics.route('/', inspection.app)
   answerMonitoring(peers, statistics)
-  return app.route('/', statistics)
+  app.route('/', statistics)
+  return { app, close: inspection.close }
+}
+
+/** `GET /hubz`: names of the hubs for `?hub=`, and what the inspector may do. */
+export function hubsRoute(hubs: readonly string[], admin: boolean, { key, tail = false }: MonitoringOptions): Hono {
+  return new Hono().get('/hubz', requireKey(key, 'monitoring.key'), (c) => c.json({ hubs, admin, tail }))
 }
 
 /** The routes without a check of the key. */
-function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
+function statisticsRoutes(hub: HubCore, peers: Peers, reports: StreamReports): Hono {
   const app = new Hono()
   app.onError((error, c) => toProblem(c, error))
 
@@ -80,15 +112,16 @@ function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
   })
 
   app.get('/connz', (c) => {
-    const { user, subs } = c.req.query()
-    const all = [...hub.connections].filter((one) => user === undefined || one.stats.user === user)
+    const { user, subs, match } = c.req.query()
+    const all = [...hub.connections].filter(({ stats }) => isListed(stats, user, match))
     const { page, ...paging } = paginate(all, c.req.query())
     const connections = page.map((connection) => describe(connection, subs === '1'))
     return c.json({ ...head(hub), num_connections: page.length, ...paging, connections })
   })
 
   app.get('/subsz', (c) => {
-    const all = [...hub.interests.list()]
+    const match = c.req.query('match')?.toLowerCase()
+    const all = [...hub.interests.list()].filter(({ filter }) => !match || filter.toLowerCase().includes(match))
     const { page, ...paging } = paginate(all, c.req.query())
     return c.json({
       ...head(hub),
@@ -105,11 +138,13 @@ function statisticsRoutes(hub: HubCore, peers: Peers): Hono {
     })
   })
 
-  app.get('/metrics', (c) =>
-    c.body(writeMetrics(hub, peers.group && { hub: peers.group.name }), 200, {
-      'Content-Type': 'text/plain; version=0.0.4',
-    }),
-  )
+  app.get('/metrics', async (c) => {
+    const { name, names = [] } = peers.group ?? {}
+    // All hubs of a group see the same streams.
+    const jetstream = name === names[0] ? await reports.read().catch(() => undefined) : undefined
+    const labels = name === undefined ? {} : { hub: name }
+    return c.body(writeMetrics(hub, labels, jetstream), 200, { 'Content-Type': 'text/plain; version=0.0.4' })
+  })
 
   return app
 }
@@ -122,14 +157,21 @@ function at(time: number): string {
   return new Date(time).toISOString()
 }
 
+function isListed({ id, user, client, address }: ConnectionStats, wanted?: string, match?: string): boolean {
+  if (wanted !== undefined && user !== wanted) return false
+  if (!match) return true
+  return [id, user, client.name, address].some((text) => text?.toLowerCase().includes(match.toLowerCase()))
+}
+
 function describe({ stats, filters }: HubConnection, withFilters: boolean) {
-  const { id, user, client, openedAt, activeAt, unread } = stats
+  const { id, user, client, address, openedAt, activeAt, unread } = stats
   return {
     cid: clientIdOf(id),
     /** For `POST /admin/disconnect`. */
     id,
     ...client,
     ...(user !== '' && { authorized_user: user }),
+    ...(address !== undefined && { ip: address }),
     start: at(openedAt),
     last_activity: at(activeAt),
     pending_bytes: unread,

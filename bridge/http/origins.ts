@@ -16,7 +16,7 @@ export type Origins = '*' | readonly string[]
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
 
 /** Origins of pages outside of the web, such as `capacitor://localhost`. `null` is the origin of local files and sandboxes. */
-const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$|^null$/
+const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z\d+.-]*:\/\/[^/?#\0-\x20]*$|^null$/
 
 /**
  * Checks origins. A value that is not an origin would never match the header of a browser.

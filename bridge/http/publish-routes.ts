@@ -151,7 +151,7 @@ async function confirmed(hub: HubCore, publish: () => number): Promise<void> {
 function readTimeout(text: string | undefined): number {
   if (text === undefined) return DEFAULT_TIMEOUT
   const timeout = Number(text)
-  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT) {
+  if (!/^\d{1,9}$/.test(text) || timeout < 1 || timeout > MAX_TIMEOUT) {
     throw new SpanwireError('invalid-argument', `timeout must be a whole number of ms from 1 to ${MAX_TIMEOUT}.`)
   }
   return timeout

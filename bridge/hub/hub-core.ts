@@ -1,5 +1,5 @@
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { type Limits, readLimits } from '../auth/limits.ts'
@@ -8,13 +8,14 @@ import { Budget } from '../budget/budget.ts'
 import { FairQueue } from '../budget/fair-queue.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
-import { clientIdOf } from '../delivery/connection-stats.ts'
+import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.ts'
 import { InboxKeys } from '../delivery/inbox-keys.ts'
 import { Interests } from '../delivery/interests.ts'
 import { NoResponders } from '../delivery/no-responders.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
+import { Log } from '../log/log.ts'
 import { Channels, type MemberPlaces } from '../presence/channels.ts'
 import { Feeds } from '../replay/feeds.ts'
 import { StreamFinder } from '../replay/stream-finder.ts'
@@ -55,6 +56,7 @@ export class HubCore implements Hub, SessionHub {
   readonly users: UserLimits
   readonly budget: Budget
   readonly admin: AdminChannel
+  readonly log: Log
   readonly registry: Registry
   readonly interests: Interests
   readonly feeds: Feeds
@@ -65,6 +67,8 @@ export class HubCore implements Hub, SessionHub {
   readonly branches: Branches
   readonly inboxKeys: InboxKeys
   readonly #traffic = new Traffic()
+  /** The last connection whose credentials were refused. Its end is not logged again. */
+  #refusedId: string | undefined
   #connections = 0
 
   constructor(options: HubOptions) {
@@ -77,6 +81,7 @@ export class HubCore implements Hub, SessionHub {
     this.limits = { ...limits, maxPending, memory }
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
+    this.log = new Log(options.log, this.clock)
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
     this.budget = new Budget(this.limits.memory)
@@ -191,12 +196,23 @@ export class HubCore implements Hub, SessionHub {
     return operation
   }
 
+  refused(client: ConnectionStats, error: unknown): void {
+    if (!isSpanwireError(error)) return
+    this.#refusedId = client.id
+    this.log.refusal('credentials-refused', error, describeClient(client))
+  }
+
   ended(connectionId: string, reason?: string): void {
     const session = this.registry.remove(connectionId)
     if (!session) return
-    this.#traffic.disconnected(session.stats, reason)
+    const { stats } = session
+    this.#traffic.disconnected(stats, reason)
     this.channels.leaveAll(connectionId)
     this.users.disconnect(session.user)
+    const isRefusal = reason === closeReasons.authorization.text && this.#refusedId === connectionId
+    if (reason === undefined || isRefusal) return
+    const level = reason === closeReasons.shutdown.text ? 'debug' : 'info'
+    this.log.event(level, 'client-closed', `A client was closed: ${reason}.`, { ...describeClient(stats), reason })
   }
 
   socketClosed(): void {
@@ -204,6 +220,7 @@ export class HubCore implements Hub, SessionHub {
   }
 
   drain(patience: number): Promise<void> {
+    this.log.event('info', 'draining', `Draining ${this.registry.size} clients.`)
     return this.registry.drain(patience, () => this.#inform())
   }
 
@@ -227,6 +244,8 @@ export class HubCore implements Hub, SessionHub {
   }
 
   #execute(order: AdminOrder): void {
+    const { do: action, user, connection } = order
+    this.log.event('info', 'admin-order', `An administrator ordered: ${action}.`, { user, connection })
     for (const session of this.registry.sessions) {
       const isTarget = session.id === order.connection || (order.user !== undefined && session.user === order.user)
       if (!isTarget) continue
@@ -236,6 +255,8 @@ export class HubCore implements Hub, SessionHub {
   }
 
   #upstreamChanged(isOpen: boolean): void {
+    if (isOpen) this.log.event('info', 'upstream-open', `Connected to ${this.upstreamName}.`)
+    else this.log.event('warn', 'upstream-lost', 'The connection to NATS is lost. The bridge keeps trying.')
     if (isOpen) {
       this.feeds.reconnected()
       this.channels.reconnected()
@@ -246,6 +267,10 @@ export class HubCore implements Hub, SessionHub {
   #inform(): void {
     for (const session of this.registry.sessions) if (session.isReady) session.inform()
   }
+}
+
+function describeClient({ id, user, client, address }: ConnectionStats) {
+  return { connection: id, user, client: client.name, address }
 }
 
 /** How long messages of a broker's filter may wait, in ms. @throws SpanwireError `invalid-argument` */

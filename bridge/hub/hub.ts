@@ -4,6 +4,7 @@ import type { ClientConnection, ClientSocket } from '../delivery/client-socket.t
 import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import type { Schedule } from '../delivery/turn.ts'
+import type { LogOption } from '../log/log.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
 /** Options of a hub. */
@@ -26,6 +27,12 @@ export interface HubOptions {
    * Default 0: messages are sent at the end of the turn of the event loop in which they arrive.
    */
   readonly flushWindow?: number | ((filter: string) => number)
+  /**
+   * Receives events of operation, such as refused credentials and closed clients: a function, or the lowest level of lines
+   * on stderr (`debug`, `info`, `warn`, `error`, `off`). Tokens and payloads are never logged. At most 20 events of one code
+   * are passed on per 10 s. Default `info`.
+   */
+  readonly log?: LogOption
   /** Source of randomness for queue groups. Default `Math.random`. */
   readonly random?: () => number
 }

@@ -14,6 +14,8 @@ export class Registry {
   /** Resolves when a draining hub has no sessions and requests. */
   #emptied: PromiseWithResolvers<void> | undefined
   #timer: ReturnType<typeof setInterval> | undefined
+  /** Called once per second while there are sessions. */
+  onTick: ((now: number) => void) | undefined
 
   constructor(clock: () => number) {
     this.#clock = clock
@@ -58,6 +60,7 @@ export class Registry {
   tick(): void {
     const now = this.#clock()
     for (const session of this.sessions) session.tick(now)
+    this.onTick?.(now)
   }
 
   /** Whether {@link close} was called. */

@@ -27,7 +27,7 @@ export class Channel {
 
   /** Reports changes since the last report to all watchers. */
   report(): void {
-    const now = this.#members()
+    const now = this.members
     const joined = [...now.values()].filter((member) => this.#reported.get(member.id) !== member)
     const left = [...this.#reported.keys()].filter((id) => !now.has(id))
     this.#reported = now
@@ -39,7 +39,8 @@ export class Channel {
     send(this.watchers, { kind: 'signal', id, data, ...(member && !this.#reported.has(id) && { member }) })
   }
 
-  #members(): Map<string, Member> {
+  /** Members over all hubs, by id. */
+  get members(): Map<string, Member> {
     const all = new Map<string, Member>()
     for (const members of this.hubs.values()) for (const [id, member] of members) all.set(id, member)
     return all

@@ -43,6 +43,15 @@ export interface MemberPlaces {
   leave(user: string, channel: string): void
 }
 
+/** A channel, for monitoring. */
+export interface ChannelStats {
+  readonly name: string
+  /** Subscribers at this hub. */
+  readonly watchers: number
+  /** Members over all hubs. */
+  readonly members: readonly Member[]
+}
+
 /** `$EDGE.PRESENCE.<channel>`: the members of channels, over all hubs on one NATS system. */
 export class Channels implements Topic {
   readonly prefix: string = presenceSubject('')
@@ -65,6 +74,12 @@ export class Channels implements Topic {
 
   get size(): number {
     return this.#channels.size
+  }
+
+  /** Channels with members or watchers at this hub, by their name at the broker. */
+  *list(): Iterable<ChannelStats> {
+    for (const [name, { synced }] of this.#channels)
+      yield { name, watchers: synced.watchers, members: [...synced.members] }
   }
 
   parse({ subject, queue }: SubscribeOp): SubscriptionTarget | SubscribeRefusal {

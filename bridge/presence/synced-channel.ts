@@ -45,6 +45,16 @@ export class SyncedChannel {
     this.#ask()
   }
 
+  /** Members over all hubs. Hidden ones are not included. */
+  get members(): Iterable<Member> {
+    return this.#channel.members.values()
+  }
+
+  /** Number of watchers at this hub. */
+  get watchers(): number {
+    return this.#channel.watchers.size
+  }
+
   watch(subscription: Subscription): void {
     this.#channel.welcome(subscription)
   }

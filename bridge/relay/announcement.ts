@@ -1,12 +1,8 @@
 /** Announcements of relay processes on NATS, for monitoring. */
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { encode } from '../../sdk/wire/bytes.ts'
+import { ANNOUNCEMENTS, ROLL_CALL } from '../upstream/relay-subjects.ts'
 import type { RelayStatus } from './counts.ts'
-
-/** The subject of announcements. Each process publishes one every 5 s. */
-export const ANNOUNCEMENTS = '$EDGE.RELAYS.STATUS'
-/** The subject of requests. Each relay process answers at once, to the reply subject or else to {@link ANNOUNCEMENTS}. */
-export const ROLL_CALL = '$EDGE.RELAYS.PING'
 
 /** The status of all relays of a process, as JSON. */
 export interface RelayAnnouncement {

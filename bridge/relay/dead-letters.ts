@@ -124,7 +124,7 @@ export class DeadLetters {
       ...(position === undefined ? [] : [['Spanwire-Dead-Position', String(position)] as const]),
       ...(key === undefined ? [] : [['Spanwire-Dead-Key', percent.encode(key)] as const]),
       ['Spanwire-Dead-Code', error.code],
-      ['Spanwire-Dead-Error', error.message.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+      ['Spanwire-Dead-Error', error.message.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
     ]
   }
 }

@@ -1,6 +1,7 @@
 /** Relays between foreign brokers (Kafka, RabbitMQ, ActiveMQ) and the events of a contract. Holds no broker client. */
 
-export { ANNOUNCEMENTS, type RelayAnnouncement, ROLL_CALL } from './announcement.ts'
+export { ANNOUNCEMENTS, ROLL_CALL } from '../upstream/relay-subjects.ts'
+export type { RelayAnnouncement } from './announcement.ts'
 export type { AllowedHeaders } from './copied-headers.ts'
 export type { RelayState, RelayStatus } from './counts.ts'
 export {

@@ -150,7 +150,8 @@ export class Feed {
         message: (message) => this.#message(message),
         started: (next, state) => this.#started(next, state),
         trouble: (error) => {
-          if (isRefusal(error)) void this.#refused()
+          if (isSpanwireError(error, 'unsupported')) this.#end(501, replayStatus.tooOld)
+          else if (isRefusal(error)) void this.#refused()
         },
       },
     )

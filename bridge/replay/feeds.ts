@@ -1,4 +1,5 @@
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { parseReplay, REPLAY_STATUS_SUBJECT, replayStatus } from '../../sdk/wire/replay-frames.ts'
 import type { Limits } from '../auth/limits.ts'
 import { maySubscribe, type Permissions, type SubscriptionVerdict } from '../auth/permissions.ts'
@@ -28,7 +29,9 @@ export interface FeedServices {
   readonly budget: Budget
 }
 
-/** `$EDGE.REPLAY.<cursor>.<filter>`: one {@link Feed} for each distinct filter. */
+const isInbox = (filter: string) => filter.startsWith('_INBOX.')
+
+/** `$EDGE.REPLAY.<cursor>.<filter>`: one {@link Feed} for each distinct filter, or list of filters. */
 export class Feeds implements Topic {
   readonly prefix: string = `${REPLAY_STATUS_SUBJECT}.`
   readonly #options: FeedOptions
@@ -72,12 +75,13 @@ export class Feeds implements Topic {
   parse({ sid, subject, queue }: SubscribeOp, { flags }: Client): SubscriptionTarget | SubscribeRefusal {
     if (!flags.headers) return { refused: 'needs-headers' }
     const replay = parseReplay(subject)
-    if (replay && queue === undefined && !replay.filter.startsWith('_INBOX.')) return { filter: replay.filter }
+    if (replay && queue === undefined && !splitFilters(replay.filter).some(isInbox)) return { filter: replay.filter }
     return { refused: 'on-sid', frame: encodeStatus(sid, 400, replayStatus.bad) }
   }
 
   judge(permissions: Permissions, filter: string): SubscriptionVerdict {
-    return maySubscribe(permissions, filter)
+    const verdicts = splitFilters(filter).map((one) => maySubscribe(permissions, one))
+    return (['refused', 'withheld'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'allowed'
   }
 
   has({ brokerFilter }: Pick<Subscription, 'brokerFilter'>): boolean {
@@ -97,7 +101,7 @@ export class Feeds implements Topic {
   }
 
   add(subscription: Subscription): number {
-    subscription.window = this.#windowFor(subscription.brokerFilter)
+    subscription.window = Math.min(...splitFilters(subscription.brokerFilter).map(this.#windowFor))
     const feed = this.#feedOf(subscription)
     this.#idle.delete(feed)
     feed.add(subscription)

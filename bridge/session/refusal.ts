@@ -71,7 +71,7 @@ export function parseSubscribeRefusal(
   | { readonly refused: keyof typeof simpleTexts }
   | { readonly refused: 'subscribe-permission'; readonly quoted: string }
   | undefined {
-  const [, quoted] = /^Permissions Violation for Subscription to (".*")/.exec(text) ?? []
+  const [, quoted] = /^Permissions Violation for Subscription to (".*")/s.exec(text) ?? []
   if (quoted !== undefined) return { refused: 'subscribe-permission', quoted }
   const refused = (['invalid-subject', 'needs-headers', 'too-many-subscriptions'] as const).find(
     (code) => simpleTexts[code] === text,

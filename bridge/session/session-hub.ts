@@ -3,6 +3,7 @@ import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { UserLimits } from '../auth/user-limits.ts'
 import type { Budget } from '../budget/budget.ts'
+import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import type { InboxKeys } from '../delivery/inbox-keys.ts'
 import type { NoResponders } from '../delivery/no-responders.ts'
 import type { Topics } from '../delivery/topic.ts'
@@ -30,6 +31,8 @@ export interface SessionHub {
   readonly nonces: boolean
   /** INFO for a client, with the current state of the upstream. */
   info(connectionId: string, nonce: string | undefined): ServerInfo
+  /** Credentials of a client were refused. */
+  refused(client: ConnectionStats, error: unknown): void
   /** A session has ended. @param reason text of the `-ERR`; undefined if the client closed the connection */
   ended(connectionId: string, reason?: string): void
   /** The socket of a session is closed, after its session has ended. */

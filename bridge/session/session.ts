@@ -6,7 +6,7 @@ import { isOwnInbox } from '../auth/permissions.ts'
 import { PENALTY } from '../auth/rate-meter.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
-import type { ConnectionStats } from '../delivery/connection-stats.ts'
+import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
 import { SendQueue } from '../delivery/send-queue.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Subscription } from '../delivery/subscription.ts'
@@ -126,6 +126,7 @@ export class Session implements ClientConnection, OperationHandler {
       id: this.id,
       user: this.user,
       client: this.#credentials.name,
+      ...(this.#socket.address !== undefined && { address: this.#socket.address }),
       openedAt: this.#lifetime.openedAt,
       activeAt: this.#lifetime.activeAt,
       subscriptions: this.#subscriptions.size,
@@ -331,12 +332,13 @@ export class Session implements ClientConnection, OperationHandler {
     this.#phase = 'authenticating'
     this.#credentials.authenticate(options).then(
       (identity) => this.#accept(identity, options),
-      (error) => this.#refuse(error),
+      (error) => this.#refuse(error, options),
     )
   }
 
   /** If the JWKS is unavailable, new clients are refused, and known ones keep their credentials until they expire. */
-  #refuse(error: unknown): void {
+  #refuse(error: unknown, options: ConnectOptions): void {
+    this.#hub.refused({ ...this.stats, client: readClientName(options) }, error)
     if (!this.#credentials.isKnown || !isSpanwireError(error, 'upstream-unavailable'))
       return this.end(closeReasons.authorization)
     if (this.#phase !== 'authenticating') return

@@ -1,3 +1,4 @@
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import { isSubject, isSubjectFilter, matchesFilter } from '../../sdk/wire/subject.ts'
 import { isOwnInbox, type SubscriptionVerdict } from '../auth/permissions.ts'
 import type { Client } from '../delivery/client.ts'
@@ -180,7 +181,9 @@ export class Subscriptions implements SubscriptionOwner, Requester {
 
   /** Ends all subscriptions to a filter, or with that subject in their SUB. Returns their refusals. */
   revoke(filter: string): Refusal[] {
-    const revoked = [...this.#bySid.values()].filter((one) => one.subject === filter || one.filter === filter)
+    const revoked = [...this.#bySid.values()].filter(
+      (one) => one.subject === filter || splitFilters(one.filter).includes(filter),
+    )
     return revoked.map((subscription) => this.#refuse(subscription))
   }
 

@@ -22,10 +22,9 @@ import '../../sdk/bus/request-reply.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
 import '../../sdk/bus/latest-iterator.ts'
-import '../../sdk/bus/publish-acked.ts'
+import '../../sdk/bus/stream-publisher.ts'
 import '../../sdk/replay/replay.ts'
 import '../../sdk/transport/websocket/requester.ts'
-import '../../sdk/transport/websocket/incidents.ts'
 import '../../sdk/transport/websocket/token-refresh.ts'
 
 /** Options of {@link createTestBridge}. */
@@ -130,7 +129,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     const schedule = (run: () => void) => void Promise.resolve().then(run)
     const authenticate = createAuthenticator(auth, now)
     const { bridge } = assembleBridge(
-      { auth, limits: options.limits ?? {}, upstream, clock: now, schedule },
+      { auth, limits: options.limits ?? {}, log: 'off', upstream, clock: now, schedule },
       (credentials) => during(authenticate(credentials)),
     )
     const end = () => {

@@ -122,7 +122,7 @@ interface Server {
 }
 
 function parseServer(text: string): Server {
-  const url = URL.parse(text.trim())
+  const url = URL.parse(text)
   const scheme = url?.protocol.slice(0, -1) ?? ''
   if (!url?.hostname || !['nats', 'tls', 'ws', 'wss'].includes(scheme))
     // Only the scheme: the rest may contain a password.
@@ -186,8 +186,14 @@ async function dialWebSocket(
   return createLink(connection, destroy)
 }
 
-const loadTcpClient = () => import('nats').catch(notInstalled('An upstream by nats:// or tls://', 'nats'))
-const loadWebSocketClient = () => import('nats.ws').catch(notInstalled('This upstream', 'nats.ws'))
+const loadTcpClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('An upstream by nats:// or tls://', 'nats'),
+  )
+const loadWebSocketClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
+    notInstalled('This upstream', 'nats.ws'),
+  )
 
 /** An internal member of both clients' connections. It parses all bytes of the server. */
 interface WithParser {

@@ -278,7 +278,7 @@ class NatsUpstream implements Upstream {
     })
     const { version, max_payload, jetstream = false, api_lvl } = (connection.info ?? {}) as Partial<ServerInfo>
     this.#info = {
-      name: `nats-server ${version ?? ''}`.trim(),
+      name: version ? `nats-server ${version}` : 'nats-server',
       ...(version && { version }),
       ...(api_lvl !== undefined && { apiLevel: api_lvl }),
       jetstream,

@@ -1,5 +1,6 @@
 /** Conflated subscriptions: loaded with the first one. */
 
+import { createDeferred } from '../kit/deferred.ts'
 import type { SubscriptionHandler, Transport, TransportSubscription } from '../transport/transport.ts'
 import { conflatedFilter } from '../wire/conflate-subject.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
@@ -16,8 +17,7 @@ export function subscribeConflated(
   const isKnown = () => transport.edge !== undefined || transport.status.state === 'closed'
   const begin = () => transport.subscribe(transport.edge ? conflatedFilter(filter) : filter, handler)
   if (isKnown()) return begin()
-  const ready = Promise.withResolvers<void>()
-  ready.promise.catch(() => {})
+  const ready = createDeferred()
   let opened: TransportSubscription | undefined
   const stop = transport.onStatus(() => {
     if (!isKnown()) return

@@ -1,5 +1,5 @@
 import type { BusStatus, RequestOptions, StreamPublishOptions, SubscribeOptions } from '../contract/bus.ts'
-import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
+import { type ContractEvent, type Events, readEvent, unknownEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import {
   readHandlerArgs,
@@ -10,8 +10,10 @@ import {
   withParams,
 } from '../contract/untyped-bus.ts'
 import { validate } from '../contract/validate.ts'
+import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { createIds } from '../kit/ids.ts'
+import { isThenable } from '../kit/kinds.ts'
 import { lazy, preload } from '../kit/lazy.ts'
 import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
@@ -40,7 +42,8 @@ export function createBus(
   { onInvalid, onError, onGap, outbox }: EventBusOptions,
 ): UntypedBus {
   const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
-  const hasStreams = Object.values(contract).some((entry) => 'stream' in entry && entry.stream)
+  const events = new Map(Object.entries(contract).map(([name, entry]) => [name, readEvent(name, entry)]))
+  const hasStreams = [...events.values()].some(({ stream }) => stream)
   if (hasStreams) preload(sources)
   if (hasStreams || outbox) preload(publishing)
 
@@ -56,20 +59,17 @@ export function createBus(
   const send = createSend()
   const parts = { transport, faults, send }
 
-  /** Events that were used, by name. */
-  const events = new Map<string, ContractEvent>()
   /** Operations that are not settled. */
   const publishes = new Set<Promise<unknown>>()
   const exchanges = new Set<Promise<unknown>>()
 
   function find(name: string): ContractEvent {
-    let event = events.get(name)
-    if (!event) {
-      event = findEvent(contract, name)
-      events.set(name, event)
-    }
+    const event = events.get(name)
+    if (!event) throw unknownEvent(name)
     return event
   }
+
+  const findAll = (names: string | readonly string[]) => [names].flat().map(find)
 
   /** Reads the arguments `name, params?, data, options?`. */
   function prepare(name: string, args: WithParamValues<[unknown, SendOptions?]>) {
@@ -104,10 +104,17 @@ export function createBus(
     },
 
     subscribe(name, ...args) {
-      const event = find(name)
-      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(event.template.hasParams, args)
+      const events = findAll(name)
+      const hasParams = events.some(({ template }) => template.hasParams)
+      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
       return createEventStream(
-        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(event, params, { ...options, signal: undefined }, sink),
+        ({ push, end }: StreamSink<ReceivedEvent>) =>
+          subscriber.attach(
+            events,
+            params,
+            { ...options, signal: undefined },
+            { push: (received, message) => (received.removed ? message.done?.() : push(received, message)), end },
+          ),
         options.buffer,
         options.signal,
       )
@@ -115,8 +122,9 @@ export function createBus(
 
     on(name, ...args) {
       const [params, handler, options = {}] = readHandlerArgs(args)
-      return subscriber.attach(find(name), params, options, {
-        push: (received, { done }) => guard(handler, faults.onError, [received], done),
+      return subscriber.attach(findAll(name), params, options, {
+        push: (received, { done }) =>
+          guard((received.removed ? options.onRemoved : handler) as typeof handler, faults.onError, [received], done),
       })
     },
 
@@ -135,13 +143,14 @@ export function createBus(
       const [params, handler, options = {}] = readHandlerArgs(args)
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
-      return subscriber.attach(event, params, options, {
+      return subscriber.attach([event], params, options, {
         push: (received) =>
           void track(
             exchanges,
             requests((module) => module.respond(parts, event, handler, received)),
           ).catch((error) => faults.onError(error, received)),
         invalid: (received) => void requests((module) => module.refuse(parts, received)).catch(() => {}),
+        needs: requests,
       })
     },
 
@@ -161,7 +170,7 @@ export function createBus(
     },
 
     close,
-    [Symbol.asyncDispose]: close,
+    [ASYNC_DISPOSE]: close,
   }
 }
 
@@ -172,10 +181,16 @@ function track<T>(underway: Set<Promise<unknown>>, work: Promise<T>): Promise<T>
   return work
 }
 
+/** Headers that a server acts on, and Spanwire's own. Copied from a received event, they would repeat its commands. */
+const RESERVED = /^(nats|spanwire)-/i
+
 /** Returns a function that validates and encodes. The order of calls is kept if the schema is synchronous. */
 export function createSend(): Send {
   const newId = createIds()
-  return ({ schema, codec, subject, data, options: { id = newId(), headers = [] } }, go) => {
+  return ({ schema, codec, subject, data, options: { id = newId(), headers = [], reservedHeaders } }, go) => {
+    const [reserved] = headers.find(([name]) => RESERVED.test(name)) ?? []
+    if (reserved && !reservedHeaders)
+      throw new SpanwireError('invalid-header', `${reserved} is a command to the server: set reservedHeaders.`)
     const valid = validate(schema, data, subject)
     const proceed = () => {
       let payload: Uint8Array
@@ -186,7 +201,7 @@ export function createSend(): Send {
       }
       return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
     }
-    return valid instanceof Promise ? valid.then(proceed) : proceed()
+    return isThenable(valid) ? Promise.resolve(valid).then(proceed) : proceed()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { SourceMessage } from '../contract/subscription-source.ts'
+import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
@@ -20,8 +21,6 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
   signal?: AbortSignal,
 ): Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable {
   const arrived: Array<readonly [event: Event, message: SourceMessage | undefined]> = []
-  /** Number of events that wait to be read. */
-  let waiting = 0
   let ended = false
   let fault: Error | undefined
   let release = () => {}
@@ -37,12 +36,11 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
   const attached = start({
     push(event, message) {
       if (ended) return
-      if (waiting < limit) {
-        waiting++
+      if (arrived.length < limit) {
         arrived.push([event, message])
         wake()
       } else {
-        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: use a larger buffer.`))
+        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: set buffer.`))
         cancel()
       }
     },
@@ -51,26 +49,24 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
   const { unsubscribe: cancel } = attached
   const unsubscribe = () => {
     cancel()
-    waiting = arrived.length = 0
+    arrived.length = 0
     fault = undefined
   }
   release = onAbort(signal, unsubscribe)
 
   async function* read(): AsyncGenerator<Event, undefined> {
     for (;;) {
-      for (const [event, message] of arrived.splice(0)) {
-        if (!waiting) return
-        waiting--
-        yield event
+      const next = arrived.shift()
+      if (next) {
+        yield next[0]
         // The event was handled when the next one is requested.
-        message?.done?.()
-      }
-      if (waiting) continue
-      if (fault) throw fault
-      if (ended) return
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+        next[1]?.done?.()
+      } else if (fault) throw fault
+      else if (ended) return
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
     }
   }
   const reader = read()
@@ -82,7 +78,7 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
       return reader.return(undefined)
     },
     [Symbol.asyncIterator]: () => stream,
-    [Symbol.asyncDispose]: async () => unsubscribe(),
+    [ASYNC_DISPOSE]: async () => unsubscribe(),
   })
   return stream
 }

@@ -1,9 +1,10 @@
 import type { ReceivedEvent } from '../contract/received-event.ts'
+import { createDeferred } from '../kit/deferred.ts'
 import type { Listeners } from '../kit/listeners.ts'
 
 /**
  * Iterates over the current values and all updates. A newer value of a subject replaces one that was not read yet. Loaded
- * with the first iterator.
+ * with the first iterator. A value that was removed before it was read is skipped.
  * @param ended resolves when the subscription has ended
  */
 export function iterateLatest(
@@ -11,7 +12,7 @@ export function iterateLatest(
   updates: Listeners<ReceivedEvent>,
   ended: Promise<unknown>,
 ): Pick<AsyncGenerator<ReceivedEvent, undefined>, 'next' | 'return'> {
-  const returned = Promise.withResolvers<void>()
+  const returned = createDeferred()
   const reader = read(values, updates, Promise.race([ended, returned.promise]))
   return {
     next: () => reader.next(),
@@ -37,7 +38,8 @@ async function* read(
   }
   ended.then(end, end)
   const release = updates.add((event) => {
-    changed.set(event.subject, event)
+    if (event.removed) changed.delete(event.subject)
+    else changed.set(event.subject, event)
     wake()
   })
   try {

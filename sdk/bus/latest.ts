@@ -2,6 +2,8 @@ import type { Latest } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { ParamValues, UntypedLatestOptions } from '../contract/untyped-bus.ts'
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { lazy } from '../kit/lazy.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Faults } from './receiver.ts'
@@ -18,9 +20,9 @@ export function createLatest(
 ): Latest<ReceivedEvent, ParamValues> {
   const values = new Map<string, ReceivedEvent>()
   const updates = new Listeners<ReceivedEvent>()
-  const ended = Promise.withResolvers<void>()
+  const ended = createDeferred()
   const { live, unsubscribe } = attach(
-    event,
+    [event],
     params,
     {
       ...options,
@@ -34,7 +36,8 @@ export function createLatest(
     },
     {
       push(received, { done }) {
-        values.set(received.subject, received)
+        if (received.removed) values.delete(received.subject)
+        else values.set(received.subject, received)
         updates.emit(received, onError)
         done?.()
       },
@@ -45,7 +48,10 @@ export function createLatest(
     ready: live,
     get: (of) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
     values: () => values,
-    subscribe: (listener) => updates.add(listener),
+    subscribe: (listener, onRemoved) =>
+      updates.add((update) =>
+        update.removed ? onRemoved?.(update as ReceivedEvent<string, ParamValues, undefined>) : listener(update),
+      ),
     unsubscribe,
     [Symbol.asyncIterator]() {
       const reading = iterating((module) => module.iterateLatest(values, updates, ended.promise))
@@ -57,6 +63,6 @@ export function createLatest(
         },
       }
     },
-    [Symbol.dispose]: unsubscribe,
+    [DISPOSE]: unsubscribe,
   }
 }

@@ -2,6 +2,7 @@ import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
 import type { SourceMessage } from '../contract/subscription-source.ts'
 import { validate } from '../contract/validate.ts'
+import { isThenable } from '../kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
 /** Receives errors of single events. Errors that its functions throw are written to the console. */
@@ -26,30 +27,32 @@ export function createReceiver(
   deliver: (event: ReceivedEvent, message: SourceMessage) => void,
   invalid: (error: SpanwireError, event: ReceivedEvent) => void,
 ): Receiver {
-  const { codec, schema } = event
   /** Set while an asynchronous schema validates. Later messages wait. */
   let tail: Promise<void> | undefined
 
-  const hand = (message: SourceMessage, data: unknown) => deliver(new ReceivedEvent(event, message, data), message)
+  const hand = (message: SourceMessage, data: unknown) =>
+    deliver(new ReceivedEvent(message.event ?? event, message, data), message)
 
   const refuse = (message: SourceMessage, data: unknown, cause: unknown) => {
     const error = isSpanwireError(cause)
       ? cause
       : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
-    invalid(error, new ReceivedEvent(event, message, data))
+    invalid(error, new ReceivedEvent(message.event ?? event, message, data))
     message.done?.()
   }
 
-  const wait = (message: SourceMessage, data: unknown, valid: Promise<unknown>) =>
-    valid.then((later) => hand(message, later)).catch((error) => refuse(message, data, error))
-
   function take(message: SourceMessage): void | Promise<void> {
+    if (message.removed) return hand(message, undefined)
+    const { codec, schema } = message.event ?? event
     let data: unknown
     try {
       const text = codec.decodeText && message.text
       data = text === undefined ? codec.decode(message.payload) : codec.decodeText?.(text)
       const valid = validate(schema, data, message.subject)
-      return valid instanceof Promise ? wait(message, data, valid) : hand(message, valid)
+      if (!isThenable(valid)) return hand(message, valid)
+      return Promise.resolve(valid)
+        .then((later) => hand(message, later))
+        .catch((error) => refuse(message, data, error))
     } catch (error) {
       refuse(message, data, error)
     }

@@ -7,6 +7,7 @@ import type { StandardSchema } from '../contract/standard-schema.ts'
 import { validate } from '../contract/validate.ts'
 import { checkSubject } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { HeaderFields } from '../wire/header-fields.ts'
 import type { Faults } from './receiver.ts'
@@ -47,7 +48,7 @@ export async function request(
   const answer = await send(outgoing, (payload, headers) =>
     transport.request(subject, payload, { headers, timeout, signal }),
   )
-  const answerHeaders = new EventHeaders(answer.headerBlock)
+  const answerHeaders = new EventHeaders(answer.headerBlock && decode(answer.headerBlock))
   if (answerHeaders.get(CODE_HEADER) !== undefined)
     throw new SpanwireError(
       'responder-failed',
@@ -97,7 +98,7 @@ function answerError({ transport, faults }: BusParts, received: ReceivedEvent, c
   const headers = [
     [CODE_HEADER, String(code)],
     // A header value has no line ends.
-    [MESSAGE_HEADER, message.replace(/\s+/g, ' ')],
+    [MESSAGE_HEADER, message.replace(/[\0\t\n\r ]+/g, ' ')],
   ] as const
   transport.publish(reply, new Uint8Array(), { headers }).catch((error) => faults.onError(error, received))
 }

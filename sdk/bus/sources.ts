@@ -1,6 +1,6 @@
 /** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
-import { replay } from '../replay/replay.ts'
+import { replayEvents } from '../replay/event-list.ts'
 import { subscribeConflated } from './conflated.ts'
 import { watchInterruptions } from './interruptions.ts'
 
-export { replay, subscribeConflated, watchInterruptions }
+export { replayEvents, subscribeConflated, watchInterruptions }

@@ -3,8 +3,9 @@ import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
 import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
-import { type Lazy, lazy } from '../kit/lazy.ts'
+import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { createReceiver, type Faults } from './receiver.ts'
@@ -15,11 +16,14 @@ export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('.
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
+  /** Called with an event, or with the removal of the last event of a subject. */
   push(event: ReceivedEvent, message: SourceMessage): void
   /** Called after `onInvalid` with an event that cannot be decoded or that the schema refuses. */
   invalid?(event: ReceivedEvent): void
   /** The subscription ended. No more events follow. May be called more than once. */
   end?(error?: Error): void
+  /** A module that must be loaded before the first event. */
+  readonly needs?: Lazy<unknown>
 }
 
 /** Options of {@link Subscriber.attach}. */
@@ -27,8 +31,8 @@ export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
-  /** Subscribes with a sink. Ends with the options' signal and calls their `onEnd`. */
-  attach(event: ContractEvent, params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
+  /** Subscribes to one event or to several of one stream. Ends with the options' signal and calls their `onEnd`. */
+  attach(events: readonly ContractEvent[], params: ParamValues, options: AttachOptions, sink: EventSink): StreamHandle
   /** Ends all subscriptions after the events that are on their way were delivered. */
   drain(): Promise<unknown>
 }
@@ -41,21 +45,22 @@ export function createSubscriber(
   const drains = new Set<() => Promise<void>>()
 
   function attach(
-    event: ContractEvent,
+    events: readonly ContractEvent[],
     params: ParamValues,
     options: AttachOptions,
-    { push, invalid, end }: EventSink,
+    { push, invalid, end, needs }: EventSink,
   ): StreamHandle {
     const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
-    const filter = event.template.filter(params)
+    const [event] = events
+    const filter = events.map(({ template }) => template.filter(params)).join(' ')
     // A lazy source would report it only once its module is loaded.
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
     let isOver = false
     let release = () => {}
-    let watching: Promise<(() => void) | undefined> | undefined
+    let unwatch = () => {}
     const { receive, settled } = createReceiver(
-      event,
+      event as ContractEvent,
       (received, message) => isLive && push(received, message),
       (error, received) => {
         if (!isLive) return
@@ -69,25 +74,27 @@ export function createSubscriber(
       isOver = true
       release()
       drains.delete(drain)
-      watching?.then((stop) => stop?.())
+      unwatch()
       end?.(error)
       if (error && onEnd) guard(onEnd, report, [error])
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
-    const isReplay = event.stream && queue === undefined
-    const source = isReplay
-      ? toSource(
-          sources((module) => module.replay(transport, filter, handler, { ...options, onGap })),
-          handler,
-        )
+    const subscribe = () => transport.subscribe(filter, handler, { queue })
+    const isReplay = !event || events[1] || (event.stream && queue === undefined)
+    const opening = isReplay
+      ? sources((module) => module.replayEvents(transport, events, filter, handler, { ...options, onGap }))
       : conflate
-        ? toSource(
-            sources((module) => module.subscribeConflated(transport, filter, handler)),
-            handler,
-          )
-        : transport.subscribe(filter, handler, { queue })
+        ? sources((module) => module.subscribeConflated(transport, filter, handler))
+        : needs?.(subscribe)
+    const source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)
-      watching = sources((module) => module.watchInterruptions(transport, source, filter, onGap)).catch(report)
+      loadUntil(
+        sources,
+        () => !isOver,
+        (module) => {
+          unwatch = module.watchInterruptions(transport, source, filter, onGap)
+        },
+      ).catch(report)
     const drain = async () => {
       await source.drain()
       await settled()
@@ -100,7 +107,7 @@ export function createSubscriber(
       source.unsubscribe()
     }
     release = onAbort(signal, unsubscribe)
-    return Object.assign(toSubscription(source, unsubscribe, drain), { [Symbol.dispose]: unsubscribe })
+    return Object.assign(toSubscription(source, unsubscribe, drain), { [DISPOSE]: unsubscribe })
   }
 
   return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }

@@ -3,6 +3,7 @@ import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
@@ -138,7 +139,7 @@ export class DurableConsumer implements Consumer {
       if (this.#stopped) throw drainedEarly()
       if (!this.#paused) await this.#open()
     } catch (error) {
-      throw this.#ended(error instanceof Error ? error : new Error(String(error)))
+      throw this.#ended(isError(error) ? error : new Error(String(error)))
     }
   }
 
@@ -236,8 +237,8 @@ export class DurableConsumer implements Consumer {
 
   #laneOf(seq: number, subject: string): string | number {
     if (!this.#byLane) return seq
-    const { event, settings } = this.#work
-    const params = event.template.params(subject)
+    const { find, settings } = this.#work
+    const params = find(subject).template.params(subject)
     // Subjects have no blanks.
     return settings.laneBy.map((name) => params[name]).join(' ')
   }

@@ -1,5 +1,6 @@
-import type { ConsumerConfig, JetStreamApi } from '../jetstream/api.ts'
+import { type ConsumerConfig, hasFilters, type JetStreamApi, toFilters, tooOldForFilters } from '../jetstream/api.ts'
 import { SpanwireError } from '../wire/errors.ts'
+import { joinFilters } from '../wire/filter-list.ts'
 import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
 import { GROUP } from './priority-group.ts'
 
@@ -9,7 +10,7 @@ export interface Durable {
   readonly stream: string
   /** Name of the consumer. */
   readonly name: string
-  /** Subject filter. */
+  /** Subject filter, or a list of them. */
   readonly filter: string
   /** Position in the stream at which a new consumer begins. */
   readonly from: ConsumerStart
@@ -34,24 +35,31 @@ export async function ensureConsumer(api: JetStreamApi, durable: Durable): Promi
   const existing = await api.consumer(stream, name)
   if (
     existing &&
-    (existing.deliver_subject !== undefined || existing.ack_policy !== 'explicit' || existing.filter_subject !== filter)
+    (existing.deliver_subject !== undefined || existing.ack_policy !== 'explicit' || filterOf(existing) !== filter)
   )
     throw new SpanwireError(
       'stream-conflict',
-      `The stream ${stream} has another consumer ${name} (filter ${existing.filter_subject}): use another name.`,
+      `The stream ${stream} has another consumer ${name} (filter ${filterOf(existing)}): use another name.`,
     )
   if (existing && hasSettings(existing, settings)) return
   // `max_deliver` is unlimited because attempts are counted here: JetStream would keep a message without delivering it.
   const fixed = existing
     ? withoutSettings(existing)
-    : { filter_subject: filter, ack_policy: 'explicit', max_deliver: -1, ...toPolicy(from) }
+    : { ...toFilters(filter), ack_policy: 'explicit', max_deliver: -1, ...toPolicy(from) }
   const updated = await api.putConsumer(stream, name, { ...fixed, ...settings })
-  if (hasSettings(updated, settings)) return
+  const isFiltered = hasFilters(updated, fixed)
+  if (isFiltered && hasSettings(updated, settings)) return
   if (!existing) api.deleteConsumer(stream, name)
+  if (!isFiltered) throw tooOldForFilters()
   throw new SpanwireError(
     'unsupported',
     'Order by params requires nats-server 2.11 or later: upgrade it, or use ordered: true.',
   )
+}
+
+/** Returns the filters of a consumer as a list. */
+function filterOf({ filter_subject, filter_subjects }: ConsumerConfig): string | undefined {
+  return filter_subjects ? joinFilters(filter_subjects) : filter_subject
 }
 
 /** Settings that may change. They must be equal for all processes. */

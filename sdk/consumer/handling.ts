@@ -1,9 +1,11 @@
 import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
+import { removalOf } from '../contract/removal.ts'
 import { validate } from '../contract/validate.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
@@ -24,10 +26,11 @@ const OWN = /^(nats-|spanwire-dead-)/i
 
 /** The work of a consumer. */
 export interface Work {
-  readonly event: ContractEvent
+  /** Returns the event of a subject. */
+  find(subject: string): ContractEvent
   /** Name of the stream. */
   readonly stream: string
-  /** Subject filter. */
+  /** Subject filter, or a list of them. */
   readonly filter: string
   readonly settings: Settings
 }
@@ -64,8 +67,8 @@ export class Handling {
 
   /** Never rejects. @param ended called when the handler has ended: another event may begin */
   async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
-    const { event, settings } = this.#work
-    const { backoff, deadLetter } = settings
+    const { backoff, deadLetter } = this.#work.settings
+    const event = this.#work.find(message.subject)
     const failure = await this.#attempt(message, attempt)
     ended()
     if (!failure) return 'done'
@@ -81,8 +84,10 @@ export class Handling {
 
   /** Returns the failure of an attempt. Undefined if it succeeded. */
   async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
-    const { event, settings } = this.#work
-    const { deadLetter, order } = settings
+    const { deadLetter, order } = this.#work.settings
+    // A marker of a removal is not an event.
+    if (!message.payload.length && removalOf(message)) return undefined
+    const event = this.#work.find(message.subject)
     const handedOn = order === 'by-lane' ? HANDED_ON : 0
     if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)
       return { error: new Error(`Delivered ${attempt - 1} times without an acknowledgement.`), isHopeless: true }
@@ -163,7 +168,7 @@ async function publishDeadLetter(
   origin: Origin,
 ): Promise<void> {
   const { stream, consumer, attempts, error } = origin
-  const text = error instanceof Error ? error.message : String(error)
+  const text = isError(error) ? error.message : String(error)
   const fields = readFields(message.headerBlock)
   const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
   const headers: HeaderFields = [
@@ -177,7 +182,7 @@ async function publishDeadLetter(
     ['Spanwire-Dead-Sequence', String(message.seq)],
     ['Spanwire-Dead-Consumer', consumer],
     ['Spanwire-Dead-Attempts', String(attempts)],
-    ['Spanwire-Dead-Error', text.replaceAll(/\s+/g, ' ').replaceAll('\0', '').slice(0, LONGEST_TEXT)],
+    ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
   ]
   await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

@@ -1,13 +1,15 @@
 /** The entry `spanwire/consumer`: work queues. Each event of a stream is handled once, by one of many processes. */
-import type { EventOf, StreamEventName } from '../contract/bus.ts'
+import type { EventOf, OneStream, StreamEventName } from '../contract/bus.ts'
 import { type Events, findEvent } from '../contract/contract.ts'
-import type { ReceivedEvent } from '../contract/received-event.ts'
+import { readEventList } from '../replay/event-list.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
 import { toTransport } from '../transport/nats/nats-transport.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import { splitFilters } from '../wire/filter-list.ts'
 import { matchesFilter } from '../wire/subject.ts'
 import { type Consumer, DurableConsumer } from './durable-consumer.ts'
+import type { Callbacks } from './handling.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './options.ts'
 
 export type { Consumer } from './durable-consumer.ts'
@@ -25,7 +27,8 @@ export interface ConsumeSource<Contract> {
  * Handles the events of a stream as a work queue. Each event is delivered to one of the processes with the same
  * `consumer`. It is done when the handler has returned or its promise has resolved. If the handler fails, or its process
  * crashes, the event is delivered again. Delivery is at least once, so handlers must tolerate repetitions (`e.id` and
- * `e.seq` are equal).
+ * `e.seq` are equal). A list of names of one stream delivers all of them, and `e.name` discriminates. It requires
+ * nats-server 2.10.
  *
  * Requires permission to publish to `$JS.API.CONSUMER.<action>.<stream>.<consumer>` for the actions `INFO`, `MSG.NEXT` and
  * `DURABLE.CREATE`, and to `$JS.ACK.<stream>.<consumer>.>`. With `ordered` by params it also uses the action `UNPIN`, so
@@ -43,31 +46,32 @@ export interface ConsumeSource<Contract> {
  */
 export function consume<Contract extends Events, Name extends StreamEventName<Contract>>(
   { events, connection }: ConsumeSource<Contract>,
-  name: Name,
+  name: Name | (readonly Name[] & OneStream<Contract, Name>),
   handler: (event: EventOf<Contract, Name>, delivery: DeliveryInfo) => unknown,
   options: ConsumeOptions<Contract, Name>,
 ): Consumer {
-  const event = findEvent(events, name)
-  const { stream } = event
-  if (stream === undefined)
-    throw new SpanwireError('invalid-argument', `${name} has no stream: name one in the contract, { stream: '…' }.`)
-  const settings = readSettings(options, Object.keys(event.template.params('')))
-  const filter = event.template.filter(options.params ?? {})
+  const consumed = [name].flat().map((one) => findEvent(events, one))
+  for (const { name: own, stream } of consumed)
+    if (stream === undefined)
+      throw new SpanwireError('invalid-argument', `${own} has no stream: name one in the contract, { stream: '…' }.`)
+  const filters = consumed.map(({ template }) => template.filter(options.params ?? {}))
+  const { stream, filter, find } = readEventList(consumed, filters)
+  const params = consumed.map(({ template }) => Object.keys(template.params('')))
+  // A lane has a value of each param for all events.
+  const settings = readSettings(options, params[0]?.filter((param) => params.every((own) => own.includes(param))) ?? [])
   // A dead letter would be delivered to this consumer, and become a dead letter again.
-  if (settings.deadLetter && matchesFilter(filter, settings.deadLetter.subject))
+  const dead = settings.deadLetter?.subject
+  if (dead && splitFilters(filter).some((one) => matchesFilter(one, dead)))
     throw new SpanwireError(
       'invalid-argument',
-      `deadLetter.subject is ${settings.deadLetter.subject}, which is in the filter of this consumer (${filter}): use another subject.`,
+      `deadLetter.subject is ${dead}, which is in the filter of this consumer (${filter}): use another subject.`,
     )
   const { onError = report, onEnd = reportEnd } = options
   // The implementation does not have the types of the contract.
-  type Untyped<Call> = Call extends (...args: infer Args) => infer Result
-    ? (...args: { [At in keyof Args]: Args[At] extends EventOf<Contract, Name> ? ReceivedEvent : Args[At] }) => Result
-    : never
   return new DurableConsumer(
     toTransport(connection),
-    { event, stream, filter, settings },
-    { handler: handler as Untyped<typeof handler>, onError: onError as Untyped<typeof onError>, onEnd },
+    { find, stream, filter, settings },
+    { handler: handler as Callbacks['handler'], onError: onError as Callbacks['onError'], onEnd },
   )
 }
 

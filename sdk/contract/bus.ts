@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Presence, PresenceOptions } from '../presence/presence.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
 import type { HeaderFields } from '../wire/headers.ts'
@@ -14,6 +15,11 @@ export interface PublishOptions {
   readonly id?: string
   /** Headers in addition to id and time. */
   readonly headers?: HeaderFields
+  /**
+   * Accept headers that begin with `Nats-` or `Spanwire-`, which are commands to the server: `Nats-Rollup: all` empties a
+   * stream. Default false: `publish` rejects with `invalid-header`.
+   */
+  readonly reservedHeaders?: boolean
   /** Rejects with `aborted`. A message that was sent before is not recalled. */
   readonly signal?: AbortSignal | undefined
 }
@@ -65,10 +71,22 @@ export interface OnOptions {
    * `permission-denied` (refused, or revoked later), `stream-not-found`, `connection-closed`.
    */
   readonly onEnd?: ((error: Error) => void) | undefined
+  /**
+   * Called when a stream has removed the last event of a subject, by a time to live or a deletion, and keeps a marker
+   * (`subject_delete_marker_ttl`, nats-server 2.11 and later). Its `data` is undefined, and `removed` is the reason.
+   */
+  readonly onRemoved?: ((removal: Removal) => void) | undefined
 }
 
+/** The removal of the last event of a subject. */
+export type Removal<Name extends string = string, P = Readonly<Record<string, string>>> = ReceivedEvent<
+  Name,
+  P,
+  undefined
+>
+
 /** Options of {@link Bus.subscribe}. The iterator throws the errors that `onEnd` of {@link OnOptions} reports. */
-export interface SubscribeOptions extends Omit<OnOptions, 'onEnd'> {
+export interface SubscribeOptions extends Omit<OnOptions, 'onEnd' | 'onRemoved'> {
   /** Number of events that may wait to be read. Default 10,000. One more ends the subscription with `slow-consumer`. */
   readonly buffer?: number
 }
@@ -118,24 +136,47 @@ export interface ReplayOptions {
 }
 
 /** NATS serves a queue group as events are published, so a member of one has no position in the stream. */
-type ReplayOrQueue =
+type ReplayOrQueue<Queue> =
   | ({ readonly queue?: undefined } & ReplayOptions)
-  | ({ readonly queue: string } & { readonly [Option in keyof ReplayOptions]?: undefined })
+  | ({ readonly queue: Queue } & { readonly [Option in keyof ReplayOptions]?: undefined })
 
 /** Options of {@link Bus.on} for an event with a stream. */
-export type StreamOnOptions = Omit<OnOptions, 'queue' | 'conflate'> & ReplayOrQueue
+export type StreamOnOptions<Queue = string> = Omit<OnOptions, 'queue' | 'conflate'> & ReplayOrQueue<Queue>
 /** Options of {@link Bus.subscribe} for an event with a stream. */
-export type StreamSubscribeOptions = Omit<SubscribeOptions, 'queue' | 'conflate'> & ReplayOrQueue
+export type StreamSubscribeOptions<Queue = string> = Omit<SubscribeOptions, 'queue' | 'conflate'> & ReplayOrQueue<Queue>
 
-/** An event of a contract, as a subscriber receives it. */
-export type EventOf<Contract, Name extends EventName<Contract>> = ReceivedEvent<
-  Name,
-  Params<Name>,
-  DataOutput<Contract[Name]>
->
+/** Members of an event that a stream delivered. A member of a queue group gets its events from NATS, without them. */
+interface Sequenced {
+  /** Sequence in the stream. The first is 1. */
+  readonly seq: number
+  /** Whether it was delivered when it was published. False for an event from the past. */
+  readonly live: boolean
+}
+
+/**
+ * An event of a contract, as a subscriber receives it. For several names: a union, whose `name` discriminates.
+ * @typeParam Queue the queue group. Events with a stream have no sequence in one
+ */
+export type EventOf<Contract, Name extends EventName<Contract>, Queue = undefined> = {
+  [One in Name]: ReceivedEvent<One, Params<One>, DataOutput<Contract[One]>> &
+    IfStream<Contract[One], [Queue] extends [undefined] ? Sequenced : unknown, unknown>
+}[Name]
 
 /** Handles events. An error that it throws or rejects with is passed to `onError`. The subscription continues. */
-export type EventHandler<Contract, Name extends EventName<Contract>> = (event: EventOf<Contract, Name>) => unknown
+export type EventHandler<Contract, Name extends EventName<Contract>, Queue = undefined> = (
+  event: EventOf<Contract, Name, Queue>,
+) => unknown
+
+/** `unknown` if all events have the same stream, else a text that no list of names is. The compiler shows it. */
+export type OneStream<Contract, Name extends EventName<Contract>> = [
+  { [One in Name]: [StreamOf<Contract[One]>] extends [never] ? One : never }[Name],
+] extends [never]
+  ? IsOne<StreamOf<Contract[Name]>> extends true
+    ? unknown
+    : NotOneStream
+  : NotOneStream
+type NotOneStream = 'A list must have events of one stream.'
+type IsOne<Union, All = Union> = Union extends unknown ? ([All] extends [Union] ? true : false) : never
 
 /** Answers requests: returns the data of the reply, or a promise of it. */
 export type Responder<Contract, Name extends EventName<Contract>> = (
@@ -150,10 +191,26 @@ export type StreamEventName<Contract> = {
   [Name in EventName<Contract>]: [StreamOf<Contract[Name]>] extends [never] ? never : Name
 }[EventName<Contract>]
 
-/** Arguments after the name. The params come first if the template has any. */
-type WithParams<Name extends string, Rest extends unknown[]> = [ParamName<Name>] extends [never]
+/** A type that no string has, for the compiler's message about a name that the contract does not have. */
+type OrHint<Contract> = [Contract] extends [never]
+  ? never
+  : string & { readonly 'Write a name as in the contract, with its {params}. The params follow it.': never }
+
+/**
+ * Arguments after the name of an event to publish: `params, data, options?`, without `params` if the template has none. A
+ * second shape, which no call has, makes the compiler state what is missing.
+ */
+type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
-  : [params: Params<Name>, ...rest: Rest]
+  : [params: Values & Checked<Name, Values>, ...rest: Rest] | [params: `The params of ${Name} come before the data.`]
+/** Checks params to publish with: no wildcards, and no params that the template does not have. */
+type Checked<Name extends string, Values> = {
+  readonly [Param in keyof Values]: Param extends ParamName<Name>
+    ? Values[Param] extends '*' | '>'
+      ? { readonly 'A subject to publish to has no wildcards.': never }
+      : string
+    : never
+}
 /** Arguments after the name. A filter for the params comes first if the template has any. It may be left out. */
 export type WithFilter<Name extends string, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
@@ -217,11 +274,17 @@ export interface Latest<Event, Params> extends AsyncIterable<Event, undefined>, 
   readonly ready: Promise<void>
   /** Returns the last event of a subject, or of the params of a subject. Undefined if there is none. */
   get(of: string | Params): Event | undefined
-  /** Returns the last event of each subject, by subject. It is always the same map, and changes with each event. */
+  /**
+   * Returns the last event of each subject, by subject. It is always the same map, and changes with each event and each
+   * removal.
+   */
   values(): ReadonlyMap<string, Event>
-  /** Calls `listener` with each new value. Returns an `unsubscribe` function. */
-  subscribe(listener: (event: Event) => void): () => void
-  /** Iterates over the current values, then over every update. */
+  /**
+   * Calls `listener` with each new value, and `onRemoved` when the stream has removed the value of a subject. Returns an
+   * `unsubscribe` function.
+   */
+  subscribe(listener: (event: Event) => void, onRemoved?: (removal: Removal<string, Params>) => void): () => void
+  /** Iterates over the current values, then over every update. Removals are skipped. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Event, undefined>
   /** Ends the subscription. The values remain. Idempotent. */
   unsubscribe(): void
@@ -256,10 +319,11 @@ export interface Bus<Contract> extends AsyncDisposable {
    * `connection-closed`, `aborted`. With a stream also `timeout`, `stream-not-found`, `stream-refused`,
    * `wrong-last-sequence`, but not `connection-lost`
    */
-  publish<Name extends EventName<Contract>>(
-    name: Name,
+  publish<Name extends keyof Contract & string, const Values extends Params<Name> = Params<Name>>(
+    name: Name | OrHint<Contract>,
     ...args: WithParams<
       Name,
+      Values,
       [data: DataInput<Contract[Name]>, options?: IfStream<Contract[Name], StreamPublishOptions, PublishOptions>]
     >
   ): Promise<IfStream<Contract[Name], StreamAck, void>>
@@ -270,35 +334,44 @@ export interface Bus<Contract> extends AsyncDisposable {
    * A subscription to an event with a stream begins at `from` and continues across disconnects with the next event. If
    * the stream has removed events in the meantime, `onGap` reports them.
    *
+   * A list of names of one stream delivers the events in the order of the stream, with one cursor. `event.name`
+   * discriminates them. Requires nats-server 2.10.
+   *
    * @example
    *     for await (const event of bus.subscribe('orders.{orderId}.created', {}, { from: 'all' })) {
    *       console.log(event.params.orderId, event.data.total)
    *     }
-   * @throws SpanwireError `unknown-event`, `invalid-params`, `invalid-subject`, `connection-closed`, `unsupported`
+   * @throws SpanwireError `unknown-event`, `invalid-params`, `invalid-subject`, `invalid-argument`, `connection-closed`,
+   * `unsupported`
    */
-  subscribe<Name extends EventName<Contract>>(
-    name: Name,
-    ...args: WithFilter<Name, [options?: IfStream<Contract[Name], StreamSubscribeOptions, SubscribeOptions>]>
-  ): IfStream<Contract[Name], StreamSubscription<EventOf<Contract, Name>>, Subscription<EventOf<Contract, Name>>>
+  subscribe<Name extends keyof Contract & string, Queue extends string | undefined = undefined>(
+    name: Name | OrHint<Contract> | (readonly Name[] & OneStream<Contract, Name>),
+    ...args: WithFilter<Name, [options?: IfStream<Contract[Name], StreamSubscribeOptions<Queue>, SubscribeOptions>]>
+  ): IfStream<
+    Contract[Name],
+    StreamSubscription<EventOf<Contract, Name, Queue>>,
+    Subscription<EventOf<Contract, Name, Queue>>
+  >
 
   /**
-   * Subscribes with a handler: `on(name, params?, handler, options?)`. Throws the errors of {@link Bus.subscribe}.
+   * Subscribes with a handler: `on(name, params?, handler, options?)`. Takes a list of names, and throws the errors, of
+   * {@link Bus.subscribe}.
    *
    * @example
    *     const handle = bus.on('orders.{orderId}.created', (event) => console.log(event.data.total))
    *     await handle.ready
    */
-  on<Name extends EventName<Contract>>(
-    name: Name,
-    handler: EventHandler<Contract, Name>,
-    options?: IfStream<Contract[Name], StreamOnOptions, OnOptions>,
+  on<Name extends keyof Contract & string, Queue extends string | undefined = undefined>(
+    name: Name | OrHint<Contract> | (readonly Name[] & OneStream<Contract, Name>),
+    handler: EventHandler<Contract, Name, Queue>,
+    options?: IfStream<Contract[Name], StreamOnOptions<Queue>, OnOptions>,
   ): IfStream<Contract[Name], StreamHandle, Handle>
   /** Subscribes with a handler to events with these params. */
-  on<Name extends EventName<Contract>>(
-    name: Name,
+  on<Name extends keyof Contract & string, Queue extends string | undefined = undefined>(
+    name: Name | OrHint<Contract> | (readonly Name[] & OneStream<Contract, Name>),
     params: ParamsFilter<Name>,
-    handler: EventHandler<Contract, Name>,
-    options?: IfStream<Contract[Name], StreamOnOptions, OnOptions>,
+    handler: EventHandler<Contract, Name, Queue>,
+    options?: IfStream<Contract[Name], StreamOnOptions<Queue>, OnOptions>,
   ): IfStream<Contract[Name], StreamHandle, Handle>
 
   /**
@@ -310,8 +383,8 @@ export interface Bus<Contract> extends AsyncDisposable {
    *     await prices.ready
    *     prices.get({ symbol: 'ABC' })?.data
    */
-  latest<Name extends StreamEventName<Contract>>(
-    name: Name,
+  latest<Name extends StreamEventName<Contract> & keyof Contract>(
+    name: Name | OrHint<Contract>,
     ...args: WithFilter<Name, [options?: LatestOptions]>
   ): Latest<EventOf<Contract, Name>, Params<Name>>
 
@@ -324,9 +397,9 @@ export interface Bus<Contract> extends AsyncDisposable {
    * `invalid-data` for the data or the answer, `unsupported` for an event with a stream (whose acknowledgement would be
    * the first answer), and the errors of {@link Bus.publish}
    */
-  request<Name extends EventName<Contract>>(
-    name: Name,
-    ...args: WithParams<Name, [data: DataInput<Contract[Name]>, options?: RequestOptions]>
+  request<Name extends keyof Contract & string, const Values extends Params<Name> = Params<Name>>(
+    name: Name | OrHint<Contract>,
+    ...args: WithParams<Name, Values, [data: DataInput<Contract[Name]>, options?: RequestOptions]>
   ): Promise<ReplyOutput<Contract[Name]>>
 
   /**
@@ -337,10 +410,14 @@ export interface Bus<Contract> extends AsyncDisposable {
    * @example
    *     bus.respond('quotes.{symbol}.get', ({ params }) => ({ price: prices[params.symbol] }))
    */
-  respond<Name extends EventName<Contract>>(name: Name, handler: Responder<Contract, Name>, options?: OnOptions): Handle
+  respond<Name extends keyof Contract & string>(
+    name: Name | OrHint<Contract>,
+    handler: Responder<Contract, Name>,
+    options?: OnOptions,
+  ): Handle
   /** Answers requests with these params. */
-  respond<Name extends EventName<Contract>>(
-    name: Name,
+  respond<Name extends keyof Contract & string>(
+    name: Name | OrHint<Contract>,
     params: ParamsFilter<Name>,
     handler: Responder<Contract, Name>,
     options?: OnOptions,

@@ -27,7 +27,8 @@ export interface Codec {
 export const json: Required<Codec> = {
   contentType: 'application/json',
   encode: (data) => encode(data === undefined ? '' : JSON.stringify(data)),
-  decode: (bytes) => json.decodeText(decode(bytes)),
+  // A byte order mark may be ignored (RFC 8259, section 8.1).
+  decode: (bytes) => json.decodeText(decode(bytes).replace(/^\ufeff/, '')),
   decodeText: (text) => (text ? JSON.parse(text) : undefined),
 }
 

@@ -29,7 +29,7 @@ export type EventName<Contract> = keyof Contract & string
  * @throws SpanwireError `invalid-subject` for a template that is not valid. It does not compile either
  */
 export function defineEvents<const Contract extends Events, const Stream extends string | undefined = undefined>(
-  events: Contract & { readonly [Template in keyof Contract & string as CheckedTemplate<Template>]: EventEntry },
+  events: Contract & { readonly [Template in keyof Contract & string as CheckedTemplate<Template>]: unknown },
   { stream }: { readonly stream?: Stream } = {},
 ): Defined<Contract, Stream> {
   const contract: Record<string, EventEntry> = stream ? {} : events
@@ -67,8 +67,13 @@ export interface ContractEvent {
  */
 export function findEvent(contract: Events, name: string): ContractEvent {
   const entry = Object.hasOwn(contract, name) && contract[name]
-  if (!entry) throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
+  if (!entry) throw unknownEvent(name)
   return readEvent(name, entry)
+}
+
+/** The error for a name that the contract does not have. */
+export function unknownEvent(name: string): SpanwireError {
+  return new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
 }
 
 /** Reads a definition of a contract, and parses its template. */

@@ -10,14 +10,25 @@ export interface CursorStore {
 }
 
 /**
- * Stores cursors in the browser's `localStorage`, under `prefix` and the key.
+ * Stores cursors in the browser's `localStorage`, under `prefix` and the key. Where storage is denied or full, it writes a
+ * warning, and a subscription begins at its `from` after a reload.
  *
  * @example
  *     bus.on('chat.{room}.message', show, { from: 'all', cursorStore: localStorageCursors() })
  */
 export function localStorageCursors(prefix = 'spanwire:'): CursorStore {
+  let isWarned = false
+  const guarded = <T>(use: () => T): T | undefined => {
+    try {
+      return use()
+    } catch (error) {
+      if (!isWarned) console.warn('spanwire: localStorage is unavailable. Cursors do not survive a reload.', error)
+      isWarned = true
+      return undefined
+    }
+  }
   return {
-    get: (key) => localStorage.getItem(prefix + key) ?? undefined,
-    set: (key, cursor) => localStorage.setItem(prefix + key, cursor),
+    get: (key) => guarded(() => localStorage.getItem(prefix + key)) ?? undefined,
+    set: (key, cursor) => guarded(() => localStorage.setItem(prefix + key, cursor)),
   }
 }

@@ -1,11 +1,12 @@
-import { type HeaderFields, readFields } from '../wire/header-fields.ts'
+import { type HeaderFields, parseFields } from '../wire/header-fields.ts'
 
 /** The headers of an event. Names are case-insensitive. Iterates over [name, value] in their order. */
 export class EventHeaders {
-  readonly #fields: HeaderFields
+  /** The header block as text, empty without headers. It survives a structured clone, for `new EventHeaders(block)`. */
+  readonly block: string
 
-  constructor(block: Uint8Array | undefined) {
-    this.#fields = readFields(block)
+  constructor(block = '') {
+    this.block = block
   }
 
   /** Returns the first value of a name. */
@@ -16,11 +17,16 @@ export class EventHeaders {
   /** Returns all values of a name, in their order. */
   getAll(name: string): string[] {
     const wanted = name.toLowerCase()
-    return this.#fields.filter(([other]) => other.toLowerCase() === wanted).map(([, value]) => value)
+    return this.toJSON().flatMap(([other, value]) => (other.toLowerCase() === wanted ? value : []))
+  }
+
+  /** Returns all [name, value]: what `JSON.stringify` writes. */
+  toJSON(): HeaderFields {
+    return parseFields(this.block)
   }
 
   /** Iterates over [name, value]. */
   [Symbol.iterator](): Iterator<readonly [name: string, value: string]> {
-    return this.#fields[Symbol.iterator]()
+    return this.toJSON()[Symbol.iterator]()
   }
 }

@@ -1,3 +1,4 @@
+import { isBytes } from '../kit/kinds.ts'
 import { type Codec, raw } from './codec.ts'
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
 
@@ -85,10 +86,21 @@ export function bytes<const Stream extends StreamName = undefined>(options?: {
   return { ...options, schema: bytesSchema, reply: bytesSchema, codec: raw }
 }
 
+/**
+ * Returns a schema with the type `Data` that accepts every value: types without a validator. Data that others publish is not
+ * checked, so use it only where all publishers are trusted.
+ *
+ * @example
+ *     defineEvents({ 'orders.{orderId}.created': json<{ total: number }>() })
+ */
+export function json<Data>(): StandardSchema<Data> {
+  return { '~standard': { version: 1, vendor: 'spanwire', validate: (value) => ({ value: value as Data }) } }
+}
+
 const bytesSchema: StandardSchema<Uint8Array> = {
   '~standard': {
     version: 1,
     vendor: 'spanwire',
-    validate: (value) => (value instanceof Uint8Array ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
+    validate: (value) => (isBytes(value) ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
   },
 }

@@ -1,42 +1,77 @@
 import type { TransportMessage } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import type { ContractEvent } from './contract.ts'
 import { EventHeaders } from './event-headers.ts'
+import type { RemovalReason } from './removal.ts'
 
 /** A message with its position in a stream, if it came from one. */
 export interface EventMessage extends TransportMessage {
+  /** Name of the stream. */
+  readonly stream?: string
   /** Sequence in the stream. */
   readonly seq?: number
   /** Whether it was delivered when it was published. False for an event from the past. */
   readonly live?: boolean
+  /** Set if it is not an event, but marks a removal. */
+  readonly removed?: RemovalReason | undefined
 }
 
-/** An event as a subscriber receives it. Headers, id, time and params are parsed on first use. */
+/** The headers of an event of Spanwire, which are parsed for each event. */
+const OWN = new RegExp(`^NATS/1\\.0\r\n${ID_HEADER}: ([^\r]*)\r\n${TIME_HEADER}: (\\d+)\r`)
+const NO_HEADERS = new EventHeaders()
+
+/**
+ * An event as a subscriber receives it. It is plain data: all members but `payload` survive a spread, `JSON.stringify` and
+ * a structured clone.
+ */
 export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
   /** The event's name in the contract: its subject template. */
   readonly name: Name
   /** The data, decoded and validated. */
   readonly data: Data
-  readonly #event: ContractEvent
-  readonly #message: EventMessage
-  #headers: EventHeaders | undefined
-  #params: Params | undefined
-
-  constructor(event: ContractEvent, message: EventMessage, data: Data) {
-    this.name = event.name as Name
-    this.data = data
-    this.#event = event
-    this.#message = message
-  }
-
   /** The subject of the message. */
-  get subject(): string {
-    return this.#message.subject
-  }
-
+  readonly subject: string
+  /** Values of the template's parameters. */
+  readonly params: Params
+  /** Unique id of the event. Without one of its publisher: stream and sequence, or empty without a stream. */
+  readonly id: string
+  /**
+   * Time of publishing, in ms since 1970 by the publisher's clock. If the message does not contain it: the time when the
+   * stream stored it, or when it was received.
+   */
+  readonly time: number
+  /** Headers of the message. Empty if it has none. */
+  readonly headers: EventHeaders
   /** The reply subject, if the event is a request. */
-  get reply(): string | undefined {
-    return this.#message.reply
+  declare readonly reply: string | undefined
+  /** Sequence in the stream. The first is 1. Undefined for an event without a stream. */
+  declare readonly seq: number | undefined
+  /** Whether it was delivered when it was published. False for an event from the past. Undefined without a stream. */
+  declare readonly live: boolean | undefined
+  /** Only for `onRemoved`: why the stream removed the last event of the subject. */
+  declare readonly removed: RemovalReason | undefined
+  readonly #message: EventMessage
+
+  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data) {
+    const { subject, time, reply, seq, stream, removed } = message
+    this.name = name as Name
+    this.data = data
+    this.subject = subject
+    this.params = template.params(subject) as Params
+    const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
+    const headers = block ? new EventHeaders(block) : NO_HEADERS
+    const [, id, sent] = block ? (OWN.exec(block) ?? ['', headers.get(ID_HEADER), headers.get(TIME_HEADER)]) : []
+    this.headers = headers
+    this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)
+    this.time = Number(sent) || time
+    if (reply !== undefined) this.reply = reply
+    if (seq !== undefined) {
+      this.seq = seq
+      this.live = message.live
+    }
+    if (removed) this.removed = removed
+    this.#message = message
   }
 
   /** The payload, before decoding. */
@@ -44,39 +79,8 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     return this.#message.payload
   }
 
-  /** Values of the template's parameters. */
-  get params(): Params {
-    this.#params ??= this.#event.template.params(this.subject) as Params
-    return this.#params
-  }
-
-  /** Headers of the message. Empty if it has none. */
-  get headers(): EventHeaders {
-    this.#headers ??= new EventHeaders(this.#message.headerBlock)
-    return this.#headers
-  }
-
-  /** Unique id of the event. Empty if it was published without one, as by other clients than Spanwire. */
-  get id(): string {
-    return this.headers.get(ID_HEADER) ?? ''
-  }
-
-  /** Sequence in the stream. The first is 1. Undefined for an event without a stream. */
-  get seq(): number | undefined {
-    return this.#message.seq
-  }
-
-  /** Whether it was delivered when it was published. False for an event from the past. Undefined without a stream. */
-  get live(): boolean | undefined {
-    return this.#message.live
-  }
-
-  /**
-   * Time of publishing, in ms since 1970 by the publisher's clock. If the message does not contain it: the time when the
-   * stream stored it, or when it was received.
-   */
-  get time(): number {
-    const text = this.headers.get(TIME_HEADER)
-    return text && Number.isFinite(+text) ? +text : this.#message.time
+  /** Vue does not wrap events in a proxy, on which `payload` would throw. */
+  get __v_skip(): true {
+    return true
   }
 }

@@ -1,5 +1,6 @@
 import type { SubscriptionHandler, TransportSubscription } from '../transport/transport.ts'
 import type { Replaying } from './bus.ts'
+import type { ContractEvent } from './contract.ts'
 import type { EventMessage } from './received-event.ts'
 
 /** The messages of a subscription: from NATS, or from a replay of a stream. */
@@ -7,6 +8,8 @@ export interface Source extends TransportSubscription, Partial<Replaying> {}
 
 /** A message of a {@link Source}. */
 export interface SourceMessage extends EventMessage {
+  /** The event, if the subscription has several. */
+  readonly event?: ContractEvent
   /** Called by the application once it has handled the message. The cursor of a replay then moves. */
   done?(): void
 }

@@ -1,10 +1,13 @@
 import { SpanwireError } from '../wire/errors.ts'
 import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
+/** Subjects whose params are kept. */
+const MAX_KNOWN = 1_000
+
 type Values = Readonly<Record<string, string | undefined>>
 
 // A word, `{param}` or `{rest...}`.
-const TOKEN = /^(?:\{([^{}*>.\s]+)(\.\.\.)?\}|[^{}*>]+)$/
+const TOKEN = /^(?:\{([^{}*>. ]+)(\.\.\.)?\}|[^{}*>]+)$/
 // A dot separates tokens, unless it is one of the three in `{rest...}`.
 const SEPARATOR = /\.(?!\.{0,2}\})/
 
@@ -16,6 +19,8 @@ export class SubjectTemplate {
   readonly #template: string
   /** Tokens: their text, the name of the parameter, and whether it matches the rest of the subject. */
   readonly #tokens: ReadonlyArray<readonly [text: string, name: string | undefined, rest: unknown]>
+  /** Params of subjects: their events share them. */
+  readonly #params = new Map<string, Record<string, string>>()
   /** Whether the template has parameters. */
   readonly hasParams: boolean
 
@@ -28,7 +33,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s with different names and, at the end, {rest...}.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, different {param}s, and {rest...} at the end.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
@@ -54,12 +59,16 @@ export class SubjectTemplate {
 
   /** Returns the parameters of a subject that matches the filter. */
   params(subject: string): Record<string, string> {
+    const known = this.#params.get(subject)
+    if (known) return known
     const params: Record<string, string> = {}
+    if (this.#params.size > MAX_KNOWN) this.#params.clear()
+    this.#params.set(subject, params)
     const values = subject.split('.')
     this.#tokens.forEach(([, name, rest], index) => {
       if (name) params[name] = rest ? values.slice(index).join('.') : (values[index] as string)
     })
-    return params
+    return Object.freeze(params)
   }
 
   #fill(params: Values, isValid: (value: string) => boolean, otherwise?: string): string {
@@ -75,7 +84,7 @@ export class SubjectTemplate {
       )
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without ".", "*", ">" and white space.`,
+          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without wildcards and blanks.`,
         )
       return value
     })

@@ -37,11 +37,17 @@ export interface UntypedLatestOptions extends LatestOptions {
   readonly onCleared?: () => void
 }
 
+/** One name, or a list of names of one stream. */
+export type OneOrMoreNames = string | readonly string[]
+
 /** The methods of {@link Bus} whose types depend on the contract. */
 interface UntypedMethods<Event> {
   publish(name: string, ...args: WithParamValues<[data: unknown, options?: StreamPublishOptions]>): Promise<unknown>
-  subscribe(name: string, ...args: WithParamValues<[options?: UntypedSubscribeOptions]>): StreamSubscription<Event>
-  on(name: string, ...args: HandlerArgs<Event, UntypedOnOptions>): StreamHandle
+  subscribe(
+    name: OneOrMoreNames,
+    ...args: WithParamValues<[options?: UntypedSubscribeOptions]>
+  ): StreamSubscription<Event>
+  on(name: OneOrMoreNames, ...args: HandlerArgs<Event, UntypedOnOptions>): StreamHandle
   latest(name: string, ...args: WithParamValues<[options?: UntypedLatestOptions]>): Latest<Event, ParamValues>
   request(name: string, ...args: WithParamValues<[data: unknown, options?: RequestOptions]>): Promise<unknown>
   respond(name: string, ...args: HandlerArgs<Event, OnOptions>): Handle
@@ -65,9 +71,9 @@ export function typed<Contract>(bus: UntypedBus): Bus<Contract> {
   return bus as Bus<Contract>
 }
 
-/** Whether a template has parameters, known from its text. */
-export function hasParams(name: string): boolean {
-  return name.includes('{')
+/** Whether a template has parameters, known from its text. For a list: whether any of them has. */
+export function hasParams(name: OneOrMoreNames): boolean {
+  return [name].flat().some((one) => one.includes('{'))
 }
 
 /** Puts empty params in front of the arguments of an event whose template has no parameters. */

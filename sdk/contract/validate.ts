@@ -1,3 +1,4 @@
+import { isThenable } from '../kit/kinds.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import type { SchemaResult, StandardSchema } from './standard-schema.ts'
 
@@ -7,7 +8,9 @@ import type { SchemaResult, StandardSchema } from './standard-schema.ts'
  */
 export function validate(schema: StandardSchema | undefined, data: unknown, subject: string): unknown {
   const result = schema ? schema['~standard'].validate(data) : { value: data }
-  return result instanceof Promise ? result.then((later) => conclude(subject, later)) : conclude(subject, result)
+  return isThenable(result)
+    ? Promise.resolve(result).then((later) => conclude(subject, later))
+    : conclude(subject, result)
 }
 
 function conclude(subject: string, result: SchemaResult<unknown>): unknown {

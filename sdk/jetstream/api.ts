@@ -1,6 +1,7 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { fromBase64 } from '../wire/base64.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { isSubsetFilter } from '../wire/subject.ts'
+import { isWithin, splitFilters } from '../wire/filter-list.ts'
 import type { JetStreamLink, StoredMessage } from './jetstream-link.ts'
 
 /** Configuration of a stream in the format of nats-server, with times in ns. Other fields are preserved. */
@@ -16,6 +17,8 @@ export interface StreamConfig {
 export interface ConsumerConfig {
   readonly durable_name?: string
   readonly filter_subject?: string
+  /** Requires nats-server 2.10. */
+  readonly filter_subjects?: readonly string[]
   readonly ack_policy?: string
   /** Only for push consumers. */
   readonly deliver_subject?: string
@@ -98,15 +101,15 @@ export class JetStreamApi {
   }
 
   /**
-   * Finds the stream that stores all subjects of a filter. Undefined if no stream stores any of them.
+   * Finds the stream that stores all subjects of a list of filters. Undefined if no stream stores any of the first filter.
    * @throws SpanwireError `stream-conflict` if streams store only a part, `stream-not-found` if JetStream is not enabled
    */
   async findStream(filter: string): Promise<StreamState | undefined> {
     // The server answers null for an empty list.
-    const streams = (await this.#read('STREAM.NAMES', { subject: filter })).streams ?? []
+    const streams = (await this.#read('STREAM.NAMES', { subject: splitFilters(filter)[0] })).streams ?? []
     for (const name of streams) {
       const state = await this.streamState(name)
-      if (state?.subjects.some((subject) => isSubsetFilter(filter, subject))) return state
+      if (state && isWithin(filter, state.subjects)) return state
     }
     if (streams.length === 0) return undefined
     throw new SpanwireError(
@@ -152,7 +155,19 @@ export class JetStreamApi {
     }
   }
 
-  /** Reads one message from the stream's leader, without a consumer. Undefined if it does not exist. */
+  /** Reads the first message from a sequence on, without a consumer. Undefined if it does not exist. */
+  async nextMessage(stream: string, filter: string, seq: number): Promise<StoredMessage | undefined> {
+    const found = splitFilters(filter).map((one) => this.message(stream, { seq, next_by_subj: one }))
+    return first(await Promise.all(found), (a, b) => a.seq - b.seq)
+  }
+
+  /** Reads the last message, without a consumer. Undefined if it does not exist. */
+  async lastMessage(stream: string, filter: string): Promise<StoredMessage | undefined> {
+    const found = splitFilters(filter).map((one) => this.message(stream, { last_by_subj: one }))
+    return first(await Promise.all(found), (a, b) => b.seq - a.seq)
+  }
+
+  /** Reads one message from the stream's leader. Undefined if it does not exist. */
   async message(
     stream: string,
     query: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
@@ -193,10 +208,20 @@ export class JetStreamApi {
     await this.#request(`STREAM.DELETE.${name}`, {})
   }
 
-  /** Creates an ephemeral consumer. Returns its name and the number of pending messages. */
-  async createConsumer(stream: string, config: object): Promise<{ readonly name: string; readonly pending: number }> {
+  /**
+   * Creates an ephemeral consumer. Returns its name and the number of pending messages.
+   * @throws SpanwireError (as rejection) `unsupported` if the server does not support several filters
+   */
+  async createConsumer(
+    stream: string,
+    config: ConsumerConfig,
+  ): Promise<{ readonly name: string; readonly pending: number }> {
     const answer = await this.#request(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
     if (typeof answer.name !== 'string') throw unreadable('CONSUMER.CREATE')
+    if (!hasFilters(answer.config, config)) {
+      this.deleteConsumer(stream, answer.name)
+      throw tooOldForFilters()
+    }
     return { name: answer.name, pending: count(answer.num_pending) }
   }
 
@@ -246,7 +271,7 @@ export class JetStreamApi {
    */
   async #read(action: string, body: object): Promise<Answer> {
     const deadline = performance.now() + this.#timeout
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const { promise, resolve, reject } = createDeferred<Answer>()
     const over = new AbortController()
     const send = () => {
       const left = Math.max(deadline - performance.now(), 1)
@@ -281,6 +306,29 @@ export class JetStreamApi {
     if (answer.error) throw refusal(action, answer.error)
     return answer
   }
+}
+
+/** Returns the fields of a consumer's configuration for a list of filters. */
+export function toFilters(list: string): Pick<ConsumerConfig, 'filter_subject' | 'filter_subjects'> {
+  const filters = splitFilters(list)
+  return filters.length > 1 ? { filter_subjects: filters } : { filter_subject: list }
+}
+
+/** Whether a consumer has the filters that were requested. nats-server before 2.10 ignores several filters. */
+export function hasFilters(consumer: ConsumerConfig = {}, { filter_subjects }: ConsumerConfig): boolean {
+  return filter_subjects === undefined || consumer.filter_subjects?.length === filter_subjects.length
+}
+
+/** Returns the error for a server that does not support several filters. */
+export function tooOldForFilters(): SpanwireError {
+  return new SpanwireError(
+    'unsupported',
+    'Several events in one subscription require nats-server 2.10 or later: upgrade it, or subscribe to each event.',
+  )
+}
+
+function first<Item>(items: ReadonlyArray<Item | undefined>, compare: (a: Item, b: Item) => number): Item | undefined {
+  return items.filter((item) => item !== undefined).sort(compare)[0]
 }
 
 /** Values of err_code for a missing stream, consumer and message. Source: nats-server's errors.json */

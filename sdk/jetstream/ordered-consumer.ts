@@ -1,7 +1,7 @@
 import { createBackoff } from '../kit/backoff.ts'
 import { pause } from '../kit/pause.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import type { JetStreamApi, StreamState } from './api.ts'
+import { type JetStreamApi, type StreamState, toFilters } from './api.ts'
 import { readDelivery } from './delivery.ts'
 import type { JetStreamMessage, StoredMessage } from './jetstream-link.ts'
 
@@ -23,7 +23,7 @@ export interface FollowHandler {
 export interface FollowTarget {
   /** Name of the stream. */
   readonly stream: string
-  /** Subject filter. */
+  /** Subject filter, or a list of them. */
   readonly filter: string
   /** First sequence to deliver. */
   readonly from: number
@@ -155,7 +155,7 @@ class OrderedConsumer {
       deliver_subject: this.#inbox,
       deliver_policy: 'by_start_sequence',
       opt_start_seq: from,
-      filter_subject: filter,
+      ...toFilters(filter),
       ack_policy: 'none',
       max_deliver: 1,
       flow_control: true,
@@ -217,7 +217,7 @@ class OrderedConsumer {
   /** Replaces the consumer if the stream's leader has messages that it did not deliver. */
   async #compare(): Promise<void> {
     const next = this.#owner.next()
-    const last = await this.#api.message(this.#target.stream, { last_by_subj: this.#target.filter })
+    const last = await this.#api.lastMessage(this.#target.stream, this.#target.filter)
     // Messages that were just published are still on their way.
     await pause(HEARTBEAT)
     if (!this.#ended && this.#owner.next() === next && (last?.seq ?? 0) >= next) this.#owner.restart()

@@ -1,7 +1,8 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { encode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import type { ReplayStart } from '../wire/replay-frames.ts'
-import type { JetStreamApi, StreamState } from './api.ts'
+import { type ConsumerConfig, type JetStreamApi, type StreamState, toFilters } from './api.ts'
 import { readDelivery } from './delivery.ts'
 import type { StoredMessage } from './jetstream-link.ts'
 
@@ -19,7 +20,7 @@ export interface Page {
 export interface PageTarget {
   /** Name of the stream. */
   readonly stream: string
-  /** Subject filter. */
+  /** Subject filter, or a list of them. */
   readonly filter: string
   /** First sequence to read. */
   readonly from: number
@@ -56,7 +57,7 @@ export async function readPage(api: JetStreamApi, target: PageTarget, limits: Pa
   const last = messages.at(-1)?.seq ?? from - 1
   if (last === to || messages.length < read.length) return { from, to, messages }
   if (!exhausted) return { from, to: last, messages }
-  const next = await api.message(stream, { seq: last + 1, next_by_subj: filter })
+  const next = await api.nextMessage(stream, filter, last + 1)
   return { from, to: next && next.seq <= to ? last : to, messages }
 }
 
@@ -89,7 +90,7 @@ export async function resolveStart(
   if (start.at === 'all') return Math.max(stream.firstSeq, 1)
   if (start.at === 'seq') return start.seq
   if (start.at === 'count') return findNthLast(api, stream, filter, start.count)
-  if (start.at === 'last') return (await api.message(stream.name, { last_by_subj: filter }))?.seq ?? after
+  if (start.at === 'last') return (await api.lastMessage(stream.name, filter))?.seq ?? after
   if (start.at === 'time') {
     const policy = { deliver_policy: 'by_start_time', opt_start_time: new Date(start.time).toISOString() }
     const { messages } = await pull(api, { stream: stream.name, filter, policy }, { messages: 1, bytes: 1 })
@@ -125,10 +126,10 @@ async function findNthLast(api: JetStreamApi, stream: StreamState, filter: strin
   return low
 }
 
-function consumerConfig(filter: string, policy: Policy): object {
+function consumerConfig(filter: string, policy: Policy): ConsumerConfig {
   return {
     ...policy,
-    filter_subject: filter,
+    ...toFilters(filter),
     ack_policy: 'none',
     max_deliver: -1,
     mem_storage: true,
@@ -154,7 +155,7 @@ async function pull(
     api.link.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, encode(JSON.stringify(body)), inbox)
   const messages: StoredMessage[] = []
   let bytes = 0
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  const { promise, resolve, reject } = createDeferred<boolean>()
   const fail = () => reject(new SpanwireError('timeout', `No message of ${stream} arrived for ${PATIENCE} ms.`))
   let patience = setTimeout(fail, PATIENCE)
   const unsubscribe = api.link.subscribe(inbox, (given) => {

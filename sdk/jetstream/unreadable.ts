@@ -1,3 +1,4 @@
+import { splitFilters } from '../wire/filter-list.ts'
 import { filtersOverlap } from '../wire/subject.ts'
 import type { StreamConfig } from './api.ts'
 
@@ -10,5 +11,7 @@ export function whyUnreadable({ retention, subject_transform }: StreamConfig, fi
   if (retention === 'workqueue') return 'Work Queue Retention'
   const { src, dest } = Object(subject_transform) as { readonly src?: unknown; readonly dest?: unknown }
   if (typeof dest !== 'string' || dest === '' || dest === src) return undefined
-  return typeof src !== 'string' || src === '' || filtersOverlap(src, filter) ? 'Subject Transform' : undefined
+  const isTransformed =
+    typeof src !== 'string' || src === '' || splitFilters(filter).some((one) => filtersOverlap(src, one))
+  return isTransformed ? 'Subject Transform' : undefined
 }

@@ -1,3 +1,5 @@
+import { isThenable } from './kinds.ts'
+
 /** Writes an error to the console. */
 export function report(error: unknown): undefined {
   console.error('spanwire:', error)
@@ -15,7 +17,10 @@ export function guard<Args extends unknown[]>(
 ): void {
   try {
     const result = call(...args)
-    if (result instanceof Promise) return void result.catch((error) => onError(error, ...args)).then(done)
+    if (isThenable(result))
+      return void Promise.resolve(result)
+        .catch((error) => onError(error, ...args))
+        .then(done)
   } catch (error) {
     onError(error, ...args)
   }

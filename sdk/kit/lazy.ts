@@ -7,10 +7,14 @@ export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promi
 export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
   let loading: Promise<Module> | undefined
   return async (use) => {
-    loading ??= load()
-    const module = await loading.catch((cause) => {
-      loading = undefined
-      throw new SpanwireError('connection-refused', "A part of Spanwire can't be loaded: try again.", { cause })
+    const own = loading ?? load()
+    loading = own
+    const module = await own.catch((cause) => {
+      if (loading === own) loading = undefined
+      // A browser may keep the failure until then (https://github.com/whatwg/html/issues/6768).
+      throw new SpanwireError('not-loaded', "A part of Spanwire can't be loaded: reload the page.", {
+        cause,
+      })
     })
     return use(module)
   }
@@ -20,4 +24,23 @@ export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
 // biome-ignore lint/suspicious/noExplicitAny: modules of every type
 export function preload(...modules: Array<Lazy<any>>): void {
   for (const load of modules) load(() => {}).catch(() => {})
+}
+
+/** When a part that could not be loaded is loaded again, in ms. */
+const RELOAD = 10_000
+
+/** Calls a function with a module, and repeats a failed load for as long as `isWanted`. Rejects with the first failure. */
+export async function loadUntil<Module>(
+  load: Lazy<Module>,
+  isWanted: () => boolean,
+  use: (module: Module) => void,
+): Promise<void> {
+  try {
+    await load((module) => {
+      if (isWanted()) use(module)
+    })
+  } catch (error) {
+    setTimeout(() => isWanted() && loadUntil(load, isWanted, use).catch(() => {}), RELOAD)
+    throw error
+  }
 }

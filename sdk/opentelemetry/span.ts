@@ -1,5 +1,6 @@
 /** Attributes and duration of spans. */
 import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
+import { isError, isThenable } from '../kit/kinds.ts'
 import { isSpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 
 /** Value of `messaging.operation.name`. */
@@ -63,12 +64,12 @@ export function during<Result>(span: Span, active: Context, call: () => Result):
   } catch (error) {
     return failed(error)
   }
-  if (result instanceof Promise) {
+  if (isThenable(result)) {
     const ended = (value: unknown) => {
       span.end()
       return value
     }
-    return result.then(ended, failed) as Result
+    return Promise.resolve(result).then(ended, failed) as Result
   }
   span.end()
   return result
@@ -78,9 +79,9 @@ export function during<Result>(span: Span, active: Context, call: () => Result):
 function fail(span: Span, error: unknown): void {
   if (!span.isRecording()) return
   const isOurs = isSpanwireError(error)
-  const type = isOurs ? error.code : error instanceof Error ? error.name : '_OTHER'
+  const type = isOurs ? error.code : isError(error) ? error.name : '_OTHER'
   span.setAttribute('error.type', type)
-  if (!(error instanceof Error) || (isOurs && QUOTING.has(error.code))) {
+  if (!isError(error) || (isOurs && QUOTING.has(error.code))) {
     span.setStatus({ code: SpanStatusCode.ERROR })
     if (isOurs) span.recordException({ code: type, name: error.name })
   } else {

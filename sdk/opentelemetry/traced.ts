@@ -2,6 +2,7 @@ import { SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import type { Bus, OnOptions } from '../contract/bus.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type HandlerArgs, type ParamValues, readHandlerArgs, typed, untyped } from '../contract/untyped-bus.ts'
+import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { contextOf } from './propagation.ts'
 import { createSend } from './sending.ts'
 import { attributesOf, describe, during } from './span.ts'
@@ -66,7 +67,7 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
     flush: () => plain.flush(),
     drain: () => plain.drain(),
     close: () => plain.close(),
-    [Symbol.asyncDispose]: () => plain[Symbol.asyncDispose](),
+    [ASYNC_DISPOSE]: () => plain[ASYNC_DISPOSE](),
   })
 }
 

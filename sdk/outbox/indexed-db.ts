@@ -3,7 +3,15 @@ import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
 
 interface Row {
   readonly owner: string
+  /** Unique for its owner. Keys are not: a database that was deleted and created again counts from 1. */
+  readonly mark: number
   readonly entry: OutboxEntry
+}
+
+/** Identifies a row. */
+interface Place {
+  readonly key: IDBValidKey
+  readonly mark: number
 }
 
 /**
@@ -16,10 +24,41 @@ export function indexedDbOutbox(name: string): OutboxStore {
   const lockOf = (id: string) => `spanwire outbox ${name} ${id}`
   let release = () => {}
   let database: Promise<IDBDatabase> | undefined
+  let lastMark = 0
 
-  async function run<T>(mode: IDBTransactionMode, use: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-    database ??= open(name)
-    const transaction = (await database).transaction('events', mode)
+  /** Opens the database. Opens it again after the browser or another page closed it. */
+  async function opened(): Promise<IDBDatabase> {
+    const opening = database ?? open(name)
+    database = opening
+    const forget = () => {
+      if (database === opening) database = undefined
+    }
+    try {
+      const own = await opening
+      own.onclose = forget
+      // `deleteDatabase` waits until all pages have closed the database, and every later `open` waits for it.
+      own.onversionchange = () => {
+        forget()
+        own.close()
+      }
+      return own
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+
+  async function run<T>(use: (rows: IDBObjectStore) => IDBRequest<T>, isRepeated = false): Promise<T> {
+    const own = await opened()
+    let transaction: IDBTransaction
+    try {
+      transaction = own.transaction('events', 'readwrite')
+    } catch (error) {
+      if (isRepeated) throw error
+      // The database is closing.
+      database = undefined
+      return run(use, true)
+    }
     const request = use(transaction.objectStore('events'))
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve(request.result)
@@ -28,9 +67,9 @@ export function indexedDbOutbox(name: string): OutboxStore {
   }
 
   /** Takes this page's lock. Returns the names of all locks that are held. */
-  async function heldLocks(): Promise<Set<string | undefined>> {
+  async function living(): Promise<Set<string | undefined>> {
     // Undefined in some browsers, contrary to its type.
-    const { locks }: { readonly locks?: LockManager } = navigator
+    const locks = navigator.locks as LockManager | undefined
     if (!locks) return new Set()
     // Rejects where storage is blocked.
     await new Promise<void>((held, denied) => {
@@ -48,17 +87,18 @@ export function indexedDbOutbox(name: string): OutboxStore {
 
   return {
     async adopt() {
-      const alive = await heldLocks()
-      const found: Array<{ key: IDBValidKey; entry: OutboxEntry }> = []
-      await run('readwrite', (rows) => {
+      const alive = await living()
+      const found: Array<{ key: Place; entry: OutboxEntry }> = []
+      await run((rows) => {
         const request = rows.openCursor()
         request.onsuccess = () => {
           const cursor = request.result
           if (!cursor) return
           const row: Row = cursor.value
           if (!alive.has(lockOf(row.owner))) {
-            cursor.update({ ...row, owner } satisfies Row)
-            found.push({ key: cursor.primaryKey, entry: row.entry })
+            const mark = ++lastMark
+            cursor.update({ ...row, owner, mark } satisfies Row)
+            found.push({ key: { key: cursor.primaryKey, mark }, entry: row.entry })
           }
           cursor.continue()
         }
@@ -66,15 +106,26 @@ export function indexedDbOutbox(name: string): OutboxStore {
       })
       return found
     },
-    put: (entry) => run('readwrite', (rows) => rows.add({ owner, entry } satisfies Row)),
-    async delete(key) {
-      // `put` has returned it.
-      await run('readwrite', (rows) => rows.delete(key as IDBValidKey))
+    async put(entry) {
+      const mark = ++lastMark
+      const key = await run((rows) => rows.add({ owner, mark, entry } satisfies Row))
+      return { key, mark } satisfies Place
+    },
+    async delete(place) {
+      const { key, mark } = place as Place
+      await run((rows) => {
+        const request = rows.get(key)
+        request.onsuccess = () => {
+          const row = request.result as Row | undefined
+          if (row?.owner === owner && row.mark === mark) rows.delete(key)
+        }
+        return request
+      })
     },
     close() {
       release()
       database?.then(
-        (opened) => opened.close(),
+        (own) => own.close(),
         () => {},
       )
     },

@@ -2,8 +2,8 @@ import type { EncodedEvent } from '../contract/codec.ts'
 
 /** An unpublished event. It can be cloned by the structured clone algorithm. */
 export interface OutboxEntry extends EncodedEvent {
-  /** Whether a stream stores the event. */
-  readonly stream: boolean
+  /** Name of the stream that stores the event. `false` without a stream, and `true` for a stream of unknown name. */
+  readonly stream: string | boolean
   /** Options of `publish` that remain valid after a reload. */
   readonly options: {
     /** See {@link StreamPublishOptions.timeout}. */

@@ -8,6 +8,7 @@ import { isSpanwireError, type SpanwireError } from '../wire/errors.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import { indexedDbOutbox } from './indexed-db.ts'
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
+import { createPatience } from './patience.ts'
 
 /** Outcome of an event that an earlier page had left in the outbox. */
 export interface OutboxOutcome {
@@ -39,8 +40,8 @@ export type Deliver = (event: DeliverableEvent) => Promise<StreamAck | undefined
 
 /** An event to publish. */
 export interface DeliverableEvent extends EncodedEvent {
-  /** Truthy if a stream stores it. */
-  readonly stream: unknown
+  /** Name of the stream that stores it. */
+  readonly stream: OutboxEntry['stream'] | undefined
   /** Options of the publish. */
   readonly options: StreamPublishOptions
 }
@@ -61,15 +62,15 @@ export async function openOutbox(
     if (!warned) console.warn('spanwire: the outbox cannot be written. A reload loses unpublished events.', cause)
     warned = true
   }
+  const patience = createPatience(warn)
 
   /** Publishes an entry. Removes it when it is settled, unless only this client has ended. */
-  async function send(
-    key: unknown,
-    entry: OutboxEntry,
-    { id, signal }: PublishOptions,
-  ): Promise<StreamAck | undefined> {
+  async function send(kept: Kept, entry: OutboxEntry, { id, signal }: PublishOptions): Promise<StreamAck | undefined> {
     const { options } = entry
-    const forget = () => key !== undefined && store.delete(key).catch(warn)
+    const forget = async () => {
+      kept.isOver = true
+      if (kept.key !== undefined) await patience.run(() => store.delete(kept.key))
+    }
     try {
       const ack = await deliver({
         ...entry,
@@ -90,19 +91,19 @@ export async function openOutbox(
     }
   }
 
-  const entries = await store.adopt().catch((cause) => {
-    warn(cause)
-    return []
-  })
-  for (const { key, entry } of entries) {
-    const { subject } = entry
-    const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
-    const settle = (outcome: OutboxOutcome) => onSettled && guard(onSettled, report, [outcome])
-    send(key, entry, { id }).then(
-      (ack) => settle({ subject, id, ack }),
-      (error) => stays(error) || settle({ subject, id, error }),
-    )
+  /** Publishes the entries that earlier pages have left. */
+  function take(entries: Awaited<ReturnType<OutboxStore['adopt']>>): void {
+    for (const { key, entry } of entries) {
+      const { subject } = entry
+      const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
+      const settle = (outcome: OutboxOutcome) => onSettled && guard(onSettled, report, [outcome])
+      send({ key }, entry, { id }).then(
+        (ack) => settle({ subject, id, ack }),
+        (error) => stays(error) || settle({ subject, id, error }),
+      )
+    }
   }
+  take((await patience.run(() => store.adopt(), take)) ?? [])
   const follow = () => {
     if (transport.status.state === 'closed') store.close()
   }
@@ -117,11 +118,27 @@ export async function openOutbox(
       subject,
       payload,
       headers,
-      stream: !!stream,
+      stream: stream ?? false,
       options: { timeout, expectLastSeq, expectLastSubjectSeq },
     }
-    return send(await store.put(entry).catch(warn), entry, options)
+    const kept: Kept = {}
+    kept.key = await patience.run(
+      () => store.put(entry),
+      (key) => {
+        kept.key = key
+        if (kept.isOver) void store.delete(key).catch(warn)
+      },
+    )
+    return send(kept, entry, options)
   }
+}
+
+/** State of an entry. */
+interface Kept {
+  /** Key in the store. Undefined while the entry is not stored. */
+  key?: unknown
+  /** The entry needs to be stored no longer. */
+  isOver?: boolean
 }
 
 /** Whether only this client has ended. The next one publishes the entry. */

@@ -1,5 +1,8 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Presence channels: loaded with the first one. */
 
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Transport } from '../transport/transport.ts'
@@ -73,6 +76,9 @@ export interface PresenceOptions {
  */
 const joins = new WeakMap<Transport, Set<Joined>>()
 
+/** Longest time for which a list waits for the join of this member, in ms. The bridge batches changes for 100 ms. */
+const HOLD = 1_000
+
 interface Joined {
   readonly channel: string
   readonly order: PresenceOrder
@@ -99,10 +105,13 @@ export async function openPresence(
   const members = new Map<string, Member>()
   const changes = new Listeners<PresenceChange>()
   const signals = new Listeners<PresenceSignal>()
-  const known = Promise.withResolvers<void>()
+  const known = createDeferred()
   let self = ''
   /** An incomplete list of members. */
   let listed: Map<string, Member> | undefined
+  /** A complete list without this member, whose join the new connection has not processed yet. */
+  let held: Map<string, Member> | undefined
+  let holding: ReturnType<typeof setTimeout> | undefined
   let joined: Joined | undefined
   /** The join that the bridge has processed. It is valid until the bridge has processed a later one. */
   let confirmed: Joined | undefined
@@ -114,23 +123,43 @@ export async function openPresence(
     for (const member of now) members.set(member.id, member)
     if (now.length + left.length > 0) changes.emit({ joined: now, left }, report)
   }
+  const drop = () => {
+    clearTimeout(holding)
+    held = undefined
+  }
+  /** Replaces the members. */
+  const replace = (now: ReadonlyMap<string, Member>) => {
+    drop()
+    const same = (member: Member) => JSON.stringify(members.get(member.id)) === JSON.stringify(member)
+    change(
+      [...now.values()].filter((member) => !same(member)),
+      [...members.keys()].filter((id) => !now.has(id)),
+    )
+  }
   function take(news: PresenceNews): void {
     if (news.kind === 'signal') {
       const { id, data } = news
       return signals.emit({ id, member: members.get(id) ?? news.member, data }, report)
     }
-    if (news.kind === 'changes') return change(news.joined, news.left)
+    if (news.kind === 'changes') {
+      if (!held) return change(news.joined, news.left)
+      for (const id of news.left) held.delete(id)
+      for (const member of news.joined) held.set(member.id, member)
+      if (held.has(self)) replace(held)
+      return
+    }
     self = news.you
     listed ??= new Map()
     for (const member of news.members) listed.set(member.id, member)
     if (news.more) return
     const now = listed
     listed = undefined
-    const same = (member: Member) => JSON.stringify(members.get(member.id)) === JSON.stringify(member)
-    change(
-      [...now.values()].filter((member) => !same(member)),
-      [...members.keys()].filter((id) => !now.has(id)),
-    )
+    drop()
+    // After a reconnect the bridge sends the list before it processes the join. The roster must not lose this member.
+    if (isKnown && joined?.order.do === 'join' && !joined.order.hidden && !now.has(self)) {
+      held = now
+      holding = setTimeout(replace, HOLD, now)
+    } else replace(now)
     known.resolve()
   }
 
@@ -144,7 +173,10 @@ export async function openPresence(
   const send = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
   const stop = transport.onStatus(({ state, reason }) => {
     // The rest of a list is lost with its connection.
-    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') listed = undefined
+    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') {
+      listed = undefined
+      drop()
+    }
     // A new connection or another hub does not have this member.
     if (state === 'open' && joined && joined === newest()) send(joined.order).catch(() => {})
     if (state === 'open' && transport.edge === false) known.reject(withoutBridge())
@@ -160,6 +192,7 @@ export async function openPresence(
   }
   const close = () => {
     stop()
+    drop()
     leave().catch(() => {})
     subscription.unsubscribe()
   }
@@ -197,7 +230,7 @@ export async function openPresence(
     signal: (data) => send({ do: 'signal', data }),
     onSignal: (listener) => signals.add(listener),
     close,
-    [Symbol.dispose]: close,
+    [DISPOSE]: close,
   }
 }
 

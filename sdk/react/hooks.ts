@@ -12,9 +12,17 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { Bus, EventHandler, EventOf, ReplayOptions, StreamEventName, WithFilter } from '../contract/bus.ts'
+import type {
+  Bus,
+  EventHandler,
+  EventOf,
+  OneStream,
+  ReplayOptions,
+  StreamEventName,
+  WithFilter,
+} from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
-import type { ParamsFilter } from '../contract/template-types.ts'
+import type { Params, ParamsFilter } from '../contract/template-types.ts'
 import { readHandlerArgs } from '../contract/untyped-bus.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Store } from '../store/create-store.ts'
@@ -70,13 +78,13 @@ export interface BusHooks<Contract> {
    *     useEvent('orders.{orderId}.created', (event) => notify(event.data.total))
    */
   useEvent<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     handler: EventHandler<Contract, Name>,
     options?: HandlerOptions<Contract, Name>,
   ): SubscriptionState
   /** Calls a handler with each event with these params. */
   useEvent<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     params: ParamsFilter<Name>,
     handler: EventHandler<Contract, Name>,
     options?: HandlerOptions<Contract, Name>,
@@ -91,7 +99,7 @@ export interface BusHooks<Contract> {
    * @throws SpanwireError `invalid-argument` if `limit` is not a positive integer
    */
   useEvents<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     ...args: EventsArgs<Contract, Name>
   ): EventsState<EventOf<Contract, Name>>
 
@@ -99,12 +107,13 @@ export interface BusHooks<Contract> {
    * Returns the current value of each subject of an event with a stream, by subject: `useLatest(name, params?)`.
    *
    * @example
-   *     const { values } = useLatest('prices.{symbol}')
+   *     const { values, get } = useLatest('prices.{symbol}')
+   *     get({ symbol: 'ABC' })?.data
    */
   useLatest<Name extends StreamEventName<Contract>>(
     name: Name,
     ...args: WithFilter<Name, []>
-  ): LatestState<EventOf<Contract, Name>>
+  ): LatestState<EventOf<Contract, Name>, Params<Name>>
 
   /**
    * Returns the members of a presence channel: `usePresence(channel, { join, hidden }?)`. With `join`, JSON of at most 1,024
@@ -136,7 +145,10 @@ export function createHooks<Contract>(): BusHooks<Contract> {
     BusProvider: createProvider(context),
     useBus: () => useContextBus(context),
 
-    useEvent<Name extends EventName<Contract>>(name: Name, ...args: HandlerStoreArgs<Contract, Name>) {
+    useEvent<Name extends EventName<Contract>>(
+      name: Name | (readonly Name[] & OneStream<Contract, Name>),
+      ...args: HandlerStoreArgs<Contract, Name>
+    ) {
       const [params, handler, options] = readHandlerArgs<
         ParamsFilter<Name>,
         EventHandler<Contract, Name>,

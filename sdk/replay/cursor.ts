@@ -20,7 +20,7 @@ export function encodeCursor({ stream, epoch, next }: Cursor): string {
  * @throws SpanwireError `invalid-argument`
  */
 export function parseCursor(text: string): Cursor {
-  const [, digits, epoch = '', stream = ''] = /^(\d+)@([^@]*)@(.+)$/.exec(text) ?? []
+  const [, digits, epoch = '', stream = ''] = /^(\d+)@([^@]*)@(.+)$/s.exec(text) ?? []
   const next = Number(digits)
   if (!Number.isSafeInteger(next) || next < 1)
     throw new SpanwireError(

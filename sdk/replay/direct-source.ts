@@ -126,7 +126,7 @@ class DirectReplay implements RunningReplay {
   /** Goes live if the backlog has no message of the filter: then no message would end it. */
   async #checkBacklog({ name, lastSeq }: StreamState, next: number): Promise<void> {
     try {
-      const found = await this.#api.message(name, { seq: next, next_by_subj: this.#filter })
+      const found = await this.#api.nextMessage(name, this.#filter, next)
       if (!this.#stopped && !found && this.#end === lastSeq) this.#goLive()
     } catch {
       // The first message ends the backlog.

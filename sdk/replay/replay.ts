@@ -2,8 +2,10 @@
 
 import type { ReplayOptions, StartFrom, SubscribeOptions } from '../contract/bus.ts'
 import type { Gap, SeqRange } from '../contract/gap.ts'
+import { removalOf } from '../contract/removal.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
 import { createBackoff } from '../kit/backoff.ts'
+import { createDeferred } from '../kit/deferred.ts'
 import { closedError } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
@@ -45,8 +47,8 @@ class StreamReplay implements Source {
   readonly #handler: SubscriptionHandler
   readonly #buffer: number
   readonly #onGap: (gap: Gap) => void
-  readonly #ready = Promise.withResolvers<void>()
-  readonly #live = Promise.withResolvers<void>()
+  readonly #ready = createDeferred()
+  readonly #live = createDeferred()
   readonly #backoff = createBackoff({ first: 100, longest: 5_000 })
   readonly #progress: Progress<Cursor>
   readonly #release: () => void
@@ -209,7 +211,9 @@ class StreamReplay implements Source {
     if (!position) return
     this.#backoff.failures = 0
     this.#position = position
-    const given: SourceMessage = { ...message, live: this.#isLive, done: this.#progress.add(position.cursor) }
+    const removed = message.payload.length ? undefined : removalOf(message)
+    const done = this.#progress.add(position.cursor)
+    const given: SourceMessage = { ...message, live: this.#isLive, removed, done }
     this.#handler.message(given)
     if (this.#progress.pending < this.#buffer || this.#ended) return
     this.#paused = true

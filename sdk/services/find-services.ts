@@ -1,3 +1,4 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { createIds } from '../kit/ids.ts'
 import { pause } from '../kit/pause.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
@@ -32,7 +33,7 @@ export async function findServices(
   const transport = toTransport(connection)
   const found: ServiceInfo[] = []
   const reply = `${transportLink(transport).newInbox()}.${createIds()()}`
-  const failed = Promise.withResolvers<never>()
+  const failed = createDeferred<never>()
   const subscription = transport.subscribe(reply, {
     message: ({ payload }) => {
       const info = readInfo(payload)

@@ -60,7 +60,7 @@ export class RunningService implements Service {
     this.#subscriptions = [
       ...this.#endpoints.map((endpoint) =>
         subscriber.attach(
-          endpoint.event,
+          [endpoint.event],
           {},
           { queue, onEnd: (error) => this.#ended(error) },
           {

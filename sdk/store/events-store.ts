@@ -1,4 +1,4 @@
-import type { Bus, EventOf, IfStream, StartFrom, WithFilter } from '../contract/bus.ts'
+import type { Bus, EventOf, IfStream, OneStream, StartFrom, WithFilter } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import { hasParams, untyped, withParams } from '../contract/untyped-bus.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -30,7 +30,7 @@ export interface EventsState<Event> extends SubscriptionState {
 }
 
 /**
- * A store with the newest events of a name: `eventsStore(bus, name, params?, options?)`.
+ * A store with the newest events of a name, or of a list of names of one stream: `eventsStore(bus, name, params?, options?)`.
  *
  * @example
  *     const orders = eventsStore(bus, 'orders.{orderId}.created', {}, { limit: 20 })
@@ -39,7 +39,7 @@ export interface EventsState<Event> extends SubscriptionState {
  */
 export function eventsStore<Contract, Name extends EventName<Contract>>(
   bus: Bus<Contract>,
-  name: Name,
+  name: Name | (readonly Name[] & OneStream<Contract, Name>),
   ...args: EventsArgs<Contract, Name>
 ): Store<EventsState<EventOf<Contract, Name>>> {
   type Event = EventOf<Contract, Name>

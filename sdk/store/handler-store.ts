@@ -1,4 +1,4 @@
-import type { Bus, EventHandler, EventOf, IfStream, ReplayOptions } from '../contract/bus.ts'
+import type { Bus, EventHandler, EventOf, IfStream, OneStream, ReplayOptions } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
 import type { ParamsFilter } from '../contract/template-types.ts'
 import { type ParamValues, readHandlerArgs, untyped } from '../contract/untyped-bus.ts'
@@ -28,7 +28,7 @@ export type HandlerStoreArgs<Contract, Name extends EventName<Contract>> =
  */
 export function handlerStore<Contract, Name extends EventName<Contract>>(
   bus: Bus<Contract>,
-  name: Name,
+  name: Name | (readonly Name[] & OneStream<Contract, Name>),
   ...args: HandlerStoreArgs<Contract, Name>
 ): Store<SubscriptionState> {
   type Event = EventOf<Contract, Name>

@@ -23,7 +23,7 @@ export function noResponders(subject: string): SpanwireError {
 
 /** @param status if the connection is not open, its reason explains the timeout */
 export function timedOut(subject: string, timeout: number, status?: ConnectionStatus): SpanwireError {
-  const isOffline = status && status.state !== 'open'
-  const why = isOffline ? `: the client is not connected. ${status.reason?.message ?? ''}`.trimEnd() : '.'
+  const { state, reason } = status ?? {}
+  const why = !state || state === 'open' ? '.' : `: the client is not connected.${reason ? ` ${reason.message}` : ''}`
   return new SpanwireError('timeout', `No answer from ${subject} within ${Math.ceil(timeout)} ms${why}`)
 }

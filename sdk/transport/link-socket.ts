@@ -1,3 +1,5 @@
+import type { SpanwireError } from '../wire/errors.ts'
+
 /** The members of a WebSocket that a transport uses. */
 export interface LinkSocket {
   /** The transport sets it to `arraybuffer`. */
@@ -8,6 +10,10 @@ export interface LinkSocket {
   /** Called when the socket was closed or could not be opened. The transport reads `code` and `reason`. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   onclose: ((event: any) => void) | null
+  /** Why it can't be opened, if that is known. */
+  why?: SpanwireError | undefined
+  /** Called once if there is a better way to the server: the client leaves when all that it sent is confirmed. */
+  onleave?: (() => void) | null
   /** Sends a binary message. A socket that is closing ignores it. */
   send(bytes: Uint8Array<ArrayBuffer>): void
   /** Closes the socket. */

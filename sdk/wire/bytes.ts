@@ -2,12 +2,13 @@
 export const CRLF: string = '\r\n'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A byte order mark is a part of the text, such as of a subject.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Text as UTF-8. */
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
-/** UTF-8 as text, without a byte order mark at its beginning. */
+/** UTF-8 as text, all of it. */
 export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
 
 /** Joins chunks. A single chunk is returned unchanged. */

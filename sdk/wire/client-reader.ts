@@ -1,10 +1,9 @@
+import { decode } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
 
 const NEWLINE = 10
 const RETURN = 13
 const EMPTY = new Uint8Array(0)
-// A byte order mark is a part of the text.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Receives the lines and payloads of a {@link Framer}. */
 export interface FrameHandler {
@@ -121,7 +120,7 @@ export class Framer {
         }
         if (end < 0) break
         const stop = end > at && bytes[end - 1] === RETURN ? end - 1 : end
-        this.#expected = this.#handler.line(decoder.decode(bytes.subarray(at, stop)))
+        this.#expected = this.#handler.line(decode(bytes.subarray(at, stop)))
         at = end + 1
       }
     }

@@ -149,6 +149,11 @@ export type SpanwireErrorCode =
    * Remedy: Correct the topic or queue that the message names. The guide of the relay has the settings.
    */
   | 'broker-refused'
+  /**
+   * A part of Spanwire could not be loaded: its file is gone, or `import()` is forbidden.
+   * Remedy: Reload the page. In Service Workers and extensions, bundle the client as one file.
+   */
+  | 'not-loaded'
 
 /**
  * The error class of Spanwire. Switch on `code`. `message` states the problem and what to do about it. `cause` is the

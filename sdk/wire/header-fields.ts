@@ -23,23 +23,27 @@ export function encodeFields(fields: HeaderFields, first: string = HEADER_VERSIO
     if (!NAME.test(name) || BAD_VALUE.test(value))
       throw new SpanwireError(
         'invalid-header',
-        `${JSON.stringify(name)} is not a valid header: use a visible ASCII name without ":" and a value without line ends and NUL.`,
+        `${JSON.stringify(name)} is not a valid header: use an ASCII name without ":", and a value of one line.`,
       )
     text += `${CRLF}${name}: ${value}`
   }
   return encode(text + CRLF + CRLF)
 }
 
-/** Decodes the fields of a header block. Other bytes have none: nats-server forwards any bytes as headers. */
+/** Parses the fields of a header block as text. A block that is not one has none: nats-server takes any bytes for headers. */
+export function parseFields(block: string): HeaderFields {
+  const [first = '', ...lines] = block.split(CRLF)
+  return first.startsWith(HEADER_VERSION)
+    ? lines.flatMap((line) => {
+        const colon = line.indexOf(':')
+        return colon > 0 ? [[line.slice(0, colon), trimBlanks(line.slice(colon + 1))] as const] : []
+      })
+    : []
+}
+
+/** Parses the fields of a header block. */
 export function readFields(block: Uint8Array | undefined): HeaderFields {
-  const fields: Array<readonly [string, string]> = []
-  const lines = block ? decode(block).split(CRLF) : []
-  if (lines.shift()?.startsWith(HEADER_VERSION))
-    for (const line of lines) {
-      const colon = line.indexOf(':')
-      if (colon > 0) fields.push([line.slice(0, colon), trimBlanks(line.slice(colon + 1))])
-    }
-  return fields
+  return block ? parseFields(decode(block)) : []
 }
 
 /** Removes blanks and tabs at both ends. (`trim` removes more.) Linear in the length of the text. */

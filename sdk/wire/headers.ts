@@ -1,6 +1,6 @@
 /** Header blocks with a status. */
 
-import { CRLF } from './bytes.ts'
+import { CRLF, decode } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
 import { encodeFields, HEADER_VERSION, type HeaderFields, readFields, trimBlanks } from './header-fields.ts'
 
@@ -16,9 +16,7 @@ export interface HeaderBlock {
   readonly fields: HeaderFields
 }
 
-const FIRST_LINE = /^NATS\/1\.0(?:[ \t]+(\d{3})(?![^ \t])(.*))?$/
-// A byte order mark is a part of the block.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const FIRST_LINE = /^NATS\/1\.0(?:[ \t]+(\d{3})(?![^ \t])(.*))?$/s
 
 /**
  * Encodes a `NATS/1.0` header block (ADR-4).
@@ -36,7 +34,7 @@ export function encodeHeaders(fields: HeaderFields, status?: number, description
  * @throws SpanwireError `protocol-violation` if it is not one
  */
 export function parseHeaders(bytes: Uint8Array): HeaderBlock {
-  const [line = ''] = decoder.decode(bytes).split(CRLF, 1)
+  const [line = ''] = decode(bytes).split(CRLF, 1)
   const first = FIRST_LINE.exec(trimBlanks(line))
   if (!first)
     throw new SpanwireError(

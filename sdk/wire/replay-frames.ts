@@ -1,5 +1,5 @@
 /** Replay and resume: subjects and status messages. Source: bridge/PROTOCOL.md, Replay. */
-import { isSubjectFilter } from './subject.ts'
+import { isFilterList, splitFilters } from './filter-list.ts'
 
 /**
  * Position at which a replay begins: the first message (`all`), the next one that is published (`new`), the last one, the
@@ -14,8 +14,13 @@ export type ReplayStart =
 const PREFIX = '$EDGE.REPLAY.'
 const NAMED = ['all', 'new', 'last', 'last-per-subject'] as const
 
-/** Returns the subject of a SUB for a replay: `$EDGE.REPLAY.<cursor>.<filter>`. */
-export function encodeReplay(start: ReplayStart, filter: string): string {
+/**
+ * Returns the subject of a SUB for a replay: `$EDGE.REPLAY.<cursor>.<filter>`. Several filters follow each other, and the
+ * cursor states the number of tokens of all but the last: `$EDGE.REPLAY.all:3.orders.*.created.orders.*.paid`. After the
+ * number, `>` replaces the last token of a filter that ends with it, as it is only valid at the end of a subject.
+ * @param list a list of filters, see filter-list.ts
+ */
+export function encodeReplay(start: ReplayStart, list: string): string {
   const cursor =
     start.at === 'count'
       ? `n${start.count}`
@@ -24,7 +29,12 @@ export function encodeReplay(start: ReplayStart, filter: string): string {
         : start.at === 'time'
           ? `t${start.time}`
           : start.at
-  return `${PREFIX}${cursor}.${filter}`
+  const filters = splitFilters(list)
+  const last = filters.pop() ?? ''
+  const tokens = filters.map((filter) => filter.split('.'))
+  const lengths = tokens.map((own) => (own.at(-1) === '>' ? `${own.length - 1}>` : own.length))
+  const head = tokens.flat().filter((token) => token !== '>')
+  return `${PREFIX}${[cursor, ...lengths].join(':')}.${[...head, last].join('.')}`
 }
 
 /** Whether a filter requests a replay. It may be malformed. */
@@ -32,14 +42,20 @@ export function isReplay(filter: string): boolean {
   return filter.startsWith(PREFIX)
 }
 
-/** Parses the format of {@link encodeReplay}. Undefined if it is malformed. */
+/** Parses the format of {@link encodeReplay}. `filter` is a list. Undefined if it is malformed. */
 export function parseReplay(subject: string): { readonly start: ReplayStart; readonly filter: string } | undefined {
   if (!isReplay(subject)) return undefined
-  const dot = subject.indexOf('.', PREFIX.length)
-  const cursor = subject.slice(PREFIX.length, dot)
-  const filter = subject.slice(dot + 1)
-  const start = dot < 0 ? undefined : parseCursor(cursor)
-  return start && isSubjectFilter(filter) ? { start, filter } : undefined
+  const [cursor = '', ...tokens] = subject.slice(PREFIX.length).split('.')
+  const [position = '', ...lengths] = cursor.split(':')
+  const start = parseCursor(position)
+  const filter = lengths
+    .map((text) => {
+      const [, digits, rest = ''] = /^([1-9]\d{0,2})(>?)$/.exec(text) ?? []
+      return [...tokens.splice(0, Number(digits)), ...rest].join('.')
+    })
+    .concat(tokens.join('.'))
+    .join(' ')
+  return start && isFilterList(filter) ? { start, filter } : undefined
 }
 
 function parseCursor(cursor: string): ReplayStart | undefined {
@@ -75,6 +91,8 @@ export const replayStatus = {
   noStream: 'No Stream',
   /** 413. `last-per-subject` for a filter with more subjects than the bridge stores in memory. */
   tooMany: 'Too Many Subjects',
+  /** 501. Several filters, and nats-server is older than 2.10. */
+  tooOld: 'Several Filters Require nats-server 2.10',
   /** 400. The cursor is malformed, or the subscription has a queue group. */
   bad: 'Bad Replay',
   /** 429. The connection or its user has too many distinct filters of replays. */
@@ -116,6 +134,9 @@ export function encodeAckSubject(stream: string, seq: number, time: number, pend
   return `$JS.ACK.${stream}.EDGE.1.${seq}.${seq}.${time}000000.${pending}`
 }
 
+/** A number that `Number` reads exactly. */
+const DIGITS = /^\d{1,15}$/
+
 /** Parses an ack subject, with 9 tokens or with 11 and more. Undefined for other subjects. */
 export function parseAckSubject(reply: string):
   | {
@@ -132,10 +153,10 @@ export function parseAckSubject(reply: string):
   const tokens = reply.split('.')
   const at = tokens.length === 9 ? 2 : 4
   if (tokens.length !== 9 && tokens.length < 11) return undefined
-  const numbers = tokens.slice(at + 2, at + 7).map(Number)
+  const digits = tokens.slice(at + 2, at + 7)
   // In nanoseconds, which exceed the range of a number.
-  numbers[3] = Number(tokens[at + 5]?.slice(0, -6))
-  const [delivered = Number.NaN, seq = 0, consumerSeq = 0, time = 0, pending = 0] = numbers
-  if (!numbers.every((value) => Number.isSafeInteger(value))) return undefined
+  digits[3] = digits[3]?.slice(0, -6) ?? ''
+  if (!digits.every((one) => DIGITS.test(one))) return undefined
+  const [delivered = 0, seq = 0, consumerSeq = 0, time = 0, pending = 0] = digits.map(Number)
   return { stream: tokens[at] ?? '', delivered, seq, consumerSeq, time, pending }
 }

@@ -1,4 +1,5 @@
 import { decode, join } from './bytes.ts'
+import { SpanwireError } from './errors.ts'
 
 /** A message as a server sends it. */
 export interface ServerMessage {
@@ -14,6 +15,8 @@ export interface ServerMessage {
   readonly time: number
   /** The payload as text, if it was decoded already. */
   readonly text?: string | undefined
+  /** The header block as text, if it was decoded already. */
+  readonly headerText?: string | undefined
 }
 
 /** Receives the operations of a server, in their order. */
@@ -26,9 +29,10 @@ export interface ServerHandler {
 
 /** Longest control line of a server, in bytes. INFO contains the addresses of a cluster. */
 const MAX_LINE = 65_536
-// nats-server 2.9 writes two blanks where an acknowledgement by JetStream has no reply subject.
-const MESSAGE = /^(?:MSG +(\S+) +(\S+)(?: +(\S+))?|HMSG +(\S+) +(\S+)(?: +(\S+))? +(\d{1,9})) +(\d{1,9})$/
-const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
+// White space is a blank or a tab: `\s` is more, and may be part of a subject. nats-server 2.9 writes two blanks where an
+// acknowledgement by JetStream has no reply subject. The number before the last is a reply subject in MSG.
+const MESSAGE = /^(H?)MSG[ \t]+([^ \t]+)[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))??(?:[ \t]+(\d{1,9}))?[ \t]+(\d{1,9})[ \t]*$/
+const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)[ \t]*$/s
 
 /**
  * Returns a function that reads the byte stream of a server, independent of the chunks of the network. It throws if the
@@ -65,7 +69,8 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
           if (size - at > MAX_LINE) throw new Error('too long')
           break
         }
-        const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
+        const stop = end - (bytes[end - 2] === 13 ? 2 : 1)
+        const text = all?.slice(at, stop) ?? decode(bytes.subarray(at, stop))
         head = readHead(text)
         if (!head) {
           const operation = OPERATION.exec(text)
@@ -81,10 +86,10 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
+      if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
       needed = 0
       at = end + 2
-      on.message(head.sid, new Message(head, time, start, bytes, all))
+      on.message(head.sid, new Message(head, time, start, bytes, head.payload <= head.size ? all : undefined))
     }
     size -= at
     chunks = size ? [bytes.subarray(at)] : []
@@ -98,7 +103,7 @@ interface Head {
   readonly reply: string | undefined
   /** Whether it is an HMSG. Its header block may be empty. */
   readonly headers: boolean
-  /** Offset of the payload after the line: the length of the header block. */
+  /** Offset of the payload after the line: the length of the header block. NaN or more than `size` if the line is wrong. */
   readonly payload: number
   /** Length of header block and payload. */
   readonly size: number
@@ -106,20 +111,22 @@ interface Head {
 
 function readHead(line: string): Head | undefined {
   const found = MESSAGE.exec(line)
-  if (!found) return
-  const [, subject, sid, reply, , , , headers = 0, size] = found
+  if (!found) return undefined
+  const [, headers, subject = '', sid = '', word, number, size] = found
   return {
-    subject: subject ?? found[4],
-    sid: sid ?? found[5],
-    reply: reply ?? found[6],
-    headers: !subject,
-    payload: +headers,
-    size: +(size as string),
-  } as Head
+    sid,
+    subject,
+    reply: headers ? word : (number ?? word),
+    headers: !!headers,
+    payload: headers ? Number(number) : word && number ? Number.NaN : 0,
+    size: Number(size),
+  }
 }
 
 /** A message whose parts are read from its bytes on first use. */
 class Message implements ServerMessage {
+  readonly subject: string
+  readonly reply: string | undefined
   readonly time: number
   readonly #head: Head
   readonly #start: number
@@ -127,6 +134,8 @@ class Message implements ServerMessage {
   readonly #text: string | undefined
 
   constructor(head: Head, time: number, start: number, bytes: Uint8Array, text: string | undefined) {
+    this.subject = head.subject
+    this.reply = head.reply
     this.time = time
     this.#head = head
     this.#start = start
@@ -134,23 +143,22 @@ class Message implements ServerMessage {
     this.#text = text
   }
 
-  get subject(): string {
-    return this.#head.subject
-  }
-
-  get reply(): string | undefined {
-    return this.#head.reply
-  }
-
   get headerBlock(): Uint8Array | undefined {
     return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
   }
 
+  /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
+    if (!(this.#head.payload <= this.#head.size))
+      throw new SpanwireError('protocol-violation', 'The lengths of this message are wrong.')
     return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 
   get text(): string | undefined {
     return this.#text?.slice(this.#start + this.#head.payload, this.#start + this.#head.size)
+  }
+
+  get headerText(): string | undefined {
+    return this.#text?.slice(this.#start, this.#start + this.#head.payload)
   }
 }

@@ -35,7 +35,9 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
   bridge: {
     'bridge/cli': 'the command line: a file per command, and the program that runs them',
     'bridge/cli/doctor': 'checks of everything between a client and its events',
+    'bridge/inspector': 'the page for operators',
     'bridge/cli/page': 'the playground page of `spanwire dev`',
+    'bridge/page-kit': 'parts that the pages share',
     'bridge/cli/processes': 'several processes on one port',
     'bridge/cli/dev': 'the server of `spanwire dev`',
     'bridge/cli/connection': 'flags that connect, subjects and payloads as people write them, JetStream lists',
@@ -54,6 +56,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'bridge/http': 'Hono routes',
     'bridge/hub': 'many clients in front, one connection to the broker behind',
     'bridge/session': 'protocol state of one client',
+    'bridge/log': 'events of operation',
     'bridge/presence': 'members of channels, and gossip between hubs',
     'bridge/replay': 'stream feeds that clients share',
     'bridge/delivery': 'from a message to the bytes of each client: interest, batches, send queue, flow control',

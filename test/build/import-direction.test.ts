@@ -76,6 +76,8 @@ it('only named files load a client of NATS', () => {
 
 it('only the hosts of the bridge import a runtime', () => {
   const hosts = [
+    // The inspector is a file of the package, and is bundled by a script.
+    ...['bridge/hosts/inspector-page.ts', 'bridge/inspector/build.ts'],
     ...[
       'bridge/hosts/node.ts',
       'bridge/hosts/bun.ts',

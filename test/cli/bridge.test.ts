@@ -83,14 +83,27 @@ describe('spanwire bridge', () => {
 
   it.concurrent.each<readonly [string, readonly string[], Record<string, string>, RegExp]>([
     ['no upstream', [], {}, /No upstream is set: give --upstream/],
-    ['no way to authenticate', ['--upstream', 'embedded'], {}, /The bridge would refuse everybody: give auth\.secret/],
-    ['a short secret', ['--upstream', 'embedded'], { AUTH_SECRET: 'short' }, /auth\.secret has 5 bytes; HS256 needs/],
+    ['no way to authenticate', ['--upstream', 'embedded'], {}, /The bridge would refuse all clients\. .*auth\.secret/],
+    ['a short secret', ['--upstream', 'embedded'], { AUTH_SECRET: 'short' }, /auth\.secret has 5 bytes\. HS256 needs/],
     ['a bad port', ['--port', '65536'], {}, /--port is "65536": it must be a whole number from 0 to 65535/],
     ['a bad variable', [], { DRAIN_PATIENCE: '1s' }, /DRAIN_PATIENCE is "1s": it must be a whole number of ms/],
-    ['a bad origin', ['--origins', 'app.example'], {}, /--origins is "app\.example": .*no origin/],
-    ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /There is no limits\.maxPaylod: limits are maxPayload, /],
-    ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream: use 'embedded'/],
+    ['a bad origin', ['--origins', 'app.example'], {}, /--origins is "app\.example": .*not an origin/],
+    ['a bad limit', ['--limit', 'maxPaylod=1'], {}, /--limit is "maxPaylod=1": .*maxPaylod.* maxPayload/],
+    ['a bad upstream', ['--upstream', 'http://x'], { AUTH_SECRET: SECRET }, /Not an upstream\. Use 'embedded'/],
     ['a missing file', ['--auth-secret-file', '/no/file'], {}, /--auth-secret-file names \/no\/file.*ENOENT/],
+    ['a bad level', [], { LOG: 'verbose' }, /LOG is "verbose": it must be debug or info or warn or error or off/],
+    [
+      'a bad path',
+      ['--inspector', 'ops'],
+      {},
+      /--inspector is "ops": it must be on, off or a path such as \/inspector/,
+    ],
+    [
+      'an inspector without a key',
+      ['--upstream', 'embedded', '--auth-anonymous', 'all', '--inspector', 'on'],
+      {},
+      /The inspector reads the monitoring routes\. Set monitoring\.key\./,
+    ],
     ['a short key', [], { ADMIN_KEY: 'abc' }, /ADMIN_KEY is not a key: it must have at least 32/],
     [
       'bad permissions',
@@ -206,7 +219,14 @@ describe.each(['node', 'bun', 'deno'] as const)('spanwire bridge --processes on 
         const answer = await fetch(`${url}/varz?hub=${hub}`, { headers: bearer })
         return ((await answer.json()) as { server_id?: string }).server_id
       }
-      const before = await Promise.all([idOf('hub-1'), idOf('hub-2')])
+      // Hubs reach each other once both are connected to NATS.
+      const before = await eventually(
+        async () => {
+          const ids = await Promise.all([idOf('hub-1'), idOf('hub-2')])
+          return ids.every((id) => id !== undefined) ? ids : undefined
+        },
+        { what: 'both hubs', deadline: 20_000 },
+      )
       const [victim = 0] = await descendants(pid)
       process.kill(victim, 'SIGKILL')
       const after = await eventually(

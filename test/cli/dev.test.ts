@@ -6,6 +6,7 @@ import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { buildPage } from '../../bridge/cli/page/build.ts'
+import { buildInspector } from '../../bridge/inspector/build.ts'
 import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
@@ -84,6 +85,7 @@ describe('spanwire dev', () => {
     const { stdout } = dev.output
     for (const pattern of [
       /Page +http:\/\/localhost:\d+\/\n/,
+      /Inspector +http:\/\/localhost:\d+\/inspector#key=\S{32,}\n/,
       /Broker +embedded\n/,
       /Contract +events\.ts, 2 events\n/,
       /Streams +DEV_SHOP made\n/,
@@ -349,6 +351,17 @@ describe.skipIf(isSkipped('chromium'))('the playground', () => {
       return 'injected' in globalThis
     })
     expect(ran).toBe(false)
+    await page.context().close()
+  })
+
+  it('links to the inspector, which needs no other sign-in', async () => {
+    await buildInspector()
+    const page = await open()
+    await page.getByRole('link', { name: 'Inspector' }).click()
+    await page.getByText('Subscriptions').first().waitFor()
+    await page.locator('#status[data-state=open]').waitFor()
+    expect(new URL(page.url()).hash).toBe('')
+    expect(problems).toEqual([])
     await page.context().close()
   })
 

@@ -11,7 +11,7 @@ const rules = { allow: ['>'], deny: ['denied.>'] }
 const token = () => createToken({ pub: rules, subscribe: rules })
 
 async function start() {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const worker = await startWorker({ secret: SECRET, upstream: server.url })
   const stop = async () => {
     await worker.stop()

@@ -9,7 +9,7 @@ const config = `authorization { users: [ { user: u, password: p, permissions: {
   publish: { allow: ">", deny: "denied.>" }, subscribe: { allow: ">", deny: "denied.>" } } } ] }`
 
 transportConformance('fromNats(@nats-io/nats-core wsconnect)', async () => {
-  const server = await startNatsServer({ config })
+  const server = await startNatsServer({ config, jetstream: true })
   const dial = (address: string) =>
     wsconnect({
       servers: `ws://${address}`,

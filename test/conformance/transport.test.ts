@@ -21,7 +21,7 @@ async function plain(
   kind: 'port' | 'wsPort',
   connect: (address: string, options?: Options) => Transport | Promise<Transport>,
 ): Promise<TransportFixture> {
-  const server = await startNatsServer({ config })
+  const server = await startNatsServer({ config, jetstream: true })
   return behindProxy(server[kind], connect, () => server[Symbol.asyncDispose]())
 }
 
@@ -41,7 +41,7 @@ const adopted =
     )
 
 async function startBridge() {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
   const stop = async () => {
     await bridge.close()

@@ -4,6 +4,7 @@ import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport, TransportMessage, TransportSubscription } from '../../sdk/transport/transport.ts'
 import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'
+import { checkEventList } from './event-lists.ts'
 
 /** A transport under test. Permissions for `denied.>` are denied. */
 export interface TransportFixture extends AsyncDisposable {
@@ -320,6 +321,10 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(mine.texts()).toEqual(['1'])
       await eventually(() => others.texts().length === 1)
     })
+
+    it('delivers several events of one stream in its order, and resumes them by one cursor', async () => {
+      await checkEventList(await connect(), await receiver(), own())
+    }, 20_000)
 
     describe('when the network fails', () => {
       it('restores subscriptions and queue groups, and publishes in order afterwards', async () => {

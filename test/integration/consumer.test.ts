@@ -165,6 +165,35 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     expect(most).toBe(4)
   })
 
+  it('delivers several events in the order of the stream, and each to one of the workers', async () => {
+    const got: string[] = []
+    const start = () => {
+      const consumer = consume(
+        { events, connection: dial() },
+        ['mail.{id}', 'jobs.{id}'],
+        (e) => got.push(e.name === 'jobs.{id}' ? `job ${e.data.n}` : `mail ${e.params.id}`),
+        { consumer: 'both', ordered: true },
+      )
+      consumers.push(consumer)
+      return consumer
+    }
+    if (Number(server.version.split('.')[1]) < 10 && name.startsWith('nats-server'))
+      return expect(start().ready).rejects.toMatchObject({ code: 'unsupported' })
+    for (let n = 1; n <= 3; n++) {
+      await publish(n, n)
+      await bus.publish('mail.{id}', { id: String(n) }, {})
+    }
+    await Promise.all([start().ready, start().ready])
+    await publish(4, 4)
+    await eventually(() => got.length >= 7)
+    expect(got).toEqual(['job 1', 'mail 1', 'job 2', 'mail 2', 'job 3', 'mail 3', 'job 4'])
+    const { config } = await ask('CONSUMER.INFO.JOBS.both')
+    expect(config.filter_subjects).toEqual(['jobs.*', 'mail.*'])
+    // Another process with another list is refused.
+    const other = consume({ events, connection: dial() }, 'jobs.{id}', () => {}, { consumer: 'both', onEnd: () => {} })
+    await expect(other.ready).rejects.toMatchObject({ code: 'stream-conflict' })
+  })
+
   it('retries failed events, and handles other events meanwhile', async () => {
     // An error of a handler is retried. Invalid data goes to the dead letters at once.
     work('a', { backoff: [50, 300], deadLetter: { subject: 'dead.jobs' } }, (n, attempt) => {

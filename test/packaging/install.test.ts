@@ -62,7 +62,8 @@ describe('the tarball', () => {
     ])
     for (const path of ['bridge/ops/Dockerfile', 'bridge/ops/grafana/dashboard.json', 'sdk/migrate/README.md'])
       expect(others).toContain(path)
-    const page = ['index.html', 'style.css'].map((name) => `dist/bridge/cli/page/dist/${name}`)
+    const pages = ['cli/page/dist/index.html', 'cli/page/dist/style.css', 'inspector/dist/inspector.html']
+    const page = pages.map((name) => `dist/bridge/${name}`)
     expect(packed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual(page)
     expect(packed.files.filter((path) => /^dist\/(test|demo)\//.test(path))).toEqual([])
   })

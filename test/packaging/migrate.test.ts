@@ -16,7 +16,7 @@ import { createProject, type Project } from './project.ts'
 import { Shell } from './shell.ts'
 
 /** The oldest TypeScript that README.md names. */
-const TYPESCRIPT = '5.4.5'
+const TYPESCRIPT = '5.7.3'
 
 const CLIENTS = [
   ...['socket.io@4.8.4', 'socket.io-client@4.8.4', 'pusher-js@8.6.0', 'ably@2.28.0', '@supabase/supabase-js@2.119.1'],

@@ -1,6 +1,7 @@
 /** The packed package, installed and run in projects outside of this repository. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,6 +23,8 @@ import { measureSubpaths } from './subpaths.ts'
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 /** The oldest Node of `engines` in package.json. */
 const OLDEST_NODE = '22.12.0'
+/** The oldest TypeScript that README.md names. */
+const OLDEST_TYPESCRIPT = '5.7.3'
 
 let packed: Package
 const opened: AsyncDisposable[] = []
@@ -170,6 +173,15 @@ describe('in every runtime', () => {
   })
 })
 
+it(`TypeScript ${OLDEST_TYPESCRIPT} with zod, valibot and arktype, including the declarations`, async () => {
+  const packages = [`typescript@${OLDEST_TYPESCRIPT}`, 'zod@4.6.7', 'valibot@1.5.0', 'arktype@2.2.9', '@types/node@22']
+  const created = await project('typescript', ...packages)
+  const checks = ['node16', 'nodenext', 'bundler'].map((mode) =>
+    created.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', `tsconfig.${mode}.json`),
+  )
+  await Promise.all(checks)
+}, 300_000)
+
 describe.skipIf(isSkipped('chromium'))('in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
@@ -199,11 +211,19 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
     })
     await using files = await serveFolder(pages.folder)
     await using bridge = await serve({ upstream: 'embedded', auth: openToAll, origins: [files.url] })
-    for (const name of ['script.html', 'bundled.html']) {
+    for (const name of ['script.html', 'file.html', 'bundled.html']) {
       const { page, complaints } = await open(`${files.url}/${name}?bridge=${bridge.url}`)
       await page.getByText('a 42').waitFor({ timeout: 10_000 })
       expect(complaints).toEqual([])
+      if (name !== 'file.html') continue
+      const modules = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => entry.name))
+      expect(modules.filter((url) => url.includes('/spanwire/'))).toEqual([
+        `${files.url}/node_modules/spanwire/dist/spanwire.min.js`,
+      ])
     }
+    const size = gzipSync(await readFile(join(pages.folder, 'node_modules/spanwire/dist/spanwire.min.js'))).length
+    expect(size).toBeGreaterThan(9_000)
+    expect(size).toBeLessThanOrEqual(27_500)
   }, 60_000)
 
   it('Vite and React: builds the guide’s component for a browser and renders it on a server', async () => {
@@ -273,7 +293,7 @@ it('the guide’s Worker of one line runs under wrangler', async () => {
     const health = await fetch(`${url}/healthz`).catch((error) => {
       throw new Error(output, { cause: error })
     })
-    expect(await health.json()).toMatchObject({ status: 'ok', broker: 'embedded' })
+    expect(await health.json()).toMatchObject({ status: 'ok', upstream: 'open' })
     expect(output).not.toMatch(/ERROR/)
   } finally {
     child.kill()

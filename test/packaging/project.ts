@@ -9,7 +9,7 @@ const execute = promisify(execFile)
 /** A new project outside of this repository. */
 export interface Project extends AsyncDisposable {
   readonly folder: string
-  /** Runs a command in it. Rejects with the output if the command fails or takes more than a minute. */
+  /** Runs a command in it. Rejects with the output if the command fails or takes more than four minutes. */
   run(command: string, ...args: string[]): Promise<string>
   /** Starts a process in it. */
   start(command: string, args: string[], env: Record<string, string>): ChildProcess
@@ -46,7 +46,7 @@ function within(folder: string): ProjectFolder {
   return {
     folder,
     async run(command, ...args) {
-      const options = { cwd: folder, timeout: 60_000, maxBuffer: 16 * 1024 * 1024 }
+      const options = { cwd: folder, timeout: 240_000, maxBuffer: 16 * 1024 * 1024 }
       try {
         return (await execute(command, args, options)).stdout
       } catch (error) {

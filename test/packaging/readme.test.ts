@@ -21,6 +21,7 @@ import { createProject, type Project } from './project.ts'
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
+  'projection.ts',
 ]
 const RUN_ELSEWHERE = {
   'first-steps.test.ts': ['index.html', 'page.ts'],

@@ -167,8 +167,8 @@ const room = stored.subscribe('chat.{room}.message', { room: '*' }, { from: { la
 holds<Equal<typeof room.cursor, string | undefined>>()
 holds<Equal<typeof room.live, Promise<void>>>()
 for await (const { seq, live, data } of room) {
-  holds<Equal<typeof seq, number | undefined>>()
-  holds<Equal<typeof live, boolean | undefined>>()
+  holds<Equal<typeof seq, number>>()
+  holds<Equal<typeof live, boolean>>()
   holds<Equal<typeof data, { text: string }>>()
 }
 const handle = stored.on('orders.{orderId}.created', ({ data }) => data.total, { from: { time: new Date() } })

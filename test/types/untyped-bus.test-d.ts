@@ -24,7 +24,7 @@ expectTypeOf<Parameters<typeof bus.subscribe<Created>>>().toExtend<Parameters<Un
 expectTypeOf<Parameters<typeof bus.subscribe<Flash>>>().toExtend<Parameters<UntypedBus['subscribe']>>()
 expectTypeOf<Parameters<typeof bus.latest<Created>>>().toExtend<Parameters<UntypedBus['latest']>>()
 // The last overload is the one with params.
-type OnArgs = Parameters<typeof bus.on<Created>> extends [string, ...infer Rest] ? Rest : never
+type OnArgs = Parameters<typeof bus.on<Created>> extends [unknown, ...infer Rest] ? Rest : never
 type Handler = OnArgs[1]
 expectTypeOf<OnArgs>().toExtend<
   HandlerArgs<Handler extends (event: infer Event) => unknown ? Event : never, UntypedOnOptions>

@@ -14,9 +14,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
  * Limit for the compressed Worker in bytes. Its size determines the start-up time. Cloudflare's free plan permits 3 MB. About
- * 10,000 bytes are shares of users and limits of memory (`bridge/budget/`), bounded bodies and checks of host names.
+ * 11,000 bytes are shares of users and limits of memory (`bridge/budget/`), bounded bodies and checks of host names. About
+ * 14,000 bytes are the rules for clients that others wrote: headers, inboxes in payloads, queue groups.
  */
-const BUDGET = 257_000
+const BUDGET = 272_000
 
 it('can be deployed, and is small', async () => {
   const output = await mkdtemp(join(tmpdir(), 'spanwire-deploy-'))

@@ -51,7 +51,7 @@ export function collectHeader(
   text: string,
   previous: ReadonlyArray<readonly [string, string]> = [],
 ): ReadonlyArray<readonly [string, string]> {
-  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(text) ?? []
+  const [, name, value] = /^([^: \t]+):[ \t]*(.*)$/s.exec(text) ?? []
   if (name !== undefined && value !== undefined) return [...previous, [name, value]]
   throw new SpanwireError('invalid-argument', `--header is ${JSON.stringify(text)}: write "Name: value".`)
 }

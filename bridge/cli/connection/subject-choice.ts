@@ -13,7 +13,7 @@ export type ParamValues = Readonly<Record<string, string>>
  * @throws SpanwireError `invalid-argument`
  */
 export function collectParam(text: string, previous: ParamValues = {}): ParamValues {
-  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? []
+  const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? []
   if (name !== undefined && value !== undefined) return { ...previous, [name]: value }
   throw new SpanwireError('invalid-argument', `--param is ${JSON.stringify(text)}: write name=value.`)
 }

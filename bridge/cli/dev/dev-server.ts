@@ -45,8 +45,9 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   const { state, host, upstream, contract, events } = options
   const token = await devToken(state)
   const hosts = host === '127.0.0.1' ? [] : [host, ...ownAddresses()]
-  // The inspector is mounted by the bridge; the page links to it as soon as there is one.
-  const first = { token, broker: '', contract, events, problem: undefined, inspector: undefined }
+  // A fragment stays in the browser, and the page removes it.
+  const inspector = `/inspector#key=${state.monitoringKey}`
+  const first = { token, broker: '', contract, events, problem: undefined, inspector }
   const playground = new Playground(first, hosts)
   const server = await listen(options, playground)
   if ((await inTime(server.bridge.hub.opened)) === 'late') {
@@ -72,6 +73,8 @@ async function listen(options: DevServerOptions, { routes }: Playground): Promis
         origins: ANY_PORT,
         admin: { key: state.adminKey },
         monitoring: { key: state.monitoringKey },
+        inspector: true,
+        log: 'warn',
         routes,
       })
     } catch (error) {

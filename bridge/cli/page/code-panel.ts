@@ -1,4 +1,4 @@
-import { element, make } from './element.ts'
+import { element, make } from '../../page-kit/element.ts'
 import { LANGUAGES, type Language, type SnippetOf, snippetFor } from './snippets.ts'
 
 /** In ms. */

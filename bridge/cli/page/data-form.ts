@@ -1,4 +1,4 @@
-import { make } from './element.ts'
+import { make } from '../../page-kit/element.ts'
 import { exampleOf } from './example.ts'
 
 type Keywords = Readonly<Record<string, unknown>>

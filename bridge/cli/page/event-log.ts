@@ -1,4 +1,4 @@
-import { element, make } from './element.ts'
+import { element, make } from '../../page-kit/element.ts'
 
 /** Rows that are kept. */
 const MOST = 300

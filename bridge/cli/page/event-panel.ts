@@ -1,9 +1,9 @@
 import { SubjectTemplate } from '../../../sdk/contract/template.ts'
 import { isSubject, isSubjectFilter } from '../../../sdk/wire/subject.ts'
+import { element, make } from '../../page-kit/element.ts'
 import type { EventDescription } from '../contract/event-description.ts'
 import { findBreaks } from '../schema/find-breaks.ts'
 import { createDataForm, type DataForm } from './data-form.ts'
-import { element, make } from './element.ts'
 import { exampleOf } from './example.ts'
 
 /** The chosen event: its parameters, its data, and the buttons. */

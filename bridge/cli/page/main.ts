@@ -4,13 +4,13 @@ import type { StartFrom } from '../../../sdk/contract/bus.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
 import { webSocket } from '../../../sdk/transport/websocket/websocket.ts'
 import { matchesFilter } from '../../../sdk/wire/subject.ts'
+import { element, make } from '../../page-kit/element.ts'
+import { startTheme } from '../../page-kit/theme.ts'
 import { CodePanel } from './code-panel.ts'
-import { element, make } from './element.ts'
 import { EventLog } from './event-log.ts'
 import { EventPanel, problemOf } from './event-panel.ts'
 import { followState, type PageState, readState } from './state.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { startTheme } from './theme.ts'
 
 startTheme()
 

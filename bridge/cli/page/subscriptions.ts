@@ -4,8 +4,8 @@ import type { Events } from '../../../sdk/contract/contract.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
 import type { ReceivedEvent } from '../../../sdk/contract/received-event.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
+import { element, make } from '../../page-kit/element.ts'
 import { templateOf } from '../schema/filter-template.ts'
-import { element, make } from './element.ts'
 
 /** `Bus.on` for names that only exist at run time. */
 type On = (name: string, ...args: unknown[]) => Handle

@@ -4,6 +4,7 @@ import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import {
   choice,
   hostNames,
+  inspector,
   limits,
   origins,
   permissions,
@@ -33,11 +34,11 @@ export interface Setting {
 }
 
 /** Options that only a configuration file can hold, such as functions. */
-export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group'] as const
+export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group', 'spans'] as const
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
-  | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'reusePort'>
+  | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'>
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`
   | 'upstreamCreds'
   | 'upstreamTls.caFile'
@@ -238,6 +239,20 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'FLUSH_WINDOW',
     help: 'how long messages may wait so that more go out together, in ms (default: 0)',
     read: (given) => (typeof given === 'function' ? given : wholeNumber(0, 50, ' of ms')(given)),
+  },
+  log: {
+    flag: 'log',
+    value: '<level>',
+    variable: 'LOG',
+    help: 'lowest level of the lines on stderr: debug, info, warn, error or off (default: info)',
+    read: (given) => (typeof given === 'function' ? given : choice('debug', 'info', 'warn', 'error', 'off')(given)),
+  },
+  inspector: {
+    flag: 'inspector',
+    value: '<path|on>',
+    variable: 'INSPECTOR',
+    help: 'serves a page for operators at that path, or at /inspector; needs the monitoring key, which then reads messages',
+    read: inspector,
   },
   processes: {
     flag: 'processes',

@@ -3,6 +3,7 @@ import { isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import type { Limits } from '../../auth/limits.ts'
 import { defaultLimits, readLimits } from '../../auth/limits.ts'
 import type { Permissions } from '../../auth/permissions.ts'
+import { isInspectorPath } from '../../hosts/inspector-page.ts'
 import { readTimeouts, type Timeouts } from '../../hosts/timeouts.ts'
 import { checkHostNames, type HostNames } from '../../http/host-names.ts'
 import { checkOrigins, type Origins } from '../../http/origins.ts'
@@ -72,6 +73,15 @@ export const routeKey: Reader<{ readonly key: string }> = (given) => {
   const key = typeof given === 'object' && given !== null ? (given as { key?: unknown }).key : given
   if (typeof key === 'string' && /^[\w.~+/-]{32,}=*$/.test(key.trim())) return { key: key.trim() }
   throw new BadValue('is not a key: it must have at least 32 letters, digits and -._~+/ (try: openssl rand -hex 24)')
+}
+
+/** The inspector: a path, `on` or `off`. */
+export const inspector: Reader<boolean | { readonly path: string }> = (given) => {
+  const path = typeof given === 'object' && given !== null ? (given as { path?: unknown }).path : given
+  if (path === true || path === 'on' || path === 'true' || path === '1' || path === undefined) return true
+  if (path === false || path === 'off' || path === 'false' || path === '0') return false
+  if (typeof path === 'string' && isInspectorPath(path)) return { path }
+  throw new BadValue(`is ${show(given)}: it must be on, off or a path such as /inspector`)
 }
 
 /** Public keys: PEM, one or several after each other, or a JWK as JSON. */

@@ -60,7 +60,7 @@ export function activemq(options: ActiveMqOptions): ActiveMqBroker {
     throw new SpanwireError('invalid-argument', 'The URL of ActiveMQ must be stomp:// or stomps://.')
   const prefix = options.name === undefined ? '' : `${encodeURIComponent(options.name)}/`
   const address: StompAddress = {
-    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: parsed.hostname.replace(/^\[(.*)\]$/s, '$1'),
     port: Number(parsed.port || 61_613),
     tls: parsed.protocol === 'stomps:',
     user: options.user ?? decodeURIComponent(parsed.username),

@@ -200,7 +200,9 @@ function toError(error: Error): SpanwireError {
 
 /** Returns the error for an ERROR frame. Brokers send a text without a code. */
 function refusal(frame: StompFrame): SpanwireError {
-  const text = `${headerOf(frame, 'message') ?? frame.command} ${decode(frame.body.subarray(0, 300))}`.trim()
+  const text = [headerOf(frame, 'message') ?? frame.command, decode(frame.body.subarray(0, 300))]
+    .filter(Boolean)
+    .join(' ')
   if (/access[ _-]?refused|bad connect|authenticat|user name|password|invalid credentials|security/i.test(text))
     return new SpanwireError('authentication-failed', `STOMP: the broker refuses the user: ${text}`)
   if (/authoriz|not allowed|unknown destination|not_found|not found|does not exist|AMQ339/i.test(text))

@@ -48,7 +48,7 @@ export interface KafkaTopic extends ForeignOrigin, ForeignTarget {}
  */
 export function kafka(options: KafkaOptions): KafkaCluster {
   const brokers = [options.brokers].flat()
-  if (brokers.length === 0 || !brokers.every((broker) => /^[^\s:]+:\d+$/.test(broker)))
+  if (brokers.length === 0 || !brokers.every((broker) => /^[^\0-\x20:]+:\d+$/.test(broker)))
     throw new SpanwireError('invalid-argument', `brokers: ${JSON.stringify(options.brokers)}. Use "host:port".`)
   const { tls, sasl } = options
   const link: KafkaLink = {

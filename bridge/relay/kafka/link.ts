@@ -1,7 +1,7 @@
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /** The client package, loaded. */
-export type KafkaModule = typeof import('@platformatic/kafka')
+export type KafkaModule = typeof import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
 
 /** Options of the client. */
 export interface KafkaLink {
@@ -14,7 +14,7 @@ export interface KafkaLink {
 /** Loads the client package. @throws SpanwireError (as rejection) `unsupported` if it is not installed */
 export async function loadKafka(): Promise<KafkaModule> {
   try {
-    return await import('@platformatic/kafka')
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@platformatic/kafka')
   } catch (cause) {
     throw new SpanwireError('unsupported', 'Kafka needs a client: run "npm install @platformatic/kafka".', { cause })
   }

@@ -6,7 +6,7 @@ const CONNECT_TIMEOUT = 5_000
 
 /** Connects. @throws SpanwireError (as rejection) `unsupported`, `broker-unavailable`, `authentication-failed` */
 export async function connectRabbit(url: string): Promise<ChannelModel> {
-  const client = await import('amqplib').catch((cause) => {
+  const client = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'amqplib').catch((cause) => {
     throw new SpanwireError('unsupported', 'RabbitMQ needs a client: run "npm install amqplib".', { cause })
   })
   try {

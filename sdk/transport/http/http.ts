@@ -1,17 +1,26 @@
+import { anySignal } from '../../kit/any-signal.ts'
+import { lazy } from '../../kit/lazy.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
 import { ID_HEADER, NATS_HEADERS } from '../../wire/header-names.ts'
 import { encodeHeaders, type HeaderFields } from '../../wire/headers.ts'
+import { askToken } from '../ask-token.ts'
 import { checkSubject } from '../checks.ts'
 import { StatusCell } from '../status-cell.ts'
+import type { TokenSource } from '../token.ts'
 import type { Transport, TransportMessage } from '../transport.ts'
 
 /** Options of {@link http}. */
 export interface HttpOptions {
   /** Address of a bridge, such as `https://bridge.example.com`. */
   readonly url: string | URL
-  /** Sent as a Bearer token. A function is called for each request. */
-  readonly token?: string | (() => string | Promise<string>)
+  /** Sent as a Bearer token. A function is called for each request, and must return one. */
+  readonly token?: TokenSource
+  /**
+   * Whether a page sends cookies. Default: without a `token` those of the bridge's origin (`include`), if the bridge takes
+   * cookies (`auth.cookie`) of pages of this origin. In all other cases the default of the browser.
+   */
+  readonly credentials?: RequestCredentials
   /** Time for an answer of the bridge, in ms. Default 10,000. A request has its own timeout, to which this is added. */
   readonly timeout?: number
   /** Sends HTTP requests. Default: the runtime's `fetch`. */
@@ -43,7 +52,13 @@ interface Answer {
  *     const bus = connect({ transport: http({ url: 'https://bridge.example.com', token }), events })
  * @throws SpanwireError `invalid-argument` for a URL with another scheme
  */
-export function http({ url, token, timeout: patience = 10_000, fetch = globalThis.fetch }: HttpOptions): Transport {
+export function http({
+  url,
+  token,
+  credentials,
+  timeout: patience = 10_000,
+  fetch = globalThis.fetch,
+}: HttpOptions): Transport {
   const base = String(url).replace(/\/$/, '')
   // A page may leave out its origin.
   if (!/^(https?:\/)?\//i.test(base))
@@ -51,6 +66,8 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
   const cell = new StatusCell('open')
   const closed = new AbortController()
   const underway = new Set<Promise<unknown>>()
+  // Runtimes without pages have no cookies, and not all of them take this option.
+  let mode = credentials ?? (token === undefined && globalThis.location ? 'include' : undefined)
   const closedError = () => new SpanwireError('connection-closed', 'This client was closed: make a new one.')
 
   function post(given: Exchange): Promise<Answer> {
@@ -63,22 +80,30 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
 
   async function exchange({ path, body, headers = [], patience, signal }: Exchange): Promise<Answer> {
     const limit = AbortSignal.timeout(Math.min(Math.ceil(patience), MAX_TIMER))
-    const over = AbortSignal.any([closed.signal, limit, ...(signal ? [signal] : [])])
+    const { signal: over, end } = anySignal(closed.signal, limit, signal)
     let answered = false
     try {
       over.throwIfAborted()
       const id = headers.find(([name]) => name === ID_HEADER)?.[1]
-      const bearer = typeof token === 'function' ? await unless(over, token()) : token
-      const response = await fetch(base + path, {
-        method: 'POST',
-        body: body as Uint8Array<ArrayBuffer>,
-        headers: {
-          'Content-Type': 'application/octet-stream',
-          [NATS_HEADERS]: encodeURIComponent(JSON.stringify(headers)),
-          ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
-          ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
-        },
-        signal: over,
+      const bearer = typeof token === 'function' ? await unless(over, askToken(token, patience)) : token
+      const send = () =>
+        fetch(base + path, {
+          method: 'POST',
+          ...(mode && { credentials: mode }),
+          body: body as Uint8Array<ArrayBuffer>,
+          headers: {
+            'Content-Type': 'application/octet-stream',
+            [NATS_HEADERS]: encodeURIComponent(JSON.stringify(headers)),
+            ...(id && /^[!-~]+$/.test(id) && { 'Idempotency-Key': id }),
+            ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+          },
+          signal: over,
+        })
+      const response = await send().catch(async (error) => {
+        // It was not sent: a browser asks the bridge before it sends such a request.
+        if (credentials || mode !== 'include' || (await takesCookies())) throw error
+        mode = undefined
+        return send()
       })
       answered = true
       if (response.ok) return { headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) }
@@ -93,8 +118,28 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
         ? new SpanwireError('connection-lost', 'The answer ended early: the request may have been processed.', {
             cause,
           })
-        : new SpanwireError('connection-refused', 'The bridge is unreachable: check the URL.', { cause })
+        : new SpanwireError('connection-refused', await explain(), { cause })
+    } finally {
+      end()
     }
+  }
+
+  /** Whether the bridge lets this page send cookies; also true if it doesn't answer. */
+  async function takesCookies(): Promise<boolean> {
+    const answers = (given?: RequestInit) =>
+      fetch(`${base}/nats`, given ?? {}).then(
+        () => true,
+        () => false,
+      )
+    return (await answers({ credentials: 'include' })) || !(await answers())
+  }
+
+  /** In a page, which can't see why. */
+  async function explain(): Promise<string> {
+    const { href } = globalThis.location ?? {}
+    const address = href && new URL(base, href).href.replace(/\/$/, '')
+    const found = address ? await reach(({ examine }) => examine(address)).catch(() => undefined) : undefined
+    return found?.isReady === false ? found.error.message : 'The bridge is unreachable: check the URL.'
   }
 
   const close = async () => {
@@ -134,6 +179,8 @@ export function http({ url, token, timeout: patience = 10_000, fetch = globalThi
     close,
   }
 }
+
+const reach = lazy(() => import('../reach.ts'))
 
 /** Resolves like `work`. Rejects if the signal is aborted first. */
 function unless<T>(over: AbortSignal, work: T | Promise<T>): Promise<T> {

@@ -1,10 +1,10 @@
 /** The entry `spanwire/nats`: transports on NATS's own JavaScript clients, for Node, Deno and Bun. */
 
 import { createBackoff } from '../../kit/backoff.ts'
-import { inTime } from '../../kit/in-time.ts'
 import { notInstalled } from '../../kit/optional-package.ts'
 import { pause } from '../../kit/pause.ts'
 import { SpanwireError } from '../../wire/errors.ts'
+import { askToken } from '../ask-token.ts'
 import { closedError } from '../checks.ts'
 import type { OfflineOptions } from '../outbound.ts'
 import type { Transport } from '../transport.ts'
@@ -67,7 +67,11 @@ async function dial(
   failed: (error: SpanwireError) => void,
 ): Promise<NatsConnectionLike> {
   const { token: source, connectTimeout = 10_000, pingInterval = 25_000, name, creds } = options
-  const client = await import('nats').catch(notInstalled('A connection to nats:// or tls://', 'nats'))
+  // Bundlers that follow the condition `node` find this import in each bundle of a server. Without the comments, webpack and
+  // Turbopack fail if the package is not installed. Others leave an import with a `catch` to the runtime.
+  const client = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('A connection to nats:// or tls://', 'nats'),
+  )
   const user = options.user ?? (decodeURIComponent(url.username) || undefined)
   const pass = options.pass ?? (decodeURIComponent(url.password) || undefined)
   let token: string | undefined
@@ -75,7 +79,7 @@ async function dial(
   const backoff = createBackoff()
   while (!signal.aborted) {
     try {
-      token = typeof source === 'function' ? await inTime(source(), connectTimeout, 'The token function') : source
+      token = typeof source === 'function' ? await askToken(source, connectTimeout) : source
       const connection = await client.connect({
         servers: url.host,
         reconnect: true,
@@ -112,7 +116,7 @@ async function dial(
     for await (const status of connection.status()) {
       if (Object(status).type !== 'disconnect') continue
       try {
-        token = await source()
+        token = await askToken(source, connectTimeout)
       } catch {
         // The old token may still be valid. The next lost connection repeats the call.
       }

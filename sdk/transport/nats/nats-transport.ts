@@ -1,3 +1,4 @@
+import { createDeferred, type Deferred } from '../../kit/deferred.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import { noResponders, timedOut } from '../answer.ts'
 import { checkFilter, checkSize, checkSubject, closedError, onAbort } from '../checks.ts'
@@ -26,7 +27,7 @@ interface Subscription {
   readonly filter: string
   readonly queue: string | undefined
   readonly handler: SubscriptionHandler
-  readonly ready: PromiseWithResolvers<void>
+  readonly ready: Deferred<void>
   remote: NatsSubscriptionLike | undefined
 }
 
@@ -107,8 +108,7 @@ export class NatsTransport implements Transport {
   ): TransportSubscription {
     this.#assertNotClosed()
     checkFilter(filter, queue)
-    const ready = Promise.withResolvers<void>()
-    ready.promise.catch(() => {})
+    const ready = createDeferred()
     const subscription: Subscription = { filter, queue, handler, ready, remote: undefined }
     this.#subscriptions.add(subscription)
     if (this.#connection) this.#attach(subscription, this.#connection)
@@ -138,7 +138,7 @@ export class NatsTransport implements Transport {
     const timeout = Math.min(options.timeout, MAX_TIMEOUT)
     const { size, options: encoded } = this.#check(subject, payload, headers)
     const deadline = Date.now() + timeout
-    const { promise, resolve, reject } = Promise.withResolvers<TransportMessage>()
+    const { promise, resolve, reject } = createDeferred<TransportMessage>()
     const send = (connection: NatsConnectionLike) => {
       // The client's own timeout is later than ours, whose error names the subject.
       const left = Math.max(deadline - Date.now(), 1) + 1_000
@@ -264,7 +264,7 @@ export class NatsTransport implements Transport {
 
   /** Rejects when the connection is lost. */
   #unlessLost<T>(promise: Promise<T>): Promise<T> {
-    const { promise: lost, reject } = Promise.withResolvers<never>()
+    const { promise: lost, reject } = createDeferred<never>()
     this.#underway.add(reject)
     return Promise.race([promise, lost]).finally(() => this.#underway.delete(reject))
   }

@@ -1,7 +1,7 @@
 import { randomToken } from '../../kit/ids.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { createHost, type Host } from './host.ts'
-import type { Hello, Port, PortMessage } from './port.ts'
+import { type Hello, isClosed, type Port, type PortMessage } from './port.ts'
 import { openTabSocket } from './tab-socket.ts'
 
 /** A message on the channel: a tab announces that it is the leader, or a port's message to (`up`) or from the leader. */
@@ -37,7 +37,7 @@ function enter(name: string): Room {
   const accept = (id: string) => {
     const port: Port = {
       post(message) {
-        if (!(message instanceof ArrayBuffer) && 'closed' in message) hosted.delete(id)
+        if (isClosed(message)) hosted.delete(id)
         pass({ id, up: false, message })
       },
       receive: () => {},
@@ -54,12 +54,12 @@ function enter(name: string): Room {
       // A tab that saw the new leader before its answer sends `hello` again.
       if (!(message instanceof ArrayBuffer) && 'hello' in message) hosted.has(id) || accept(id).receive(message)
       else hosted.get(id)?.receive(message)
-      if (!(message instanceof ArrayBuffer) && 'closed' in message) hosted.delete(id)
+      if (isClosed(message)) hosted.delete(id)
     } else if (!up) {
       const own = ports.get(id)
       if (!own) return
       own.greeted = true
-      if (!(message instanceof ArrayBuffer) && 'closed' in message) ports.delete(id)
+      if (isClosed(message)) ports.delete(id)
       own.port.receive(message)
     }
   }
@@ -88,7 +88,7 @@ function enter(name: string): Room {
       const id = randomToken(16)
       const port: Port = {
         post: (message) => {
-          if (!(message instanceof ArrayBuffer) && 'closed' in message) ports.delete(id)
+          if (isClosed(message)) ports.delete(id)
           pass({ id, up: true, message })
         },
         receive: () => {},

@@ -1,5 +1,5 @@
 import type { LinkSocket } from '../link-socket.ts'
-import { type Hello, type Port, toBuffer } from './port.ts'
+import { type Hello, isClosed, type Port, toBuffer } from './port.ts'
 
 /** Opens a socket on the shared connection, which replaces a WebSocket. */
 export function openTabSocket(port: Port, hello: Hello): LinkSocket {
@@ -23,7 +23,7 @@ export function openTabSocket(port: Port, hello: Hello): LinkSocket {
   }
   port.receive = (message) => {
     if (message instanceof ArrayBuffer) onmessage?.({ data: message })
-    else if ('closed' in message) socket.onclose?.(message.closed)
+    else if (isClosed(message)) socket.onclose?.(message.closed)
   }
   return socket
 }

@@ -1,9 +1,10 @@
+import { createDeferred } from '../../kit/deferred.ts'
 import { encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import type { Pending } from '../outbound.ts'
 import type { StatusCell } from '../status-cell.ts'
 import type { SubscriptionHandler, TransportSubscription } from '../transport.ts'
-import type { SuspectSubscription } from './incidents.ts'
+import type { SuspectSubscription } from './server-error.ts'
 
 /** A subscription of the client. It settles when the server has registered it. */
 export interface Subscription extends Pending, SuspectSubscription {
@@ -21,8 +22,7 @@ export function addSubscription(
   send: Send,
   { sid, filter, queue, handler }: Pick<Subscription, 'filter' | 'queue' | 'handler'> & { readonly sid: string },
 ): TransportSubscription {
-  const ready = Promise.withResolvers<void>()
-  ready.promise.catch(() => {})
+  const ready = createDeferred()
   /** Returns whether the subscription existed. */
   const forget = (error: Error = new SpanwireError('aborted', 'The subscription ended.')) => {
     ready.reject(error)

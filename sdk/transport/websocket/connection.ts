@@ -1,10 +1,8 @@
-import { lazy, preload } from '../../kit/lazy.ts'
 import { encodeFrame, join } from '../../wire/bytes.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import type { ServerInfo } from '../../wire/server-op.ts'
 import { createServerReader, type ServerHandler } from '../../wire/server-reader.ts'
 import type { LinkSocket } from '../link-socket.ts'
-import type { ConnectionFault } from './incidents.ts'
 
 /** Longest silence of a server after a page is shown again, in ms. */
 const PROBE = 5_000
@@ -12,18 +10,13 @@ const PROBE = 5_000
 const MAX_FRAME = 65_536
 const PING = encodeFrame('PING')
 
-// Not part of the first load: the first live connection loads it.
-const incidents = lazy(() => import('./incidents.ts'))
-
-type Incidents = typeof import('./incidents.ts')
-
 /** Receives the operations of a server. `lost` is the last call. */
 export interface ConnectionHandler extends Pick<ServerHandler, 'message'> {
   informed(info: ServerInfo): void
-  /** The server confirmed the oldest PING. */
-  ponged(): void
-  /** Returns a function that reads an `-ERR` and returns its fault, if it is about the connection. */
-  erred(text: string): (module: Incidents) => ConnectionFault | undefined
+  /** The server confirmed the oldest round, of which it has refused a part that is not known if there is an error. */
+  ponged(error: SpanwireError | undefined): void
+  /** Reads an `-ERR`. Returns the error unless it names an operation. */
+  erred(text: string): SpanwireError | undefined
   /** A PING is due: {@link Connection.ping} must be called soon. */
   beat(): void
   /** The connection ended. Called once. */
@@ -42,10 +35,6 @@ export interface Connection {
   start(): void
   /** Checks whether the server still answers, as after a sleep of the device. */
   probe(): void
-  /** Calls `run` with the module for incidents. Calls of `inTurn` wait for it. */
-  handle(run: (module: Incidents) => ConnectionFault | undefined): void
-  /** Calls `run` after the incidents that came before. */
-  inTurn(run: () => void): void
   /** Sends the gathered bytes and ends the connection. Idempotent. */
   end(error: SpanwireError): void
 }
@@ -62,8 +51,6 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
   let probing = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let fault: SpanwireError | undefined
-  /** Set while an incident is handled. */
-  let handling: Promise<void> | undefined
 
   const flush = () => {
     // A socket that is closing ignores it.
@@ -88,9 +75,15 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     operation(verb, text) {
       if (ended) return
       if (verb === 'PING') socket.send(encodeFrame('PONG') as Uint8Array<ArrayBuffer>)
-      else if (verb === 'PONG') on.ponged()
-      else if (verb === 'INFO') on.informed(JSON.parse(text))
-      else if (verb === '-ERR') connection.handle(on.erred(text))
+      else if (verb === 'PONG') {
+        const error = fault
+        fault = undefined
+        on.ponged(error)
+      } else if (verb === 'INFO') on.informed(JSON.parse(text))
+      else if (verb === '-ERR') {
+        fault = on.erred(text) ?? fault
+        if (fault?.code === 'authentication-failed') connection.end(fault)
+      }
     },
   })
 
@@ -127,7 +120,6 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     },
     start() {
       plan(interval)
-      preload(incidents)
     },
     probe() {
       // Each probe decides by itself: another one would postpone its decision.
@@ -138,30 +130,13 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
       silent = false
       beat()
     },
-    handle(run) {
-      const own = incidents((module) => {
-        const about = run(module)
-        if (!about) return
-        fault = about.error
-        if (about.credentials) connection.end(fault)
-      })
-        .catch(connection.end)
-        .then(() => {
-          if (handling === own) handling = undefined
-        })
-      handling = own
-    },
-    inTurn(run) {
-      if (handling) handling.then(run)
-      else run()
-    },
     end(error) {
       if (ended) return
       flush()
       ended = true
       clearTimeout(timer)
       socket.close()
-      connection.inTurn(() => on.lost(fault ?? error))
+      on.lost(fault ?? ((error.code === 'connection-refused' && socket.why) || error))
     },
   }
   return connection

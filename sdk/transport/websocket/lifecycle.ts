@@ -1,4 +1,6 @@
 import { createBackoff } from '../../kit/backoff.ts'
+import { report } from '../../kit/guard.ts'
+import { lazy, loadUntil } from '../../kit/lazy.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { VERSION } from '../../kit/version.ts'
 import { encodeConnect } from '../../wire/client-op.ts'
@@ -8,13 +10,17 @@ import { checkSize } from '../checks.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { createOutbound, type Outbound, type Outgoing } from '../outbound.ts'
 import type { StatusCell } from '../status-cell.ts'
+import { toToken } from '../token.ts'
 import type { Send, Subscription } from './client-subscription.ts'
 import { type Connection, openConnection } from './connection.ts'
+import { readError } from './server-error.ts'
 import { toSocketUrl } from './socket-url.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
 /** Refusals in a row after which a token function is not called again. */
 const MAX_REFUSALS = 3
+/** How long a connection must last until the next attempt comes as soon as the first, in ms. */
+const STABLE = 5_000
 
 /** A PUB or HPUB. */
 export interface Message extends Outgoing {
@@ -43,6 +49,9 @@ export function createLifecycle(
 ): Lifecycle {
   const { token: source, user, pass, name, via, share, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
+  // Not part of the first load: most pages need neither.
+  const fallbacks = lazy(async () => (await import('./fallback.ts')).createFallback(options, url))
+  const refreshing = lazy(() => import('./token-refresh.ts'))
   const redials = createBackoff(options.backoff, options.random)
   const outbound = createOutbound<Message>(
     cell,
@@ -54,34 +63,42 @@ export function createLifecycle(
     () => connection?.ping(),
   )
   let refusals = 0
+  /** Failures before the last connection. They count for the delay until it has lasted. */
+  let survived = 0
   let info: ServerInfo | undefined
-  let fallback: typeof import('./fallback.ts') | undefined
   // State of the current connection:
   let connection: Connection | undefined
   /** CONNECT was sent. */
   let greeted = false
   let patience: ReturnType<typeof setTimeout> | undefined
-  let stopRefresh: Promise<() => void> | undefined
+  let stopRefresh: (() => void) | undefined
 
   async function dial(): Promise<void> {
-    const { failures } = redials
+    const failures = redials.failures - survived
     let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
     let step = 'The token function'
     try {
-      // A function that hangs, like a fetch without a network, must not end all attempts.
-      const token = await Promise.race([
-        typeof source === 'function' ? source() : source,
-        new Promise<never>((_, reject) => {
-          patience = setTimeout(reject, limit, 'timeout')
-        }),
-      ])
-      clearTimeout(patience)
-      // If the module can't be loaded, as offline, there is still the WebSocket.
-      if (share || via === 'sse' || failures > 1) fallback ??= await import('./fallback.ts').catch(() => undefined)
-      const socket = await fallback?.openOtherWay(options, url, failures)
+      let token: string | undefined
+      if (typeof source !== 'function') token = source
+      else {
+        // A function that hangs, like a fetch without a network, must not end all attempts.
+        const late = new Promise<never>((_, reject) => {
+          patience = setTimeout(reject, limit, Error('timeout'))
+        })
+        token = toToken(await Promise.race([source(), late]))
+        clearTimeout(patience)
+      }
+      step = 'The fallback'
+      const socket =
+        share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
+          ? await fallbacks((open) => open(token, failures)).catch((error) => {
+              // Without the module, as offline, there is still the WebSocket.
+              if (via === 'sse') throw error
+            })
+          : undefined
       step = 'The WebSocket'
       if (cell.phase === 'closed') return socket?.close()
-      if (!via && !failures) limit = Math.min(3_000, limit)
+      if (!via && !share && !failures) limit = Math.min(3_000, limit)
       patience = setTimeout(() => {
         // A timeout counts as two refusals.
         redials.failures++
@@ -92,21 +109,41 @@ export function createLifecycle(
         socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket),
         pingInterval,
         {
-          message: (sid, message) => subscriptions.get(sid)?.handler.message(message),
+          message(sid, message) {
+            try {
+              subscriptions.get(sid)?.handler.message(message)
+            } catch (error) {
+              // It costs that message only.
+              report(error)
+            }
+          },
           informed: (next) => informed(next, token),
           ponged,
-          erred(text) {
-            const { oldest } = outbound
-            return (module) => module.readError(text, oldest, subscriptions)
-          },
+          erred: (text) => readError(text, outbound.oldest, subscriptions),
           beat: outbound.add,
           lost,
         },
       )
+      if (socket) socket.onleave = () => leave('A WebSocket can be opened.')
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
-      else lost(new SpanwireError('connection-refused', `${step} failed.`, { cause }))
+      else
+        lost(
+          isSpanwireError(cause)
+            ? cause
+            : new SpanwireError('connection-refused', `${step} failed: ${(cause as Error)?.message ?? cause}`, {
+                cause,
+              }),
+        )
     }
+  }
+
+  /** Operations under way are confirmed, new ones wait for the next connection. */
+  function leave(reason: string): void {
+    const error = new SpanwireError('connection-lost', reason)
+    const leaving = connection
+    cell.set('reconnecting', error)
+    outbound.add({ settle: () => leaving?.end(error) })
   }
 
   /** The browser is online again, or the page is shown or hidden, maybe after a sleep. */
@@ -128,8 +165,7 @@ export function createLifecycle(
     if (!greeted) {
       greet(next, token)
     } else if (next.ldm) {
-      const leaving = connection
-      leaving?.handle((module) => module.leave(leaving, cell, outbound))
+      leave('The server is shutting down.')
     } else if (connection?.isLive) {
       reached()
     }
@@ -152,19 +188,27 @@ export function createLifecycle(
     )
     for (const subscription of subscriptions.values()) send(subscription.frame, subscription)
     // nats-server accepts no second CONNECT, and closes the connection of an expired token.
+    const own = connection
     if (edge && token && typeof source === 'function')
-      stopRefresh = import('./token-refresh.ts').then(
-        (module) => module.keepFresh(token, source, send),
-        // The token is valid until it expires. Then a new connection is made.
-        () => () => {},
-      )
+      // Until it is loaded, the token is valid until it expires. Then a new connection is made.
+      loadUntil(
+        refreshing,
+        () => own === connection,
+        ({ keepFresh }) => {
+          stopRefresh = keepFresh(token, source, send)
+        },
+      ).catch(() => {})
   }
 
-  function ponged(): void {
+  function ponged(refusal: SpanwireError | undefined): void {
     const confirmed = outbound.confirmed()
     if (!connection?.isLive) {
       clearTimeout(patience)
-      redials.failures = refusals = 0
+      survived = redials.failures
+      patience = setTimeout(() => {
+        redials.failures = survived = 0
+      }, STABLE)
+      refusals = 0
       connection?.start()
       opened()
       reached()
@@ -174,9 +218,10 @@ export function createLifecycle(
       cell.phase === 'stalled'
         ? new SpanwireError('upstream-unavailable', 'NATS was lost: it may have arrived.')
         : undefined
-    connection?.inTurn(() => {
-      for (const pending of confirmed) pending.settle(error)
-    })
+    for (const pending of confirmed) {
+      if (refusal) subscriptions.get(pending.sid ?? '')?.end(refusal)
+      pending.settle(refusal ?? error)
+    }
   }
 
   /** The server answers, and so does NATS, unless a bridge reports otherwise. */
@@ -209,7 +254,7 @@ export function createLifecycle(
   /** Drops the state of one connection. */
   function forget(): void {
     clearTimeout(patience)
-    stopRefresh?.then((stop) => stop())
+    stopRefresh?.()
     greeted = false
     connection = stopRefresh = undefined
   }

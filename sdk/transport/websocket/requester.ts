@@ -1,4 +1,5 @@
 /** Requests over a transport that can publish and subscribe: loaded with the first request. */
+import { createDeferred, type Deferred } from '../../kit/deferred.ts'
 import { randomToken } from '../../kit/ids.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { SpanwireError } from '../../wire/errors.ts'
@@ -7,7 +8,7 @@ import { onAbort } from '../checks.ts'
 import type { Transport, TransportMessage } from '../transport.ts'
 
 /** A request without an answer. */
-interface OpenRequest extends PromiseWithResolvers<TransportMessage> {
+interface OpenRequest extends Deferred<TransportMessage> {
   /** The server has processed it. If the connection is lost now, the answer is also lost. */
   sent?: boolean
 }
@@ -52,7 +53,7 @@ export function createRequester(transport: Transport): Transport['request'] {
   return async (subject, payload, { timeout, signal, headers = [] }) => {
     subscribe()
     const reply = prefix + count++
-    const own: OpenRequest = Promise.withResolvers<TransportMessage>()
+    const own: OpenRequest = createDeferred<TransportMessage>()
     requests.set(reply, own)
     // Removes the request from the offline queue.
     const over = new AbortController()

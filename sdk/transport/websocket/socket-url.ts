@@ -13,5 +13,5 @@ export function toSocketUrl(given: string | URL): string {
     }
     if (/^wss?:$/.test(url.protocol)) return url.href
   } catch {}
-  throw new SpanwireError('invalid-argument', 'The URL is not valid: use https, http, wss or ws.')
+  throw new SpanwireError('invalid-argument', 'The URL is not valid: use https or wss.')
 }

@@ -62,16 +62,16 @@ export async function nodeBridgeEndpoint(upstream: 'url' | 'wsUrl' = 'url'): Pro
   }
 }
 
-/** A bridge with the embedded broker. The other side is a client of the bridge, too. */
+/** A bridge with the embedded broker. The other side is also a client of the bridge. */
 export async function embeddedBridgeEndpoint(): Promise<ClientEndpoint> {
   const bridge = await serve({ upstream: 'embedded', auth: { secret: AUDIT_SECRET } })
   const { full, limited, wrong } = await bridgeCredentials()
   const [peerClient] = stockClients
-  if (!peerClient) throw new Error('There is no client for the other side.')
+  if (!peerClient) throw new Error('The other side has no client.')
   const proxied = await behindProxy(bridge.port, undefined, () => bridge.close())
   return {
     ...proxied,
-    // The broker ends with the process: what a client sees of that is a cut.
+    // The broker ends with the process. Clients see a cut connection.
     restart: async () => proxied.cut(),
     full: { token: full.auth_token ?? '' },
     limited: { token: limited.auth_token ?? '' },

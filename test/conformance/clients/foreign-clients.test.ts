@@ -65,7 +65,7 @@ async function runAt(
   }
 }
 
-/** Runs a client's program, and does what it asks for. */
+/** Runs a client's program, and executes its commands. */
 async function runAll(
   { command, args, env }: ForeignClient,
   endpoint: ClientEndpoint,

@@ -56,7 +56,7 @@ async function client({ publish, subscribe }: Omit<Row, 'use'>, more: object = {
 }
 
 interface Use {
-  /** Permissions of these rows, too. */
+  /** Permissions of these rows in addition. */
   readonly with?: string
   readonly claims?: object
   run(connection: NatsConnection): Promise<void>

@@ -77,7 +77,7 @@ export interface StockObjects {
   list(): Promise<ReadonlyArray<{ readonly name: string }>>
 }
 
-/** What the stores and JetStream's management of all clients have in common. */
+/** Members that the stores and JetStream's management of all clients share. */
 export interface StockStores {
   bucket(name: string): Promise<StockBucket>
   objects(name: string): Promise<StockObjects>
@@ -116,7 +116,7 @@ async function fetchFrom(consumers: Consumers, stream: string, consumer: string,
   return data
 }
 
-/** Of `nats` and `nats.ws`, which are one client. */
+/** The client of `nats` and `nats.ws`, which are the same. */
 async function storesOfVersion2(connection: StockConnection): Promise<StockStores> {
   const v2 = connection as unknown as nats.NatsConnection
   const manager = await v2.jetstreamManager()
@@ -134,7 +134,7 @@ async function storesOfVersion2(connection: StockConnection): Promise<StockStore
   }
 }
 
-/** Of the packages `@nats-io`. */
+/** The client of the packages `@nats-io`. */
 async function storesOfVersion3(connection: StockConnection): Promise<StockStores> {
   const v3 = connection as unknown as natsCore.NatsConnection
   const manager = await jetstreamManager(v3)

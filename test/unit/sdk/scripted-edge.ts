@@ -4,6 +4,7 @@ import type {
   Transport,
   TransportMessage,
 } from '../../../sdk/transport/transport.ts'
+import { splitFilters } from '../../../sdk/wire/filter-list.ts'
 import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
@@ -15,6 +16,8 @@ import {
 } from '../../../sdk/wire/replay-frames.ts'
 import { matchesFilter } from '../../../sdk/wire/subject.ts'
 import { createMemoryTransport } from './memory-transport.ts'
+
+const isIn = (list: string, subject: string) => splitFilters(list).some((filter) => matchesFilter(filter, subject))
 
 interface Follower {
   readonly handler: SubscriptionHandler
@@ -90,7 +93,7 @@ export function createScriptedEdge(): ScriptedEdge {
       [replayHeaders.start]: follower.next,
     })
   const matching = (filter: string) =>
-    [...messages].filter(([, { subject }]) => matchesFilter(filter, subject)).map(([seq]) => seq)
+    [...messages].filter(([, { subject }]) => isIn(filter, subject)).map(([seq]) => seq)
   const firstOf = ({ start, filter }: Follower): number => {
     if (start.at === 'seq') return start.seq
     if (start.at === 'new') return last + 1
@@ -118,7 +121,7 @@ export function createScriptedEdge(): ScriptedEdge {
     follower.ignored = new Set([...follower.ignored, ...gap])
     for (; follower.next <= last; follower.next++) {
       const message = messages.get(follower.next)
-      if (message && matchesFilter(follower.filter, message.subject)) send(follower, follower.next)
+      if (message && isIn(follower.filter, message.subject)) send(follower, follower.next)
     }
     if (!follower.isLive) sendStatus(follower, 100, replayStatus.live)
     follower.isLive = true

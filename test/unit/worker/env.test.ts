@@ -17,7 +17,19 @@ describe('readSettings', () => {
       origins: [],
       plan: [{ hubs: 1 }],
       clientsPerHub: 1_000,
+      log: 'info',
     })
+  })
+
+  it('reads the level of the log, and whether the inspector may read messages', () => {
+    const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
+    expect(readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, LOG: 'off' })).toMatchObject({
+      log: 'off',
+      monitoring: { key: MONITORING_KEY, tail: false },
+    })
+    expect(
+      readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, INSPECTOR: 'on' }).monitoring?.tail,
+    ).toBe(true)
   })
 
   it('reads origins separated by spaces or commas, or *', () => {
@@ -32,6 +44,7 @@ describe('readSettings', () => {
     ['a short secret', { AUTH_SECRET: 'hunter2' }, /AUTH_SECRET is shorter than 32 bytes/],
     ['an upstream of another scheme', { AUTH_SECRET, UPSTREAM_URL: 'http://nats.example' }, /UPSTREAM_URL/],
     ['several hubs with the embedded broker', { AUTH_SECRET, HUBS: '2' }, /HUBS is more than 1/],
+    ['an unknown level', { AUTH_SECRET, LOG: 'verbose' }, /LOG is "verbose"\. Use info or debug or/],
     ['a malformed number of clients', { AUTH_SECRET, CLIENTS_PER_HUB: '-1' }, /CLIENTS_PER_HUB is "-1"\. Use/],
     [
       'an origin with a path',

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { findNatsServer } from '../../../../demo/setup/nats-server.ts'
 import { parseAckSubject } from '../../../../sdk/wire/replay-frames.ts'
 import type { Audit, AuditContext } from '../audit.ts'
 import { hasUpstream, lines } from '../expectations.ts'
@@ -80,6 +81,45 @@ export const replay: readonly Audit[] = [
       await publish(other, Array(20).fill(`${token}.b`))
       const items = await read(client, '40')
       expect(items.filter((text) => /^\d/.test(text))).toEqual(Array.from({ length: 40 }, (_, index) => `${index + 1}`))
+    },
+  },
+  {
+    rules: ['Y-18'],
+    title: 'delivers several filters in the order of the stream',
+    bridgeOnly: true,
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context)
+      await publish(
+        client,
+        ['a.1', 'b.1', 'c', 'a.2', 'b.2'].map((name) => `${token}.${name}`),
+      )
+      client.send(`SUB $EDGE.REPLAY.all:2>.${token}.a.${token}.b.* 1\r\n`)
+      const opening = toItem((await client.next(15_000)) as ServerLine)
+      if (opening.includes('2.10')) return expect((await findNatsServer())?.version).toMatch(/^2\.9\./)
+      expect(opening).toBe('Replay')
+      expect(await read(client, 'Replay Live')).toEqual(['1', '2', '4', '5', 'Replay Live'])
+      await publish(await context.connect(), [`${token}.c`, `${token}.b.3`])
+      expect(await read(client, '7')).toEqual(['7'])
+      client.send(`UNSUB 1\r\nSUB $EDGE.REPLAY.s4:3.${token}.a.2.${token}.b.2 2\r\n`)
+      expect(await read(client, 'Replay Live')).toEqual(['Replay', '4', '5', 'Replay Live'])
+    },
+  },
+  {
+    rules: ['Y-19'],
+    title: 'refuses filters that overlap, and numbers of tokens that the subject does not have',
+    bridgeOnly: true,
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context)
+      for (const [index, rest] of [
+        `all:2.${token}.a.${token}.*`,
+        `all:4.${token}.a.${token}.b`,
+        `all:0.${token}.a`,
+      ].entries()) {
+        client.send(`SUB $EDGE.REPLAY.${rest} ${index}\r\n`)
+        expect(await read(client, 'Bad Replay')).toEqual(['Bad Replay'])
+      }
     },
   },
   {

@@ -113,6 +113,7 @@ describe('the subscriptions', () => {
     ['subject=a&from=s1.x', 'invalid-argument'],
     ['subject=a&from=s0', 'invalid-argument'],
     ['subject=a.*&subject=*.b', 'invalid-argument'],
+    ['subject=a&subject=b&ordered=yes', 'invalid-argument'],
     ['subject=a&pad=99999', 'invalid-argument'],
     ['subject=a&cursor=nonsense', 'invalid-argument'],
     [`subject=a&cursor=${'1~'.repeat(2_000)}1`, 'invalid-argument'],
@@ -122,6 +123,30 @@ describe('the subscriptions', () => {
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, code])
   })
 
+  it('are one replay in the order of the stream with ordered=true', async () => {
+    const { hub, reader } = await request('subject=b.*&subject=a&from=all&ordered=true')
+    expect(hub.lines.slice(1)).toEqual(['SUB $EDGE.REPLAY.all:1.a.b.* 1', 'PING'])
+    hub.opened('1')
+    hub.message('1', 'b.1', 4)
+    hub.message('1', 'a', 5)
+    const read = async () => json(await reader.next())
+    expect(await read()).toEqual(['subscribed', { subject: 'a b.*', stream: 'S', first: 1, last: 9 }])
+    expect((await read())[1]).toMatchObject({ subject: 'b.1', seq: 4 })
+    const { id, data } = await reader.next()
+    expect(JSON.parse(data)).toMatchObject({ subject: 'a', seq: 5 })
+    const again = await request(`subject=a&subject=b.*&ordered=true&cursor=${id}`)
+    expect(again.hub.lines.at(-2)).toBe('SUB $EDGE.REPLAY.s6:1.a.b.* 1')
+  })
+
+  it('with ordered=true end with an error if no stream stores all subjects', async () => {
+    const { hub, reader } = await request('subject=a&subject=b&ordered=true')
+    hub.status('1', 404, replayStatus.noStream)
+    expect(json(await reader.next())).toEqual([
+      'error',
+      { code: 'stream-not-found', detail: 'No stream stores all of a b.' },
+    ])
+  })
+
   it('are requested once for a filter that is a subset of another', async () => {
     const { hub } = await request('subject=a.b&subject=a.*&subject=a.*')
     expect(hub.lines.filter((line) => line.startsWith('SUB'))).toEqual(['SUB $EDGE.REPLAY.new.a.* 1'])
@@ -129,6 +154,7 @@ describe('the subscriptions', () => {
 
   it.each([
     [`Permissions Violation for Subscription to "$EDGE.REPLAY.new.a"`, 403, 'permission-denied'],
+    [`Permissions Violation for Subscription to "$EDGE.REPLAY.new:1.b.a"`, 403, 'permission-denied'],
     ['Authorization Violation', 401, 'authentication-failed'],
     ['maximum connections exceeded', 429, 'rate-limited'],
     ['maximum subscriptions exceeded', 429, 'rate-limited'],

@@ -123,10 +123,36 @@ it('/metrics has the format of Prometheus', async () => {
     const [, name, type] = /^# TYPE (\w+) (gauge|counter)$/.exec(line) ?? []
     if (name) typed.set(name, type as string)
     if (line.startsWith('#')) continue
-    const [, sample = '', value] = /^(\w+)(?:\{\w+="[^"]*"\})? (\d+)$/.exec(line) ?? []
+    const [, sample = '', value] = /^(\w+)(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})? (\d+)$/.exec(line) ?? []
     expect(Number.isSafeInteger(Number(value)), line).toBe(true)
     expect(typed.get(sample), line).toBe(sample.endsWith('_total') ? 'counter' : 'gauge')
   }
   expect(lines).toContain('spanwire_connections 1')
   expect(lines).toContain('spanwire_upstream_open 1')
+})
+
+it('/metrics has refusals by code, and the lag of durable consumers', async () => {
+  const client = new ScriptedClient(bridge)
+  client.send('CONNECT {"auth_token":"nonsense"}\r\n')
+  await client.until('Authorization')
+  expect((await request('/varz', `${KEY}x`)).status).toBe(401)
+  const ada = await connected('ada')
+  const ask = (action: string, body: object) => {
+    const text = JSON.stringify(body)
+    ada.send(`PUB $JS.API.${action} _INBOX.a ${text.length}\r\n${text}\r\nPING\r\n`)
+    return ada.until('PONG\r\n')
+  }
+  await ask('STREAM.CREATE.ORDERS', { name: 'ORDERS', subjects: ['orders.>'] })
+  const config = { durable_name: 'billing', ack_policy: 'explicit' }
+  await ask('CONSUMER.DURABLE.CREATE.ORDERS.billing', { stream_name: 'ORDERS', config })
+  await ask('CONSUMER.CREATE.ORDERS', { stream_name: 'ORDERS', config: { ack_policy: 'explicit' } })
+  ada.send('PUB orders.1 2\r\n{}\r\nPING\r\n')
+  await ada.until('PONG\r\n')
+  const lines = (await (await request('/metrics')).text()).split('\n')
+  expect(lines).toContain('spanwire_refused_total{what="credentials",code="authentication-failed"} 1')
+  expect(lines).toContain('spanwire_refused_total{what="request",code="authentication-failed"} 1')
+  expect(lines).toContain('spanwire_stream_messages{stream="ORDERS"} 1')
+  expect(lines.filter((line) => line.startsWith('spanwire_consumer_lag'))).toEqual([
+    'spanwire_consumer_lag{stream="ORDERS",consumer="billing"} 1',
+  ])
 })

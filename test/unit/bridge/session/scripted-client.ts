@@ -20,7 +20,14 @@ export function bridgeFor(options: Partial<BridgeOptions> = {}): {
 } {
   const now = { ms: 1_800_000_000_000 }
   const upstream = options.upstream ?? createEmbeddedUpstream()
-  const bridge = createBridge({ auth: openToAll, clock: () => now.ms, schedule: () => {}, ...options, upstream })
+  const bridge = createBridge({
+    auth: openToAll,
+    log: 'off',
+    clock: () => now.ms,
+    schedule: () => {},
+    ...options,
+    upstream,
+  })
   return { bridge, upstream, now }
 }
 

@@ -90,6 +90,24 @@ describe('an acknowledged publish', () => {
     expect(requests.at(-1)?.at).toBeLessThan(17_500)
   })
 
+  it('without responders: reports it after the first attempt, and retries until the timeout of the application', async () => {
+    const { transport, requests } = script(['no-responders'])
+    const onSilence = vi.fn()
+    const outcome = publish(transport, { timeout: 40_000, onSilence })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(onSilence).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(40_000)
+    await expect(outcome).rejects.toMatchObject({ code: 'stream-not-found' })
+    expect(requests.at(-1)?.at).toBeGreaterThan(37_000)
+    // A bridge that has lost NATS sends the same status.
+    const lost = script(['no-responders'])
+    lost.enter({ state: 'reconnecting' })
+    const onSilenceOffline = vi.fn()
+    void publish(lost.transport, { timeout: 1_000, onSilence: onSilenceOffline })
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(onSilenceOffline).not.toHaveBeenCalled()
+  })
+
   it('without responders until a shorter timeout: the error names the reason, and not a possible storage', async () => {
     const outcome = publish(script(['no-responders']).transport, { timeout: 1_500 })
     await vi.advanceTimersByTimeAsync(1_500)

@@ -1,5 +1,5 @@
 /** `bus.presence` with refused states, and with connections lost during an operation. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createTestBridge } from '../../../../bridge/testing/index.ts'
 import { defineEvents } from '../../../../sdk/index.ts'
 import { openPresence } from '../../../../sdk/presence/presence.ts'
@@ -66,4 +66,58 @@ it('an incomplete member list is dropped after a lost connection', async () => {
   cell.set('open')
   list('here', false)
   expect([...(await opening).members.keys()]).toEqual(['here'])
+})
+
+it('the members stay until the list after a reconnect has this one, or for a second', async () => {
+  vi.useFakeTimers()
+  const memory = createMemoryTransport()
+  const cell = new StatusCell('open')
+  const publish = async () => {}
+  const onStatus: typeof memory.onStatus = (listener) => cell.listen(listener)
+  const opening = openPresence({ ...memory, edge: true, publish, onStatus }, 'room')
+  const member = (id: string) => ({ id, user: id })
+  const deliver = (news: object) =>
+    memory.deliver({ subject: '$EDGE.PRESENCE.room', payload: new TextEncoder().encode(JSON.stringify(news)) })
+  const list = (you: string, ...ids: string[]) =>
+    deliver({ kind: 'members', you, more: false, members: ids.map(member) })
+  list('me1', 'old')
+  const room = await opening
+  await room.join('fine')
+  deliver({ kind: 'changes', joined: [member('me1')], left: [] })
+  const seen: string[] = []
+  room.subscribe(() => seen.push([...room.members.keys()].join()))
+  const reconnect = () => {
+    cell.set('reconnecting')
+    cell.set('open')
+  }
+
+  reconnect()
+  list('me2', 'new')
+  deliver({ kind: 'changes', joined: [member('other')], left: ['new'] })
+  expect([...room.members.keys()]).toEqual(['old', 'me1'])
+  deliver({ kind: 'changes', joined: [member('me2')], left: [] })
+  expect([...room.members.keys()]).toEqual(['other', 'me2'])
+
+  reconnect()
+  list('me3')
+  expect([...room.members.keys()]).toEqual(['other', 'me2'])
+  vi.advanceTimersByTime(1_000)
+  expect([...room.members.keys()]).toEqual([])
+  expect(seen).toEqual(['other,me2', ''])
+  vi.useRealTimers()
+})
+
+it('members who left meanwhile are removed, also if the join of this one is not processed', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events: defineEvents({}), as: { user } }))
+  const [room, other] = [await ada?.presence('room'), await bob?.presence('room')]
+  await room?.join('fine')
+  await other?.join('fine')
+  await bridge.clock.advance(1_000)
+  expect(room?.members.size).toBe(2)
+  const closed = bob?.close()
+  bridge.drop()
+  await bridge.clock.advance(3_000)
+  await closed
+  expect([...(room?.members.values() ?? [])].map(({ user }) => user)).toEqual(['ada'])
 })

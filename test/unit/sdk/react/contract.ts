@@ -9,6 +9,7 @@ const events = defineEvents({
   'ticks.{id}': schema<{ n: number }>(),
   pulse: schema<{ n: number }>(),
   's.{id}': event(schema<{ id: number }>(), { stream: 'S' }),
+  't.{id}': event(schema<{ id: number }>(), { stream: 'S' }),
 })
 
 export type TestBus = Bus<typeof events>

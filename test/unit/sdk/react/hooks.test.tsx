@@ -57,6 +57,31 @@ const afterGrace = () => act(() => vi.advanceTimersByTime(100))
 const numbers = (events: ReadonlyArray<{ readonly data: { readonly n: number } }>) => events.map(({ data }) => data.n)
 
 describe('one subscription', () => {
+  it('a list of events written inline is one replay, and its events arrive in the order of the stream', async () => {
+    const edge = createScriptedEdge()
+    const bus = connectTo(edge.transport)
+    const handled: string[] = []
+    let listed: string[] = []
+    let render = () => {}
+    function Projection() {
+      const [, again] = useState(0)
+      render = () => again((n) => n + 1)
+      useEvent(['s.{id}', 't.{id}'], ({ name, params }) => handled.push(`${name} ${params.id}`), { from: 'all' })
+      const { events } = useEvents(['t.{id}', 's.{id}'], { id: '1' }, { from: 'all' })
+      listed = events.map(({ name, data }) => `${name} ${data.id}`)
+      return null
+    }
+    for (const [index, subject] of ['s.1', 't.1', 's.2', 't.1'].entries()) edge.publish(subject, index)
+    await mount(bus, <Projection />)
+    await act(render)
+    await vi.waitFor(() => expect(edge.replays).toHaveLength(2))
+    expect([...edge.replays].sort()).toEqual(['$EDGE.REPLAY.all:2.s.*.t.*', '$EDGE.REPLAY.all:2.s.1.t.1'])
+    while (edge.deliver());
+    await nextFrame()
+    expect(handled).toEqual(['s.{id} 1', 't.{id} 1', 's.{id} 2', 't.{id} 1'])
+    expect(listed).toEqual(['s.{id} 0', 't.{id} 1', 't.{id} 3'])
+  })
+
   it('StrictMode mounts twice, subscribes once, and unsubscribes at the end', async () => {
     const { transport, bus, filters } = setUp()
     const subscribed = vi.spyOn(transport, 'subscribe')
@@ -372,7 +397,9 @@ describe('streams', () => {
     const seen: Array<{ values: Record<string, number>; ready: boolean }> = []
     const maps = new Set<unknown>()
     function Board() {
-      const { values, ready } = useLatest('s.{id}')
+      const { values, ready, get } = useLatest('s.{id}')
+      expect(get({ id: '1' })).toBe(values.get('s.1'))
+      expect(get('s.1')).toBe(values.get('s.1'))
       maps.add(values)
       seen.push({ values: Object.fromEntries([...values].map(([subject, e]) => [subject, e.data.id])), ready })
       return null

@@ -59,8 +59,7 @@ describe('createServerReader', () => {
     'MSG a 1 r s 1\r\n',
     'MSG a 1 1\r\nxy\r\n',
     'MSG a 1 1\r\nx\n\n',
-    'HMSG a 1 13 12\r\n123456789012\r\n',
-    'HMSG a 1 12\r\n',
+    'HMSG a 1\r\n',
     'INFO\r\n',
     'PUB a 1\r\n',
     'constructor\r\n',
@@ -71,6 +70,25 @@ describe('createServerReader', () => {
     expect(() => read(stream)).toThrow()
     expect(seen).toEqual([])
   })
+
+  it.each(['MSG a 1 r 7 1\r\nx\r\n', 'HMSG a 1 13 12\r\n123456789012\r\n', 'HMSG a 1 r 12\r\n123456789012\r\n'])(
+    'skips a message with wrong lengths: its contents throw: %j',
+    (stream) => {
+      const seen: unknown[] = []
+      const read = createServerReader({
+        message(sid, message) {
+          if (sid === '2') return seen.push(message.payload.length)
+          seen.push([sid, message.subject, message.headerBlock])
+          expect(() => message.payload).toThrow(expect.objectContaining({ code: 'protocol-violation' }))
+          expect(message.text).toBeUndefined()
+        },
+        operation: (verb) => seen.push(verb),
+      })
+      read(bytes(`${stream}MSG b 2 1\r\nx\r\n${stream}PING\r\n`))
+      const skipped = ['1', 'a', undefined]
+      expect(seen).toEqual([skipped, 1, skipped, 'PING'])
+    },
+  )
 
   it('returns text only if it equals the decoded payload, and always for ASCII', () => {
     const ascii = fc.string({ unit: 'binary-ascii' }).map(bytes)

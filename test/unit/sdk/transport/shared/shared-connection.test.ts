@@ -42,7 +42,7 @@ it('the lock request of a tab is aborted when the tab leaves', async () => {
 })
 
 it('a tab that leaves ends its open subscriptions only', async () => {
-  const mux = createMux(url, 'websocket')
+  const mux = createMux({ url, via: 'websocket' }, () => {})
   const [leaving, staying] = [openPort(), openPort()]
   for (const port of [leaving, staying]) mux.join(port)
   await vi.advanceTimersByTimeAsync(1)
@@ -62,5 +62,5 @@ it('a tab that leaves ends its open subscriptions only', async () => {
 it('tabs have a connection each if locks are blocked', async () => {
   const request = () => Promise.reject(new DOMException('Access to the Locks API is denied', 'SecurityError'))
   vi.stubGlobal('navigator', { locks: { request } })
-  expect(await joinTabs(url, undefined, { worker: 'x' })).toBeUndefined()
+  expect(await joinTabs({ url, via: undefined }, { worker: 'x' })).toBeUndefined()
 })

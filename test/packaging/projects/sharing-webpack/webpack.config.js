@@ -1,0 +1,1 @@
+export default { mode: 'production', target: 'web', entry: './page.js', output: { publicPath: 'auto' } }
