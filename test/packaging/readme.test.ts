@@ -99,9 +99,9 @@ it('every block is run by a test', async () => {
 })
 
 it('streams, presence, requests, edge functions, tokens', async () => {
-  const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET })
+  const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET, NATS_URL: nats.url })
   expect(output()).toMatch(
-    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\n/,
+    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\n/,
   )
   expect(output()).not.toMatch(/error/i)
 }, 30_000)
