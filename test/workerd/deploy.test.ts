@@ -64,7 +64,7 @@ it.each(['worker/wrangler.jsonc', 'worker/README.md'])('%s has complete environm
 it('.dev.vars.example has secrets that the Worker accepts', async () => {
   const secrets = parseEnv(await readFile(join(root, 'worker/.dev.vars.example'), 'utf8'))
   expect(Object.keys(secrets).sort()).toEqual(['ADMIN_KEY', 'AUTH_SECRET', 'MONITORING_KEY'])
-  expect(readSettings({ ...secrets, HUB: {} } as unknown as WorkerEnv)).toMatchObject({
+  expect(readSettings({ ...secrets, HUB: {}, UPSTREAM_URL: 'embedded' } as unknown as WorkerEnv)).toMatchObject({
     auth: { secret: secrets.AUTH_SECRET },
   })
   for (const key of [secrets.MONITORING_KEY, secrets.ADMIN_KEY]) expect(key).toMatch(/^[\w.~+/-]{32,}$/)
