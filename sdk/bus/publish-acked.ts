@@ -92,9 +92,9 @@ export async function publishAcked(
           throw cause
         }
       }
-      // While offline the transport waits, if its queue has room. A timeout was a wait already.
-      const hasWaited =
-        error.code === 'timeout' || (error.code !== 'offline-queue-full' && transport.status.state !== 'open')
+      // While offline the transport waits, unless it has an answer or no room in its queue. A timeout was a wait already.
+      const isImmediate = error.code === 'offline-queue-full' || error.code === 'no-responders'
+      const hasWaited = error.code === 'timeout' || (!isImmediate && transport.status.state !== 'open')
       const delay = hasWaited ? 0 : backoff.next()
       if (left() <= delay)
         throw isOver(silentSince) && !uncertain ? noStream(subject, error) : late(subject, timeout, uncertain, error)

@@ -32,7 +32,7 @@ const MAX_LINE = 65_536
 // White space is a blank or a tab: `\s` is more, and may be part of a subject. nats-server 2.9 writes two blanks where an
 // acknowledgement by JetStream has no reply subject. The number before the last is a reply subject in MSG.
 const MESSAGE = /^(H?)MSG[ \t]+([^ \t]+)[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))??(?:[ \t]+(\d{1,9}))?[ \t]+(\d{1,9})[ \t]*$/
-const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)[ \t]*$/s
+const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+?)|-ERR '?(.*?)'?)[ \t]*$/s
 
 /**
  * Returns a function that reads the byte stream of a server, independent of the chunks of the network. It throws if the
@@ -144,7 +144,8 @@ class Message implements ServerMessage {
   }
 
   get headerBlock(): Uint8Array | undefined {
-    return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
+    const { headers, payload, size } = this.#head
+    return headers && payload <= size ? this.#bytes.subarray(this.#start, this.#start + payload) : undefined
   }
 
   /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
