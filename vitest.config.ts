@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Tests of relays on real brokers. Most of their time is spent in starts of brokers, so two files run side by side. */
 const relays = ['test/relays/**/*.test.ts', 'test/packaging/relay-guides.test.ts']
 
-/** Tests that start browsers, workerd, other runtimes or the demo. They run one by one, after all other tests. */
+/** Tests that start browsers, workerd, other runtimes or the demo. They spend much time waiting, so two files run side by side. */
 const heavy = [
   'test/{browser,cli,workerd,runtimes,demo,chaos,packaging,leak}/**/*.test.{ts,tsx}',
   'test/{conformance,security}/**/*{workerd,runtimes}.test.ts',
@@ -15,6 +15,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     setupFiles: ['test/support/seed.ts'],
+    globalSetup: ['test/packaging/package-folder.ts'],
     projects: [
       {
         extends: true,
@@ -32,8 +33,7 @@ export default defineConfig({
           name: 'heavy',
           include: heavy,
           exclude: relays,
-          fileParallelism: false,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,6 +1,6 @@
 /**
  * The entry `spanwire/store`: data of a bus as stores with `subscribe(listener)` and `getSnapshot()`, for every UI framework.
- * `spanwire/react` has hooks. The README has adapters of five lines for Vue, Svelte and Solid.
+ * `spanwire/react` has hooks. sdk/README.md has adapters of five lines for Vue, Svelte and Solid.
  */
 
 export type { Store } from './create-store.ts'

@@ -83,7 +83,7 @@ async function bystander(): Promise<string> {
   return cluster.nodes.find((node) => node !== leader)?.url ?? ''
 }
 
-it('events published without awaiting are stored in order while the leader steps down and crashes', async () => {
+it('events published without awaiting are stored once, and in order but for those in flight, while the leader steps down and crashes', async () => {
   const routes: Record<string, Transport> = {
     bridge: webSocket({ url: bridge.url, token }),
     tcp: nats({ url: await bystander() }),
@@ -118,7 +118,9 @@ it('events published without awaiting are stored in order while the leader steps
     const overtaken = stored[id]?.filter((n, index, all) => n < (all[index - 1] ?? -1)).length
     console.log(id, { published: published.length, overtaken })
     expect(published.length).toBeGreaterThan(500)
-    // Not the lists: the difference of thousands of lines takes minutes.
-    expect([stored[id]?.length, String(stored[id]) === String(published)]).toEqual([published.length, true])
+    const distinct = new Set(stored[id]).size
+    expect([stored[id]?.length, distinct]).toEqual([published.length, published.length])
+    // Events that were in flight when a failure began may be overtaken. Without the order, half of all events were.
+    expect(overtaken).toBeLessThan(published.length / 20)
   }
 }, 120_000)

@@ -61,7 +61,6 @@ afterAll(async () => {
   await browser?.close()
   for (const built of builds.values()) await (await built.catch(() => undefined))?.[Symbol.asyncDispose]()
   await bridge?.close()
-  await packed?.[Symbol.asyncDispose]()
 }, PATIENCE)
 
 describe('the project of', () => {

@@ -1,4 +1,4 @@
-/** Runs every block of code in the README unchanged: with a real nats-server, on Node and in Chromium. */
+/** Runs every block of code in the README and the guides of its folders unchanged: with a real nats-server, on Node and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
-import { readExamples } from '../support/readme.ts'
+import { GUIDE, readGuide } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { SECRET } from '../support/token.ts'
 import { FAKE_CLOCK, type Package, packPackage } from './package.ts'
@@ -19,21 +19,12 @@ import { createProject, type Project } from './project.ts'
 
 /** Blocks by the test that runs them. */
 const RUN_HERE = [
-  ...[
-    'events.ts',
-    'client.ts',
-    'stored.ts',
-    'deploy.ts',
-    'projection.ts',
-    'work.ts',
-    'service.ts',
-    'offline.ts',
-    'room.ts',
-    'resume.test.ts',
-  ],
-  ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts'],
+  ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
+  ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
+  'projection.ts',
 ]
 const RUN_ELSEWHERE = {
+  'first-steps.test.ts': ['index.html', 'page.ts'],
   'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
   '../unit/sdk/store/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
@@ -77,11 +68,11 @@ beforeAll(async () => {
       .replaceAll('nats://127.0.0.1:4222', nats.url)
       .replaceAll('https://app.example.com', pageUrl)
       .replace(/declare function sessionOf.*/, "const sessionOf = async (_: Request) => ({ user: 'ada' })")
-  for (const [name, code] of await readExamples()) await writeFile(join(project.folder, name), adapt(code))
+  for (const [name, code] of await readGuide()) await writeFile(join(project.folder, name), adapt(code))
   await start('bridge.ts', `http://127.0.0.1:${bridgePort}`, { AUTH_SECRET: SECRET })
   await start('page-server.ts', 'serving', { AUTH_SECRET: SECRET, PAGE_PORT: String(pagePort) })
   await build({
-    entryPoints: ['page.ts', 'offline-page.ts'].map((name) => join(project.folder, name)),
+    entryPoints: ['client-page.ts', 'offline-page.ts', 'tabs-page.ts'].map((name) => join(project.folder, name)),
     outdir: join(project.folder, 'built'),
     bundle: true,
     splitting: true,
@@ -94,24 +85,23 @@ afterAll(async () => {
   for (const child of children) child.kill()
   await project?.[Symbol.asyncDispose]()
   await nats?.[Symbol.asyncDispose]()
-  await packed?.[Symbol.asyncDispose]()
 })
 
 it('every block is run by a test', async () => {
-  const named = [...(await readExamples()).keys()]
+  const named = [...(await readGuide()).keys()]
   expect([...RUN_HERE, ...Object.values(RUN_ELSEWHERE).flat()].sort()).toEqual(named.sort())
   for (const [file, names] of Object.entries(RUN_ELSEWHERE)) {
     const text = await readFile(join(import.meta.dirname, file), 'utf8')
     for (const name of names) expect(text, file).toContain(name)
   }
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  expect([...readme.matchAll(/^```(\w+)$/gm)].length, 'blocks, all of which have a name').toBe(named.length)
+  const pages = await Promise.all(GUIDE.map((page) => readFile(join(root, page), 'utf8')))
+  expect([...pages.join('\n').matchAll(/^```(\w+)$/gm)].length, 'blocks, all of which have a name').toBe(named.length)
 })
 
-it('streams, presence, edge functions, tokens', async () => {
+it('streams, presence, requests, edge functions, tokens', async () => {
   const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET, NATS_URL: nats.url })
   expect(output()).toMatch(
-    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\n/,
+    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\n/,
   )
   expect(output()).not.toMatch(/error/i)
 }, 30_000)
@@ -162,7 +152,7 @@ it('an application’s own test', async () => {
 }, 30_000)
 
 describe.skipIf(isSkipped('chromium'))('in a page', () => {
-  it('the client with tokens of the application, and the outbox', async () => {
+  it('the client with tokens of the application, the outbox, and a shared connection', async () => {
     const browser = await launchChromium()
     const service = await connectNats({ servers: nats.url })
     try {
@@ -173,7 +163,7 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
       const chat: string[] = []
       service.subscribe('chat.lobby.message', { callback: (_, message) => chat.push(message.string()) })
       await service.flush()
-      await page.goto(`${pageUrl}/page.html`)
+      await page.goto(`${pageUrl}/client-page.html`)
       await eventually(() => chat.length === 1, { what: `the page’s hello. Console: ${said}` })
       expect(JSON.parse(chat[0] ?? '')).toEqual({ text: 'hello' })
       // The page subscribes to the chat after its own hello.
@@ -190,6 +180,9 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
       await eventually(() => said.some((text) => /^stored \d+$/.test(text)), {
         what: `an acknowledgement. Console: ${said}`,
       })
+
+      await page.goto(`${pageUrl}/tabs-page.html`)
+      await eventually(() => said.includes('the tabs are open'), { what: `two tabs. Console: ${said}` })
     } finally {
       await browser.close()
       await service.close()

@@ -30,7 +30,7 @@ let browser: Browser | undefined
 const rest = new AsyncDisposableStack()
 
 beforeAll(async () => {
-  const packed = rest.use(await packPackage())
+  const packed = await packPackage()
   project = rest.use(await createProject(undefined, [packed.tarball, 'zod', 'nats@2.29.3']))
 }, 3 * MINUTES)
 afterAll(() => rest.disposeAsync())

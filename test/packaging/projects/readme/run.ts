@@ -6,6 +6,7 @@ import { ensureStreams } from 'spanwire/streams'
 import { created } from './edge.ts'
 import { events } from './events.ts'
 import { readOpenTickets, tickets } from './projection.ts'
+import { rateOf } from './rates.ts'
 import { enter } from './room.ts'
 import { watch } from './stored.ts'
 import { tokenFor } from './token.ts'
@@ -31,5 +32,6 @@ await enter(everything)
 console.log('created')
 await created('7', 12, everything)
 await new Promise((resolve) => setTimeout(resolve, 300))
+console.log('rate', await rateOf('USD', everything))
 console.log('token', (await tokenFor('ada', secret)).split('.').length)
 process.exit(0)

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** Runs the README's adapters for Vue, Svelte and Solid in these frameworks. */
+/** Runs the guide's adapters for Vue, Svelte and Solid in these frameworks. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ import { defineEvents, type ReceivedEvent, type StandardSchema } from '../../../
 import { type EventsState, eventsStore, type Store } from '../../../../sdk/store/index.ts'
 import { root } from '../../../build/source-files.ts'
 import { eventually } from '../../../support/eventually.ts'
-import { readExamples } from '../../../support/readme.ts'
+import { readGuide } from '../../../support/readme.ts'
 
 const schema: StandardSchema<{ n: number }> = {
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as { n: number } }) },
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await mkdir(join(root, '.cache'), { recursive: true })
   // Inside the repository, so that imports of the frameworks resolve.
   folder = await mkdtemp(join(root, '.cache/frameworks-'))
-  for (const [name, code] of await readExamples())
+  for (const [name, code] of await readGuide())
     await writeFile(join(folder, name), code.replace("'solid-js'", JSON.stringify(solid)))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
