@@ -78,16 +78,12 @@ export function createLifecycle(
     let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
     let step = 'The token function'
     try {
-      let token: string | undefined
-      if (typeof source !== 'function') token = source
-      else {
-        // A function that hangs, like a fetch without a network, must not end all attempts.
-        const late = new Promise<never>((_, reject) => {
-          patience = setTimeout(reject, limit, Error('timeout'))
-        })
-        token = toToken(await Promise.race([source(), late]))
-        clearTimeout(patience)
-      }
+      // A function that hangs, like a fetch without a network, must not end all attempts.
+      const late = new Promise<never>((_, reject) => {
+        patience = setTimeout(reject, limit, Error('timeout'))
+      })
+      const token = typeof source === 'function' ? toToken(await Promise.race([source(), late])) : source
+      clearTimeout(patience)
       step = 'The WebSocket'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
