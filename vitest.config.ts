@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { defineConfig } from 'vitest/config'
 
 /** Tests of relays on real brokers. Most of their time is spent in starts of brokers, so two files run side by side. */
@@ -9,6 +10,10 @@ const heavy = [
   'test/{conformance,security}/**/*{workerd,runtimes}.test.ts',
   'test/integration/*-herd.test.ts',
 ]
+
+/** Tests of hosts. The version of nats-server does not change their outcome, so they run on one version. */
+const hosts = ['test/{conformance,security}/**/*{workerd,runtimes}.test.ts', 'test/integration/*-herd.test.ts']
+const isSecondRun = process.env.SPANWIRE_RUN === 'second'
 
 export default defineConfig({
   test: {
@@ -32,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'heavy',
           include: heavy,
-          exclude: relays,
+          exclude: isSecondRun ? [...relays, ...hosts] : relays,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -14,8 +14,6 @@ import { runVitest } from './support/vitest-run.ts'
 
 /** Tests that depend on the version of nats-server. */
 const NATS_SUITES = ['test/integration', 'test/conformance', 'test/cli/events']
-/** Tests of hosts. The version of nats-server does not change their outcome, and they are slow. */
-const HOST_SUITES = ['test/conformance/**/*{workerd,runtimes}.test.ts', 'test/integration/*-herd.test.ts']
 
 const ci = process.env.CI === 'true'
 const args = process.argv.slice(2).filter((arg) => arg !== '--all')
@@ -32,8 +30,8 @@ const { distribution } = machine
 if (both && distribution && distribution.version !== machine.natsServer.version) {
   console.log(`\nThe NATS suites again, on nats-server ${distribution.version}\n`)
   const again = await runVitest(
-    [...excluded, ...HOST_SUITES.flatMap((path) => ['--exclude', path]), ...NATS_SUITES],
-    { ...env, NATS_SERVER: distribution.path },
+    [...excluded, ...NATS_SUITES],
+    { ...env, NATS_SERVER: distribution.path, SPANWIRE_RUN: 'second' },
     join(folder, 'second.json'),
   )
   outcome = addOutcomes(outcome, again)

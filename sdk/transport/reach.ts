@@ -12,11 +12,33 @@ export interface Reach {
   readonly error: SpanwireError
 }
 
+/** How long the clients of one process share the answers of a bridge, in ms. */
+const SHARED = 1_000
+
+/** By address. `until` is the time until which it is shared, on the clock of `performance`. */
+const examinations = new Map<string, { readonly outcome: Promise<Reach>; until: number }>()
+
 /**
- * Asks a bridge by HTTP. Pages of any origin may read its `/healthz`; `/nats` answers pages of its `origins` alone.
+ * Examines an address. Clients of one process that lose the same bridge share an examination: otherwise their requests would
+ * delay the bridge when it returns.
  * @param base the bridge's address, without a slash at its end
  */
-export async function examine(base: string): Promise<Reach> {
+export function examine(base: string): Promise<Reach> {
+  const last = examinations.get(base)
+  if (last && performance.now() < last.until) return last.outcome
+  const examination = { outcome: ask(base), until: Number.POSITIVE_INFINITY }
+  examinations.set(base, examination)
+  const end = () => {
+    examination.until = performance.now() + SHARED
+  }
+  examination.outcome.then(end, end)
+  return examination.outcome
+}
+
+/**
+ * Asks a bridge by HTTP. Pages of any origin may read its `/healthz`; `/nats` answers pages of its `origins` alone.
+ */
+async function ask(base: string): Promise<Reach> {
   const origin = (globalThis as { location?: Location }).location?.origin
   const status = await healthOf(base)
   if (status === 'draining') return refused('The bridge is being replaced: the next attempt may reach another.')
