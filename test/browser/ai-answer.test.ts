@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { recordedModel } from '../../demo/ai-answer/model.ts'
 import type { Model } from '../../demo/ai-answer/service.ts'
 import { startExample } from '../../demo/ai-answer/start.ts'
@@ -29,6 +29,9 @@ const model: Model = async function* (question, signal) {
   }
 }
 
+// A question may be delivered again after 30 s.
+vi.setConfig({ testTimeout: 120_000 })
+
 let nats: NatsServer
 let example: Awaited<ReturnType<typeof startExample>>
 let browser: Browser
@@ -48,7 +51,7 @@ afterAll(async () => {
 /** Opens the page with a profile of its own, as on another device. */
 async function device(url = example.url): Promise<Page> {
   const page = await (await browser.newContext()).newPage()
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(40_000)
   page.on('pageerror', (error) => problems.push(error.message))
   await page.goto(url)
   return page
@@ -61,12 +64,12 @@ async function ask(page: Page, question: string): Promise<void> {
 
 const textOf = async (page: Page) => (await page.locator('#answer').textContent()) ?? ''
 const ends = (page: Page, state: string) =>
-  expect.poll(() => page.locator('#state').textContent(), { timeout: 15_000 }).toBe(state)
-const shows = (page: Page, text: string) => expect.poll(() => textOf(page), { timeout: 15_000 }).toBe(text)
+  expect.poll(() => page.locator('#state').textContent(), { timeout: 40_000 }).toBe(state)
+const shows = (page: Page, text: string) => expect.poll(() => textOf(page), { timeout: 40_000 }).toBe(text)
 
 /** Resolves to the text of the first tokens, once a page shows them. */
 async function beginning(page: Page): Promise<string> {
-  await expect.poll(async () => (await textOf(page)).length, { timeout: 15_000 }).toBeGreaterThan(BEFORE)
+  await expect.poll(async () => (await textOf(page)).length, { timeout: 40_000 }).toBeGreaterThan(BEFORE)
   const tokens: string[] = []
   for await (const token of recordedModel('', new AbortController().signal, 0)) tokens.push(token)
   const first = tokens.slice(0, BEFORE).join('')

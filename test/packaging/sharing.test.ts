@@ -44,7 +44,7 @@ describe.skipIf(isSkipped('chromium'))('tabs share a connection', () => {
         const tabs = [await context.newPage(), await context.newPage()]
         for (const tab of tabs) {
           await tab.goto(`${files.url}/?bridge=${bridge.url}`)
-          await tab.waitForFunction(() => document.title === 'ready', undefined, { timeout: 15_000 })
+          await tab.waitForFunction(() => document.title === 'ready', undefined, { timeout: 60_000 })
         }
         expect(bridge.bridge.hub.stats.connections).toBe(1)
         const held = await tabs[0]?.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name))
