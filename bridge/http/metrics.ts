@@ -54,6 +54,12 @@ export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetS
     metric('sent_bytes_total', 'counter', 'All that clients were sent.', single(stats.outBytes)),
     metric('refused_total', 'counter', 'Refused credentials and requests, by the code of the error.', refused),
     metric(
+      'limits_reached_total',
+      'counter',
+      'Operations, requests and clients that were refused or closed because of a limit.',
+      [...hub.log.reached].map(([limit, count]) => [{ limit }, count]),
+    ),
+    metric(
       'stream_messages',
       'gauge',
       'Messages of a stream, such as one for dead letters.',

@@ -33,6 +33,8 @@ export interface HubOptions {
    * are passed on per 10 s. Default `info`.
    */
   readonly log?: LogOption
+  /** The reason why credentials were refused, for the log, without parts of them. Default: none. */
+  readonly explain?: (error: unknown) => string | undefined
   /** Source of randomness for queue groups. Default `Math.random`. */
   readonly random?: () => number
 }

@@ -20,7 +20,7 @@ import { InfoSender } from './info-sender.ts'
 import { Lifetime } from './lifetime.ts'
 import { type OperationHandler, OperationReader, type PublishOp } from './operation-reader.ts'
 import { Publications } from './publications.ts'
-import { encodeRefusal, type Outcome } from './refusal.ts'
+import { encodeRefusal, limitOf, type Outcome } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
 import { SessionMemory } from './session-memory.ts'
 import { nameOfInbox, Subscriptions } from './subscriptions.ts'
@@ -312,8 +312,11 @@ export class Session implements ClientConnection, OperationHandler {
   #conclude(outcome: Outcome): void {
     if (!outcome) {
       if (this.client.flags.verbose) this.#answers.send(OK)
-    } else if ('refused' in outcome) this.#answers.send(encodeRefusal(outcome))
-    else if (outcome === closeReasons.publishRate) this.#penalize()
+    } else if ('refused' in outcome) {
+      const limit = limitOf(outcome)
+      if (limit) this.#hub.limited(limit, this)
+      this.#answers.send(encodeRefusal(outcome))
+    } else if (outcome === closeReasons.publishRate) this.#penalize()
     else this.end(outcome)
   }
 
