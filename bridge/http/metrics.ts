@@ -28,7 +28,7 @@ export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetS
     const [what = '', code = ''] = key.split(' ')
     return [{ what: what.replace('-refused', ''), code }, count]
   })
-  const { streams = [] } = jetstream ?? {}
+  const { streams = [], dead_letters: dead = [] } = jetstream ?? {}
   const consumers = streams
     .flatMap(({ name: stream, consumers }) => consumers.map((one) => ({ ...one, stream })))
     .filter(({ durable }) => durable)
@@ -64,6 +64,12 @@ export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetS
       'gauge',
       'Messages of a stream, such as one for dead letters.',
       streams.map(({ name, messages }) => [{ stream: name }, messages]),
+    ),
+    metric(
+      'dead_letters',
+      'gauge',
+      'Dead letters by stream and subject, for the filters in monitoring.deadLetters.',
+      dead.map(({ stream, subject, messages }) => [{ stream, subject }, messages]),
     ),
     metric(
       'consumer_lag',
