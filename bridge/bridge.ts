@@ -41,7 +41,7 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
    * `serve` refuses unknown names by default if `auth.anonymous` is set and it listens on more than loopback.
    */
   readonly hosts?: HostNames
-  /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
+  /** Turns the admin routes on: `POST /admin/disconnect`, `/admin/unsubscribe` and `/admin/trace`. Default: off. */
   readonly admin?: AdminOptions
   /** Turns `GET /varz`, `/connz`, `/subsz`, `/metrics` and others on; see PROTOCOL.md. Default: off. */
   readonly monitoring?: MonitoringOptions

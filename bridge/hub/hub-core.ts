@@ -31,6 +31,7 @@ import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { AdminChannel, type AdminOrder } from './admin-channel.ts'
 import type { Hub, HubConnection, HubOptions, HubStats } from './hub.ts'
 import { Registry } from './registry.ts'
+import { Traces } from './traces.ts'
 import { Traffic } from './traffic.ts'
 
 /** The version in INFO while that of the broker is unknown: the oldest one that the bridge supports. */
@@ -68,6 +69,7 @@ export class HubCore implements Hub, SessionHub {
   readonly branches: Branches
   readonly inboxKeys: InboxKeys
   readonly #traffic = new Traffic()
+  readonly #traces = new Traces()
   /** The last connection whose credentials were refused. Its end is not logged again. */
   #refusedId: string | undefined
   #connections = 0
@@ -83,6 +85,7 @@ export class HubCore implements Hub, SessionHub {
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
     this.log = new Log(options.log, this.clock, options.explain)
+    if (options.trace) this.#traces.add({ user: options.trace }, Number.POSITIVE_INFINITY)
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
     this.budget = new Budget(this.limits.memory)
@@ -211,6 +214,14 @@ export class HubCore implements Hub, SessionHub {
     this.log.limit(limit, client.user, () => describeClient(client.stats))
   }
 
+  tracedUntil(connectionId: string, user: string): number {
+    return this.#traces.untilOf(connectionId, user)
+  }
+
+  traced(client: ConnectionStats, text: string): void {
+    this.log.event('info', 'client-traced', text, describeClient(client))
+  }
+
   ended(connectionId: string, reason?: string): void {
     const session = this.registry.remove(connectionId)
     if (!session) return
@@ -257,10 +268,12 @@ export class HubCore implements Hub, SessionHub {
   #execute(order: AdminOrder): void {
     const { do: action, user, connection } = order
     this.log.event('info', 'admin-order', `An administrator ordered: ${action}.`, { user, connection })
+    if (order.do === 'trace') this.#traces.add(order, this.clock() + order.seconds * 1_000)
     for (const session of this.registry.sessions) {
       const isTarget = session.id === order.connection || (order.user !== undefined && session.user === order.user)
       if (!isTarget) continue
-      if (order.do === 'disconnect') session.end(closeReasons.revoked)
+      if (order.do === 'trace') session.trace()
+      else if (order.do === 'disconnect') session.end(closeReasons.revoked)
       else session.revoke(order.filter)
     }
   }

@@ -15,6 +15,7 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   'All events': /./,
   'Refused credentials and requests': /-refused$/,
   'Closed clients': /^client-closed$/,
+  'Traced clients': /^client-traced$/,
   'Limits that were reached': /^limit-reached$/,
 }
 

@@ -11,6 +11,7 @@ export type LogCode =
   | 'origin-refused'
   | 'request-refused'
   | 'limit-reached'
+  | 'client-traced'
   | 'upstream-open'
   | 'upstream-lost'
   | 'admin-order'
@@ -48,6 +49,8 @@ const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 const KEPT = 500
 /** Events of one code that are written in one period. Clients cause most events, and must not fill a disk. */
 const BURST = 20
+/** The same for operations of traced clients, which an administrator has ordered. */
+const TRACE_BURST = 200
 /** In ms. */
 const PERIOD = 10_000
 /** Longest text of a field, in characters. Clients choose some of them. */
@@ -59,6 +62,8 @@ export class Log {
   readonly #clock: () => number
   readonly #explain: (error: SpanwireError) => string | undefined
   readonly #recent: NumberedEvent[] = []
+  /** Apart from the others, because traces are many events in a short time. */
+  readonly #traced: NumberedEvent[] = []
   readonly #bursts = new Map<LogCode, { since: number; count: number }>()
   /** Refusals by code of the event and code of the error. Both have a fixed number of values. */
   readonly refused = new Map<string, number>()
@@ -85,8 +90,9 @@ export class Log {
   ): void {
     const event = { time: this.#clock(), level, code, message, fields: shorten(fields) }
     if (level !== 'debug') {
-      this.#recent.push({ seq: ++this.#lastSeq, ...event })
-      if (this.#recent.length > KEPT) this.#recent.shift()
+      const list = code === 'client-traced' ? this.#traced : this.#recent
+      list.push({ seq: ++this.#lastSeq, ...event })
+      if (list.length > KEPT) list.shift()
     }
     const omitted = this.#omit(event)
     if (omitted === undefined) return
@@ -125,17 +131,18 @@ export class Log {
 
   /** Recent events with a number above `after`, oldest first. */
   recent(after = 0): readonly NumberedEvent[] {
-    return this.#recent.filter(({ seq }) => seq > after)
+    return [...this.#recent, ...this.#traced].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq)
   }
 
   /** The number of omitted events before this one. Undefined if this event must be omitted as well. */
   #omit({ code, time }: LogEvent): number | undefined {
     const burst = this.#bursts.get(code)
+    const max = code === 'client-traced' ? TRACE_BURST : BURST
     if (!burst || time - burst.since >= PERIOD) {
       this.#bursts.set(code, { since: time, count: 1 })
-      return Math.max(0, (burst?.count ?? 0) - BURST)
+      return Math.max(0, (burst?.count ?? 0) - max)
     }
-    return ++burst.count > BURST ? undefined : 0
+    return ++burst.count > max ? undefined : 0
   }
 }
 

@@ -47,7 +47,8 @@ export function encodeRefusal(refusal: Refusal): Uint8Array {
   return encodeError(textOf(refusal))
 }
 
-function textOf(refusal: Refusal): string {
+/** The text of that `-ERR`. */
+export function textOf(refusal: Refusal): string {
   switch (refusal.refused) {
     case 'subscribe-permission': {
       const { subject, queue } = refusal

@@ -36,6 +36,10 @@ export interface SessionHub {
   refused(client: ConnectionStats, error: unknown): void
   /** A client has reached a limit. Its connection stays open. */
   limited(limit: LimitName, client: { readonly user: string; readonly stats: ConnectionStats }): void
+  /** The time until which operations of a connection are logged, in ms since 1970. 0 if they are not. */
+  tracedUntil(connectionId: string, user: string): number
+  /** An operation of a traced client, or its refusal. */
+  traced(client: ConnectionStats, text: string): void
   /** A session has ended. @param reason text of the `-ERR`; undefined if the client closed the connection */
   ended(connectionId: string, reason?: string): void
   /** The socket of a session is closed, after its session has ended. */

@@ -264,6 +264,13 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     help: 'lowest level of the lines on stderr: debug, info, warn, error or off (default: info)',
     read: (given) => (typeof given === 'function' ? given : choice('debug', 'info', 'warn', 'error', 'off')(given)),
   },
+  trace: {
+    flag: 'trace',
+    value: '<user>',
+    variable: 'TRACE',
+    help: 'user whose operations are logged, without payloads and tokens (default: none)',
+    read: text,
+  },
   inspector: {
     flag: 'inspector',
     value: '<path|on>',
