@@ -38,7 +38,7 @@ export const percent: KeyCoding = {
     if (bytes.length === 0) return EMPTY.percent
     // Most keys need no encoding.
     const text = typeof key === 'string' ? key : bytes.length < LONG_KEY ? decode(bytes) : ''
-    // The lengths differ for a byte order mark, which is decoded as nothing.
+    // The lengths differ for text that is not ASCII.
     if (text.length === bytes.length && UNCHANGED.test(text)) return text
     let token = ''
     for (const byte of bytes) {

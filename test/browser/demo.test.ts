@@ -25,6 +25,8 @@ const poll: typeof expect.poll = (value, options) => expect.poll(value, { timeou
 /** Half of the height of the first version of the page at this width, in px. */
 const LONGEST_PHONE_PAGE = 1_587
 const DEPARTURE = /^flights\.[A-Z]{3}\.[A-Z]{3}\.departed$/
+/** Errors that the browser itself prints: of failed dials, and of the request that finds out why one failed. */
+const OF_DIALS = /WebSocket|ERR_CONNECTION_REFUSED|426 \(Upgrade Required\)/
 const screenshots = fileURLToPath(new URL('../screenshots/', import.meta.url))
 
 let nats: NatsServer
@@ -204,8 +206,7 @@ describe('the demo page', () => {
     expect(subscribed).toHaveLength(2)
     expect(subscribed[0]).toContain('REPLAY.n100.')
     expect(await page.locator('#banner').isVisible()).toBe(false)
-    // Only errors of the browser about refused dials.
-    expect(problems.filter((problem) => !/WebSocket|ERR_CONNECTION_REFUSED/.test(problem))).toEqual([])
+    expect(problems.filter((problem) => !OF_DIALS.test(problem))).toEqual([])
   })
 
   it('keeps its socket during an outage of NATS, and shows the outage', async () => {
@@ -327,7 +328,7 @@ describe('the demo page with streams and presence', () => {
     )
     const seqs = await flightSeqs(ada)
     expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] ?? 0) - i))
-    expect(problems.filter((problem) => !/WebSocket/.test(problem))).toEqual([])
+    expect(problems.filter((problem) => !OF_DIALS.test(problem))).toEqual([])
   })
 
   it('shows present and typing visitors', async () => {

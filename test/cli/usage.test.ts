@@ -172,7 +172,7 @@ describe('spanwire token', () => {
 
   it.each([
     [['sign', '--user', 'a'], {}, /No key to sign with: set AUTH_SECRET/],
-    [['sign', '--user', 'a'], { AUTH_SECRET: 'short' }, /secret has 5 bytes; HS256 needs at least 32/],
+    [['sign', '--user', 'a'], { AUTH_SECRET: 'short' }, /secret has 5 bytes\. HS256 needs at least 32/],
     [['sign', '--user', 'a', '--publish', 'a b.c.'], env, /"b\.c\." is not a subject filter/],
     [
       ['sign', '--user', 'a', '--publish', 'no.{such}', '--contract', CONTRACT],

@@ -30,7 +30,7 @@ it('calls a token function again, and closes after three rejected tokens', async
   expect(given).toEqual(['wrong', 'wrong', 'right'])
 
   given.length = 0
-  const refused = nats({ url: server.url, token: answer([]) })
+  const refused = nats({ url: server.url, token: answer(['wrong', 'wrong', 'wrong']) })
   await eventually(() => refused.status.state === 'closed', { what: 'the end' })
   expect(given).toHaveLength(3)
   expect(refused.status.reason).toMatchObject({ code: 'authentication-failed' })

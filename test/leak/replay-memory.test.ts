@@ -10,7 +10,8 @@ const MIB = 1024 * 1024
 
 it('bounds the memory of replays for all filters together, pages included', async () => {
   await using nats = await startNatsServer({ jetstream: true })
-  const limits = { maxReplayMemory: 8 * MIB }
+  // One client has more replays than the default allows.
+  const limits = { maxReplayMemory: 8 * MIB, replays: { connection: 200, user: 200 } }
   await using bridge = await serve({ upstream: nats.url, auth: openToAll, limits })
   const { hub } = bridge.bridge
   await hub.opened

@@ -22,7 +22,8 @@ const page = readFileSync(new URL('../../../bridge/README.md', import.meta.url),
 const filters = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, filter = '']) => filter)
 const rows: readonly Row[] = page
   .slice(page.indexOf('## Permissions by use'))
-  .split('\n')
+  .split('\n## ', 1)
+  .flatMap((section) => section.split('\n'))
   .filter((line) => line.startsWith('| '))
   .slice(2)
   .map((line) => line.split('|').map((cell) => cell.trim()))
