@@ -18,6 +18,6 @@ export function requireKey(key: string, option: string): MiddlewareHandler {
 
 /** Whether the request has the key. It is compared in constant time. */
 export async function hasKey(c: Context, key: string): Promise<boolean> {
-  const [, given = ''] = /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '') ?? []
+  const [, given = ''] = /^Bearer +([^ \t]+)$/i.exec(c.req.header('Authorization') ?? '') ?? []
   return timingSafeEqual(given, key)
 }

@@ -1,3 +1,4 @@
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { make } from '../page-kit/element.ts'
 import { type Api, KeyRefused } from './api.ts'
 
@@ -32,7 +33,7 @@ export class Disconnect {
   ask(api: Api, connection: string, user: string): void {
     this.#problem.textContent = ''
     this.#text.textContent = `This closes the connection of ${user}. A client with a valid token can connect again.`
-    this.#order = () => api.disconnect(connection, this.#key.value.trim())
+    this.#order = () => api.disconnect(connection, trimBlanks(this.#key.value))
     this.element.showModal()
   }
 

@@ -1,3 +1,4 @@
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { make } from '../page-kit/element.ts'
 
 /** A search field that calls `changed` while the user types. */
@@ -11,5 +12,5 @@ export function makeFilter(label: string, changed: () => void): { element: HTMLE
     clearTimeout(timer)
     timer = setTimeout(changed, 200)
   })
-  return { element: make('label', 'filter', `${label} `, input), value: () => input.value.trim() }
+  return { element: make('label', 'filter', `${label} `, input), value: () => trimBlanks(input.value) }
 }

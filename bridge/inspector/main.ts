@@ -1,4 +1,5 @@
 /** The inspector: signs in with the monitoring key, and shows one view at a time. */
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { element, make } from '../page-kit/element.ts'
 import { startTheme } from '../page-kit/theme.ts'
 import { Api, KeyRefused } from './api.ts'
@@ -45,7 +46,7 @@ async function start(): Promise<void> {
   )
   element<HTMLFormElement>('sign-in-form').addEventListener('submit', (event) => {
     event.preventDefault()
-    void signIn(element<HTMLInputElement>('key').value.trim())
+    void signIn(trimBlanks(element<HTMLInputElement>('key').value))
   })
   element('sign-out').addEventListener('click', () => signOut(''))
   addEventListener('hashchange', () => void (givenKey() ?? (api && show())))
@@ -60,7 +61,7 @@ async function start(): Promise<void> {
 
 /** Signs in with the key of a link, and removes it from the address. Undefined if there is none. */
 function givenKey(): Promise<void> | undefined {
-  const [, key] = /^#key=(.+)$/.exec(location.hash) ?? []
+  const [, key] = /^#key=(.+)$/s.exec(location.hash) ?? []
   if (key === undefined) return undefined
   history.replaceState(null, '', location.pathname)
   return signIn(key)

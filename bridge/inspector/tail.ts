@@ -1,3 +1,4 @@
+import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { make } from '../page-kit/element.ts'
 import type { Api } from './api.ts'
 import { formatBytes, formatInstant } from './format.ts'
@@ -32,7 +33,7 @@ export class Tail implements View {
     const form = make('form', 'follow', make('label', 'filter', 'Subject filter ', this.#input), this.#button)
     form.addEventListener('submit', (event) => {
       event.preventDefault()
-      if (this.#filter === undefined) this.#start(this.#input.value.trim())
+      if (this.#filter === undefined) this.#start(trimBlanks(this.#input.value))
       else this.#stop('Stopped.')
     })
     const header = make('header', '', make('h2', '', 'Live tail'), form)

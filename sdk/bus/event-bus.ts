@@ -43,9 +43,8 @@ export function createBus(
 ): UntypedBus {
   const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
   const events = new Map(Object.entries(contract).map(([name, entry]) => [name, readEvent(name, entry)]))
-  const hasStreams = [...events.values()].some(({ stream }) => stream)
-  if (hasStreams) preload(sources)
-  if (hasStreams || outbox) preload(publishing)
+  if (outbox) preload(publishing)
+  for (const { stream } of events.values()) if (stream) preload(sources, publishing)
 
   const safe =
     <E>(
@@ -74,11 +73,13 @@ export function createBus(
   /** Reads the arguments `name, params?, data, options?`. */
   function prepare(name: string, args: WithParamValues<[unknown, SendOptions?]>) {
     const event = find(name)
-    const [params = {}, data, options = {}] = withParams<[unknown, SendOptions?]>(event.template.hasParams, args)
+    const [params = {}, data, options = {}] = withParams<[unknown, SendOptions?]>(name, args)
     return { ...event, subject: event.template.subject(params), data, options }
   }
 
   const close = () => transport.close()
+  const exchange = <T>(use: (module: typeof import('./request-reply.ts')) => T | Promise<T>) =>
+    track(exchanges, requests(use))
 
   return {
     status: createStatus(transport),
@@ -97,24 +98,14 @@ export function createBus(
 
     async request(name, ...args) {
       const outgoing = prepare(name, args)
-      return track(
-        exchanges,
-        requests((module) => module.request(parts, outgoing)),
-      )
+      return exchange((module) => module.request(parts, outgoing))
     },
 
     subscribe(name, ...args) {
       const events = findAll(name)
-      const hasParams = events.some(({ template }) => template.hasParams)
-      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(hasParams, args)
+      const [params = {}, options = {}] = withParams<[UntypedSubscribeOptions?]>(name, args)
       return createEventStream(
-        ({ push, end }: StreamSink<ReceivedEvent>) =>
-          subscriber.attach(
-            events,
-            params,
-            { ...options, signal: undefined },
-            { push: (received, message) => (received.removed ? message.done?.() : push(received, message)), end },
-          ),
+        (sink: StreamSink<ReceivedEvent>) => subscriber.attach(events, params, { ...options, signal: undefined }, sink),
         options.buffer,
         options.signal,
       )
@@ -131,12 +122,7 @@ export function createBus(
     latest(name, ...args) {
       const event = find(name)
       if (!event.stream) throw new SpanwireError('unsupported', `${name} has no stream.`)
-      return createLatest(
-        subscriber,
-        faults,
-        event,
-        withParams<[UntypedLatestOptions?]>(event.template.hasParams, args),
-      )
+      return createLatest(subscriber, faults, event, withParams<[UntypedLatestOptions?]>(name, args))
     },
 
     respond(name, ...args) {
@@ -144,12 +130,8 @@ export function createBus(
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
       return subscriber.attach([event], params, options, {
-        push: (received) =>
-          void track(
-            exchanges,
-            requests((module) => module.respond(parts, event, handler, received)),
-          ).catch((error) => faults.onError(error, received)),
-        invalid: (received) => void requests((module) => module.refuse(parts, received)).catch(() => {}),
+        push: (received) => void exchange((module) => module.answer(parts, event, handler, received)),
+        invalid: (received) => void exchange((module) => module.refuse(parts, received)),
         needs: requests,
       })
     },
@@ -217,14 +199,8 @@ function createStatus(transport: Transport): BusStatus {
           push(status)
           if (status.state === 'closed') end()
         }
-        const stop = transport.onStatus(follow)
         follow(transport.status)
-        return {
-          unsubscribe() {
-            stop()
-            end()
-          },
-        }
+        return { unsubscribe: transport.onStatus(follow) }
       }),
   }
 }

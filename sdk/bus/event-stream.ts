@@ -12,7 +12,7 @@ export interface StreamSink<Event> {
 
 /**
  * An async iterator over a bounded buffer of events.
- * @param start begins the subscription. Its `unsubscribe` and `drain` must call `end`
+ * @param start begins the subscription. Its `drain` must call `end`
  * @param limit number of events that may wait to be read
  */
 export function createEventStream<Event, Subscription extends { unsubscribe(): void }>(
@@ -49,6 +49,7 @@ export function createEventStream<Event, Subscription extends { unsubscribe(): v
   const { unsubscribe: cancel } = attached
   const unsubscribe = () => {
     cancel()
+    end()
     arrived.length = 0
     fault = undefined
   }

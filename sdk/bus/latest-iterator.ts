@@ -3,8 +3,8 @@ import { createDeferred } from '../kit/deferred.ts'
 import type { Listeners } from '../kit/listeners.ts'
 
 /**
- * Iterates over the current values and all updates. A newer value of a subject replaces one that was not read yet. Loaded
- * with the first iterator. A value that was removed before it was read is skipped.
+ * Iterates over the current values and all updates. A newer value of a subject replaces one that was not read yet.
+ * A value that was removed before it was read is skipped.
  * @param ended resolves when the subscription has ended
  */
 export function iterateLatest(

@@ -4,19 +4,16 @@ import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { ParamValues, UntypedLatestOptions } from '../contract/untyped-bus.ts'
 import { createDeferred } from '../kit/deferred.ts'
 import { DISPOSE } from '../kit/dispose.ts'
-import { lazy } from '../kit/lazy.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Faults } from './receiver.ts'
-import type { Subscriber } from './subscriber.ts'
-
-const iterating = lazy(() => import('./latest-iterator.ts'))
+import { type Subscriber, sources } from './subscriber.ts'
 
 /** Subscribes with `last-per-subject`, and keeps the last event of each subject. */
 export function createLatest(
   { attach }: Subscriber,
   { onError }: Faults,
   event: ContractEvent,
-  [params = {}, { onCleared, ...options } = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
+  [params = {}, options = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
 ): Latest<ReceivedEvent, ParamValues> {
   const values = new Map<string, ReceivedEvent>()
   const updates = new Listeners<ReceivedEvent>()
@@ -24,16 +21,7 @@ export function createLatest(
   const { live, unsubscribe } = attach(
     [event],
     params,
-    {
-      ...options,
-      from: 'last-per-subject',
-      // Missing events between two values have no effect. After `recreated` the values are not valid.
-      onGap({ reason }) {
-        if (reason !== 'recreated') return
-        values.clear()
-        onCleared?.()
-      },
-    },
+    { ...options, values },
     {
       push(received, { done }) {
         if (received.removed) values.delete(received.subject)
@@ -54,7 +42,7 @@ export function createLatest(
       ),
     unsubscribe,
     [Symbol.asyncIterator]() {
-      const reading = iterating((module) => module.iterateLatest(values, updates, ended.promise))
+      const reading = sources((module) => module.iterateLatest(values, updates, ended.promise))
       return {
         next: async () => (await reading).next(),
         return: async () => (await reading).return(undefined),

@@ -86,6 +86,10 @@ export async function respond(
   }
 }
 
+/** Like {@link respond}, but calls `onError` with an error of the handler. */
+export const answer: typeof respond = (parts, event, handler, received) =>
+  respond(parts, event, handler, received).catch((error) => parts.faults.onError(error, received))
+
 /** Answers a request whose data is not valid. */
 export function refuse(parts: BusParts, received: ReceivedEvent): void {
   answerError(parts, received, 400, 'The request is invalid.')

@@ -1,8 +1,13 @@
 import type { StreamHandle, SubscribeOptions } from '../contract/bus.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import { type SourceMessage, toSource, toSubscription } from '../contract/subscription-source.ts'
-import type { ParamValues, UntypedOnOptions, UntypedSubscribeOptions } from '../contract/untyped-bus.ts'
+import { type Source, type SourceMessage, toSource } from '../contract/subscription-source.ts'
+import type {
+  ParamValues,
+  UntypedLatestOptions,
+  UntypedOnOptions,
+  UntypedSubscribeOptions,
+} from '../contract/untyped-bus.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
 import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
@@ -27,7 +32,13 @@ export interface EventSink {
 }
 
 /** Options of {@link Subscriber.attach}. */
-export type AttachOptions = UntypedOnOptions & UntypedSubscribeOptions
+export interface AttachOptions
+  extends UntypedOnOptions,
+    UntypedSubscribeOptions,
+    Pick<UntypedLatestOptions, 'onCleared'> {
+  /** The last event of each subject. The subscription begins with them, and clears them when they are not valid. */
+  readonly values?: Map<string, ReceivedEvent>
+}
 
 /** The subscriptions of one bus. */
 export interface Subscriber {
@@ -57,8 +68,8 @@ export function createSubscriber(
     if (transport.status.state === 'closed') throw closedError()
     let isLive = true
     let isOver = false
-    let release = () => {}
-    let unwatch = () => {}
+    let release: (() => void) | undefined
+    let unwatch: (() => void) | undefined
     const { receive, settled } = createReceiver(
       event as ContractEvent,
       (received, message) => isLive && push(received, message),
@@ -72,21 +83,20 @@ export function createSubscriber(
       // Errors after `unsubscribe` concern nothing that is still used.
       if (isOver) return
       isOver = true
-      release()
+      release?.()
       drains.delete(drain)
-      unwatch()
+      unwatch?.()
       end?.(error)
       if (error && onEnd) guard(onEnd, report, [error])
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
     const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = !event || events[1] || (event.stream && queue === undefined)
-    const opening = isReplay
-      ? sources((module) => module.replayEvents(transport, events, filter, handler, { ...options, onGap }))
-      : conflate
-        ? sources((module) => module.subscribeConflated(transport, filter, handler))
+    const opening =
+      isReplay || conflate
+        ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap, isReplay }))
         : needs?.(subscribe)
-    const source = opening ? toSource(opening, handler) : subscribe()
+    const source: Source = opening ? toSource(opening, handler) : subscribe()
     if (onGap && !isReplay)
       loadUntil(
         sources,
@@ -107,7 +117,16 @@ export function createSubscriber(
       source.unsubscribe()
     }
     release = onAbort(signal, unsubscribe)
-    return Object.assign(toSubscription(source, unsubscribe, drain), { [DISPOSE]: unsubscribe })
+    return {
+      ready: source.ready,
+      live: source.live ?? source.ready,
+      get cursor() {
+        return source.cursor
+      },
+      unsubscribe,
+      drain,
+      [DISPOSE]: unsubscribe,
+    }
   }
 
   return { attach, drain: () => Promise.all([...drains].map((drain) => drain())) }

@@ -16,8 +16,7 @@ export class EventHeaders {
 
   /** Returns all values of a name, in their order. */
   getAll(name: string): string[] {
-    const wanted = name.toLowerCase()
-    return this.toJSON().flatMap(([other, value]) => (other.toLowerCase() === wanted ? value : []))
+    return this.toJSON().flatMap(([other, value]) => (other.toLowerCase() === name.toLowerCase() ? value : []))
   }
 
   /** Returns all [name, value]: what `JSON.stringify` writes. */

@@ -18,8 +18,7 @@ export interface EventMessage extends TransportMessage {
 }
 
 /** The headers of an event of Spanwire, which are parsed for each event. */
-const OWN = new RegExp(`^NATS/1\\.0\r\n${ID_HEADER}: ([^\r]*)\r\n${TIME_HEADER}: (\\d+)\r`)
-const NO_HEADERS = new EventHeaders()
+const OWN = /^NATS\/1\.0\r\nNats-Msg-Id: ([^\r]*)\r\nSpanwire-Time: (\d+)\r/
 
 /**
  * An event as a subscriber receives it. It is plain data: all members but `payload` survive a spread, `JSON.stringify` and
@@ -60,7 +59,7 @@ export class ReceivedEvent<Name extends string = string, Params = Readonly<Recor
     this.subject = subject
     this.params = template.params(subject) as Params
     const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
-    const headers = block ? new EventHeaders(block) : NO_HEADERS
+    const headers = new EventHeaders(block)
     const [, id, sent] = block ? (OWN.exec(block) ?? ['', headers.get(ID_HEADER), headers.get(TIME_HEADER)]) : []
     this.headers = headers
     this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)

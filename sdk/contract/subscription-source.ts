@@ -37,20 +37,3 @@ export function toSource(opening: Promise<Source>, { ended }: SubscriptionHandle
     drain: () => opening.then((opened) => opened.drain()).catch(noop),
   }
 }
-
-/** Returns the public members of a source. */
-export function toSubscription(
-  source: Pick<Source, 'ready' | 'live' | 'cursor'>,
-  unsubscribe: () => void,
-  drain: () => Promise<void>,
-): TransportSubscription & Replaying {
-  return {
-    ready: source.ready,
-    live: source.live ?? source.ready,
-    get cursor() {
-      return source.cursor
-    },
-    unsubscribe,
-    drain,
-  }
-}

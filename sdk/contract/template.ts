@@ -21,8 +21,6 @@ export class SubjectTemplate {
   readonly #tokens: ReadonlyArray<readonly [text: string, name: string | undefined, rest: unknown]>
   /** Params of subjects: their events share them. */
   readonly #params = new Map<string, Record<string, string>>()
-  /** Whether the template has parameters. */
-  readonly hasParams: boolean
 
   /** @throws SpanwireError `invalid-subject` */
   constructor(template: string) {
@@ -33,12 +31,11 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is not a valid subject template: use words, different {param}s, and {rest...} at the end.`,
+          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s and a last {rest...}.`,
         )
       if (name) names.add(name)
       return [text, name, rest]
     })
-    this.hasParams = names.size > 0
   }
 
   /**
@@ -76,15 +73,10 @@ export class SubjectTemplate {
       if (!name) return text
       const value = params[name] ?? otherwise
       if (rest && value && value === otherwise) return '>'
-      if (
-        typeof value !== 'string' ||
-        !isValid(value) ||
-        PART_WILDCARD.test(value) ||
-        (!rest && (value === '>' || value.includes('.')))
-      )
+      if (typeof value !== 'string' || !isValid(value) || PART_WILDCARD.test(value) || (!rest && /[.>]/.test(value)))
         throw new SpanwireError(
           'invalid-params',
-          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without wildcards and blanks.`,
+          `${JSON.stringify(value)} is not a valid {${name}} of ${this.#template}: use one token without wildcards.`,
         )
       return value
     })

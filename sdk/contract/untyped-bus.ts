@@ -76,12 +76,12 @@ export function hasParams(name: OneOrMoreNames): boolean {
   return [name].flat().some((one) => one.includes('{'))
 }
 
-/** Puts empty params in front of the arguments of an event whose template has no parameters. */
+/** Puts empty params in front of the arguments of an event, or of a list of events, whose template has no parameters. */
 export function withParams<Rest extends unknown[]>(
-  hasParams: boolean,
+  name: OneOrMoreNames,
   args: WithParamValues<Rest>,
 ): [params?: ParamValues | undefined, ...rest: Rest] {
-  return (hasParams ? args : [{}, ...args]) as [ParamValues | undefined, ...Rest]
+  return (hasParams(name) ? args : [{}, ...args]) as [ParamValues | undefined, ...Rest]
 }
 
 /** Puts empty params in front of the arguments `handler, options?`. */

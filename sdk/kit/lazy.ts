@@ -7,8 +7,8 @@ export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promi
 export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
   let loading: Promise<Module> | undefined
   return async (use) => {
-    const own = loading ?? load()
-    loading = own
+    loading ??= load()
+    const own = loading
     const module = await own.catch((cause) => {
       if (loading === own) loading = undefined
       // A browser may keep the failure until then (https://github.com/whatwg/html/issues/6768).
@@ -30,17 +30,15 @@ export function preload(...modules: Array<Lazy<any>>): void {
 const RELOAD = 10_000
 
 /** Calls a function with a module, and repeats a failed load for as long as `isWanted`. Rejects with the first failure. */
-export async function loadUntil<Module>(
+export function loadUntil<Module>(
   load: Lazy<Module>,
   isWanted: () => boolean,
   use: (module: Module) => void,
 ): Promise<void> {
-  try {
-    await load((module) => {
-      if (isWanted()) use(module)
-    })
-  } catch (error) {
+  return load((module) => {
+    if (isWanted()) use(module)
+  }).catch((error) => {
     setTimeout(() => isWanted() && loadUntil(load, isWanted, use).catch(() => {}), RELOAD)
     throw error
-  }
+  })
 }

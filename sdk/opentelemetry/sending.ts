@@ -1,7 +1,7 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import type { RequestOptions, StreamPublishOptions } from '../contract/bus.ts'
 import { SubjectTemplate } from '../contract/template.ts'
-import { type UntypedBus, type WithParamValues, withParams } from '../contract/untyped-bus.ts'
+import { hasParams, type UntypedBus, type WithParamValues, withParams } from '../contract/untyped-bus.ts'
 import { createIds } from '../kit/ids.ts'
 import { creationContext, injected } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
@@ -32,8 +32,7 @@ export function createSend(bus: UntypedBus, tracer: Tracer): Send {
     const template = attempt(() => find(name))
     // No contract has such a name. The bus throws the error.
     if (!template) return bus[operation](name, ...args)
-    const { hasParams } = template
-    const [params, data, options] = withParams<[data: unknown, options?: SendOptions]>(hasParams, args)
+    const [params, data, options] = withParams<[data: unknown, options?: SendOptions]>(name, args)
     const headers = options?.headers ?? []
     const own = creationContext(headers)
     const span = tracer.startSpan(`${operation} ${name}`, {
@@ -52,7 +51,9 @@ export function createSend(bus: UntypedBus, tracer: Tracer): Send {
     describe(span, () => ({ id }))
     const given = { ...options, headers: own ? headers : [...headers, ...injected(active, headers)], ...(id && { id }) }
     return during(span, active, async () => {
-      const result = await (hasParams ? bus[operation](name, params, data, given) : bus[operation](name, data, given))
+      const result = await (hasParams(name)
+        ? bus[operation](name, params, data, given)
+        : bus[operation](name, data, given))
       if (operation === 'publish') describe(span, () => ({ seq: sequenceOf(result) }))
       return result
     })

@@ -1,6 +1,6 @@
 import type { Bus, EventOf, IfStream, OneStream, StartFrom, WithFilter } from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
-import { hasParams, untyped, withParams } from '../contract/untyped-bus.ts'
+import { untyped, withParams } from '../contract/untyped-bus.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
@@ -43,7 +43,7 @@ export function eventsStore<Contract, Name extends EventName<Contract>>(
   ...args: EventsArgs<Contract, Name>
 ): Store<EventsState<EventOf<Contract, Name>>> {
   type Event = EventOf<Contract, Name>
-  const [params = {}, { limit = 100, from } = {}] = withParams<[StreamEventsOptions?]>(hasParams(name), args)
+  const [params = {}, { limit = 100, from } = {}] = withParams<[StreamEventsOptions?]>(name, args)
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw new SpanwireError('invalid-argument', `limit is ${limit}: use a positive integer.`)
   const initial: EventsState<Event> = { ...UNKNOWN, events: [] }

@@ -25,7 +25,7 @@ export function checkSize(size: number, info: { readonly max_payload: number } |
 }
 
 export function queueFull(): SpanwireError {
-  return new SpanwireError('offline-queue-full', 'The offline queue is full: this was not sent.')
+  return new SpanwireError('offline-queue-full', 'The offline queue is full.')
 }
 
 /** Returns the error for a signal that was aborted. */

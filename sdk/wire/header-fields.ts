@@ -23,7 +23,7 @@ export function encodeFields(fields: HeaderFields, first: string = HEADER_VERSIO
     if (!NAME.test(name) || BAD_VALUE.test(value))
       throw new SpanwireError(
         'invalid-header',
-        `${JSON.stringify(name)} is not a valid header: use an ASCII name without ":", and a value of one line.`,
+        `${JSON.stringify(name)} is not a valid header: use an ASCII name and one line.`,
       )
     text += `${CRLF}${name}: ${value}`
   }

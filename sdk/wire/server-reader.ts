@@ -66,7 +66,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
         if (!end) {
-          if (size - at > MAX_LINE) throw new Error('too long')
+          if (size - at > MAX_LINE) throw new Error('length')
           break
         }
         const stop = end - (bytes[end - 2] === 13 ? 2 : 1)
@@ -86,7 +86,7 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('wrong length')
+      if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('length')
       needed = 0
       at = end + 2
       on.message(head.sid, new Message(head, time, start, bytes, head.payload <= head.size ? all : undefined))
@@ -151,7 +151,7 @@ class Message implements ServerMessage {
   /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
     if (!(this.#head.payload <= this.#head.size))
-      throw new SpanwireError('protocol-violation', 'The lengths of this message are wrong.')
+      throw new SpanwireError('protocol-violation', 'The message has wrong lengths.')
     return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 

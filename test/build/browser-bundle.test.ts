@@ -10,7 +10,7 @@ import { root } from './source-files.ts'
  * use. The parts that decide whether an operation was refused are included. The goal of 9,000 is not reached yet. Until
  * then, the size must not grow.
  */
-const BUDGET = 9_770
+const BUDGET = 9_670
 
 /** Texts that the bundle must not contain. */
 const FORBIDDEN = [

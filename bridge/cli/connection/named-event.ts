@@ -4,6 +4,7 @@ import { connect } from '../../../sdk/connect.ts'
 import type { Bus, StreamAck } from '../../../sdk/contract/bus.ts'
 import type { ContractEvent, Events } from '../../../sdk/contract/contract.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
+import { hasParams } from '../../../sdk/contract/untyped-bus.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { decodeInput } from './payload-input.ts'
@@ -34,7 +35,7 @@ export function nameEvent(transport: Transport, options: NamedEventOptions): Nam
   const event = eventOf(contract, subject)
   if (!event) throw new SpanwireError('unknown-event', unknown(contract, subject))
   const data = decodeInput(payload, event.codec, event.name)
-  const params = event.template.hasParams ? [event.template.params(subject)] : []
+  const params = hasParams(event.name) ? [event.template.params(subject)] : []
   return viaBus(transport, contract, [event.name, ...params, data], event)
 }
 

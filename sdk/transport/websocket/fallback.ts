@@ -13,8 +13,11 @@ import type { WebSocketOptions } from './websocket-options.ts'
  */
 export type Fallback = (token: string | undefined, failures: number) => Promise<LinkSocket>
 
-/** @param url URL of the WebSocket */
-export function createFallback(options: WebSocketOptions, url: string): Fallback {
+/**
+ * @param url URL of the WebSocket
+ * @param leave leaves the connection for a better one
+ */
+export function createFallback(options: WebSocketOptions, url: string, leave: (reason: string) => void): Fallback {
   const { via, share, user, openSocket } = options
   const isBridge = /^http/.test(`${options.url}`)
   const evidence = createEvidence(url, via)
@@ -30,7 +33,7 @@ export function createFallback(options: WebSocketOptions, url: string): Fallback
     }
   }
 
-  return async (token, failures) => {
+  const open: Fallback = async (token, failures) => {
     const cookies = token === undefined && user === undefined
     if (share) {
       const shared = await join(via, cookies, share === true ? {} : share)
@@ -49,6 +52,8 @@ export function createFallback(options: WebSocketOptions, url: string): Fallback
     const socket = (name && (await join('sse', cookies, { name }))) || new SseSocket(url, { cookies })
     return Object.assign(via === 'sse' ? socket : probing(socket, url, dial), { why })
   }
+  const onleave = () => leave('A WebSocket can be opened.')
+  return async (token, failures) => Object.assign(await open(token, failures), { onleave })
 }
 
 /**

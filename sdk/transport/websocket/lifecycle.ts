@@ -50,7 +50,7 @@ export function createLifecycle(
   const { token: source, user, pass, name, via, share, pingInterval = 25_000 } = options
   const url = toSocketUrl(options.url)
   // Not part of the first load: most pages need neither.
-  const fallbacks = lazy(async () => (await import('./fallback.ts')).createFallback(options, url))
+  const fallbacks = lazy(async () => (await import('./fallback.ts')).createFallback(options, url, leave))
   const refreshing = lazy(() => import('./token-refresh.ts'))
   const redials = createBackoff(options.backoff, options.random)
   const outbound = createOutbound<Message>(
@@ -78,17 +78,13 @@ export function createLifecycle(
     let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
     let step = 'The token function'
     try {
-      let token: string | undefined
-      if (typeof source !== 'function') token = source
-      else {
-        // A function that hangs, like a fetch without a network, must not end all attempts.
-        const late = new Promise<never>((_, reject) => {
-          patience = setTimeout(reject, limit, Error('timeout'))
-        })
-        token = toToken(await Promise.race([source(), late]))
-        clearTimeout(patience)
-      }
-      step = 'The fallback'
+      // A function that hangs, like a fetch without a network, must not end all attempts.
+      const late = new Promise<never>((_, reject) => {
+        patience = setTimeout(reject, limit, Error('timeout'))
+      })
+      const token = typeof source === 'function' ? toToken(await Promise.race([source(), late])) : source
+      clearTimeout(patience)
+      step = 'The WebSocket'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
           ? await fallbacks((open) => open(token, failures)).catch((error) => {
@@ -96,7 +92,6 @@ export function createLifecycle(
               if (via === 'sse') throw error
             })
           : undefined
-      step = 'The WebSocket'
       if (cell.phase === 'closed') return socket?.close()
       if (!via && !share && !failures) limit = Math.min(3_000, limit)
       patience = setTimeout(() => {
@@ -124,7 +119,6 @@ export function createLifecycle(
           lost,
         },
       )
-      if (socket) socket.onleave = () => leave('A WebSocket can be opened.')
     } catch (cause) {
       if (isSpanwireError(cause, 'authentication-failed')) end(cause)
       else
@@ -150,6 +144,12 @@ export function createLifecycle(
   function wake(): void {
     if (redials.isScheduled) redials.schedule(dial, 0)
     else connection?.probe()
+  }
+
+  /** Begins or ends to call `wake`. */
+  function watch(method: 'addEventListener' | 'removeEventListener'): void {
+    globalThis[method]?.('online', wake)
+    globalThis.document?.[method]('visibilitychange', wake)
   }
 
   const send: Send = (frame, pending) => {
@@ -263,8 +263,7 @@ export function createLifecycle(
     if (cell.phase === 'closed') return
     cell.phase = 'closed'
     redials.cancel()
-    globalThis.removeEventListener?.('online', wake)
-    globalThis.document?.removeEventListener('visibilitychange', wake)
+    watch('removeEventListener')
     const last = connection
     forget()
     last?.end(error)
@@ -273,8 +272,7 @@ export function createLifecycle(
     cell.set('closed', error)
   }
 
-  globalThis.addEventListener?.('online', wake)
-  globalThis.document?.addEventListener('visibilitychange', wake)
+  watch('addEventListener')
   void dial()
   return {
     get info() {

@@ -1,4 +1,5 @@
 /** Errors of a server. Part of the first load: they decide whether an operation was refused. */
+import { encode } from '../../wire/bytes.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
 import type { Pending } from '../outbound.ts'
 
@@ -6,18 +7,17 @@ import type { Pending } from '../outbound.ts'
 export interface SuspectSubscription {
   readonly filter: string
   readonly queue?: string | undefined
-  end(error: Error): void
+  readonly end: (error: Error) => void
 }
 
-/** Codes by patterns of what stands before the first quote. The first that matches counts. */
-const CODES: Readonly<Record<string, SpanwireErrorCode>> = {
-  '^authorization|authentication (expired|revoked)|by connect$': 'authentication-failed',
-  rate: 'rate-limited',
-  'payload|^(headers|data|maximum control)| (headers over|data than)': 'payload-too-large',
-  slow: 'slow-consumer',
-  upstream: 'upstream-unavailable',
-  '^invalid .*subject': 'invalid-subject',
-  'violation|maximum sub': 'permission-denied',
+/** Codes by patterns of a text without what it quotes. The first that matches counts. */
+const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
+  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
+  'rate-limited': /rate /i,
+  'payload-too-large': /m payload|headers over|data than|m control/i,
+  'upstream-unavailable': /upstream /i,
+  'invalid-subject': /^invalid .*subject/i,
+  'permission-denied': /violation|m sub/i,
 }
 
 /** Text between quotes, as JSON writes it, or as Go's `%q`, which also escapes all white space but the blank. */
@@ -35,39 +35,30 @@ export function readError(
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): SpanwireError | undefined {
   const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
-  const [, code] =
-    Object.entries(CODES).find(([pattern]) =>
-      RegExp(pattern, 'i').test(/ the limit| than /.test(tail) ? tail : head),
-    ) ?? []
-  const advice = / by connect$/i.test(head) ? '. The token is too long: issue one with fewer claims.' : ''
-  const error = new SpanwireError(code ?? 'connection-lost', `Error of the server: ${text}${advice}`)
-  if (/ for pub/i.test(head)) {
-    for (const { subject, reply, settle } of oldest) if (subject === named || reply === named) settle(error)
-  } else if (named) {
-    for (const other of [...subscriptions.values()])
-      if (other.filter === named && other.queue === queue) other.end(error)
-  } else if (/^maximum sub/i.test(head)) {
-    // The newest subscription exceeded the limit.
-    const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
-    subscriptions.get(newest?.sid ?? '')?.end(error)
-  } else {
-    // Otherwise every new connection would send the long line again, and end.
-    if (/^maximum control line exceeded$/i.test(head)) {
-      for (const { subject, reply, settle } of oldest) if (isLong(subject, reply)) settle(error)
-      for (const other of [...subscriptions.values()]) if (isLong(other.filter, other.queue)) other.end(error)
-    }
-    return error
-  }
+  const [code] = Object.entries(CODES).find(([, pattern]) => pattern.test(head + tail)) ?? []
+  const advised = text.replace(/ by connect$/i, '$&. The token is too long.')
+  const error = new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Error of the server: ${advised}`)
+  const isPublish = / for pub/i.test(head)
+  // Otherwise every new connection would send the long line again, and end.
+  const isLine = /^maximum control line exceeded$/i.test(head)
+  if (isPublish || isLine)
+    for (const { subject, reply, settle } of oldest)
+      if (isLine ? isLong(subject, reply) : subject === named || reply === named) settle(error)
+  // The newest subscription exceeded the limit.
+  const newest = /^maximum sub/i.test(head) && oldest.findLast(({ sid }) => sid && subscriptions.has(sid))?.sid
+  if (!isPublish)
+    for (const [sid, { filter, queue: group, end }] of [...subscriptions])
+      if (isLine ? isLong(filter, group) : named ? filter === named && group === queue : sid === newest) end(error)
+  return named || newest !== false ? undefined : error
 }
 
 /** Whether a line with these subjects may be over 4,096 bytes, nats-server's maximum. */
 function isLong(subject = '', other = ''): boolean {
-  return new TextEncoder().encode(subject + other).length > 4_000
+  return encode(subject + other).length > 4_000
 }
 
 function unquote(text: string): string {
-  return text.replace(
-    /\\(?:u(.{4})|U(.{8})|(.))/g,
-    (_, short, long, character) => character ?? String.fromCodePoint(Number(`0x${short ?? long}`)),
+  return text.replace(/\\(u.{4}|U.{8}|.)/g, (_, escaped: string) =>
+    escaped[1] ? String.fromCodePoint(Number(`0x${escaped.slice(1)}`)) : escaped,
   )
 }

@@ -6,12 +6,8 @@ import { SpanwireError } from '../../wire/errors.ts'
  */
 export function toSocketUrl(given: string | URL): string {
   try {
-    const url = new URL(given)
-    if (url.protocol.startsWith('http')) {
-      url.protocol = url.protocol.replace('http', 'ws')
-      url.pathname = `${url.pathname.replace(/\/$/, '')}/nats`
-    }
-    if (/^wss?:$/.test(url.protocol)) return url.href
+    const url = new URL(given).href.replace(/^http([^?#]*?)\/?(?=[?#]|$)/, 'ws$1/nats')
+    if (/^wss?:/.test(url)) return url
   } catch {}
   throw new SpanwireError('invalid-argument', 'The URL is not valid: use https or wss.')
 }

@@ -10,7 +10,6 @@ describe('subject templates', () => {
     expect(template.filter({ x: '*', rest: '*' })).toBe('a.*.b.>')
     expect(template.filter({ x: '1', rest: 'c.>' })).toBe('a.1.b.c.>')
     expect(template.params('a.1.b.c.d')).toEqual({ x: '1', rest: 'c.d' })
-    expect(new SubjectTemplate('a.b').hasParams).toBe(false)
   })
 
   it('are refused if they are invalid', () => {
