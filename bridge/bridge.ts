@@ -1,6 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
+import { explainRefusal } from './auth/refusal-notice.ts'
 import { type AdminOptions, adminRoutes } from './http/admin-routes.ts'
 import { closeAfterBody } from './http/body.ts'
 import { connectRoute, type HostBindings, refuseWebSockets } from './http/connect-route.ts'
@@ -26,7 +27,7 @@ import { type BridgeSpans, traceUpstream } from './upstream/traced-upstream.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** Options of {@link createBridge}. */
-export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces'> {
+export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces' | 'explain'> {
   /** The broker behind the bridge. The caller closes it. `serve` of a host creates one from a URL. */
   readonly upstream: Upstream
   /** How clients authenticate, and their permissions. */
@@ -40,7 +41,7 @@ export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces
    * `serve` refuses unknown names by default if `auth.anonymous` is set and it listens on more than loopback.
    */
   readonly hosts?: HostNames
-  /** Turns the admin routes on: `POST /admin/disconnect` and `POST /admin/unsubscribe`. Default: off. */
+  /** Turns the admin routes on: `POST /admin/disconnect`, `/admin/unsubscribe` and `/admin/trace`. Default: off. */
   readonly admin?: AdminOptions
   /** Turns `GET /varz`, `/connz`, `/subsz`, `/metrics` and others on; see PROTOCOL.md. Default: off. */
   readonly monitoring?: MonitoringOptions
@@ -90,7 +91,9 @@ export function assembleBridge(
   const { origins = [], hosts = '*' } = options
   checkOrigins(origins)
   checkHostNames(hosts)
-  const hub = new HubCore({ ...options, authenticate, nonces: (options.auth.accounts?.length ?? 0) > 0 })
+  const { auth, clock = Date.now } = options
+  const explain = (error: unknown) => explainRefusal(error, auth, clock())
+  const hub = new HubCore({ ...options, authenticate, explain, nonces: (options.auth.accounts?.length ?? 0) > 0 })
   const app = new Hono<{ Bindings: HostBindings }>()
   const findToken = tokenFinder(options.auth.cookie, origins)
 

@@ -3,6 +3,7 @@ import { MIN_SECRET } from '../bridge/auth/keys.ts'
 import type { AdminOptions } from '../bridge/http/admin-routes.ts'
 import type { MonitoringOptions } from '../bridge/http/monitoring-routes.ts'
 import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
+import { checkDeadLetterFilters } from '../bridge/hub/dead-letter-counts.ts'
 import type { LogLevel } from '../bridge/log/log.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
@@ -33,6 +34,8 @@ export interface WorkerEnv {
    * static asset: copy `inspector.html` of the package to the directory of the Worker's assets. Default `off`.
    */
   readonly INSPECTOR?: string
+  /** Filters of dead letters that `/metrics` counts, such as `dead.>`, separated by spaces or commas. Default: none. */
+  readonly DEAD_LETTERS?: string
   /** Lowest level of the lines in the Worker's log: `debug`, `info`, `warn`, `error` or `off`. Default `info`. */
   readonly LOG?: string
   /** Number of hubs, or numbers by region such as `enam=2 weur=1`. At most 256. Default `1`. See {@link parseHubs}. */
@@ -92,7 +95,11 @@ export function readSettings(env: WorkerEnv, auth: AuthOptions = {}): Settings {
     clientsPerHub: readCount('CLIENTS_PER_HUB', env.CLIENTS_PER_HUB, 1_000),
     ...(env.ADMIN_KEY && { admin: { key: env.ADMIN_KEY } }),
     ...(env.MONITORING_KEY && {
-      monitoring: { key: env.MONITORING_KEY, tail: readWord('INSPECTOR', env.INSPECTOR, ['off', 'on']) === 'on' },
+      monitoring: {
+        key: env.MONITORING_KEY,
+        tail: readWord('INSPECTOR', env.INSPECTOR, ['off', 'on']) === 'on',
+        deadLetters: readDeadLetters(env.DEAD_LETTERS),
+      },
     }),
     log: readWord('LOG', env.LOG, ['info', 'debug', 'warn', 'error', 'off']),
     origins,
@@ -108,6 +115,16 @@ function readOrigins(text = ''): Origins {
     throw misconfigured((error as SpanwireError).message)
   }
   return origins
+}
+
+function readDeadLetters(text = ''): readonly string[] {
+  const filters = text.split(/[ ,]+/).filter((filter) => filter !== '')
+  try {
+    checkDeadLetterFilters(filters, 'DEAD_LETTERS')
+  } catch (error) {
+    throw misconfigured((error as SpanwireError).message)
+  }
+  return filters
 }
 
 function hasKeys({ secret, publicKey, jwksUrl, accounts, anonymous }: AuthOptions): boolean {

@@ -6,10 +6,12 @@ import type { DialHub } from '../bridge/http/hub-line.ts'
 import { allowOrigins } from '../bridge/http/origins.ts'
 import { toProblem } from '../bridge/http/problem.ts'
 import { tunnelStream } from '../bridge/http/tunnel-routes.ts'
+import type { Log } from '../bridge/log/log.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../sdk/wire/errors.ts'
 import { TUNNEL_HEADER } from '../sdk/wire/header-names.ts'
 import type { Settings } from './env.ts'
 import type { Hub } from './hubs.ts'
+import { logOrigins } from './origin-log.ts'
 import type { UpgradedResponse } from './runtime.ts'
 
 /** Returns the hub for the client of a request. */
@@ -25,7 +27,11 @@ export function isEventStream({ method, url }: Request): boolean {
  * Routes that respond with Server-Sent Events. They run in the stateless Worker, which holds a WebSocket to the hub for
  * each stream. A Durable Object does not notice when the client of a response leaves, and would keep its subscriptions.
  */
-export function eventStreams({ auth, origins }: Settings, findHub: FindHub): Hono<{ Bindings: HostBindings }> {
+export function eventStreams(
+  { auth, origins }: Settings,
+  findHub: FindHub,
+  log: Log,
+): Hono<{ Bindings: HostBindings }> {
   const findToken = tokenFinder(auth.cookie, origins)
   const dial = dialHub(findHub)
   const app = new Hono<{ Bindings: HostBindings }>()
@@ -33,7 +39,7 @@ export function eventStreams({ auth, origins }: Settings, findHub: FindHub): Hon
   app.route('/events', eventsRoute(dial, urlTokenFinder(findToken, auth.urlTokenLifetime)))
   app.route('/nats/stream', tunnelStream(dial, findToken))
   app.notFound((c) => toProblem(c, new SpanwireError('request-refused', 'This route supports GET only.')))
-  app.onError((error, c) => toProblem(c, error))
+  app.onError(logOrigins(log))
   return app
 }
 

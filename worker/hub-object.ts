@@ -9,6 +9,7 @@ import { isMonitoring } from '../bridge/http/monitoring-routes.ts'
 import { atMost } from '../bridge/hub/at-most.ts'
 import type { HubOptions } from '../bridge/hub/hub.ts'
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
+import type { BridgeSpans } from '../bridge/upstream/traced-upstream.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
 import { ROOM_HEADER } from './hubs.ts'
@@ -26,6 +27,11 @@ export interface HubObjectOptions {
   readonly flushWindow?: HubOptions['flushWindow']
   /** Keys and rules for tokens. Default: HS256 with the variable AUTH_SECRET. */
   readonly auth?: AuthOptions
+  /**
+   * Adds spans of the hub to sampled traces, as the option `spans` of a bridge. `bridgeSpans()` of `spanwire/opentelemetry`
+   * needs `@opentelemetry/api` and a provider that works in the Worker. Default: none.
+   */
+  readonly spans?: BridgeSpans
   /**
    * How long the upstream connection stays open after the last client left, in ms. Default 10,000.
    * An open connection keeps the object in memory, which is billed.
@@ -210,8 +216,8 @@ export class HubObject {
             ...(creds && { credentials: { creds } }),
           })
     const limits = { maxConnections: MAX_CONNECTIONS, memory: MEMORY, ...this.#options.limits }
-    const { flushWindow = 0 } = this.#options
-    const bridge = createBridge({ ...settings, upstream, limits, flushWindow })
+    const { flushWindow = 0, spans } = this.#options
+    const bridge = createBridge({ ...settings, upstream, limits, flushWindow, ...(spans && { spans }) })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }

@@ -1,11 +1,12 @@
 import { Hono } from 'hono'
 import { hubsRoute, isMonitoring } from '../bridge/http/monitoring-routes.ts'
 import { allowOrigins } from '../bridge/http/origins.ts'
-import { toProblem } from '../bridge/http/problem.ts'
+import { Log } from '../bridge/log/log.ts'
 import { readSettings, type Settings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
 import { Hubs } from './hubs.ts'
+import { logOrigins } from './origin-log.ts'
 import { addressKey, rankHubs } from './placement.ts'
 import { problem, toUnavailable } from './problem-response.ts'
 import type { ObjectState } from './runtime.ts'
@@ -46,6 +47,8 @@ const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz)(\/|$)/
 export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
   const { clientKey = defaultClientKey } = options
   const hubs = new Hubs()
+  /** One for all requests, because it bounds their rate. */
+  let log: Log | undefined
   return {
     worker: {
       async fetch(request, env) {
@@ -54,8 +57,9 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
         }
         try {
           const settings = readSettings(env, options.auth)
+          log ??= new Log(settings.log)
           if (settings.monitoring && new URL(request.url).pathname === '/hubz')
-            return await listHubs(settings).fetch(request)
+            return await listHubs(settings, log).fetch(request)
           if (isMonitoring(request)) {
             const hub = hubs.byName(request, { namespace: env.HUB, ...settings })
             return hub
@@ -64,7 +68,7 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
           }
           const findHub = (client: Request) => hubs.find(client, clientKey(client), { namespace: env.HUB, ...settings })
           if (isEventStream(request))
-            return await eventStreams(settings, findHub).fetch(request, { heartbeat: HEARTBEAT })
+            return await eventStreams(settings, findHub, log).fetch(request, { heartbeat: HEARTBEAT })
           return await findHub(request).fetch(request)
         } catch (error) {
           return toUnavailable(error)
@@ -80,10 +84,10 @@ export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
 }
 
 /** `GET /hubz`, without a request to any hub. */
-function listHubs({ plan, monitoring, admin, origins, auth }: Settings): Hono {
+function listHubs({ plan, monitoring, admin, origins, auth }: Settings, log: Log): Hono {
   const app = new Hono()
   app.use(allowOrigins(origins, auth.cookie))
-  app.onError((error, c) => toProblem(c, error))
+  app.onError(logOrigins(log))
   const names = rankHubs(plan, '', undefined).map(({ name }) => name)
   if (monitoring) app.route('/', hubsRoute(names.sort(), admin !== undefined, monitoring))
   return app

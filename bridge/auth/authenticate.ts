@@ -2,9 +2,7 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Credentials, Identity } from './identity.ts'
 import { createNatsUserVerifier } from './nats-user.ts'
-import { Notices } from './notices.ts'
 import type { Permissions } from './permissions.ts'
-import { explainRefusal } from './refusal-notice.ts'
 import { createTokenVerifier, type TokenOptions } from './token-verifier.ts'
 
 /** How clients authenticate. At least one method is required. */
@@ -47,8 +45,7 @@ export function createAuthenticator(options: AuthOptions, clock: () => number = 
   const verifyToken = tokens ? createTokenVerifier(options) : undefined
   const verifyNatsUser = accounts?.length ? createNatsUserVerifier(accounts, clock) : undefined
 
-  const notices = new Notices(clock)
-  const check: Authenticate = async (credentials) => {
+  return async (credentials) => {
     const { token, jwt } = credentials
     // A NATS user JWT has the algorithm ed25519-nkey. Any other value is a token for the bridge.
     if (jwt && verifyNatsUser && isNatsUser(jwt)) return verifyNatsUser(credentials)
@@ -59,14 +56,6 @@ export function createAuthenticator(options: AuthOptions, clock: () => number = 
       'authentication-failed',
       presented ? 'This kind of credentials is not accepted.' : 'Credentials are required.',
     )
-  }
-  return async (credentials) => {
-    try {
-      return await check(credentials)
-    } catch (error) {
-      notices.write(explainRefusal(error, options, clock()))
-      throw error
-    }
   }
 }
 

@@ -95,11 +95,11 @@ export class Topics {
     return topic
   }
 
-  /** Whether the subscription is within the limits of filters. */
-  hasRoomFor(subscription: Subscription): boolean {
+  /** The limit of filters that forbids the subscription. Undefined if there is room for it. */
+  findShortage(subscription: Subscription): 'maxFiltersPerUser' | 'maxFilters' | undefined {
     const user = shareOf(subscription.client)
-    if (!this.#users.hasRoomFor(user, keyOf(subscription))) return false
-    return subscription.topic.has(subscription) || this.#hasRoom(user)
+    if (!this.#users.hasRoomFor(user, keyOf(subscription))) return 'maxFiltersPerUser'
+    return subscription.topic.has(subscription) || this.#hasRoom(user) ? undefined : 'maxFilters'
   }
 
   /** Begins a subscription. Same as {@link Topic.add}. */

@@ -19,13 +19,15 @@ export interface AdminOptions {
 /**
  * `POST /admin/disconnect` with `{ "user" }` or `{ "connection" }` closes these connections at every hub.
  * `POST /admin/unsubscribe`, with `"filter"` in addition, ends their subscriptions to that filter.
+ * `POST /admin/trace` logs their operations as `client-traced`, without payloads and credentials, for `"seconds"` (default
+ * 60, at most 3,600).
  *
  * A client with a valid token can connect again. Stop issuing its tokens first, and keep tokens short-lived.
  */
 export function adminRoutes(hub: HubCore, { key }: AdminOptions): Hono {
   const app = new Hono()
   app.use(requireKey(key, 'admin.key'))
-  for (const action of ['disconnect', 'unsubscribe'] as const) {
+  for (const action of ['disconnect', 'unsubscribe', 'trace'] as const) {
     app.post(`/${action}`, async (c) => {
       const order = parseOrder({ ...(await readOrder(c, hub)), do: action })
       if (!hub.upstreamOpen)

@@ -1,8 +1,6 @@
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { Notices } from '../auth/notices.ts'
-import type { Origins } from './origins.ts'
-import { StatusError } from './problem.ts'
+import { OriginError, type Origins } from './origins.ts'
 
 /** Host names of the bridge, such as `bridge.example.com`, or `*` for all. */
 export type HostNames = '*' | readonly string[]
@@ -34,14 +32,11 @@ export function checkHostNames(hosts: HostNames): void {
 export function allowHostNames(hosts: HostNames, origins: Origins) {
   const ofOrigins = origins === '*' ? [] : origins.flatMap((origin) => URL.parse(origin)?.host ?? [])
   const known = hosts === '*' ? undefined : new Set([...hosts.map((one) => one.toLowerCase()), ...ofOrigins])
-  const notices = new Notices()
   return createMiddleware(async (c, next) => {
     const { host, hostname } = new URL(c.req.url)
     if (!known || known.has(host) || known.has(hostname) || ADDRESS.test(hostname) || LOCAL.test(hostname))
       return next()
     const text = `This bridge does not have the host name ${JSON.stringify(hostname)}. Add it to its option "hosts".`
-    // Browsers hide the response from the page. The log is for the operator.
-    notices.write(text)
-    throw new StatusError(421, 'request-refused', text)
+    throw new OriginError(421, 'request-refused', text)
   })
 }

@@ -10,6 +10,9 @@ const NO_TOKEN: Meaning = ['authentication-failed', 'The token is missing or not
 const TOKEN_ENDED: Meaning = ['authentication-failed', 'The token has expired or was revoked. Use a new one.']
 const TOO_MANY: Meaning = ['rate-limited', 'The bridge has too many connections. Try again later.']
 
+/** The hub has closed the connection of an HTTP client, and has logged it. */
+export class ClosedByHubError extends SpanwireError {}
+
 /** Close reasons with a meaning of their own for an HTTP client. */
 const meanings: Partial<Record<CloseReasonName, Meaning>> = {
   authorization: NO_TOKEN,
@@ -37,7 +40,7 @@ export function readRefusal(text: string, filters: readonly string[]): SpanwireE
       return new SpanwireError('rate-limited', 'The connection or the bridge has too many subscriptions.')
     default: {
       const reason = parseCloseReason(text)
-      return new SpanwireError(...((reason && meanings[reason]) ?? UNKNOWN))
+      return new ClosedByHubError(...((reason && meanings[reason]) ?? UNKNOWN))
     }
   }
 }

@@ -20,8 +20,10 @@ export function identify(hub: HubCore, authenticate: Authenticate, findToken: Fi
   return createMiddleware<BridgeEnv>(async (c, next) => {
     const identity = await authenticate({ token: findToken(c) })
     const { user } = identity
-    if (!places.take(user))
+    if (!places.take(user)) {
+      hub.log.limit('requests', user, () => ({ path: `${c.req.method} ${c.req.path}` }))
       throw new SpanwireError('rate-limited', 'Too many of your requests are in progress. Wait until some have ended.')
+    }
     const memory = new RequestMemory(hub.budget, user, () => places.give(user))
     c.set('identity', identity)
     c.set('memory', memory)

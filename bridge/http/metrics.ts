@@ -28,7 +28,7 @@ export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetS
     const [what = '', code = ''] = key.split(' ')
     return [{ what: what.replace('-refused', ''), code }, count]
   })
-  const { streams = [] } = jetstream ?? {}
+  const { streams = [], dead_letters: dead = [] } = jetstream ?? {}
   const consumers = streams
     .flatMap(({ name: stream, consumers }) => consumers.map((one) => ({ ...one, stream })))
     .filter(({ durable }) => durable)
@@ -54,10 +54,22 @@ export function writeMetrics(hub: HubCore, labels: Labels = {}, jetstream?: JetS
     metric('sent_bytes_total', 'counter', 'All that clients were sent.', single(stats.outBytes)),
     metric('refused_total', 'counter', 'Refused credentials and requests, by the code of the error.', refused),
     metric(
+      'limits_reached_total',
+      'counter',
+      'Operations, requests and clients that were refused or closed because of a limit.',
+      [...hub.log.reached].map(([limit, count]) => [{ limit }, count]),
+    ),
+    metric(
       'stream_messages',
       'gauge',
       'Messages of a stream, such as one for dead letters.',
       streams.map(({ name, messages }) => [{ stream: name }, messages]),
+    ),
+    metric(
+      'dead_letters',
+      'gauge',
+      'Dead letters by stream and subject, for the filters in monitoring.deadLetters.',
+      dead.map(({ stream, subject, messages }) => [{ stream, subject }, messages]),
     ),
     metric(
       'consumer_lag',

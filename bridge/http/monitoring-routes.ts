@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.ts'
+import { checkDeadLetterFilters } from '../hub/dead-letter-counts.ts'
 import type { HubConnection } from '../hub/hub.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { Peers } from '../hub/peers.ts'
@@ -22,6 +23,11 @@ export interface MonitoringOptions {
    * with an inspector, otherwise `false`.
    */
   readonly tail?: boolean
+  /**
+   * Filters of the subjects of dead letters, such as `['dead.>']`: at most 10. `/metrics` and `/jsz` count their messages by
+   * subject, for the 100 subjects with the most messages. Default: none.
+   */
+  readonly deadLetters?: readonly string[]
 }
 
 /** Paths that belong to one hub. */
@@ -55,12 +61,13 @@ export interface MonitoringServices {
  */
 export function monitoringRoutes(services: MonitoringServices, options: MonitoringOptions) {
   const { hub, peers, upstream, hasAdmin } = services
-  const { key, tail = false } = options
+  const { key, tail = false, deadLetters = [] } = options
+  checkDeadLetterFilters(deadLetters, 'monitoring.deadLetters')
   const app = new Hono()
   const check = requireKey(key, 'monitoring.key')
   app.route('/', hubsRoute(peers.group?.names ?? [], hasAdmin, options))
   for (const path of PATHS) app.use(path, check, routeToHub(peers))
-  const reports = new StreamReports(hub.jetstream.link, hub.clock)
+  const reports = new StreamReports(hub.jetstream.link, hub.clock, deadLetters)
   const statistics = statisticsRoutes(hub, peers, reports)
   const inspection = inspectionRoutes({ hub, upstream, reports }, tail)
   statistics.route('/', inspection.app)

@@ -2,7 +2,7 @@ import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { NATS_HEADERS, TUNNEL_HEADER } from '../../sdk/wire/header-names.ts'
-import { Notices } from '../auth/notices.ts'
+import { StatusError } from './problem.ts'
 import { EXPECTATIONS } from './submission.ts'
 import { TRACE_HEADERS } from './trace-headers.ts'
 
@@ -11,6 +11,9 @@ import { TRACE_HEADERS } from './trace-headers.ts'
  * is `http://localhost:*`, `http://127.0.0.1:*` or `http://[::1]:*`.
  */
 export type Origins = '*' | readonly string[]
+
+/** The page or the host name of a request is not one of the bridge. Browsers hide the response from the page: log it. */
+export class OriginError extends StatusError {}
 
 /** Any port of this machine. Not for other hosts, where other programs could open a port. */
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/
@@ -71,14 +74,11 @@ export function allowOrigins(origins: Origins, cookie?: string) {
     // With `*` cookies do not count.
     credentials: cookie !== undefined && origins !== '*',
   })
-  const notices = new Notices()
   return createMiddleware(async (c, next) => {
     const origin = c.req.header('Origin')
     if (origin !== undefined && !allowed(origin, c.req.url)) {
       const text = `Pages of ${origin} must not use this bridge. Add the origin to its option "origins".`
-      // Browsers hide the response from the page. The log is for the operator.
-      notices.write(text)
-      throw new SpanwireError('permission-denied', text)
+      throw new OriginError(403, 'permission-denied', text)
     }
     // Some hosts can't add headers to an upgrade, which needs none.
     if (c.req.header('Upgrade')) return next()

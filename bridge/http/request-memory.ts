@@ -1,6 +1,9 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Account, AccountOwner, Budget, Shortage } from '../budget/budget.ts'
 
+/** A request is refused or ended because of the limit `memory`. */
+export class MemoryError extends SpanwireError {}
+
 /** Memory of one HTTP request, in the budget of its user. */
 export class RequestMemory implements AccountOwner {
   /** Rejects when this request must make room for others. */
@@ -61,8 +64,8 @@ export class RequestMemory implements AccountOwner {
 
 function toRefusal(shortage: Shortage): SpanwireError {
   return shortage === 'hub'
-    ? new SpanwireError('upstream-unavailable', 'The bridge has no memory left for requests. Try again in a second.')
-    : new SpanwireError(
+    ? new MemoryError('upstream-unavailable', 'The bridge has no memory left for requests. Try again in a second.')
+    : new MemoryError(
         'rate-limited',
         'The bridge holds too many bytes for you. Wait until your other requests have ended.',
       )

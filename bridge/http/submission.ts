@@ -10,6 +10,7 @@ import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER } from '../delivery/origin-header.ts'
 import { SubjectScope } from '../delivery/subject-scope.ts'
 import type { HubCore } from '../hub/hub-core.ts'
+import type { LimitName } from '../log/reached-limits.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { readBody } from './body.ts'
 import type { BridgeEnv } from './identify.ts'
@@ -47,16 +48,20 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
     ...(names.has(TIME_HEADER) ? [] : [[TIME_HEADER, String(Date.now())] as const]),
     ...fields,
   ])
+  const limited = (limit: LimitName) => hub.log.limit(limit, identity.user, () => ({}))
   if (headers.length > maxHeaders) {
+    limited('maxHeaders')
     throw new SpanwireError(
       'payload-too-large',
       `The headers have ${headers.length} bytes. At most ${maxHeaders} are allowed.`,
     )
   }
   if (!hub.users.meter(identity.user, headers.length + payload.length)) {
+    limited('publishRate')
     throw new SpanwireError('rate-limited', 'The publish rate is over the limit. Try again in a second.')
   }
   if (headers.length + payload.length > maxPayload) {
+    limited('maxPayload')
     throw new SpanwireError(
       'payload-too-large',
       `Headers and payload have ${headers.length + payload.length} bytes. At most ${maxPayload} are allowed.`,

@@ -12,6 +12,11 @@ export interface AdminTarget {
 export type AdminOrder =
   | (AdminTarget & { readonly do: 'disconnect' })
   | (AdminTarget & { readonly do: 'unsubscribe'; readonly filter: string })
+  | (AdminTarget & { readonly do: 'trace'; readonly seconds: number })
+
+/** Time of a trace, in s: default and maximum. */
+const TRACE = 60
+const MAX_TRACE = 3_600
 
 /** Clients can't publish here. Programs with access to NATS are trusted. */
 const SUBJECT = '$EDGE.ADMIN'
@@ -41,10 +46,14 @@ export class AdminChannel {
 
 /** @throws SpanwireError `invalid-argument` */
 export function parseOrder(value: unknown): AdminOrder {
-  const { do: action, user, connection, filter } = Object(value) as Record<string, unknown>
+  const { do: action, user, connection, filter, seconds = TRACE } = Object(value) as Record<string, unknown>
   const target = isText(user) ? { user } : isText(connection) ? { connection } : undefined
   if (target && action === 'disconnect') return { do: action, ...target }
   if (target && action === 'unsubscribe' && isText(filter)) return { do: action, ...target, filter }
+  if (target && action === 'trace') {
+    if (typeof seconds === 'number' && seconds > 0 && seconds <= MAX_TRACE) return { do: action, ...target, seconds }
+    throw new SpanwireError('invalid-argument', `"seconds" must be a number of at most ${MAX_TRACE}.`)
+  }
   throw new SpanwireError(
     'invalid-argument',
     'The order has no target. Give "user" or "connection", and for unsubscribe also "filter".',

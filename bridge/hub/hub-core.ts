@@ -16,10 +16,11 @@ import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Topics } from '../delivery/topic.ts'
 import { Turn } from '../delivery/turn.ts'
 import { Log } from '../log/log.ts'
+import type { LimitName } from '../log/reached-limits.ts'
 import { Channels, type MemberPlaces } from '../presence/channels.ts'
 import { Feeds } from '../replay/feeds.ts'
 import { StreamFinder } from '../replay/stream-finder.ts'
-import { closeReasons } from '../session/close-reason.ts'
+import { closeReasonOf, closeReasons } from '../session/close-reason.ts'
 import type { ConnectionKeys } from '../session/credentials.ts'
 import { Session } from '../session/session.ts'
 import type { SessionHub } from '../session/session-hub.ts'
@@ -30,6 +31,7 @@ import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { AdminChannel, type AdminOrder } from './admin-channel.ts'
 import type { Hub, HubConnection, HubOptions, HubStats } from './hub.ts'
 import { Registry } from './registry.ts'
+import { Traces } from './traces.ts'
 import { Traffic } from './traffic.ts'
 
 /** The version in INFO while that of the broker is unknown: the oldest one that the bridge supports. */
@@ -67,6 +69,7 @@ export class HubCore implements Hub, SessionHub {
   readonly branches: Branches
   readonly inboxKeys: InboxKeys
   readonly #traffic = new Traffic()
+  readonly #traces = new Traces()
   /** The last connection whose credentials were refused. Its end is not logged again. */
   #refusedId: string | undefined
   #connections = 0
@@ -81,7 +84,8 @@ export class HubCore implements Hub, SessionHub {
     this.limits = { ...limits, maxPending, memory }
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
-    this.log = new Log(options.log, this.clock)
+    this.log = new Log(options.log, this.clock, options.explain)
+    if (options.trace) this.#traces.add({ user: options.trace }, Number.POSITIVE_INFINITY)
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
     this.budget = new Budget(this.limits.memory)
@@ -100,7 +104,11 @@ export class HubCore implements Hub, SessionHub {
     const windowFor = readWindow(flushWindow)
     const services = { upstream: this.upstream, requests: this.requests, turn: this.turn, random, windowFor }
     this.interests = new Interests(services, this.noResponders)
-    this.feeds = new Feeds(this.jetstream, this.limits, windowFor, { apiFor, budget: this.budget })
+    this.feeds = new Feeds(this.jetstream, this.limits, windowFor, {
+      apiFor,
+      budget: this.budget,
+      full: ({ id, identity: { user } }) => this.log.limit('replays', user, () => ({ connection: id })),
+    })
     const members: MemberPlaces = {
       join: (user, channel, isOpen) => this.topics.join(user, channel, isOpen),
       leave: (user, channel) => this.topics.leave(user, channel),
@@ -202,6 +210,18 @@ export class HubCore implements Hub, SessionHub {
     this.log.refusal('credentials-refused', error, describeClient(client))
   }
 
+  limited(limit: LimitName, client: { readonly user: string; readonly stats: ConnectionStats }): void {
+    this.log.limit(limit, client.user, () => describeClient(client.stats))
+  }
+
+  tracedUntil(connectionId: string, user: string): number {
+    return this.#traces.untilOf(connectionId, user)
+  }
+
+  traced(client: ConnectionStats, text: string): void {
+    this.log.event('info', 'client-traced', text, describeClient(client))
+  }
+
   ended(connectionId: string, reason?: string): void {
     const session = this.registry.remove(connectionId)
     if (!session) return
@@ -211,6 +231,8 @@ export class HubCore implements Hub, SessionHub {
     this.users.disconnect(session.user)
     const isRefusal = reason === closeReasons.authorization.text && this.#refusedId === connectionId
     if (reason === undefined || isRefusal) return
+    const { limit = undefined } = closeReasonOf(reason) ?? {}
+    if (limit) this.limited(limit, session)
     const level = reason === closeReasons.shutdown.text ? 'debug' : 'info'
     this.log.event(level, 'client-closed', `A client was closed: ${reason}.`, { ...describeClient(stats), reason })
   }
@@ -246,10 +268,12 @@ export class HubCore implements Hub, SessionHub {
   #execute(order: AdminOrder): void {
     const { do: action, user, connection } = order
     this.log.event('info', 'admin-order', `An administrator ordered: ${action}.`, { user, connection })
+    if (order.do === 'trace') this.#traces.add(order, this.clock() + order.seconds * 1_000)
     for (const session of this.registry.sessions) {
       const isTarget = session.id === order.connection || (order.user !== undefined && session.user === order.user)
       if (!isTarget) continue
-      if (order.do === 'disconnect') session.end(closeReasons.revoked)
+      if (order.do === 'trace') session.trace()
+      else if (order.do === 'disconnect') session.end(closeReasons.revoked)
       else session.revoke(order.filter)
     }
   }

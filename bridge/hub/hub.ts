@@ -33,6 +33,13 @@ export interface HubOptions {
    * are passed on per 10 s. Default `info`.
    */
   readonly log?: LogOption
+  /**
+   * User whose operations are logged as `client-traced`, without payloads and credentials. `POST /admin/trace` does it for a
+   * limited time. Default: none.
+   */
+  readonly trace?: string
+  /** The reason why credentials were refused, for the log, without parts of them. Default: none. */
+  readonly explain?: (error: unknown) => string | undefined
   /** Source of randomness for queue groups. Default `Math.random`. */
   readonly random?: () => number
 }

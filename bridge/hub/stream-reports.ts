@@ -1,5 +1,6 @@
 import type { JetStreamLink } from '../../sdk/jetstream/jetstream-link.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { countDeadLetters, type DeadLetterCount } from './dead-letter-counts.ts'
 
 /** Streams and consumers of one report. */
 const MAX_STREAMS = 100
@@ -43,6 +44,8 @@ export interface JetStreamReport {
   /** Number of streams. The list may have fewer. */
   readonly total: number
   readonly streams: readonly StreamReport[]
+  /** Dead letters, if the bridge was given their filters. */
+  readonly dead_letters?: readonly DeadLetterCount[]
 }
 
 const encoder = new TextEncoder()
@@ -54,9 +57,12 @@ type Fields = Readonly<Record<string, unknown>>
 export class StreamReports {
   readonly #link: JetStreamLink
   readonly #clock: () => number
+  readonly #deadLetters: readonly string[]
   #last: { readonly at: number; readonly report: Promise<JetStreamReport> } | undefined
 
-  constructor(link: JetStreamLink, clock: () => number) {
+  /** @param deadLetters filters of dead letters, which are counted by subject */
+  constructor(link: JetStreamLink, clock: () => number, deadLetters: readonly string[] = []) {
+    this.#deadLetters = deadLetters
     this.#link = link
     this.#clock = clock
   }
@@ -78,7 +84,8 @@ export class StreamReports {
       const streams: StreamReport[] = []
       // One by one: a report is not urgent, and a burst would delay the requests of clients.
       for (const stream of items) streams.push(await this.#report(stream))
-      return { enabled: true, total, streams }
+      const dead = await countDeadLetters(this.#link, streams, this.#deadLetters, TIMEOUT)
+      return { enabled: true, total, streams, ...(this.#deadLetters.length > 0 && { dead_letters: dead }) }
     } catch (error) {
       if (isSpanwireError(error, 'no-responders')) return { enabled: false, total: 0, streams: [] }
       throw error

@@ -15,6 +15,8 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   'All events': /./,
   'Refused credentials and requests': /-refused$/,
   'Closed clients': /^client-closed$/,
+  'Traced clients': /^client-traced$/,
+  'Limits that were reached': /^limit-reached$/,
 }
 
 /** Recent events of the bridge: refused credentials, closed clients with their reasons, changes of the upstream. */

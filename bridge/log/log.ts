@@ -1,4 +1,5 @@
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
+import { type LimitName, ReachedLimits } from './reached-limits.ts'
 
 /** How serious an event is. `debug` events are not kept. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -9,6 +10,8 @@ export type LogCode =
   | 'credentials-refused'
   | 'origin-refused'
   | 'request-refused'
+  | 'limit-reached'
+  | 'client-traced'
   | 'upstream-open'
   | 'upstream-lost'
   | 'admin-order'
@@ -23,7 +26,7 @@ export interface LogEvent {
   readonly code: LogCode
   /** One sentence for people. */
   readonly message: string
-  /** Details such as `connection`, `user`, `client`, `address` and `reason`. Each text has at most 200 characters. */
+  /** Details such as `connection`, `user`, `client`, `address`, `limit` and `reason`. Each text has at most 200 characters. */
   readonly fields: Readonly<Record<string, string | number>>
 }
 
@@ -46,6 +49,8 @@ const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 const KEPT = 500
 /** Events of one code that are written in one period. Clients cause most events, and must not fill a disk. */
 const BURST = 20
+/** The same for operations of traced clients, which an administrator has ordered. */
+const TRACE_BURST = 200
 /** In ms. */
 const PERIOD = 10_000
 /** Longest text of a field, in characters. Clients choose some of them. */
@@ -55,15 +60,25 @@ const MAX_TEXT = 200
 export class Log {
   readonly #write: (event: LogEvent) => void
   readonly #clock: () => number
+  readonly #explain: (error: SpanwireError) => string | undefined
   readonly #recent: NumberedEvent[] = []
+  /** Apart from the others, because traces are many events in a short time. */
+  readonly #traced: NumberedEvent[] = []
   readonly #bursts = new Map<LogCode, { since: number; count: number }>()
   /** Refusals by code of the event and code of the error. Both have a fixed number of values. */
   readonly refused = new Map<string, number>()
+  readonly #limits = new ReachedLimits()
   #lastSeq = 0
 
-  constructor(option: LogOption = 'info', clock: () => number = Date.now) {
+  /** @param explain the reason of a refusal, which clients do not get, without tokens. Default: none */
+  constructor(
+    option: LogOption = 'info',
+    clock: () => number = Date.now,
+    explain: (error: SpanwireError) => string | undefined = () => undefined,
+  ) {
     this.#write = typeof option === 'function' ? option : lineWriter(option)
     this.#clock = clock
+    this.#explain = explain
   }
 
   /** Writes an event. Never throws. */
@@ -75,8 +90,9 @@ export class Log {
   ): void {
     const event = { time: this.#clock(), level, code, message, fields: shorten(fields) }
     if (level !== 'debug') {
-      this.#recent.push({ seq: ++this.#lastSeq, ...event })
-      if (this.#recent.length > KEPT) this.#recent.shift()
+      const list = code === 'client-traced' ? this.#traced : this.#recent
+      list.push({ seq: ++this.#lastSeq, ...event })
+      if (list.length > KEPT) list.shift()
     }
     const omitted = this.#omit(event)
     if (omitted === undefined) return
@@ -96,29 +112,38 @@ export class Log {
   ): void {
     const key = `${code} ${error.code}`
     this.refused.set(key, (this.refused.get(key) ?? 0) + 1)
-    this.event('warn', code, error.message, { ...fields, error: error.code, reason: reasonOf(error) })
+    this.event('warn', code, error.message, { ...fields, error: error.code, reason: this.#explain(error) })
+  }
+
+  /**
+   * Writes and counts that a client has reached a limit: once per 10 s for each limit of a user.
+   * @param describe fields of the event. Called only if it is written
+   */
+  limit(limit: LimitName, user: string, describe: () => Record<string, string | undefined>): void {
+    if (!this.#limits.add(limit, user, this.#clock())) return
+    this.event('warn', 'limit-reached', `A client has reached the limit ${limit}.`, { ...describe(), user, limit })
+  }
+
+  /** How often clients have reached each limit. */
+  get reached(): ReadonlyMap<LimitName, number> {
+    return this.#limits.counts
   }
 
   /** Recent events with a number above `after`, oldest first. */
   recent(after = 0): readonly NumberedEvent[] {
-    return this.#recent.filter(({ seq }) => seq > after)
+    return [...this.#recent, ...this.#traced].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq)
   }
 
   /** The number of omitted events before this one. Undefined if this event must be omitted as well. */
   #omit({ code, time }: LogEvent): number | undefined {
     const burst = this.#bursts.get(code)
+    const max = code === 'client-traced' ? TRACE_BURST : BURST
     if (!burst || time - burst.since >= PERIOD) {
       this.#bursts.set(code, { since: time, count: 1 })
-      return Math.max(0, (burst?.count ?? 0) - BURST)
+      return Math.max(0, (burst?.count ?? 0) - max)
     }
-    return ++burst.count > BURST ? undefined : 0
+    return ++burst.count > max ? undefined : 0
   }
-}
-
-/** Reason of jose, such as `"exp" claim timestamp check failed`. Other causes may hold parts of a token. */
-function reasonOf({ cause }: SpanwireError): string | undefined {
-  const { code, message } = Object(cause) as { code?: unknown; message?: unknown }
-  return typeof code === 'string' && /^ERR_J/.test(code) ? String(message) : undefined
 }
 
 function shorten(fields: Record<string, string | number | undefined>): LogEvent['fields'] {
@@ -130,14 +155,11 @@ function shorten(fields: Record<string, string | number | undefined>): LogEvent[
   )
 }
 
-/** `auth/notices.ts` writes lines about these. */
-const NOTICED: readonly LogCode[] = ['credentials-refused', 'origin-refused']
-
 /** Writes one line to stderr. */
 function lineWriter(least: LogLevel | 'off'): (event: LogEvent) => void {
   if (least === 'off') return () => {}
   return ({ time, level, code, message, fields }) => {
-    if (NOTICED.includes(code) || LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
     const details = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
     const line = `${new Date(time).toISOString()} ${level} ${code}: ${message}${details.join('')}`
     console.error(`spanwire: ${line.replace(UNPRINTABLE, toEscape)}`)

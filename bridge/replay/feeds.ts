@@ -27,6 +27,8 @@ export interface FeedServices {
   readonly apiFor: (user: string) => JetStreamApi
   /** Memory of rings and pages. */
   readonly budget: Budget
+  /** Called when a client may not follow more filters. */
+  readonly full?: (client: Client) => void
 }
 
 const isInbox = (filter: string) => filter.startsWith('_INBOX.')
@@ -36,6 +38,7 @@ export class Feeds implements Topic {
   readonly prefix: string = `${REPLAY_STATUS_SUBJECT}.`
   readonly #options: FeedOptions
   readonly #windowFor: (brokerFilter: string) => number
+  readonly #full: FeedServices['full']
   readonly #feeds = new Map<string, Feed>()
   /** Feeds without followers, oldest first. */
   readonly #idle = new Set<Feed>()
@@ -55,6 +58,7 @@ export class Feeds implements Topic {
     services: FeedServices = { apiFor: () => api, budget: new Budget(limits.memory) },
   ) {
     this.#windowFor = windowFor
+    this.#full = services.full
     this.#ofConnections = new DistinctPlaces(limits.replays.connection)
     this.#ofUsers = new DistinctPlaces(limits.replays.user)
     this.#options = {
@@ -91,8 +95,10 @@ export class Feeds implements Topic {
   admit(subscription: Subscription): Uint8Array | undefined {
     const { sid, client, brokerFilter: filter } = subscription
     const user = shareOf(client)
-    if (!this.#ofConnections.hasRoomFor(client.id, filter) || !this.#ofUsers.hasRoomFor(user, filter))
+    if (!this.#ofConnections.hasRoomFor(client.id, filter) || !this.#ofUsers.hasRoomFor(user, filter)) {
+      this.#full?.(client)
       return encodeStatus(sid, 429, replayStatus.tooManyReplays)
+    }
     if ((this.#refusals.get(filter)?.until ?? 0) > Date.now()) return encodeStatus(sid, 503, replayStatus.unavailable)
     this.#ofConnections.add(client.id, filter)
     this.#ofUsers.add(user, filter)

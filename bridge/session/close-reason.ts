@@ -1,3 +1,5 @@
+import type { Limits } from '../auth/limits.ts'
+
 /** Why the bridge closes a connection. */
 export interface CloseReason {
   /** Reason of the close frame. */
@@ -9,10 +11,17 @@ export interface CloseReason {
    * again (nats.go and nats.py). Undefined: the bridge closes without an `-ERR`, as nats-server does, and clients reconnect.
    */
   readonly error?: string
+  /** The limit that the client has reached, if that is the reason. */
+  readonly limit?: keyof Limits
 }
 
 /** Reasons that nats-server has, with its texts. It says them before it closes. */
-const said = (text: string, code: number) => ({ text, code, error: text })
+const said = (text: string, code: number, limit?: keyof Limits) => ({
+  text,
+  code,
+  error: text,
+  ...(limit && { limit }),
+})
 
 /**
  * All reasons. Codes are those that nats-server uses for the same reason (`wsEnqueueCloseMessage` in its websocket.go).
@@ -22,10 +31,10 @@ export const closeReasons = {
   authenticationTimeout: said('Authentication Timeout', 1008),
   authenticationExpired: said('User Authentication Expired', 1008),
   revoked: said('User Authentication Revoked', 1008),
-  maxConnections: said('maximum connections exceeded', 1008),
-  maxUserConnections: said('maximum account active connections exceeded', 1008),
-  maxControlLine: said('maximum control line exceeded', 1008),
-  maxPayload: said('Maximum Payload Violation', 1009),
+  maxConnections: said('maximum connections exceeded', 1008, 'maxConnections'),
+  maxUserConnections: said('maximum account active connections exceeded', 1008, 'maxConnectionsPerUser'),
+  maxControlLine: said('maximum control line exceeded', 1008, 'maxControlLine'),
+  maxPayload: said('Maximum Payload Violation', 1009, 'maxPayload'),
   protocol: said('Unknown Protocol Operation', 1002),
   headersUnsupported: said('message headers not supported', 1002),
   noRespondersWithoutHeaders: said('no responders requires headers support', 1011),
@@ -33,17 +42,23 @@ export const closeReasons = {
   stale: said('Stale Connection', 1001),
   /** nats-server has no such limit. Clients reconnect on `Stale Connection`. */
   idle: { text: 'Idle Connection', code: 1001, error: 'Stale Connection' },
-  slowConsumer: { text: 'Slow Consumer', code: 1008 },
+  slowConsumer: { text: 'Slow Consumer', code: 1008, limit: 'maxPending' },
   /** The token is too long. The text tells it from other lines. */
-  maxConnectLine: said('maximum control line exceeded by CONNECT', 1008),
+  maxConnectLine: said('maximum control line exceeded by CONNECT', 1008, 'maxConnectLine'),
   /** nats-server has no such limit. */
-  publishRate: { text: 'Publish Rate Exceeded', code: 1008 },
+  publishRate: { text: 'Publish Rate Exceeded', code: 1008, limit: 'publishRate' },
   /** nats-server has no such limit; see `Limits.memory`. */
-  memory: { text: 'Memory Limit Exceeded', code: 1008 },
+  memory: { text: 'Memory Limit Exceeded', code: 1008, limit: 'memory' },
   shutdown: { text: 'Server Shutdown', code: 1001 },
   /** The session can't be continued after a restart of the hub. Clients reconnect on 1012. */
   restart: { text: 'Server Restart', code: 1012 },
 } as const satisfies Record<string, CloseReason>
+
+/** The reason with this text. Undefined if there is none. */
+export function closeReasonOf(text: string): CloseReason | undefined {
+  const name = parseCloseReason(text)
+  return name && closeReasons[name]
+}
 
 export type CloseReasonName = keyof typeof closeReasons
 

@@ -1,9 +1,10 @@
 import { encodeError } from '../../sdk/wire/server-op.ts'
+import type { LimitName } from '../log/reached-limits.ts'
 import type { CloseReason } from './close-reason.ts'
 
 /** Why the bridge refuses one operation. The connection stays open. */
 export type Refusal =
-  | { readonly refused: keyof typeof simpleTexts }
+  | { readonly refused: keyof typeof simpleTexts; readonly limit?: LimitName }
   | { readonly refused: 'subscribe-permission'; readonly subject: string; readonly queue: string | undefined }
   /** `beyond` names the header or JetStream field that exceeds the permissions. */
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
@@ -33,12 +34,21 @@ const publishLimits = {
   upstream: 'more bytes than the upstream takes now',
 } as const
 
+/** Limits by the refusals that they cause. */
+const limits: Readonly<Record<string, LimitName>> = { headers: 'maxHeaders', data: 'data', rate: 'publishRate' }
+
+/** The limit that the client has reached. Undefined if the operation was refused for another reason. */
+export function limitOf(refusal: Refusal): LimitName | undefined {
+  return 'limit' in refusal ? refusal.limit : limits[refusal.refused]
+}
+
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
 export function encodeRefusal(refusal: Refusal): Uint8Array {
   return encodeError(textOf(refusal))
 }
 
-function textOf(refusal: Refusal): string {
+/** The text of that `-ERR`. */
+export function textOf(refusal: Refusal): string {
   switch (refusal.refused) {
     case 'subscribe-permission': {
       const { subject, queue } = refusal

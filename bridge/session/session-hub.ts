@@ -8,6 +8,7 @@ import type { InboxKeys } from '../delivery/inbox-keys.ts'
 import type { NoResponders } from '../delivery/no-responders.ts'
 import type { Topics } from '../delivery/topic.ts'
 import type { Turn } from '../delivery/turn.ts'
+import type { LimitName } from '../log/reached-limits.ts'
 import type { Channels } from '../presence/channels.ts'
 import type { Branches } from '../upstream/branches.ts'
 import type { SharedUpstream } from '../upstream/shared-upstream.ts'
@@ -33,6 +34,12 @@ export interface SessionHub {
   info(connectionId: string, nonce: string | undefined): ServerInfo
   /** Credentials of a client were refused. */
   refused(client: ConnectionStats, error: unknown): void
+  /** A client has reached a limit. Its connection stays open. */
+  limited(limit: LimitName, client: { readonly user: string; readonly stats: ConnectionStats }): void
+  /** The time until which operations of a connection are logged, in ms since 1970. 0 if they are not. */
+  tracedUntil(connectionId: string, user: string): number
+  /** An operation of a traced client, or its refusal. */
+  traced(client: ConnectionStats, text: string): void
   /** A session has ended. @param reason text of the `-ERR`; undefined if the client closed the connection */
   ended(connectionId: string, reason?: string): void
   /** The socket of a session is closed, after its session has ended. */

@@ -19,8 +19,9 @@ import { type ConnectionKeys, Credentials } from './credentials.ts'
 import { InfoSender } from './info-sender.ts'
 import { Lifetime } from './lifetime.ts'
 import { type OperationHandler, OperationReader, type PublishOp } from './operation-reader.ts'
+import { describeOperation } from './operation-trace.ts'
 import { Publications } from './publications.ts'
-import { encodeRefusal, type Outcome } from './refusal.ts'
+import { encodeRefusal, limitOf, type Outcome, textOf } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
 import { SessionMemory } from './session-memory.ts'
 import { nameOfInbox, Subscriptions } from './subscriptions.ts'
@@ -51,6 +52,8 @@ export class Session implements ClientConnection, OperationHandler {
   #phase: Phase = 'connecting'
   /** The socket is closed. Operations that arrived before may still wait. */
   #isSocketClosed = false
+  /** Until then its operations are logged, in ms since 1970. */
+  #tracedUntil = 0
   /** Published too fast. Nothing more of it is read. */
   #isPenalized = false
 
@@ -197,6 +200,11 @@ export class Session implements ClientConnection, OperationHandler {
     this.changed()
   }
 
+  /** Begins or ends a trace, as an administrator ordered. */
+  trace(): void {
+    this.#tracedUntil = this.#hub.tracedUntil(this.id, this.user)
+  }
+
   /** Checks deadlines. The hub calls it once per second. */
   tick(now: number): void {
     const due = this.#lifetime.check(now, this.#hub.limits, {
@@ -232,6 +240,7 @@ export class Session implements ClientConnection, OperationHandler {
   }
 
   perform(op: ClientOp, payload: Uint8Array | undefined): void {
+    if (this.#tracedUntil > 0) this.#trace(() => describeOperation(op))
     switch (op.verb) {
       case 'PUB':
         return this.#conclude(this.#publish(op, payload as Uint8Array))
@@ -253,6 +262,11 @@ export class Session implements ClientConnection, OperationHandler {
 
   fail(reason: CloseReason): void {
     this.end(reason)
+  }
+
+  #trace(describe: () => string): void {
+    if (this.#hub.clock() < this.#tracedUntil) this.#hub.traced(this.stats, describe())
+    else this.#tracedUntil = 0
   }
 
   #publish(op: PublishOp, bytes: Uint8Array): Outcome {
@@ -312,8 +326,12 @@ export class Session implements ClientConnection, OperationHandler {
   #conclude(outcome: Outcome): void {
     if (!outcome) {
       if (this.client.flags.verbose) this.#answers.send(OK)
-    } else if ('refused' in outcome) this.#answers.send(encodeRefusal(outcome))
-    else if (outcome === closeReasons.publishRate) this.#penalize()
+    } else if ('refused' in outcome) {
+      if (this.#tracedUntil > 0) this.#trace(() => `-ERR ${textOf(outcome)}`)
+      const limit = limitOf(outcome)
+      if (limit) this.#hub.limited(limit, this)
+      this.#answers.send(encodeRefusal(outcome))
+    } else if (outcome === closeReasons.publishRate) this.#penalize()
     else this.end(outcome)
   }
 
@@ -367,6 +385,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#phase = 'ready'
     this.#memory.identified()
     this.#hub.noResponders.add(this.#subscriptions)
+    this.trace()
   }
 
   /** Performs operations that arrived after a CONNECT. */
@@ -419,6 +438,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#subscriptions.dropAll()
     this.#hub.noResponders.remove(this.#subscriptions)
     this.#branch?.close()
+    if (this.#tracedUntil > 0 && reason === undefined) this.#trace(() => 'The client has closed the connection.')
     this.#hub.ended(this.id, reason)
   }
 }

@@ -89,8 +89,8 @@ export class Subscriptions implements SubscriptionOwner, Requester {
     if (verdict === 'refused') return { refused: 'subscribe-permission', subject, queue }
     // Like in nats-server, a sid in use stays with its first subscription.
     if (this.#bySid.has(sid)) return undefined
-    if (this.#bySid.size >= this.#max || !this.#hub.topics.hasRoomFor(subscription))
-      return { refused: 'too-many-subscriptions' }
+    const limit = this.#bySid.size >= this.#max ? 'maxSubscriptions' : this.#hub.topics.findShortage(subscription)
+    if (limit) return { refused: 'too-many-subscriptions', limit }
     const answer = topic.admit?.(subscription)
     if (answer) {
       this.sendQueue.write(answer)

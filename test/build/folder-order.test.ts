@@ -9,6 +9,7 @@ import { readSources, root } from './source-files.ts'
  */
 const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
   sdk: {
+    'sdk/log': 'a log of a connection: `logged`',
     sdk: 'entry points: `connect`, and all that a page imports from `spanwire`',
     'sdk/services': 'requests of a contract as a NATS service: `serve`',
     'sdk/asyncapi': 'a contract as an AsyncAPI document',

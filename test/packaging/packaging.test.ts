@@ -149,6 +149,7 @@ describe('in every runtime', () => {
       './asyncapi',
       './consumer',
       './http',
+      './log',
       './nats',
       './store',
       './streams',

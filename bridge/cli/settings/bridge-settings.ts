@@ -1,6 +1,7 @@
 /** Every setting of `spanwire bridge`: its flag, its variable, and its name in a configuration file. */
 import type { AuthOptions } from '../../auth/authenticate.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
+import type { MonitoringOptions } from '../../http/monitoring-routes.ts'
 import {
   choice,
   hostNames,
@@ -12,6 +13,7 @@ import {
   type Reader,
   routeKey,
   secrets,
+  subjectFilters,
   text,
   timeouts,
   wholeNumber,
@@ -38,8 +40,12 @@ export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'ro
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
-  | Exclude<keyof ServeOptions, 'auth' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'>
+  | Exclude<
+      keyof ServeOptions,
+      'auth' | 'monitoring' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'
+    >
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`
+  | `monitoring.${keyof MonitoringOptions}`
   | 'upstreamCreds'
   | 'upstreamTls.caFile'
   | 'upstreamTls.certFile'
@@ -212,12 +218,23 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     help: 'turns the admin routes on; at least 32 letters and digits',
     read: routeKey,
   },
-  monitoring: {
+  'monitoring.key': {
     flag: 'monitoring-key',
     variable: 'MONITORING_KEY',
     isFile: true,
     help: 'turns /varz, /connz, /subsz and /metrics on; at least 32 letters and digits',
-    read: routeKey,
+    read: (given) => routeKey(given).key,
+  },
+  'monitoring.tail': {
+    help: 'whether the monitoring key may read messages (default: true with the inspector, otherwise false)',
+    read: yesOrNo,
+  },
+  'monitoring.deadLetters': {
+    flag: 'dead-letters',
+    value: '<list>',
+    variable: 'DEAD_LETTERS',
+    help: 'filters of dead letters that /metrics counts, such as dead.>, separated by commas (default: none)',
+    read: subjectFilters,
   },
   limits: {
     flag: 'limit',
@@ -246,6 +263,13 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'LOG',
     help: 'lowest level of the lines on stderr: debug, info, warn, error or off (default: info)',
     read: (given) => (typeof given === 'function' ? given : choice('debug', 'info', 'warn', 'error', 'off')(given)),
+  },
+  trace: {
+    flag: 'trace',
+    value: '<user>',
+    variable: 'TRACE',
+    help: 'user whose operations are logged, without payloads and tokens (default: none)',
+    read: text,
   },
   inspector: {
     flag: 'inspector',

@@ -86,7 +86,8 @@ function readConfig({ config, file = '' }: LoadedConfig): Record<string, unknown
       if (value === undefined) continue
       if (setting) setIn(values, name, readValue({ source: `bridge.${name} in ${file}`, value }, setting))
       else if ((CONFIG_ONLY as readonly string[]).includes(name)) setIn(values, name, value)
-      else if ((name === 'auth' || name === 'upstreamTls') && typeof value === 'object') visit(value, `${name}.`)
+      else if (['auth', 'monitoring', 'upstreamTls'].includes(name) && typeof value === 'object')
+        visit(value, `${name}.`)
       else throw new SpanwireError('invalid-argument', unknownOption(name, file, prefix))
     }
   }

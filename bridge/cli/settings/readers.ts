@@ -7,6 +7,7 @@ import { isInspectorPath } from '../../hosts/inspector-page.ts'
 import { readTimeouts, type Timeouts } from '../../hosts/timeouts.ts'
 import { checkHostNames, type HostNames } from '../../http/host-names.ts'
 import { checkOrigins, type Origins } from '../../http/origins.ts'
+import { checkDeadLetterFilters } from '../../hub/dead-letter-counts.ts'
 
 /** A value that is not allowed. The message is the end of a sentence that begins with the setting's name. */
 export class BadValue extends Error {}
@@ -54,6 +55,13 @@ export const words: Reader<readonly string[]> = (given) => {
   const list = typeof given === 'string' ? given.split(/[\s,]+/).filter((word) => word !== '') : given
   if (Array.isArray(list) && list.length > 0 && list.every((word) => typeof word === 'string')) return list
   throw new BadValue(`is ${show(given)}: it must be a list of words, separated by commas`)
+}
+
+/** Filters of dead letters, separated by commas or blanks. */
+export const subjectFilters: Reader<readonly string[]> = (given) => {
+  const list = words(given)
+  check(given, () => checkDeadLetterFilters(list, 'it'))
+  return list
 }
 
 /** A secret, or several on lines of their own while one is rotated. It is never shown. */

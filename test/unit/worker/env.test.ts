@@ -21,11 +21,19 @@ describe('readSettings', () => {
     })
   })
 
+  it('reads filters of dead letters', () => {
+    const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
+    const read = (DEAD_LETTERS: string) =>
+      readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, DEAD_LETTERS }).monitoring?.deadLetters
+    expect(read('dead.>, failed.*')).toEqual(['dead.>', 'failed.*'])
+    expect(() => read('dead..a')).toThrow('DEAD_LETTERS contains "dead..a", which is not a valid subject filter.')
+  })
+
   it('reads the level of the log, and whether the inspector may read messages', () => {
     const MONITORING_KEY = 'a-key-to-look-at-it-of-32-characters'
     expect(readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, LOG: 'off' })).toMatchObject({
       log: 'off',
-      monitoring: { key: MONITORING_KEY, tail: false },
+      monitoring: { key: MONITORING_KEY, tail: false, deadLetters: [] },
     })
     expect(
       readSettings({ HUB, AUTH_SECRET, UPSTREAM_URL: 'embedded', MONITORING_KEY, INSPECTOR: 'on' }).monitoring?.tail,

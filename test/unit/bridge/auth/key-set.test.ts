@@ -1,11 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createAuthenticator } from '../../../../bridge/auth/authenticate.ts'
 
 let server: Server | undefined
-beforeEach(() => void vi.spyOn(console, 'warn').mockReturnValue())
 afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()

@@ -1,10 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { allowHostNames, checkHostNames } from '../../../../bridge/http/host-names.ts'
+import type { LogEvent } from '../../../../bridge/log/log.ts'
 import { bridgeFor } from '../session/scripted-client.ts'
 
 describe('the option hosts', () => {
-  afterEach(() => void vi.restoreAllMocks())
-
   const statusOf = async (url: string, options: Parameters<typeof bridgeFor>[0]) =>
     (await bridgeFor(options).bridge.app.request(url)).status
 
@@ -29,9 +28,11 @@ describe('the option hosts', () => {
     'http://localhost.rebound.example/nats',
     'http://127.0.0.1.rebound.example/nats',
   ])('rejects %s', async (url) => {
-    const warn = vi.spyOn(console, 'warn').mockReturnValue()
-    expect(await statusOf(url, { hosts: ['bridge.example.com'] })).toBe(421)
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining('Add it to its option "hosts".'))
+    const events: LogEvent[] = []
+    const log = (event: LogEvent) => void events.push(event)
+    expect(await statusOf(url, { hosts: ['bridge.example.com'], log })).toBe(421)
+    expect(events.map(({ code }) => code)).toEqual(['origin-refused'])
+    expect(events[0]?.message).toContain('Add it to its option "hosts".')
   })
 
   it('accepts every name by default, and with *', async () => {

@@ -51,6 +51,50 @@ it('/logz has events since a number, and counts refusals', async () => {
   expect((await request('/logz?after=x')).status).toBe(400)
 })
 
+describe('dead letters', () => {
+  const open = (deadLetters: readonly string[]) => {
+    made.bridge.close()
+    made = bridgeFor({ auth: { secret: SECRET }, monitoring: { key: KEY, deadLetters } })
+  }
+  const store = async (name: string, subjects: readonly string[], published: readonly string[]) => {
+    const body = encode(JSON.stringify({ name, subjects }))
+    made.upstream.publish({ subject: `$JS.API.STREAM.CREATE.${name}`, reply: '_INBOX.none', payload: body })
+    await settle()
+    for (const subject of published) made.upstream.publish({ subject, payload: encode('{}') })
+    await settle()
+  }
+  const series = async () => (await (await request('/metrics')).text()).match(/^spanwire_dead_letters\{.*$/gm)
+
+  it('are counted by stream and subject, for the filters of the option', async () => {
+    open(['dead.>', 'failed.*'])
+    await store('DEAD', ['dead.>'], ['dead.billing', 'dead.billing', 'dead.mail'])
+    await store('MIXED', ['failed.*', 'orders.>'], ['failed.a', 'orders.1'])
+    await store('OTHER', ['other'], ['other'])
+    expect(await series()).toEqual([
+      'spanwire_dead_letters{stream="DEAD",subject="dead.billing"} 2',
+      'spanwire_dead_letters{stream="DEAD",subject="dead.mail"} 1',
+      'spanwire_dead_letters{stream="MIXED",subject="failed.a"} 1',
+    ])
+    expect((await json('/jsz')).dead_letters).toHaveLength(3)
+  })
+
+  it('are counted for the 100 subjects with the most of them', async () => {
+    open(['dead.>'])
+    const subjects = Array.from({ length: 150 }, (_, n) => `dead.${n}`)
+    await store('DEAD', ['dead.>'], [...subjects, 'dead.149'])
+    const lines = await series()
+    expect([lines?.length, lines?.[0]]).toEqual([100, expect.stringContaining('dead.149')])
+  })
+
+  it('are not counted without the option, and filters must be valid', async () => {
+    await store('DEAD', ['dead.>'], ['dead.a'])
+    expect(await series()).toBe(null)
+    expect(await json('/jsz')).not.toHaveProperty('dead_letters')
+    for (const wrong of [['dead..a'], 'dead.>', Array.from({ length: 11 }, () => 'a')])
+      expect(() => open(wrong as string[])).toThrow(/^monitoring\.deadLetters (contains|must be)/)
+  })
+})
+
 it('/jsz lists streams and consumers with their lag', async () => {
   const ask = async (subject: string, body: object) => {
     const { promise, resolve } = Promise.withResolvers<string>()

@@ -27,8 +27,19 @@ describe('the log of a bridge', () => {
         fields: { client: 'shop', address: '192.0.2.7', error: 'authentication-failed' },
       },
     ])
-    expect(events[0]?.fields.reason).toContain('exp')
+    expect(events[0]?.fields.reason).toMatch(/^The token expired \d+ s ago/)
     expect(JSON.stringify(events)).not.toContain(token.split('.')[1])
+  })
+
+  it('has refused credentials of an event stream once', async () => {
+    const events: LogEvent[] = []
+    const { bridge } = bridgeFor({
+      auth: { secret: SECRET },
+      schedule: (run) => setTimeout(run, 0),
+      log: (event) => void events.push(event),
+    })
+    const response = await bridge.app.request('/events?subject=a', { headers: { Authorization: 'Bearer nonsense' } })
+    expect([response.status, events.map(({ code }) => code)]).toEqual([401, ['credentials-refused']])
   })
 
   it('has closed clients with the reason, and orders of administrators', async () => {
@@ -78,8 +89,6 @@ describe('Log', () => {
     const spy = vi.spyOn(console, 'error').mockImplementation((line) => lines.push(line))
     const log = new Log('info', () => 0)
     log.event('debug', 'client-closed', 'Not written.')
-    log.refusal('credentials-refused', refusal, { client: 'notices.ts writes it' })
-    log.refusal('origin-refused', refusal, {})
     log.refusal('request-refused', refusal, { client: 'a\nb\u001b[31m\u202ec', user: '' })
     spy.mockRestore()
     expect(lines).toEqual([
