@@ -16,14 +16,13 @@ import { installClock, nextTurn, type TestClock } from './clock.ts'
 import { createNetwork, type Network, type TestNetwork } from './network.ts'
 
 // Parts that the SDK loads on first use. A dynamic import takes real time, which a test with a fake clock does not expect.
-import '../../sdk/bus/conflated.ts'
-import '../../sdk/bus/interruptions.ts'
 import '../../sdk/bus/request-reply.ts'
+import '../../sdk/bus/sources.ts'
+import '../../sdk/bus/stream-publisher.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
-import '../../sdk/bus/latest-iterator.ts'
-import '../../sdk/bus/stream-publisher.ts'
-import '../../sdk/replay/replay.ts'
+import '../../sdk/replay/direct-source.ts'
+import '../../sdk/transport/websocket/fallback.ts'
 import '../../sdk/transport/websocket/requester.ts'
 import '../../sdk/transport/websocket/token-refresh.ts'
 
