@@ -15,7 +15,7 @@ import { serveFolder } from './serve-folder.ts'
 /** Packages and command of each bundler. */
 const BUNDLERS = {
   vite: { packages: ['vite@8.3.8'], command: ['vite', 'build'], output: 'dist' },
-  webpack: { packages: ['webpack@5.113.0', 'webpack-cli@7.3.1'], command: ['webpack'], output: 'dist' },
+  webpack: { packages: ['webpack@5.113.0', 'webpack-cli@7.3.1'], command: ['webpack'], output: 'site' },
 } as const
 
 describe.skipIf(isSkipped('chromium'))('tabs share a connection', () => {
@@ -44,7 +44,7 @@ describe.skipIf(isSkipped('chromium'))('tabs share a connection', () => {
         const tabs = [await context.newPage(), await context.newPage()]
         for (const tab of tabs) {
           await tab.goto(`${files.url}/?bridge=${bridge.url}`)
-          await tab.waitForFunction(() => document.title === 'ready', undefined, { timeout: 60_000 })
+          await tab.waitForFunction(() => document.title === 'ready', undefined, { timeout: 30_000 })
         }
         expect(bridge.bridge.hub.stats.connections).toBe(1)
         const held = await tabs[0]?.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name))
