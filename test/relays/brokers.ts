@@ -12,6 +12,7 @@ import { startArtemis } from '../../demo/setup/brokers/artemis.ts'
 import type { BrokerKind, ForeignBroker } from '../../demo/setup/brokers/foreign-broker.ts'
 import { startKafka } from '../../demo/setup/brokers/kafka.ts'
 import { startRabbit } from '../../demo/setup/brokers/rabbitmq.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** A message that a plain client sends. */
 export interface PlainMessage {
@@ -167,12 +168,20 @@ function rabbitClients(broker: ForeignBroker): TestBroker {
 }
 
 function stompClients(broker: ForeignBroker): TestBroker {
-  const connect = (message: (frame: StompFrame) => void) =>
-    StompClient.connect(
-      { host: '127.0.0.1', port: broker.stompPort ?? 0, tls: false, user: '', password: '', vhost: 'localhost' },
-      8 * 1024 * 1024,
-      { message, ended() {} },
-    )
+  const address = {
+    host: '127.0.0.1',
+    port: broker.stompPort ?? 0,
+    tls: false,
+    user: '',
+    password: '',
+    vhost: 'localhost',
+  }
+  // A broker that starts opens its ports one after the other.
+  const connect = (message: (frame: StompFrame) => void): Promise<StompClient> =>
+    eventually(() => StompClient.connect(address, 8 * 1024 * 1024, { message, ended() {} }).catch(() => undefined), {
+      deadline: 60_000,
+      what: 'a STOMP connection',
+    })
   return {
     broker,
     // They are made on use.
