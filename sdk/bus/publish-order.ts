@@ -28,6 +28,8 @@ interface Entry {
   /** From `sent` to `paused` when an attempt fails, and to `waiting` after the pause. */
   state: 'waiting' | 'sent' | 'paused'
   sentAt: number
+  /** Whether the connection was open when it was sent. If not, the transport has queued it. */
+  wasOpen: boolean
   silentSince: number | undefined
   lane: Lane
 }
@@ -46,7 +48,7 @@ export class PublishOrder {
     this.#isOpen = () => transport.status.state === 'open'
     this.#main = new Lane(this.#isOpen)
     transport.onStatus(() => {
-      for (const lane of [this.#main, ...this.#apart.values()]) lane.proceed()
+      for (const lane of [this.#main, ...this.#apart.values()]) lane.changed()
     })
   }
 
@@ -54,7 +56,15 @@ export class PublishOrder {
   enter(subject: string): Place {
     let send = () => {}
     const lane = this.#apart.get(subject) ?? this.#main
-    const entry: Entry = { subject, send: () => send(), state: 'waiting', sentAt: 0, silentSince: undefined, lane }
+    const entry: Entry = {
+      subject,
+      send: () => send(),
+      state: 'waiting',
+      sentAt: 0,
+      wasOpen: false,
+      silentSince: undefined,
+      lane,
+    }
     return {
       turn(call) {
         send = call
@@ -102,11 +112,11 @@ class Lane {
 
   take(entry: Entry): void {
     const oldest = this.#oldest
-    if (oldest && this.#isOpen() && performance.now() - oldest.sentAt > SLOW) this.#isHeld = true
+    if (oldest && (this.#isOpen() ? performance.now() - oldest.sentAt > SLOW : isLost(oldest))) this.#isHeld = true
     entry.state = 'waiting'
     this.#entries.add(entry)
     if (this.#isHeld) this.proceed()
-    else start(entry)
+    else this.#start(entry)
   }
 
   pause(entry: Entry): void {
@@ -125,6 +135,12 @@ class Lane {
     return isAnswered && oldest.subject !== entry.subject && isSilent(oldest) ? oldest.subject : undefined
   }
 
+  /** The status of the connection has changed. Once it is open, the transport has sent its queue. */
+  changed(): void {
+    if (this.#isOpen()) for (const entry of this.#entries) entry.wasOpen = true
+    this.proceed()
+  }
+
   /** Moves the events of a subject to another lane. */
   move(subject: string, lane: Lane): void {
     for (const entry of this.#entries) {
@@ -141,25 +157,33 @@ class Lane {
   /** Starts the events whose turn it is. */
   proceed(): void {
     // While offline, the transport queues them up to its limits.
-    const isStrict = this.#isHeld && this.#isOpen()
+    const isOpen = this.#isOpen()
+    const isStrict = this.#isHeld && isOpen
     for (const entry of this.#entries) {
-      if (entry.state === 'waiting') start(entry)
+      if (entry.state === 'waiting') this.#start(entry)
       if (isStrict && isSilent(entry)) this.#probe(entry)
-      if (isStrict || entry.state === 'paused') return
+      // An event that was lost with the connection is sent again, before those behind it.
+      if (isStrict || entry.state === 'paused' || (!isOpen && isLost(entry))) return
     }
   }
 
   /** Starts an event of another subject, which the stream may store. */
   #probe({ subject }: Entry): void {
     const others = [...this.#entries].filter((entry) => entry.subject !== subject)
-    if (others[0] && areWaiting(others)) start(others[0])
+    if (others[0] && areWaiting(others)) this.#start(others[0])
+  }
+
+  #start(entry: Entry): void {
+    entry.state = 'sent'
+    entry.sentAt = performance.now()
+    entry.wasOpen = this.#isOpen()
+    entry.send()
   }
 }
 
-function start(entry: Entry): void {
-  entry.state = 'sent'
-  entry.sentAt = performance.now()
-  entry.send()
+/** Only while offline: its failure is not known yet. */
+function isLost({ state, wasOpen }: Entry): boolean {
+  return state === 'sent' && wasOpen
 }
 
 function areWaiting(entries: Iterable<Entry>): boolean {
