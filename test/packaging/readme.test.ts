@@ -21,7 +21,7 @@ import { createProject, type Project } from './project.ts'
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
-  'projection.ts',
+  ...['projection.ts', 'log.ts'],
 ]
 const RUN_ELSEWHERE = {
   'first-steps.test.ts': ['index.html', 'page.ts'],
@@ -132,6 +132,11 @@ it('the contract as a document', async () => {
   await project.run(process.execPath, 'docs.ts')
   const document = JSON.parse(await readFile(join(project.folder, 'asyncapi.json'), 'utf8'))
   expect(Object.keys(document.channels)).toEqual(['orders.orderId.created', 'chat.room.message'])
+})
+
+it('a log of the connection', async () => {
+  const output = await project.run(process.execPath, 'logged.ts')
+  expect(output).toMatch(/^error \S+ .*Authorization Violation/m)
 })
 
 it('traces, with the oldest OpenTelemetry', async () => {
