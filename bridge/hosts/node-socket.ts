@@ -20,12 +20,14 @@ export class NodeSocket implements ClientSocket {
   readonly #backlog = new Backlog()
   /** Bytes of the connection that were read when the last WebSocket message was complete. */
   #readBefore: number
+  /** Bytes of the connection that were read at its last input. Reading them from the socket at each output is slow. */
+  #read: number
   readonly allocate: Allocate = allocateBuffer
 
   constructor(ws: WebSocket, socket: Socket) {
     this.#ws = ws
     this.#socket = socket
-    this.#readBefore = socket.bytesRead
+    this.#readBefore = this.#read = socket.bytesRead
   }
 
   /** Node writes IPv4 addresses as IPv6 on a socket for both. */
@@ -43,17 +45,18 @@ export class NodeSocket implements ClientSocket {
 
   /** A WebSocket message is complete. */
   received(): void {
-    this.#readBefore = this.#socket.bytesRead
+    this.#readBefore = this.#read = this.#socket.bytesRead
   }
 
-  /** Whether `ws` holds much of a message that is not complete. */
-  get isGrowing(): boolean {
+  /** Input has arrived. Returns whether `ws` holds much of a message that is not complete. */
+  grew(): boolean {
+    this.#read = this.#socket.bytesRead
     return this.#unfinished > MAX_UNREPORTED
   }
 
   /** Bytes of the beginning of a WebSocket message. */
   get #unfinished(): number {
-    return this.#socket.bytesRead - this.#readBefore
+    return this.#read - this.#readBefore
   }
 
   send(bytes: Uint8Array): void {

@@ -163,7 +163,7 @@ function adopt(ws: WebSocket, socket: Socket, open: (socket: ClientSocket) => Cl
     connection.receive(data as Buffer)
   })
   socket.on('data', () => {
-    if (client.isGrowing) connection.grown()
+    if (client.grew()) connection.grown()
   })
   ws.on('close', () => connection.closed())
   ws.on('error', ignore)
