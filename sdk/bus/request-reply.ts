@@ -14,6 +14,10 @@ import type { Faults } from './receiver.ts'
 
 const CODE_HEADER = 'Nats-Service-Error-Code'
 const MESSAGE_HEADER = 'Nats-Service-Error'
+/** Answer to a request whose responder failed with an error that is not meant for the requester. */
+export const FAILED = 'The responder failed.'
+/** Answer to a request whose data is not valid. */
+export const INVALID = 'The request is invalid.'
 
 /** Data on its way to a subject. */
 export interface Outgoing extends Pick<ContractEvent, 'codec'> {
@@ -81,7 +85,7 @@ export async function respond(
   } catch (error) {
     // Only a message that is meant for the requester leaves this process.
     const isPublic = isSpanwireError(error, 'responder-failed')
-    answerError(parts, received, 500, isPublic ? error.message : 'The responder failed.')
+    answerError(parts, received, 500, isPublic ? error.message : FAILED)
     if (!isPublic) throw error
   }
 }
@@ -92,7 +96,7 @@ export const answer: typeof respond = (parts, event, handler, received) =>
 
 /** Answers a request whose data is not valid. */
 export function refuse(parts: BusParts, received: ReceivedEvent): void {
-  answerError(parts, received, 400, 'The request is invalid.')
+  answerError(parts, received, 400, INVALID)
 }
 
 /** Events without a reply subject are ignored. */

@@ -11,7 +11,8 @@ import type { AttachOptions } from './subscriber.ts'
 export { iterateLatest, watchInterruptions }
 
 /**
- * Delivers events of a stream, or conflated ones. With `values`: the last event of each subject, and all later ones. Removals are left out unless they are needed.
+ * Delivers events of a stream, or conflated ones. With `values`: the last event of each subject, and all later ones.
+ * Removals are left out unless they are needed.
  * @param isReplay whether they are read from the stream
  */
 export function openSource(

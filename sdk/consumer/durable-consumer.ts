@@ -5,6 +5,7 @@ import { createBackoff } from '../kit/backoff.ts'
 import { guard } from '../kit/guard.ts'
 import { isError } from '../kit/kinds.ts'
 import { pause } from '../kit/pause.ts'
+import { PendingWork } from '../kit/pending-work.ts'
 import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -79,7 +80,7 @@ export class DurableConsumer implements Consumer {
   /** Events that wait or whose handlers run, by sequence. */
   readonly #held = new Map<number, Held>()
   /** Handlers and acknowledgements that are not settled. */
-  readonly #underway = new Set<Promise<void>>()
+  readonly #underway = new PendingWork()
   #running = 0
   /** Set while other processes may have unacknowledged events that precede the waiting ones. */
   #takeover: object | undefined
@@ -173,9 +174,7 @@ export class DurableConsumer implements Consumer {
   async #close(): Promise<void> {
     const pull = this.#pull
     this.#pull = undefined
-    // Before events are returned: otherwise this process would receive them again.
-    await pull?.stop()
-    this.#giveBack()
+    await this.#end(pull)
     pull?.unpin()
   }
 
@@ -205,18 +204,22 @@ export class DurableConsumer implements Consumer {
 
   async #drain(): Promise<void> {
     this.#stopped = true
-    // Before events are returned: otherwise this process would receive them again.
-    await this.#pull?.stop()
-    this.#giveBack()
-    while (this.#underway.size > 0) await Promise.all(this.#underway)
+    await this.#end(this.#pull)
+    await this.#underway.settled()
     this.#pull?.unpin()
+  }
+
+  /** Ends a pull before its events are returned: otherwise this process would receive them again. */
+  async #end(pull: Pull | undefined): Promise<void> {
+    await pull?.stop()
+    this.#giveBack()
   }
 
   /** Returns the events that have not begun, for other processes. */
   #giveBack(): void {
     for (const held of this.#waiting.clear()) {
       this.#held.delete(held.seq)
-      this.#track(held.acknowledgement.again(0))
+      this.#underway.add(held.acknowledgement.again(0))
     }
   }
 
@@ -225,7 +228,7 @@ export class DurableConsumer implements Consumer {
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
     const acknowledgement = holdDelivery(this.#transport, ackTo, this.#work.settings.ackWait)
-    if (this.#stopped || this.#paused) return this.#track(acknowledgement.again(0))
+    if (this.#stopped || this.#paused) return this.#underway.add(acknowledgement.again(0))
     const lane = this.#laneOf(seq, subject)
     // With order by lane, most repeated deliveries were returned without an attempt.
     const failures = this.#byLane ? 0 : delivered - 1
@@ -260,7 +263,7 @@ export class DurableConsumer implements Consumer {
       this.#next()
       this.#pull?.fill()
     }
-    this.#track(this.#handling.handle(held.message, held, ended).then((outcome) => this.#settle(held, outcome)))
+    this.#underway.add(this.#handling.handle(held.message, held, ended).then((outcome) => this.#settle(held, outcome)))
   }
 
   #settle(held: Held, outcome: Outcome): Promise<void> | undefined {
@@ -302,11 +305,6 @@ export class DurableConsumer implements Consumer {
       else await pause(CHECK_INTERVAL)
     }
     this.#next()
-  }
-
-  #track(work: Promise<void>): void {
-    const tracked = work.catch(() => {}).finally(() => this.#underway.delete(tracked))
-    this.#underway.add(tracked)
   }
 }
 

@@ -1,5 +1,4 @@
 import { createDeferred } from '../kit/deferred.ts'
-import { createIds } from '../kit/ids.ts'
 import { pause } from '../kit/pause.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
 import { toTransport } from '../transport/nats/nats-transport.ts'
@@ -32,7 +31,7 @@ export async function findServices(
 ): Promise<ServiceInfo[]> {
   const transport = toTransport(connection)
   const found: ServiceInfo[] = []
-  const reply = `${transportLink(transport).newInbox()}.${createIds()()}`
+  const reply = transportLink(transport).newInbox()
   const failed = createDeferred<never>()
   const subscription = transport.subscribe(reply, {
     message: ({ payload }) => {

@@ -1,10 +1,11 @@
 import { createSend } from '../bus/event-bus.ts'
-import { type BusParts, refuse, respond } from '../bus/request-reply.ts'
+import { type BusParts, FAILED, INVALID, refuse, respond } from '../bus/request-reply.ts'
 import { createSubscriber } from '../bus/subscriber.ts'
 import { type ContractEvent, type Events, findEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import { guard, report } from '../kit/guard.ts'
 import { createIds } from '../kit/ids.ts'
+import { PendingWork } from '../kit/pending-work.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
@@ -16,7 +17,6 @@ const NAME = /^[\w-]+$/
 /** Source: https://semver.org, without its bounds for numbers. */
 const VERSION = /^\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/
 const DEFAULT_QUEUE = 'q'
-const FAILED = 'The responder failed.'
 
 /** The parts of a service that its connection gives. */
 interface Source {
@@ -34,7 +34,7 @@ export class RunningService implements Service {
   readonly #parts: BusParts
   readonly #subscriptions: ReadonlyArray<{ readonly ready: Promise<void>; drain(): Promise<void> }>
   /** Requests that are not answered. */
-  readonly #underway = new Set<Promise<void>>()
+  readonly #underway = new PendingWork()
   #started = new Date()
   #draining: Promise<void> | undefined
 
@@ -64,10 +64,10 @@ export class RunningService implements Service {
           {},
           { queue, onEnd: (error) => this.#ended(error) },
           {
-            push: (received) => this.#track(this.#answer(endpoint, received)),
+            push: (received) => this.#underway.add(this.#answer(endpoint, received)),
             invalid: (received) => {
               endpoint.count(0)
-              endpoint.fail(400, 'The request is invalid.')
+              endpoint.fail(400, INVALID)
               refuse(this.#parts, received)
             },
           },
@@ -106,7 +106,7 @@ export class RunningService implements Service {
 
   async #drain(): Promise<void> {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.drain()))
-    while (this.#underway.size > 0) await Promise.all(this.#underway)
+    await this.#underway.settled()
   }
 
   async #answer(endpoint: Endpoint, received: ReceivedEvent): Promise<void> {
@@ -178,11 +178,6 @@ export class RunningService implements Service {
 
   #warn(error: unknown): void {
     if (!isSpanwireError(error, 'connection-closed')) report(error)
-  }
-
-  #track(work: Promise<void>): void {
-    const tracked = work.catch(() => {}).finally(() => this.#underway.delete(tracked))
-    this.#underway.add(tracked)
   }
 }
 
