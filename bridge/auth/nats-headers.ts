@@ -64,7 +64,7 @@ export const NATS_HEADERS: ReadonlyMap<string, NatsHeader> = new Map<string, Nat
   ['nats-rollup', { since: '2.9', publish: rollsUp }],
   ['nats-ttl', { since: '2.11', publish: anyone }],
   ['nats-incr', { since: '2.12', publish: anyone }],
-  // Batches of a stream are told apart by their id alone, and a stream has 50 at a time.
+  // Only their id distinguishes the batches of a stream, and a stream has 50 at a time.
   ['nats-batch-id', { since: '2.12', publish: withoutPrefix }],
   ['nats-batch-sequence', { since: '2.12', publish: withoutPrefix }],
   ['nats-batch-commit', { since: '2.12', publish: withoutPrefix }],

@@ -56,7 +56,7 @@ export function createNatsUserVerifier(
   }
 }
 
-/** Fields of a user's claims, as of `UserPermissionLimits`, `User` and `GenericFields` of github.com/nats-io/jwt v2. */
+/** Fields of a user's claims. Source: `UserPermissionLimits`, `User` and `GenericFields` of github.com/nats-io/jwt v2. */
 const KNOWN: ReadonlySet<string> = new Set([
   ...['pub', 'sub', 'resp', 'subs', 'data', 'payload', 'src', 'times', 'times_location', 'bearer_token'],
   ...['proxy_required', 'allowed_connection_types', 'issuer_account', 'tags', 'type', 'version'],

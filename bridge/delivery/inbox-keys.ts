@@ -13,7 +13,7 @@ interface Kept {
 
 /**
  * Inbox keys of connections that have ended. A client that connects again subscribes to the same inboxes: with the key of
- * its former connection it gets what is still sent there, such as the messages of its push consumers.
+ * its former connection it gets messages that are still sent there, such as those of its push consumers.
  */
 export class InboxKeys {
   readonly #clock: () => number

@@ -18,7 +18,7 @@ export interface RelayProcess {
   readonly relays: readonly unknown[]
 }
 
-/** Follows the announcements of relays on the same NATS, only while somebody queries them. */
+/** Follows the announcements of relays on the same NATS, only while they are queried. */
 export class RelayWatch {
   readonly #upstream: Upstream
   readonly #clock: () => number

@@ -7,7 +7,7 @@ const MAX_STREAMS = 100
 const MAX_CONSUMERS = 200
 /** Time for an answer, in ms. */
 const TIMEOUT = 3_000
-/** How long a report is reused, in ms. All people who look share its queries. */
+/** How long a report is reused, in ms. All viewers share its queries. */
 const FRESH = 2_000
 
 /** A stream and its consumers. Names are nats-server's. */

@@ -46,7 +46,7 @@ export interface TailPage {
   readonly messages: readonly TailMessage[]
 }
 
-/** Messages of NATS for people who look: one subscription per filter, and only while its page is queried. */
+/** Messages of NATS for viewers: one subscription per filter, and only while its page is queried. */
 export class Tails {
   readonly #upstream: Upstream
   readonly #clock: () => number
@@ -156,7 +156,7 @@ function isInternal(subject: string): boolean {
   return /^(\$|_INBOX(\.|$))/.test(subject)
 }
 
-/** A copy of what is shown. A view would keep the whole chunk of the connection alive. */
+/** A copy of the bytes that are shown. A view would keep the whole chunk of the connection alive. */
 function keep({ subject, reply, headers, payload }: UpstreamMessage, seq: number, time: number): KeptMessage {
   return {
     seq,

@@ -97,31 +97,6 @@ export interface Tailz {
   readonly messages: readonly TailMessage[]
 }
 
-/** `/jsz`. */
-export interface Jsz {
-  readonly enabled: boolean
-  readonly total: number
-  readonly streams: ReadonlyArray<{
-    readonly name: string
-    readonly subjects: readonly string[]
-    readonly messages: number
-    readonly bytes: number
-    readonly first_seq: number
-    readonly last_seq: number
-    readonly last_ts: string
-    readonly consumer_count: number
-    readonly consumers: ReadonlyArray<{
-      readonly name: string
-      readonly filter: string
-      readonly durable: boolean
-      readonly num_pending: number
-      readonly num_ack_pending: number
-      readonly num_redelivered: number
-      readonly lag: number
-    }>
-  }>
-}
-
 /** `/presencez`. */
 export interface Presencez {
   readonly total: number

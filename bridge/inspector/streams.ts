@@ -1,11 +1,11 @@
+import type { JetStreamReport, StreamReport } from '../hub/stream-reports.ts'
 import { make } from '../page-kit/element.ts'
 import type { Api } from './api.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
-import type { Jsz } from './responses.ts'
 import { Table } from './table.ts'
 import type { View } from './view.ts'
 
-type Stream = Jsz['streams'][number]
+type Stream = StreamReport
 type Consumer = Stream['consumers'][number] & { readonly stream: string }
 
 /** Streams of JetStream, and consumers by their lag. */
@@ -51,7 +51,7 @@ export class Streams implements View {
   }
 
   async refresh(api: Api): Promise<void> {
-    const { body } = await api.any<Jsz>('jsz')
+    const { body } = await api.any<JetStreamReport>('jsz')
     const { enabled, total, streams } = body
     const more = total > streams.length ? `. The first ${streams.length} are shown` : ''
     this.#note.textContent = enabled

@@ -18,7 +18,7 @@ export interface PublishRules {
   readonly lastId?: string
   /** `Nats-Rollup` */
   readonly rollup?: string
-  /** `Nats-TTL` in ms, as of {@link parseTtl}. */
+  /** `Nats-TTL` in ms, from {@link parseTtl}. */
   readonly ttl?: number
   /** Name of a header that the embedded broker does not support. */
   readonly unsupported?: string

@@ -38,7 +38,7 @@ export class MessageTtls {
   readonly #expiries = new Map<Entry, number>()
   #next = Number.POSITIVE_INFINITY
 
-  /** @param ttl in ms, as of {@link parseTtl} */
+  /** @param ttl in ms, from {@link parseTtl} */
   add(entry: Entry, ttl: number): void {
     if (ttl === 0) return
     this.#expiries.set(entry, entry.time + ttl)

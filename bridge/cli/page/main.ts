@@ -56,7 +56,7 @@ function oneLine(text: string): string {
   }
 }
 
-/** Why the contract refuses what came; undefined if it takes it. */
+/** Returns the reason why the contract refuses an event. Undefined if the event is valid. */
 function complaint(subject: string, data: string): string | undefined {
   const event = state.events.find(({ filter }) => matchesFilter(filter, subject))
   if (!event?.schema) return undefined
