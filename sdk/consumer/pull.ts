@@ -6,7 +6,7 @@ import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { GROUP, takePin, WRONG_PIN } from './priority-group.ts'
+import { GROUP, takePin, unpin, WRONG_PIN } from './priority-group.ts'
 
 /** A message that a consumer delivered. */
 export interface Pulled {
@@ -141,13 +141,7 @@ export class Pull {
 
   /** Releases the pin, so that another process begins immediately. Without permission, it begins after the timeout. */
   unpin(): void {
-    if (this.#pin === undefined) return
-    const { stream, consumer } = this.#target
-    this.#api.link.publish(
-      `$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`,
-      encode(JSON.stringify({ group: GROUP })),
-      `${this.#api.link.newInbox()}.unpinned`,
-    )
+    if (this.#pin !== undefined) unpin(this.#api.link, this.#target.stream, this.#target.consumer)
   }
 
   /** Ends all requests. Resolves when the messages that are on their way were delivered. */

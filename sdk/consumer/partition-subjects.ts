@@ -1,0 +1,57 @@
+import type { ContractEvent } from '../contract/contract.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import { takeHeader } from './take-header.ts'
+
+/** A change of subjects that a stream makes when it copies messages. Source: ADR-30 (`SubjectTransformConfig`) */
+export interface SubjectTransform {
+  readonly src: string
+  readonly dest: string
+}
+
+/** A number of partitions. A change of the number begins a new generation. */
+export interface Generation {
+  /** Number of the generation, from 1. */
+  readonly number: number
+  /** Number of partitions. */
+  readonly count: number
+}
+
+const SOURCE = /\r\nNats-Stream-Source: ?\S+ (\d+)[^\r\n]*/i
+
+/**
+ * Returns the transform that adds the generation and the partition of each event in front of its subject.
+ * @param filter filter of the event
+ * @param laneBy params that determine the partition. A param with a fixed value in the filter makes no difference
+ * @throws SpanwireError `invalid-argument` for a param of several tokens
+ */
+export function toTransform(
+  { name, template }: ContractEvent,
+  filter: string,
+  laneBy: readonly string[],
+  { number, count }: Generation,
+): SubjectTransform {
+  const tokens = filter.split('.')
+  const whole = template.filter({}).split('.')
+  const wildcards = laneBy.flatMap((param) => {
+    // Position of the param: the token that its value changes.
+    const at = template
+      .filter({ [param]: 'x' })
+      .split('.')
+      .findIndex((token, index) => token !== whole[index])
+    if (whole[at] === '>')
+      throw new SpanwireError('invalid-argument', `${name} has no partitions by ${param}: it has more than one token.`)
+    return tokens[at] === '*' ? [tokens.slice(0, at + 1).filter((token) => token === '*').length] : []
+  })
+  const partition = wildcards.length > 0 ? `{{partition(${[count, ...wildcards].join(',')})}}` : '0'
+  let wildcard = 0
+  const rest = tokens.map((token) => (token === '*' ? `{{wildcard(${++wildcard})}}` : token))
+  return { src: filter, dest: [number, partition, ...rest].join('.') }
+}
+
+/** Returns the event that a message of a partition is a copy of: its subject, sequence and headers. */
+export function restoreEvent(given: StoredMessage): StoredMessage {
+  const { message, value } = takeHeader(given, SOURCE)
+  const subject = message.subject.replace(/^[^.]*\.[^.]*\./, '')
+  return { ...message, subject, seq: Number(value ?? message.seq) }
+}
