@@ -74,6 +74,11 @@ export class Stream {
     return this.#config
   }
 
+  /** Subjects that its messages may have. Undefined if it copies messages of other streams. */
+  get knownSubjects(): readonly string[] | undefined {
+    return this.#config.sources ? undefined : this.#config.subjects
+  }
+
   /** Searches in the stream's messages. */
   get index(): Pick<MessageIndex, 'next' | 'last' | 'lastPerSubject' | 'since' | 'count' | 'subjectCounts'> {
     return this.#index
@@ -118,12 +123,17 @@ export class Stream {
 
   /**
    * Stores a message, if the configuration and the publisher's conditions allow.
+   * @param options.isCopy whether it is a copy of another stream's message. Without `allow_msg_ttl`, its TTL has no effect
    * @throws ApiError
    */
-  append({ subject, headers, payload }: UpstreamMessage): Stored {
+  append(
+    { subject, headers, payload }: UpstreamMessage,
+    { isCopy = false }: { readonly isCopy?: boolean } = {},
+  ): Stored {
     const now = Math.max(this.#services.clock(), this.#lastTime)
     this.expire(now)
-    const rules = readRules(headers)
+    const given = readRules(headers)
+    const rules = isCopy && !this.#config.allow_msg_ttl ? { ...given, ttl: 0 } : given
     const repeated = this.#check(rules, subject, now)
     if (repeated !== undefined) return { seq: repeated, duplicate: true }
     const size = sizeOf(subject, headers?.length ?? 0, payload.length)

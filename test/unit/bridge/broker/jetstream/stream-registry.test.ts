@@ -137,7 +137,8 @@ describe('all streams together', () => {
   it.each([
     { retention: 'workqueue' },
     { retention: 'interest' },
-    { sources: [{ name: 'A' }] },
+    { mirror: { name: 'A' } },
+    { sources: [{ name: 'A', external: { api: 'x' } }] },
     { republish: { src: 'a' } },
     { allow_msg_counter: true },
   ])('reject the unsupported configuration %j', async (config) => {
