@@ -336,6 +336,8 @@ export class DurableConsumer implements Consumer {
     this.#takeover = own
     const { stream, consumer } = this.#queue
     const backoff = createBackoff(CHECKS)
+    // The event that came with the pin is not held yet.
+    await undefined
     while (this.#takeover === own && !this.#stopped) {
       // Events that arrive during the query may not be in its answer.
       const before = [...this.#held.values()]

@@ -10,6 +10,8 @@ export interface GroupOptions {
   readonly subject: string
   /** Number of partitions. */
   readonly count: number
+  /** Time after which JetStream delivers unacknowledged events again, in ms. An earlier end of silence has no use. */
+  readonly ackWait: number
   /**
    * Called when the partitions of this process have changed.
    * @param crashed partitions among them whose earlier process sends no heartbeats
@@ -19,10 +21,12 @@ export interface GroupOptions {
   ended(error: Error): void
 }
 
-/** Interval of heartbeats, in ms. */
+/** Longest interval of heartbeats, in ms. With an `ackWait` below 3 s it is a third of that. */
 const HEARTBEAT = 1_000
-/** Time without a heartbeat after which a process has crashed, in ms. */
-const SILENCE = 3_500
+/** Shortest interval that others may have, in ms. */
+const LEAST_HEARTBEAT = 300
+/** A process has crashed after this number of intervals without a heartbeat. */
+const SILENCE = 3.5
 /** Time in which a process that joins receives the partitions of others, in ms. */
 const SETTLE = 250
 /** Changes within this time have one result, in ms. */
@@ -33,7 +37,9 @@ const MOST_MEMBERS = 1_000
 const ID_LENGTH = 16
 
 interface Member {
-  holds: readonly number[]
+  readonly holds: readonly number[]
+  /** Interval of its heartbeats, in ms. */
+  readonly beat: number
   /** Time of the last message. */
   seen: number
 }
@@ -52,11 +58,14 @@ export class PartitionGroup {
   readonly #crashed = new Set<number>()
   readonly #subscription: TransportSubscription
   readonly #releaseStatus: () => void
+  /** Interval of heartbeats, in ms. */
+  readonly #beat: number
   readonly #heartbeat: ReturnType<typeof setInterval>
   #own: readonly number[] = []
   #divide: ReturnType<typeof setTimeout> | undefined
   #settlesAt = Number.POSITIVE_INFINITY
   #beatAt = performance.now()
+  #isMember = false
   #hasLeft = false
 
   constructor(transport: Transport, options: GroupOptions) {
@@ -69,7 +78,8 @@ export class PartitionGroup {
     this.#releaseStatus = transport.onStatus(({ state }) => {
       if (state === 'open') this.#join()
     })
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT)
+    this.#beat = Math.round(Math.min(options.ackWait / 3, HEARTBEAT))
+    this.#heartbeat = setInterval(() => this.#check(), this.#beat)
     this.#subscription.ready.then(
       () => this.#join(),
       () => {},
@@ -113,16 +123,17 @@ export class PartitionGroup {
     this.#schedule()
   }
 
-  #beat(): void {
+  /** Sends a heartbeat, and removes members without one. */
+  #check(): void {
     const now = performance.now()
-    const isLate = now - this.#beatAt > 2 * HEARTBEAT
+    const isLate = now - this.#beatAt > 2 * this.#beat
     this.#beatAt = now
     if (this.#transport.status.state !== 'open') return
     // This process was suspended or busy: messages of others may wait.
     if (isLate) return this.#join()
-    this.#send()
-    for (const [id, { seen, holds }] of this.#others) {
-      if (now - seen < SILENCE) continue
+    if (this.#isMember) this.#send()
+    for (const [id, { seen, holds, beat }] of this.#others) {
+      if (now - seen < SILENCE * beat) continue
       this.#others.delete(id)
       for (const one of holds) this.#crashed.add(one)
       this.#schedule()
@@ -130,20 +141,22 @@ export class PartitionGroup {
   }
 
   #send(more: { readonly asks?: true; readonly leaves?: true } = {}): void {
-    const message = { id: this.#id, holds: this.#own, ...more }
+    const message = { id: this.#id, holds: this.#own, beat: this.#beat, ...more }
     this.#transport.publish(this.#options.subject, encode(JSON.stringify(message))).catch((error) => {
       if (isLasting(error)) this.#ended(error)
     })
   }
 
   #take(payload: Uint8Array): void {
-    const { id, holds, asks, leaves } = readMessage(payload, this.#options.count)
+    const { id, holds, beat, asks, leaves } = readMessage(payload, this.#options.count)
     if (this.#hasLeft || id === undefined || id === this.#id) return
     const known = this.#others.get(id)
+    if (asks && this.#isMember) this.#send()
+    // A process that joins takes no partitions before it knows those of others. Until then they do not stand still.
+    if (asks && !known) return
     if (leaves) this.#others.delete(id)
-    else if (known || this.#others.size < MOST_MEMBERS) this.#others.set(id, { holds, seen: performance.now() })
+    else if (known || this.#others.size < MOST_MEMBERS) this.#others.set(id, { holds, beat, seen: performance.now() })
     for (const one of holds) this.#crashed.delete(one)
-    if (asks) this.#send()
     if (leaves || String(known?.holds) !== String(holds)) this.#schedule()
   }
 
@@ -158,7 +171,9 @@ export class PartitionGroup {
     const own = dividePartitions(holdings.set(this.#id, this.#own), this.#options.count).get(this.#id) ?? []
     const crashed = new Set(own.filter((one) => this.#crashed.has(one)))
     this.#crashed.clear()
-    if (String(own) !== String(this.#own)) {
+    // The first message makes this process a member.
+    if (!this.#isMember || String(own) !== String(this.#own)) {
+      this.#isMember = true
       this.#own = own
       this.#send()
     }
@@ -169,6 +184,7 @@ export class PartitionGroup {
 interface GroupMessage {
   readonly id: string | undefined
   readonly holds: readonly number[]
+  readonly beat: number
   readonly asks: boolean
   readonly leaves: boolean
 }
@@ -181,10 +197,11 @@ function readMessage(payload: Uint8Array, count: number): GroupMessage {
   } catch {
     // It has no id.
   }
-  const { id, holds, asks, leaves } = given
+  const { id, holds, beat, asks, leaves } = given
   return {
     id: typeof id === 'string' && id.length === ID_LENGTH ? id : undefined,
     holds: Array.isArray(holds) ? holds.filter((one) => isPartition(one, count)).slice(0, count) : [],
+    beat: Math.min(Math.max(Number(beat) || HEARTBEAT, LEAST_HEARTBEAT), HEARTBEAT),
     asks: asks === true,
     leaves: leaves === true,
   }

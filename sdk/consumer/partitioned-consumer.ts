@@ -124,6 +124,7 @@ export class PartitionedConsumer implements Consumer {
     this.#group = new PartitionGroup(this.#transport, {
       subject: `$SPANWIRE.CONSUMER.${stream}.${settings.consumer}.${generation.number}`,
       count: generation.count,
+      ackWait: settings.ackWait,
       changed: (own, crashed) => {
         this.#take(generation, own, crashed)
         resolve()

@@ -52,7 +52,7 @@ export async function runPartitionChaos(
   await ensureStreams(events, transport, { defaults: { storage: 'memory' } })
   const bus = connect({ events, transport })
   const workers: ChildProcess[] = []
-  const killed = new Set<number>()
+  const killed = new Map<number, number>()
   const exits: Array<Promise<unknown>> = []
   const counts = { drained: 0, started: 0 }
   const start = async () => {
@@ -70,7 +70,7 @@ export async function runPartitionChaos(
   const change = async () => {
     const victim = workers.splice(Math.floor(random() * workers.length), workers.length > LEAST ? 1 : 0)[0]
     if (victim && random() < 0.5) {
-      killed.add(victim.pid ?? 0)
+      killed.set(victim.pid ?? 0, Date.now())
       victim.kill('SIGKILL')
     } else if (victim) drain(victim)
     while (workers.length < LEAST || (workers.length < PROCESSES && random() < 0.6)) await start()

@@ -46,13 +46,13 @@ export function parseLog(text: string): Line[] {
 /**
  * Judges a log of workers.
  * @param options.published number of events of each key, which are numbered from 1
- * @param options.killed workers that were killed
+ * @param options.killed times at which workers were killed, in ms since 1970
  */
 export function judge(
   lines: readonly Line[],
   options: {
     readonly published: ReadonlyMap<string, number>
-    readonly killed: ReadonlySet<number>
+    readonly killed: ReadonlyMap<number, number>
     readonly partitions: number
   },
 ): Findings {
@@ -85,7 +85,7 @@ export function judge(
 /** From the last event of the earlier process to the first event of the next one. */
 function standstills(
   lines: readonly Line[],
-  killed: ReadonlySet<number>,
+  killed: ReadonlyMap<number, number>,
   partitions: number,
 ): Pick<Findings, 'handover' | 'crash'> {
   const partitionOf = createTransform('*', `{{partition(${partitions},1)}}`)
@@ -96,7 +96,9 @@ function standstills(
     const partition = partitionOf?.(line.id)
     const before = last.get(partition)
     if (line.word === 'begun' && before && before.pid !== line.pid)
-      times[killed.has(before.pid) ? 'crash' : 'handover'].push(line.at - before.at)
+      times[line.at > (killed.get(before.pid) ?? Number.POSITIVE_INFINITY) ? 'crash' : 'handover'].push(
+        line.at - before.at,
+      )
     last.set(partition, line)
   }
   return { handover: summarize(times.handover), crash: summarize(times.crash) }

@@ -16,7 +16,7 @@ it('judge reports lost, repeated and unordered events', () => {
     partitions: 1,
   }
   const judged = (lines: readonly string[], killed: readonly number[] = []) =>
-    judge(parseLog(lines.join('\n')), { ...options, killed: new Set(killed) })
+    judge(parseLog(lines.join('\n')), { ...options, killed: new Map(killed.map((pid) => [pid, 20])) })
   const fine = { lost: 0, inversions: 0, repeated: 0, repeatedAfterCrash: 0 }
   const handover = { moves: 2, p50: 15, p99: 15 }
   expect(judged(good)).toEqual({ ...fine, handover, crash: { moves: 0, p50: 0, p99: 0 } })
