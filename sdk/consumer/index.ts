@@ -34,7 +34,11 @@ export interface ConsumeSource<Contract> {
  *
  * Requires permission to publish to `$JS.API.CONSUMER.<action>.<stream>.<consumer>` for the actions `INFO`, `MSG.NEXT` and
  * `DURABLE.CREATE`, and to `$JS.ACK.<stream>.<consumer>.>`. With `ordered` by params it also uses the action `UNPIN`, so
- * that another process takes over immediately. It works through a bridge, but not for clients with a subject prefix.
+ * that another process takes over immediately. With `partitions`, the names in these subjects are `<stream>-<consumer>` and
+ * `*`. In addition, it requires permission to publish to `$JS.API.STREAM.INFO.<stream>` and to
+ * `$JS.API.STREAM.<action>.<stream>-<consumer>` for the actions `INFO`, `PURGE` and `MSG.GET`, and to publish and subscribe
+ * to `$SPANWIRE.CONSUMER.<stream>.<consumer>.*`. The first process also requires the permissions of {@link setPartitions},
+ * unless that was called. It works through a bridge, but not for clients with a subject prefix.
  *
  * @example
  *     const connection = nats({ url: 'nats://127.0.0.1:4222' })
@@ -63,32 +67,37 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
 }
 
 /**
- * Changes the number of partitions of a consumer. New events are divided into the new number. They wait until all earlier
- * events are done, so that each key keeps its order. Call it once, then restart the processes with the new number. Their
- * first task is the rest of the earlier events. Processes with the earlier number end with `stream-conflict` when these
- * are done. After a failure, call it again: new events wait in their stream.
+ * Creates the partitions of a consumer, or changes their number. {@link consume} creates them as well, with the same
+ * permissions.
  *
- * Requires permission to publish to `$JS.API.STREAM.INFO.<stream>`, and to `INFO`, `MSG.GET` and `UPDATE` of the stream
- * `<stream>-<consumer>`, and the permissions of {@link consume}.
+ * New events are divided into the new number. They wait until all earlier events are done, so that each key keeps its
+ * order. Call it once, then restart the processes with the new number. These processes handle the earlier events first.
+ * When the earlier events are done, processes with the earlier number end with `stream-conflict`. After a failure, call it
+ * again: in the meantime, new events wait in their stream.
+ *
+ * Requires permission to publish to `$JS.API.STREAM.INFO.<stream>`, to `$JS.API.STREAM.<action>.<stream>-<consumer>` for the
+ * actions `INFO`, `CREATE`, `UPDATE`, `PURGE` and `MSG.GET`, to `$JS.API.CONSUMER.<action>.<stream>-<consumer>.*` for the
+ * actions `INFO`, `DURABLE.CREATE` and `DELETE`, and to `$SPANWIRE.CONSUMER.<stream>.<consumer>.*`. Through a bridge it
+ * requires all permissions, because the stream copies messages of another stream.
  *
  * @example
- *     await changePartitions({ events, connection }, 'shop.{id}.paid', {
+ *     await setPartitions({ events, connection }, 'shop.{id}.paid', {
  *       consumer: 'invoices',
  *       ordered: 'id',
  *       partitions: 32,
  *     })
  * @param options the options of {@link consume}, with the new number
- * @throws SpanwireError `invalid-argument`, and as rejection `stream-not-found` if the consumer has no partitions,
- * `stream-conflict` if an earlier change is not complete, `permission-denied`, `timeout`
+ * @throws SpanwireError `invalid-argument`, and as rejection `stream-not-found`, `stream-conflict` (other events or params,
+ * or events of an earlier change are not done), `unsupported`, `permission-denied`, `timeout`
  */
-export async function changePartitions<Contract extends Events, Name extends StreamEventName<Contract>>(
+export async function setPartitions<Contract extends Events, Name extends StreamEventName<Contract>>(
   { events, connection }: ConsumeSource<Contract>,
   name: Name | (readonly Name[] & OneStream<Contract, Name>),
   options: ConsumeOptions<Contract, Name> & { readonly partitions: number },
 ): Promise<void> {
   const { partitioned } = readWork(events, [name].flat(), options)
-  if (!partitioned) throw new SpanwireError('invalid-argument', 'changePartitions requires the option partitions.')
-  await new PartitionStream(new JetStreamApi(transportLink(toTransport(connection))), partitioned).change()
+  if (!partitioned) throw new SpanwireError('invalid-argument', 'setPartitions requires the option partitions.')
+  await new PartitionStream(new JetStreamApi(transportLink(toTransport(connection))), partitioned).set()
 }
 
 /** Default of `onEnd`. An application that closes the connection expects the end. */

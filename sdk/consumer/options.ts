@@ -71,7 +71,7 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
    * Number of partitions, from 2 to 128. With `ordered` by params, the events are divided by these params into partitions,
    * and the partitions among all processes. Each event is handled in the order of its key. When a process starts, drains
    * or crashes, some partitions move to another process, and only these stand still. 4 times the number of processes is a
-   * good value. The number is fixed when the first process starts: see {@link changePartitions}. Default: one process has
+   * good value. The number is fixed when the first process starts: see {@link setPartitions}. Default: one process has
    * all events.
    *
    * JetStream copies the events to the stream `<stream>-<consumer>`, until they are done. `e.time` is the time of the copy.

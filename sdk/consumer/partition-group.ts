@@ -17,6 +17,8 @@ export interface GroupOptions {
    * @param crashed partitions among them whose earlier process sends no heartbeats
    */
   changed(own: readonly number[], crashed: ReadonlySet<number>): void
+  /** Called when the number of partitions has changed. */
+  recounted(): void
   /** Called once if messages are refused, or the connection is closed. */
   ended(error: Error): void
 }
@@ -35,6 +37,9 @@ const GATHER = 10
 const MOST_MEMBERS = 1_000
 /** Length of a member's id, in characters. */
 const ID_LENGTH = 16
+
+/** The message to all members after a change of the number of partitions. */
+export const RECOUNTED: Uint8Array = encode(JSON.stringify({ recounted: true }))
 
 interface Member {
   readonly holds: readonly number[]
@@ -148,7 +153,8 @@ export class PartitionGroup {
   }
 
   #take(payload: Uint8Array): void {
-    const { id, holds, beat, asks, leaves } = readMessage(payload, this.#options.count)
+    const { id, holds, beat, asks, leaves, recounted } = readMessage(payload, this.#options.count)
+    if (recounted && !this.#hasLeft) this.#options.recounted()
     if (this.#hasLeft || id === undefined || id === this.#id) return
     const known = this.#others.get(id)
     if (asks && this.#isMember) this.#send()
@@ -187,6 +193,7 @@ interface GroupMessage {
   readonly beat: number
   readonly asks: boolean
   readonly leaves: boolean
+  readonly recounted: boolean
 }
 
 /** Reads a message of a member. Its id is undefined if it is malformed. */
@@ -197,12 +204,13 @@ function readMessage(payload: Uint8Array, count: number): GroupMessage {
   } catch {
     // It has no id.
   }
-  const { id, holds, beat, asks, leaves } = given
+  const { id, holds, beat, asks, leaves, recounted } = given
   return {
     id: typeof id === 'string' && id.length === ID_LENGTH ? id : undefined,
     holds: Array.isArray(holds) ? holds.filter((one) => isPartition(one, count)).slice(0, count) : [],
     beat: Math.min(Math.max(Number(beat) || HEARTBEAT, LEAST_HEARTBEAT), HEARTBEAT),
     asks: asks === true,
     leaves: leaves === true,
+    recounted: recounted === true,
   }
 }

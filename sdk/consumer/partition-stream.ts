@@ -4,6 +4,8 @@ import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { Queue } from './durable-consumer.ts'
 import { ensureConsumer } from './ensure-consumer.ts'
 import { type ConsumerStart, MOST_HELD } from './options.ts'
+import { generationsOf, isOutdated, sourceOf, startOf, toSourceStart, withPartitions } from './partition-config.ts'
+import { RECOUNTED } from './partition-group.ts'
 import { type Generation, restoreEvent, type SubjectTransform } from './partition-subjects.ts'
 
 /** The events that are divided into partitions. */
@@ -22,15 +24,6 @@ export interface PartitionedEvents {
   transforms(generation: Generation): readonly SubjectTransform[]
 }
 
-/** The source of the copies, in the format of JetStream. */
-interface StreamSource {
-  readonly name?: string
-  readonly subject_transforms?: readonly SubjectTransform[]
-}
-
-/** Position in the stream of the events at which the copies begin, in the format of JetStream. */
-type SourceStart = { readonly opt_start_seq?: number } | { readonly opt_start_time?: string }
-
 /** Number of events that a process with all partitions holds. Each of them takes messages that report progress. */
 const MOST_HELD_TOGETHER = 512
 /** Least number of events of a partition that a process holds. */
@@ -39,11 +32,6 @@ const LEAST_HELD = 16
 const NO_WINDOW = 100_000_000
 /** Interval of checks that no more copies arrive, in ms. */
 const STILL = 200
-
-/** Names of the stream's metadata. */
-const GENERATIONS = 'spanwire-generations'
-const ORIGIN = 'spanwire-origin'
-const START = 'spanwire-start'
 
 /**
  * The stream with the copies of a partitioned consumer: `<stream>-<consumer>`. Its subjects begin with the generation and
@@ -74,20 +62,27 @@ export class PartitionStream {
     }
   }
 
+  /** The subject of messages between the processes. */
+  groupSubject({ number }: Generation): string {
+    const { stream, consumer } = this.#events
+    return `$SPANWIRE.CONSUMER.${stream}.${consumer}.${number}`
+  }
+
   /**
    * Creates the stream and its consumers, or compares them with the options.
-   * @throws SpanwireError (as rejection) `stream-conflict`, `stream-not-found`, `unsupported`
+   * @throws SpanwireError (as rejection) `stream-conflict`, `stream-not-found`, `unsupported`, `permission-denied`
    */
   async ensure(): Promise<void> {
     const origin = await this.#origin()
     const existing = await this.#api.streamState(this.name)
-    const isNew = !existing
-    const state = existing ?? (await this.#create(origin))
+    let { config, lastSeq } = existing ?? (await this.#create(origin))
+    const earlier = generationsOf(config)
+    if (earlier.length > 0 && isOutdated(config, origin)) config = await this.#renew(config, lastSeq, origin)
+    this.#check(config)
     try {
-      const generations = await this.#check(state, origin)
-      await Promise.all(generations.map((generation) => this.#ensureConsumers(generation)))
+      await Promise.all(generationsOf(config).map((generation) => this.#ensureConsumers(generation)))
     } catch (error) {
-      if (isNew && isSpanwireError(error, 'unsupported')) await this.#api.deleteStream(this.name)
+      if (!existing && isSpanwireError(error, 'unsupported')) await this.#api.deleteStream(this.name)
       throw error
     }
   }
@@ -99,64 +94,59 @@ export class PartitionStream {
   async generations(): Promise<readonly Generation[]> {
     const [origin, state] = await Promise.all([this.#origin(), this.#api.streamState(this.name)])
     if (!state) throw new SpanwireError('stream-not-found', `The stream ${this.name} was deleted.`)
-    if (metadataOf(state.config)[ORIGIN] !== origin.epoch)
+    if (isOutdated(state.config, origin))
       throw new SpanwireError('stream-not-found', `The stream ${origin.name} was deleted and created again.`)
-    return this.#readGenerations(state.config)
+    const generations = generationsOf(state.config)
+    while (generations.length > 1 && (await this.#isDone(generations[0] as Generation, state))) generations.shift()
+    return generations
   }
 
   /** @throws SpanwireError `stream-conflict` if the number of partitions is not the one of the options */
   checkCount({ count }: Generation): void {
     if (count === this.#events.count) return
     throw this.#conflict(
-      `it has ${count} partitions, not ${this.#events.count}: use partitions: ${count}, or changePartitions`,
+      `it has ${count} partitions, not ${this.#events.count}: use partitions: ${count}, or setPartitions`,
     )
   }
 
   /** Removes copies of events that are done in all partitions. The last copy stays. */
-  async trim(generations: readonly Generation[]): Promise<void> {
+  async trim(generation: Generation): Promise<void> {
     const state = await this.#api.streamState(this.name)
     if (!state || state.messages < 2) return
-    const floors = await Promise.all(generations.map((generation) => this.#floor(generation, state.lastSeq)))
-    const before = Math.min(...floors.map((floor) => floor + 1), state.lastSeq)
+    const before = Math.min((await this.#floor(generation, state.lastSeq)) + 1, state.lastSeq)
     if (before > state.firstSeq) await this.#api.purgeStream(this.name, before)
   }
 
-  /** Ends a generation if all of its events are done. Its consumers are deleted. */
-  async retire(generation: Generation): Promise<void> {
-    const state = await this.#api.streamState(this.name)
-    if (!state || (await this.#floor(generation, state.lastSeq)) < state.lastSeq) return
-    const rest = this.#readGenerations(state.config).filter(({ number }) => number !== generation.number)
-    await this.#api.updateStream(withMetadata(state.config, { [GENERATIONS]: encodeGenerations(rest) }))
-    this.#deleteConsumers(generation)
-  }
-
   /**
-   * Begins a new generation with another number of partitions. Its events begin where the last generation ends.
+   * Creates the partitions, or changes their number. The events of the new number begin where those of the last one end.
    * Idempotent: after a failure, call it again.
-   * @throws SpanwireError (as rejection) `stream-not-found`, `stream-conflict`
+   * @throws SpanwireError (as rejection) as `ensure`, and `stream-conflict` if events of an earlier number are not done
    */
-  async change(): Promise<void> {
+  async set(): Promise<void> {
     const origin = await this.#origin()
     let state = await this.#api.streamState(this.name)
-    if (!state)
-      throw new SpanwireError(
-        'stream-not-found',
-        `The consumer ${this.#events.consumer} of ${origin.name} has no partitions yet: consume creates them.`,
-      )
-    const generations = this.#readGenerations(state.config)
-    const { number, count } = generations.at(-1) ?? { number: 0, count: 0 }
-    if (sourceOf(state.config) && count === this.#events.count) return
-    if (generations.length > 1)
-      throw this.#conflict(`its events of ${generations[0]?.count} partitions are not done: try again when they are`)
-    const next = { number: number + 1, count: this.#events.count }
+    if (!state || isOutdated(state.config, origin)) return this.ensure()
+    const generations = generationsOf(state.config)
+    const current = generations.at(-1)
+    if (!current || (sourceOf(state.config) && current.count === this.#events.count)) return this.ensure()
+    const earlier = generations.slice(0, -1)
+    for (const generation of earlier)
+      if (!(await this.#isDone(generation, state)))
+        throw this.#conflict(`its events of ${generation.count} partitions are not done: try again when they are`)
     if (sourceOf(state.config)) {
       await this.#api.updateStream({ ...state.config, sources: [] })
       state = await this.#untilStill()
     }
     const last = await this.#api.lastMessage(this.name, '>')
-    const start = last ? { opt_start_seq: restoreEvent(last).seq + 1 } : readStart(state.config)
-    await this.#api.updateStream(this.#configOf(state.config, [...generations, next], { origin, start }))
+    const start = last ? { opt_start_seq: restoreEvent(last).seq + 1 } : startOf(state.config)
+    const next = { number: current.number + 1, count: this.#events.count }
+    const transforms = this.#events.transforms(next)
+    await this.#api.updateStream(
+      withPartitions(state.config, { generations: [current, next], origin, start, transforms }),
+    )
     await this.#ensureConsumers(next)
+    for (const generation of earlier) this.#deleteConsumers(generation)
+    this.#api.link.publish(this.groupSubject(current), RECOUNTED)
   }
 
   async #origin(): Promise<StreamState> {
@@ -170,19 +160,24 @@ export class PartitionStream {
   }
 
   async #create(origin: StreamState): Promise<StreamState> {
-    const { config } = origin
+    const { storage, num_replicas, allow_rollup_hdrs } = origin.config
     const first = { number: 1, count: this.#events.count }
     const own = {
       name: this.name,
       description: `Partitions of the consumer ${this.#events.consumer} of ${origin.name}`,
-      storage: config.storage,
-      num_replicas: config.num_replicas,
-      allow_rollup_hdrs: config.allow_rollup_hdrs,
-      duplicate_window: NO_WINDOW,
+      ...{ storage, num_replicas, allow_rollup_hdrs, duplicate_window: NO_WINDOW },
     }
-    const created = this.#configOf(own, [first], { origin, start: toStart(this.#events.from, origin) })
+    const start = toSourceStart(this.#events.from, origin)
+    const transforms = this.#events.transforms(first)
+    const created = withPartitions(own, { generations: [first], origin, start, transforms })
     // Another process may create it at the same time, from another position.
     const failure = await this.#api.createStream(created).catch((error: unknown) => ({ error }))
+    if (isSpanwireError(failure?.error, 'permission-denied'))
+      throw new SpanwireError(
+        'permission-denied',
+        `The stream ${this.name} can't be created: call setPartitions once, with more permissions.`,
+        { cause: failure.error },
+      )
     const state = await this.#api.streamState(this.name)
     if (!state) throw failure?.error ?? new SpanwireError('stream-not-found', `${this.name} was deleted.`)
     // nats-server before 2.10 ignores fields that it does not know.
@@ -196,66 +191,39 @@ export class PartitionStream {
     return state
   }
 
-  /** Returns the generations. @throws SpanwireError `stream-conflict` if the options are different */
-  async #check({ config, lastSeq }: StreamState, origin: StreamState): Promise<readonly Generation[]> {
-    if (metadataOf(config)[ORIGIN] !== origin.epoch && metadataOf(config)[GENERATIONS])
-      return this.#begin(config, lastSeq, origin)
-    const generations = this.#readGenerations(config)
+  /** @throws SpanwireError `stream-conflict` if the options are different */
+  #check(config: StreamConfig): void {
+    const current = generationsOf(config).at(-1)
+    if (!current)
+      throw this.#conflict(`the stream ${this.name} is not a stream of partitions: use another name for the consumer`)
     const source = sourceOf(config)
     if (!source)
-      throw this.#conflict('a change of its number of partitions was not completed: call changePartitions again')
-    const current = generations.at(-1) as Generation
+      throw this.#conflict('a change of its number of partitions was not completed: call setPartitions again')
     this.checkCount(current)
-    const wanted = this.#events.transforms(current)
-    if (JSON.stringify(source.subject_transforms) !== JSON.stringify(wanted))
+    if (JSON.stringify(source.subject_transforms) !== JSON.stringify(this.#events.transforms(current)))
       throw this.#conflict('it has other events, params or order: use another name')
-    return generations
   }
 
   /** Begins with the events of a stream that was created again. The copies are of events that do not exist. */
-  async #begin(config: StreamConfig, lastSeq: number, origin: StreamState): Promise<readonly Generation[]> {
-    const earlier = parseGenerations(config)
+  async #renew(config: StreamConfig, lastSeq: number, origin: StreamState): Promise<StreamConfig> {
+    const earlier = generationsOf(config)
     const next = { number: (earlier.at(-1)?.number ?? 0) + 1, count: this.#events.count }
-    const start = toStart(this.#events.from, origin)
-    await this.#api.updateStream(this.#configOf(config, [next], { origin, start }))
+    const start = toSourceStart(this.#events.from, origin)
+    const transforms = this.#events.transforms(next)
+    const renewed = withPartitions(config, { generations: [next], origin, start, transforms })
+    await this.#api.updateStream(renewed)
     await this.#api.purgeStream(this.name, lastSeq + 1)
     for (const generation of earlier) this.#deleteConsumers(generation)
-    return [next]
-  }
-
-  /** @throws SpanwireError `stream-conflict` */
-  #readGenerations(config: StreamConfig): readonly Generation[] {
-    const generations = parseGenerations(config)
-    const current = generations.at(-1)
-    if (!current)
-      throw this.#conflict(`the stream ${this.name} is not a stream of partitions: use another name for the consumer`)
-    return generations
-  }
-
-  #configOf(
-    config: StreamConfig,
-    generations: readonly Generation[],
-    { origin, start }: { readonly origin: StreamState; readonly start: SourceStart },
-  ): StreamConfig {
-    const subject_transforms = this.#events.transforms(generations.at(-1) as Generation)
-    const metadata = {
-      [GENERATIONS]: encodeGenerations(generations),
-      [ORIGIN]: origin.epoch,
-      [START]: JSON.stringify(start),
-    }
-    const { subjects: _, ...own } = withMetadata(config, metadata)
-    return { ...own, sources: [{ name: origin.name, ...start, subject_transforms }] }
+    return renewed
   }
 
   /** Resolves when the stream receives no more copies. */
   async #untilStill(): Promise<StreamState> {
-    let before = -1
-    for (;;) {
+    for (let before = -1; ; await pause(STILL)) {
       const state = await this.#api.streamState(this.name)
       if (!state) throw new SpanwireError('stream-not-found', `The stream ${this.name} was deleted.`)
       if (state.lastSeq === before) return state
       before = state.lastSeq
-      await pause(STILL)
     }
   }
 
@@ -272,6 +240,10 @@ export class PartitionStream {
   #deleteConsumers(generation: Generation): void {
     for (const partition of partitionsOf(generation))
       this.#api.deleteConsumer(this.name, this.queue(generation, partition).consumer)
+  }
+
+  async #isDone(generation: Generation, { lastSeq }: StreamState): Promise<boolean> {
+    return (await this.#floor(generation, lastSeq)) >= lastSeq
   }
 
   /** Returns the sequence up to which all events of a generation are done. At most `lastSeq`, which was read before. */
@@ -296,39 +268,4 @@ export class PartitionStream {
 /** The numbers of all partitions of a generation. */
 export function partitionsOf({ count }: Generation): number[] {
   return Array.from({ length: count }, (_, partition) => partition)
-}
-
-function toStart(from: ConsumerStart, { lastSeq }: StreamState): SourceStart {
-  if (from === 'all') return {}
-  if (from === 'new') return { opt_start_seq: lastSeq + 1 }
-  if ('seq' in from) return { opt_start_seq: from.seq }
-  return { opt_start_time: new Date(from.time).toISOString() }
-}
-
-function metadataOf({ metadata }: StreamConfig): Readonly<Record<string, unknown>> {
-  return Object(metadata)
-}
-
-function withMetadata(config: StreamConfig, own: Readonly<Record<string, string>>): StreamConfig {
-  return { ...config, metadata: { ...metadataOf(config), ...own } }
-}
-
-function readStart(config: StreamConfig): SourceStart {
-  return JSON.parse(String(metadataOf(config)[START] ?? '{}'))
-}
-
-function sourceOf({ sources }: StreamConfig): StreamSource | undefined {
-  return Array.isArray(sources) ? sources[0] : undefined
-}
-
-/** `<number>:<count>` of each generation, separated by commas. */
-function encodeGenerations(generations: readonly Generation[]): string {
-  return generations.map(({ number, count }) => `${number}:${count}`).join()
-}
-
-function parseGenerations(config: StreamConfig): Generation[] {
-  return [...String(metadataOf(config)[GENERATIONS] ?? '').matchAll(/(\d+):(\d+)/g)].map(([, number, count]) => ({
-    number: Number(number),
-    count: Number(count),
-  }))
 }

@@ -16,9 +16,10 @@ import type { Generation } from './partition-subjects.ts'
 import { unpin } from './priority-group.ts'
 import { Slots } from './slots.ts'
 
-/** Interval of checks of the stream, in ms: while a generation ends, and otherwise. */
-const TICK = 1_000
-const TICKS = 10
+/** Interval of checks of the stream while the number of partitions changes, in ms. */
+const TICK = 500
+/** Number of these intervals between two checks at other times. */
+const TICKS = 20
 
 /** Handles the events of the partitions of this process. Other processes have the other partitions. */
 export class PartitionedConsumer implements Consumer {
@@ -120,15 +121,15 @@ export class PartitionedConsumer implements Consumer {
     const [generation] = this.#generations
     const { promise, resolve, reject } = createDeferred<void>()
     if (!generation || this.#stopped || this.#paused) return Promise.resolve()
-    const { stream, settings } = this.#work
     this.#group = new PartitionGroup(this.#transport, {
-      subject: `$SPANWIRE.CONSUMER.${stream}.${settings.consumer}.${generation.number}`,
+      subject: this.#stream.groupSubject(generation),
       count: generation.count,
-      ackWait: settings.ackWait,
+      ackWait: this.#work.settings.ackWait,
       changed: (own, crashed) => {
         this.#take(generation, own, crashed)
         resolve()
       },
+      recounted: () => void this.#check(),
       ended: (error) => reject(this.#ended(error)),
     })
     promise.catch(() => {})
@@ -148,7 +149,7 @@ export class PartitionedConsumer implements Consumer {
       if (crashed.has(partition)) unpin(this.#api.link, queue.stream, queue.consumer)
       if (part) part.resume()
       else {
-        const callbacks = { ...this.#callbacks, onEnd: (error: Error) => void this.#partEnded(error, generation) }
+        const callbacks = { ...this.#callbacks, onEnd: (error: Error) => void this.#ended(error) }
         this.#parts.set(
           partition,
           new DurableConsumer(this.#transport, this.#work, callbacks, { queue, slots: this.#slots }),
@@ -157,24 +158,13 @@ export class PartitionedConsumer implements Consumer {
     }
   }
 
-  /** The consumers of a generation are deleted when all of its events are done. */
-  async #partEnded(error: Error, { number }: Generation): Promise<void> {
-    if (isSpanwireError(error, 'stream-not-found')) {
-      await this.#checking
-      await this.#check()
-    }
-    if (this.#generations[0]?.number === number) this.#ended(error)
-  }
-
   /** Reads the generations, and removes events that are done. Failed attempts are repeated at the next interval. */
   async #readStream(): Promise<void> {
     if (this.#transport.status.state !== 'open') return
     try {
       const [first, ...others] = await this.#stream.generations()
       if (first) await this.#advance([first, ...others])
-      if (!first || !this.#group?.isFirst) return
-      if (others.length > 0) await this.#stream.retire(first)
-      else await this.#stream.trim([first])
+      if (first && others.length === 0 && this.#group?.isFirst) await this.#stream.trim(first)
     } catch (error) {
       if (isLasting(error)) this.#ended(error)
     }
