@@ -325,6 +325,7 @@ export class DurableConsumer implements Consumer {
     this.#held.delete(held.seq)
     this.#waiting.finish(held)
     if (this.#byLane) void this.#takeOver()
+    this.#pull?.fill()
   }
 
   /**
