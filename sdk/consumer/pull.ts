@@ -136,7 +136,8 @@ export class Pull {
 
   /** Renews the pin by a request that no message fits, because the handler may have no room for a message. */
   #renewPin(): void {
-    if (this.#pin !== undefined) this.#send('pin', { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
+    if (this.#pin !== undefined)
+      this.#send(pinRequest(this.#pin), { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
   }
 
   /** Releases the pin, so that another process begins immediately. Without permission, it begins after the timeout. */
@@ -168,7 +169,9 @@ export class Pull {
   }
 
   #take(delivery: Delivery, subject: string, reply: string | undefined): void {
-    this.#lastSeen = performance.now()
+    const isCurrent = subject === `${this.#inbox}.${this.#request}`
+    // Answers to requests that renew the pin do not show that the open request exists.
+    if (isCurrent || 'message' in delivery) this.#lastSeen = performance.now()
     if ('message' in delivery) {
       const { delivered } = delivery
       const { message, pin } =
@@ -182,12 +185,13 @@ export class Pull {
       this.#handler.message({ message, delivered, ackTo: reply ?? '' })
       this.fill()
     } else if (delivery.status === WRONG_PIN) {
-      // Each open request has this status.
+      // Each open request has this status, also those with an earlier pin.
       if (this.#pin === undefined) return
+      if (!isCurrent && subject !== `${this.#inbox}.${pinRequest(this.#pin)}`) return
       this.#pin = undefined
       this.#handler.unpinned()
       this.#renew()
-    } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
+    } else if (delivery.status !== HEARTBEAT_STATUS && isCurrent) {
       this.#open = 0
       const { status, description } = delivery
       if (status === EXPIRED || status === NO_MESSAGES) this.fill()
@@ -228,4 +232,9 @@ export class Pull {
       return isLasting(error) ? error : undefined
     }
   }
+}
+
+/** Name of a request that renews a pin. */
+function pinRequest(pin: string): string {
+  return `pin-${pin}`
 }
