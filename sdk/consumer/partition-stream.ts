@@ -110,7 +110,7 @@ export class PartitionStream {
   }
 
   /** Removes copies of events that are done in all partitions. The last copy stays. */
-  async trim(generation: Generation): Promise<void> {
+  async prune(generation: Generation): Promise<void> {
     const state = await this.#api.streamState(this.name)
     if (!state || state.messages < 2) return
     const before = Math.min((await this.#floor(generation, state.lastSeq)) + 1, state.lastSeq)

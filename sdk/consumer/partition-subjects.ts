@@ -17,7 +17,7 @@ export interface Generation {
   readonly count: number
 }
 
-const SOURCE = /\r\nNats-Stream-Source: ?\S+ (\d+)[^\r\n]*/i
+const SOURCE = /\r\nNats-Stream-Source: ?[^ \r\n]+ (\d+)[^\r\n]*/i
 
 /**
  * Returns the transform that adds the generation and the partition of each event in front of its subject.

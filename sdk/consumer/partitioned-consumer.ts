@@ -164,7 +164,7 @@ export class PartitionedConsumer implements Consumer {
     try {
       const [first, ...others] = await this.#stream.generations()
       if (first) await this.#advance([first, ...others])
-      if (first && others.length === 0 && this.#group?.isFirst) await this.#stream.trim(first)
+      if (first && others.length === 0 && this.#group?.isFirst) await this.#stream.prune(first)
     } catch (error) {
       if (isLasting(error)) this.#ended(error)
     }

@@ -5,7 +5,7 @@ export type Transform = (subject: string) => string | undefined
 
 type Part = (tokens: readonly string[]) => string
 
-const FUNCTION = /^(?:\$(\d+)|\{\{\s*(wildcard|partition)\s*\(\s*([\d,\s]+?)\s*\)\s*\}\})$/i
+const FUNCTION = /^(?:\$(\d+)|\{\{ *(wildcard|partition) *\(([\d, ]+)\) *\}\})$/i
 
 /**
  * Returns the transform from subjects of `src` to `dest`, with the functions `wildcard` and `partition`. Undefined if it
