@@ -351,6 +351,7 @@ export class DurableConsumer implements Consumer {
   }
 }
 
-function drainedEarly(): SpanwireError {
+/** The error of `ready` if the application drains the consumer before. */
+export function drainedEarly(): SpanwireError {
   return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
 }

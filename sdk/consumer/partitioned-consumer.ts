@@ -8,7 +8,7 @@ import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { type Consumer, type ConsumerLag, DurableConsumer } from './durable-consumer.ts'
+import { type Consumer, type ConsumerLag, DurableConsumer, drainedEarly } from './durable-consumer.ts'
 import type { Callbacks, Work } from './handling.ts'
 import { PartitionGroup } from './partition-group.ts'
 import { type PartitionedEvents, PartitionStream, partitionsOf } from './partition-stream.ts'
@@ -31,6 +31,8 @@ export class PartitionedConsumer implements Consumer {
   readonly #callbacks: Callbacks
   readonly #slots: Slots
   readonly #parts = new Map<number, DurableConsumer>()
+  /** Resolved when this process has its first share of the partitions. */
+  readonly #share = createDeferred<void>()
   #generations: readonly Generation[] = []
   #group: PartitionGroup | undefined
   #draining: Promise<void> | undefined
@@ -50,6 +52,7 @@ export class PartitionedConsumer implements Consumer {
     this.#slots = new Slots(work.settings.concurrency)
     this.ready = this.#start()
     this.ready.catch(() => {})
+    this.#share.promise.catch(() => {})
   }
 
   get isPaused(): boolean {
@@ -58,6 +61,7 @@ export class PartitionedConsumer implements Consumer {
 
   async pause(): Promise<void> {
     this.#paused = true
+    this.#share.resolve()
     this.#leave()
     await Promise.all([...this.#parts.values()].map((part) => part.pause()))
   }
@@ -71,7 +75,7 @@ export class PartitionedConsumer implements Consumer {
   async lag(): Promise<ConsumerLag> {
     const state = await this.#api.streamState(this.#stream.name)
     if (!state) throw new SpanwireError('stream-not-found', `The stream ${this.#stream.name} does not exist.`)
-    const queues = this.#generations.flatMap((generation) =>
+    const queues = (await this.#stream.generations()).flatMap((generation) =>
       partitionsOf(generation).map((partition) => this.#stream.queue(generation, partition)),
     )
     const lags = await Promise.all(queues.map(({ stream, consumer }) => this.#api.consumerLag(stream, consumer)))
@@ -96,8 +100,7 @@ export class PartitionedConsumer implements Consumer {
     const backoff = createBackoff({ first: 500, longest: 5_000 })
     for (;;) {
       try {
-        if (this.#stopped)
-          throw new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
+        if (this.#stopped) throw drainedEarly()
         await this.#stream.ensure()
         this.#generations = await this.#stream.generations()
         break
@@ -107,33 +110,30 @@ export class PartitionedConsumer implements Consumer {
       }
       await pause(backoff.next())
     }
-    if (this.#stopped) return
+    if (this.#stopped) throw drainedEarly()
     this.#tick = setInterval(() => {
       if (this.#generations.length > 1 || ++this.#ticks % TICKS === 0) void this.#check()
     }, TICK)
-    if (this.#paused) return
-    await this.#join()
+    this.#join()
+    await this.#share.promise
   }
 
-  /** Takes a share of the partitions. Resolves when this process has received its share. */
-  #join(): Promise<void> {
+  /** Takes a share of the partitions. */
+  #join(): void {
     this.#leave()
     const [generation] = this.#generations
-    const { promise, resolve, reject } = createDeferred<void>()
-    if (!generation || this.#stopped || this.#paused) return Promise.resolve()
+    if (!generation || this.#stopped || this.#paused) return
     this.#group = new PartitionGroup(this.#transport, {
       subject: this.#stream.groupSubject(generation),
       count: generation.count,
       ackWait: this.#work.settings.ackWait,
       changed: (own, crashed) => {
         this.#take(generation, own, crashed)
-        resolve()
+        this.#share.resolve()
       },
       recounted: () => void this.#check(),
-      ended: (error) => reject(this.#ended(error)),
+      ended: (error) => void this.#ended(error),
     })
-    promise.catch(() => {})
-    return promise
   }
 
   #leave(): void {
@@ -142,7 +142,7 @@ export class PartitionedConsumer implements Consumer {
   }
 
   #take(generation: Generation, own: readonly number[], crashed: ReadonlySet<number>): void {
-    for (const [partition, part] of this.#parts) if (!own.includes(partition)) void part.pause()
+    for (const [partition, part] of this.#parts) if (!own.includes(partition)) part.pause().catch(() => {})
     for (const partition of own) {
       const queue = this.#stream.queue(generation, partition)
       const part = this.#parts.get(partition)
@@ -187,18 +187,20 @@ export class PartitionedConsumer implements Consumer {
     this.#parts.clear()
     await Promise.all(parts.map((part) => part.drain()))
     this.#stream.checkCount(first)
-    void this.#join()
+    this.#join()
   }
 
   #ended(error: Error): Error {
     if (this.#stopped) return error
-    void this.drain()
+    this.#share.reject(error)
+    this.drain().catch(() => {})
     guard(this.#callbacks.onEnd, (cause) => console.error('spanwire: onEnd threw', cause), [error])
     return error
   }
 
   async #end(): Promise<void> {
     this.#stopped = true
+    this.#share.reject(drainedEarly())
     clearInterval(this.#tick)
     this.#leave()
     await Promise.all([...this.#parts.values()].map((part) => part.drain()))

@@ -95,6 +95,27 @@ describe('a consumer with partitions', () => {
     expect(await group.api.streamState('JOBS-w')).toMatchObject({ firstSeq: 8, lastSeq: 30 })
   })
 
+  it('is drained and paused at any time, also before it is ready', async () => {
+    await using group = await createGroup()
+    const { bridge, ends } = group
+    for (const wait of [0, 10, 100]) {
+      const early = group.start('a')
+      await bridge.clock.advance(wait)
+      await early.drain()
+      await expect(early.ready).rejects.toMatchObject({ code: 'connection-closed' })
+    }
+    const paused = group.start('b')
+    await paused.pause()
+    await bridge.clock.advance(1_000)
+    await paused.ready
+    expect(await group.round()).toEqual({})
+    expect(await paused.lag()).toMatchObject({ pending: 30, unacknowledged: 0 })
+    paused.resume()
+    await bridge.clock.advance(1_000)
+    expect(group.handled).toHaveLength(30)
+    expect(ends).toEqual([])
+  })
+
   it('ignores malformed messages between processes', async () => {
     await using group = await createGroup()
     group.start('a')
