@@ -36,7 +36,15 @@ export interface Setting {
 }
 
 /** Options that only a configuration file can hold, such as functions. */
-export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group', 'spans'] as const
+export const CONFIG_ONLY: readonly string[] = [
+  'auth.authorize',
+  'schedule',
+  'clock',
+  'random',
+  'routes',
+  'group',
+  'spans',
+]
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
