@@ -1,4 +1,5 @@
 import type { User } from '@nats-io/jwt'
+import { membersOf } from '../../sdk/kit/kinds.ts'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
@@ -80,9 +81,10 @@ function verify(
   // Limits that the bridge can't check must not be ignored.
   const unknown = Object.keys(nats).find((field) => !KNOWN.has(field))
   if (unknown !== undefined) throw new Error(`the field ${JSON.stringify(unknown)} is not supported`)
-  const { proxy_required, times_location = '' } = nats as { proxy_required?: boolean; times_location?: string }
+  const { proxy_required, times_location = '' } = membersOf(nats)
   if (proxy_required) throw new Error('users that must connect by a trusted proxy are not supported')
-  if (!isTimeZone(times_location)) throw new Error(`${JSON.stringify(times_location)} is not a known time zone`)
+  if (typeof times_location !== 'string' || !isTimeZone(times_location))
+    throw new Error(`${JSON.stringify(times_location)} is not a known time zone`)
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
   if (!nats.bearer_token && !signed(fromPublic(claims.sub), nonce, sig))
     throw new Error('the nonce is not signed by the user')
@@ -103,11 +105,16 @@ function verify(
     },
     ...(claims.exp && { expiresAt: claims.exp * 1000 }),
     limits: {
-      ...((nats.subs ?? -1) >= 0 && { subscriptions: nats.subs as number }),
-      ...((nats.payload ?? -1) >= 0 && { payload: nats.payload as number }),
-      ...((nats.data ?? -1) >= 0 && { data: nats.data as number }),
+      ...(isLimit(nats.subs) && { subscriptions: nats.subs }),
+      ...(isLimit(nats.payload) && { payload: nats.payload }),
+      ...(isLimit(nats.data) && { data: nats.data }),
     },
   }
+}
+
+/** Not a missing limit or -1, which is no limit. */
+function isLimit(value: number | undefined): value is number {
+  return (value ?? -1) >= 0
 }
 
 function isTimeZone(name: string): boolean {
@@ -121,7 +128,9 @@ function isTimeZone(name: string): boolean {
 
 /** Values that Go's `omitempty` leaves out, and other libraries may write. */
 function isEmpty(part: unknown): boolean {
-  return part === 0 || (typeof part === 'object' && Object.values(part as object).every((list) => !list?.length))
+  return (
+    part === 0 || (typeof part === 'object' && Object.values(membersOf(part)).every((list) => !membersOf(list).length))
+  )
 }
 
 function signed(user: ReturnType<NatsAuth['fromPublic']>, nonce: string | undefined, sig: string | undefined): boolean {

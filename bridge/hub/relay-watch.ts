@@ -1,3 +1,4 @@
+import { membersOf } from '../../sdk/kit/kinds.ts'
 import { ANNOUNCEMENTS, ROLL_CALL } from '../upstream/relay-subjects.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
@@ -67,7 +68,7 @@ export class RelayWatch {
 /** Undefined for a message that is not an announcement, as from a relay of another version. */
 function parse(payload: Uint8Array): Omit<RelayProcess, 'time'> | undefined {
   try {
-    const { process, relays } = Object(JSON.parse(new TextDecoder().decode(payload))) as Record<string, unknown>
+    const { process, relays } = membersOf(JSON.parse(new TextDecoder().decode(payload)))
     return typeof process === 'string' && Array.isArray(relays) ? { process, relays } : undefined
   } catch {
     return undefined

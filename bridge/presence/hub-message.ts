@@ -1,3 +1,4 @@
+import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import type { Member } from '../../sdk/wire/presence-frames.ts'
 
 /** Messages between hubs about a channel, in JSON on `$EDGE.HUBS.PRESENCE.<channel>`. */
@@ -59,7 +60,7 @@ function parseMembers(value: unknown): readonly Member[] | undefined {
 }
 
 function parseMember(value: unknown): Member | undefined {
-  const { id, user, claims, state } = Object(value) as Fields
+  const { id, user, claims, state } = membersOf(value)
   if (!isId(id) || typeof user !== 'string') return undefined
   return { id, user, ...(claims !== undefined && { claims }), ...(state !== undefined && { state }) }
 }
@@ -69,7 +70,7 @@ type Fields = Readonly<Record<string, unknown>>
 function parseObject(payload: Uint8Array): Fields | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(payload))
-    return typeof value === 'object' && value !== null ? (value as Fields) : undefined
+    return typeof value === 'object' && value !== null ? membersOf(value) : undefined
   } catch {
     return undefined
   }
@@ -80,5 +81,5 @@ function isId(value: unknown): value is string {
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
+  return isWholeNumber(value) && value >= 0
 }
