@@ -5,6 +5,7 @@ import type { MonitoringOptions } from '../bridge/http/monitoring-routes.ts'
 import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
 import { checkDeadLetterFilters } from '../bridge/hub/dead-letter-counts.ts'
 import type { LogLevel } from '../bridge/log/log.ts'
+import { messageOf } from '../sdk/kit/error-text.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
@@ -112,7 +113,7 @@ function readOrigins(text = ''): Origins {
   try {
     checkOrigins(origins, 'ORIGINS')
   } catch (error) {
-    throw misconfigured((error as SpanwireError).message)
+    throw misconfigured(messageOf(error))
   }
   return origins
 }
@@ -122,7 +123,7 @@ function readDeadLetters(text = ''): readonly string[] {
   try {
     checkDeadLetterFilters(filters, 'DEAD_LETTERS')
   } catch (error) {
-    throw misconfigured((error as SpanwireError).message)
+    throw misconfigured(messageOf(error))
   }
   return filters
 }
