@@ -1,5 +1,4 @@
 /** Atomic batches: a stream stores all messages of a batch or none. Source: NATS ADR-50. nats-server 2.12 and later. */
-
 import { randomToken } from '../../sdk/kit/ids.ts'
 import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'

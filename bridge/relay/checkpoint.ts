@@ -1,5 +1,4 @@
 /** Checkpoints: the last message of each batch has the position of its lane. */
-
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import { decode, encode } from '../../sdk/wire/bytes.ts'

@@ -1,5 +1,4 @@
 /** Maps foreign messages to events. No I/O. */
-
 import { validate } from '../../sdk/contract/validate.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'

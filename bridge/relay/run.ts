@@ -1,5 +1,4 @@
 /** Runs the relays of a file as a process, with `/healthz`, `/metrics` and a drain on SIGTERM. For Node. */
-
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'

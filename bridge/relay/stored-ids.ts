@@ -1,5 +1,4 @@
 /** Finds stored messages by their ids. */
-
 import { NEVER_STORED, NEVER_STORED_CODES } from '../../sdk/jetstream/never-stored.ts'
 import { membersOf } from '../../sdk/kit/kinds.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'

@@ -1,11 +1,13 @@
-import { isError } from './kinds.ts'
+import { membersOf } from './kinds.ts'
 
 /** The message of a thrown value, which may be anything. */
 export function messageOf(error: unknown): string {
-  return isError(error) ? error.message : String(error)
+  const { message } = membersOf(error)
+  return typeof message === 'string' ? message : String(error)
 }
 
 /** The code of a system error, such as `ENOENT`. The message of other errors. */
 export function codeOrMessage(error: unknown): string {
-  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : messageOf(error)
+  const { code } = membersOf(error)
+  return typeof code === 'string' ? code : messageOf(error)
 }

@@ -1,5 +1,4 @@
 /** The keys of `spanwire dev`: kept between its runs, so that a token which was pasted into a page stays valid. */
-
 import { createHash, randomBytes } from 'node:crypto'
 import { access, chmod, lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'

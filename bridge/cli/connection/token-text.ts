@@ -1,5 +1,4 @@
 /** Reads tokens without checking their signature. */
-
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'

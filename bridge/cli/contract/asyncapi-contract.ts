@@ -1,5 +1,4 @@
 /** A contract that was written by `spanwire contract docs`, read again: an old version needs no source. */
-
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import process from 'node:process'
@@ -51,7 +50,7 @@ function readChannel(document: Fields, id: string, channel: Fields): EventDescri
     ...(typeof stream === 'string' && { stream }),
     contentType,
     ...readPayload(message),
-    ...(answer !== undefined && { reply: readPayload(membersOf(answer)) }),
+    ...(answer ? { reply: readPayload(membersOf(answer)) } : {}),
   }
 }
 

@@ -1,6 +1,6 @@
+/** A JSON Schema as rows of a table for people. */
 import { membersOf } from '../../../sdk/kit/kinds.ts'
 
-/** A JSON Schema as rows of a table for people. */
 type Keywords = Readonly<Record<string, unknown>>
 
 /** One property. */

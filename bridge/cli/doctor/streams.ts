@@ -1,5 +1,4 @@
 /** Checks of JetStream and of the contract's streams. */
-
 import type { Events } from '../../../sdk/contract/contract.ts'
 import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { planStreams, type StreamPlan } from '../../../sdk/streams/index.ts'

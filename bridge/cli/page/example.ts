@@ -1,6 +1,6 @@
+/** A value that a JSON Schema accepts, as a first guess for people to change. */
 import { membersOf } from '../../../sdk/kit/kinds.ts'
 
-/** A value that a JSON Schema accepts, as a first guess for people to change. */
 type Keywords = Readonly<Record<string, unknown>>
 
 const TEXTS: Readonly<Record<string, () => string>> = {

@@ -1,5 +1,4 @@
 /** The playground of `spanwire dev`: subscribe and publish by hand. */
-
 import { connect } from '../../../sdk/connect.ts'
 import type { StartFrom } from '../../../sdk/contract/bus.ts'
 import { bytes } from '../../../sdk/contract/event.ts'

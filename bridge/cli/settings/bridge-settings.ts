@@ -36,15 +36,7 @@ export interface Setting {
 }
 
 /** Options that only a configuration file can hold, such as functions. */
-export const CONFIG_ONLY: readonly string[] = [
-  'auth.authorize',
-  'schedule',
-  'clock',
-  'random',
-  'routes',
-  'group',
-  'spans',
-]
+export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group', 'spans'] as const
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =

@@ -84,7 +84,7 @@ function readConfig({ config, file = '' }: LoadedConfig): Record<string, unknown
       const setting = SETTINGS[name]
       if (value === undefined) continue
       if (setting) setIn(values, name, readValue({ source: `bridge.${name} in ${file}`, value }, setting))
-      else if (CONFIG_ONLY.includes(name)) setIn(values, name, value)
+      else if (CONFIG_ONLY.some((one) => one === name)) setIn(values, name, value)
       else if (['auth', 'monitoring', 'upstreamTls'].includes(name) && typeof value === 'object')
         visit(value, `${name}.`)
       else throw new SpanwireError('invalid-argument', unknownOption(name, file, prefix))

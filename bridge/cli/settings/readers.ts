@@ -1,5 +1,4 @@
 /** Readers of settings: each takes text (of a flag or the environment) or a value (of a configuration file). */
-
 import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { isSubjectFilter } from '../../../sdk/wire/subject.ts'

@@ -1,5 +1,4 @@
 /** A STOMP 1.2 client for one connection. It does not reconnect. The relay opens another client. */
-
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { messageOf } from '../../../sdk/kit/error-text.ts'
