@@ -237,10 +237,16 @@ function partBreaks(check: Check): Break[] {
 /** Keywords that nothing here knows hold only where the writer's schema has the same. */
 function unknownBreaks({ writer, reader, path }: Check): Break[] {
   return Object.keys(reader).flatMap((key) => {
-    if (KNOWN.has(key) || ANNOTATIONS.has(key)) return []
+    if (ANNOTATIONS.has(key) || (KNOWN.has(key) && isReadable(key, reader[key]))) return []
     if (writer.parts.some((part) => jsonEqual(part[key], reader[key]))) return []
     return unclear(path, `"${key}" can't be compared`)
   })
+}
+
+/** Whether a count or pattern has the type that the checks read. Others would be skipped silently. */
+function isReadable(key: string, value: unknown): boolean {
+  if (/^(min|max)[A-Z]/.test(key)) return typeof value === 'number'
+  return key !== 'pattern' || typeof value === 'string'
 }
 
 function areDisjoint(a: Alternative, b: Alternative): boolean {
