@@ -1,4 +1,3 @@
-import { BurstLimit } from '../../sdk/kit/burst-limit.ts'
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
 import { type LimitName, ReachedLimits } from './reached-limits.ts'
 
@@ -49,10 +48,12 @@ export interface NumberedEvent extends LogEvent {
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** Events that a hub keeps for monitoring. */
 const KEPT = 500
-/** Events of one code that are written in 10 s. */
+/** Events of one code that are written in one period. Clients cause most events, and must not fill a disk. */
 const BURST = 20
 /** The same for operations of traced clients, which an administrator has ordered. */
 const TRACE_BURST = 200
+/** In ms. */
+const PERIOD = 10_000
 /** Longest text of a field, in characters. Clients choose some of them. */
 const MAX_TEXT = 200
 
@@ -64,7 +65,7 @@ export class Log {
   readonly #recent: NumberedEvent[] = []
   /** Apart from the others, because traces are many events in a short time. */
   readonly #traced: NumberedEvent[] = []
-  readonly #bursts = new BurstLimit<LogCode>()
+  readonly #bursts = new Map<LogCode, { since: number; count: number }>()
   /** Refusals by code of the event and code of the error. Both have a fixed number of values. */
   readonly refused = new Map<string, number>()
   readonly #limits = new ReachedLimits()
@@ -94,7 +95,7 @@ export class Log {
       list.push({ seq: ++this.#lastSeq, ...event })
       if (list.length > KEPT) list.shift()
     }
-    const omitted = this.#bursts.omitted(code, event.time, code === 'client-traced' ? TRACE_BURST : BURST)
+    const omitted = this.#omit(event)
     if (omitted === undefined) return
     const more = omitted === 0 ? '' : ` ${omitted} more events of this kind were not written.`
     try {
@@ -132,6 +133,17 @@ export class Log {
   /** Recent events with a number above `after`, oldest first. */
   recent(after = 0): readonly NumberedEvent[] {
     return [...this.#recent, ...this.#traced].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq)
+  }
+
+  /** The number of omitted events before this one. Undefined if this event must be omitted as well. */
+  #omit({ code, time }: LogEvent): number | undefined {
+    const burst = this.#bursts.get(code)
+    const max = code === 'client-traced' ? TRACE_BURST : BURST
+    if (!burst || time - burst.since >= PERIOD) {
+      this.#bursts.set(code, { since: time, count: 1 })
+      return Math.max(0, (burst?.count ?? 0) - max)
+    }
+    return ++burst.count > max ? undefined : 0
   }
 }
 

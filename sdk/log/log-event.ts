@@ -1,4 +1,3 @@
-import { BurstLimit } from '../kit/burst-limit.ts'
 import { membersOf } from '../kit/kinds.ts'
 
 /** How serious an event is. `debug` traces each operation. */
@@ -52,16 +51,25 @@ export type WriteLog = (
 ) => void
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
-/** Events of one code that are written in 10 s. Other clients can cause events that are not valid. */
+/** Events of one code that are written in one period. Other clients can cause events that are not valid. */
 const BURST = 20
+/** In ms. */
+const PERIOD = 10_000
 
 /** Returns a function that writes events at a bounded rate. `debug` events have no bound. */
 export function createLog(option: LogOption, clock: () => number = Date.now): WriteLog {
   const write = typeof option === 'function' ? option : lineWriter(option)
-  const bursts = new BurstLimit<LogCode>()
+  const bursts = new Map<LogCode, { since: number; count: number }>()
+  /** Number of omitted events before this one. Undefined if it must be omitted as well. */
+  const countOmitted = (code: LogCode, time: number): number | undefined => {
+    const burst = bursts.get(code)
+    if (burst && time - burst.since < PERIOD) return ++burst.count > BURST ? undefined : 0
+    bursts.set(code, { since: time, count: 1 })
+    return Math.max(0, (burst?.count ?? 0) - BURST)
+  }
   return (level, code, message, { fields = {}, error } = {}) => {
     const time = clock()
-    const omitted = level === 'debug' ? 0 : bursts.omitted(code, time, BURST)
+    const omitted = level === 'debug' ? 0 : countOmitted(code, time)
     if (omitted === undefined) return
     const more = omitted === 0 ? '' : ` ${omitted} more events of this kind were not written.`
     const all: Fields = { ...fields, ...(error !== undefined && { error: nameOf(error) }) }
