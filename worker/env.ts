@@ -5,7 +5,6 @@ import type { MonitoringOptions } from '../bridge/http/monitoring-routes.ts'
 import { checkOrigins, type Origins } from '../bridge/http/origins.ts'
 import { checkDeadLetterFilters } from '../bridge/hub/dead-letter-counts.ts'
 import type { LogLevel } from '../bridge/log/log.ts'
-import { messageOf } from '../sdk/kit/error-text.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type HubPlan, hubCount, parseHubs } from './placement.ts'
 import type { ObjectNamespace } from './runtime.ts'
@@ -113,7 +112,7 @@ function readOrigins(text = ''): Origins {
   try {
     checkOrigins(origins, 'ORIGINS')
   } catch (error) {
-    throw misconfigured(messageOf(error))
+    throw misconfigured((error as SpanwireError).message)
   }
   return origins
 }
@@ -123,7 +122,7 @@ function readDeadLetters(text = ''): readonly string[] {
   try {
     checkDeadLetterFilters(filters, 'DEAD_LETTERS')
   } catch (error) {
-    throw misconfigured(messageOf(error))
+    throw misconfigured((error as SpanwireError).message)
   }
   return filters
 }

@@ -58,9 +58,7 @@ function dialHub(findHub: FindHub): DialHub {
     if (!socket) throw await toError(response)
     let ended = false
     socket.binaryType = 'arraybuffer'
-    socket.addEventListener('message', ({ data }) => {
-      if (!ended && data instanceof ArrayBuffer) handler.bytes(new Uint8Array(data))
-    })
+    socket.addEventListener('message', ({ data }) => ended || handler.bytes(new Uint8Array(data as ArrayBuffer)))
     const end = (reason: string) => {
       if (ended) return
       ended = true

@@ -46,20 +46,14 @@ export function parseHubs(text = '1'): HubPlan {
   const plan = parts.map((part) => {
     const [, region, digits] = /^(?:([a-z]+)=)?(\d{1,4})$/.exec(part) ?? []
     const hubs = Number(digits)
-    if (!(hubs >= 1)) throw malformed(part)
-    if (region === undefined) return { hubs }
-    if (!isRegion(region)) throw malformed(part)
-    return { hubs, region }
+    if (!(hubs >= 1) || (region !== undefined && !Object.hasOwn(regions, region))) throw malformed(part)
+    return region === undefined ? { hubs } : { hubs, region: region as LocationHint }
   })
   const regionsUsed = new Set(plan.map(({ region }) => region))
   if (plan.length === 0 || regionsUsed.size < plan.length || (plan.length > 1 && regionsUsed.has(undefined)))
     throw malformed(text)
   if (hubCount(plan) > MAX_HUBS) throw malformed(text)
   return plan
-}
-
-function isRegion(text: string): text is LocationHint {
-  return Object.hasOwn(regions, text)
 }
 
 /** Number of hubs in all regions. */

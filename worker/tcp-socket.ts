@@ -1,5 +1,4 @@
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
-import { membersOf } from '../sdk/kit/kinds.ts'
 import { join } from '../sdk/wire/bytes.ts'
 import type { SocketsModule, TcpSocket } from './runtime.ts'
 
@@ -94,7 +93,7 @@ async function readInfo({ readable }: TcpSocket): Promise<Uint8Array<ArrayBuffer
 /** @throws if TLS is required here but not offered by the server */
 function needsTls(greeting: Uint8Array, secure: boolean): boolean {
   const [, json = '{}'] = /^INFO (.*)/s.exec(new TextDecoder().decode(greeting)) ?? []
-  const { tls_required, tls_available } = membersOf(JSON.parse(json))
+  const { tls_required, tls_available } = JSON.parse(json) as { tls_required?: boolean; tls_available?: boolean }
   if (secure && !tls_required && !tls_available) throw new Error('The server does not offer TLS.')
   return secure || tls_required === true
 }

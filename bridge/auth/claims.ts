@@ -1,5 +1,4 @@
 import type { JWTPayload } from 'jose'
-import { membersOf } from '../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
@@ -76,13 +75,13 @@ export function toReplyPermission(value: unknown): ReplyPermission | undefined {
 }
 
 /** An unknown member is a typing error, such as `Deny`, or a limit that the bridge would not keep. */
-function asRecord(value: unknown, name: string, members: readonly string[]): Readonly<Record<string, unknown>> {
+function asRecord(value: unknown, name: string, members: readonly string[]): Record<string, unknown> {
   if (value === undefined) return {}
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${name} must be an object`)
   const unknown = Object.keys(value).find((key) => !members.includes(key))
   if (unknown !== undefined)
     throw malformed(`${name} has an unknown member ${JSON.stringify(unknown)}. It may have ${members.join(', ')}`)
-  return membersOf(value)
+  return value as Record<string, unknown>
 }
 
 function malformed(what: string): SpanwireError {

@@ -1,4 +1,3 @@
-import { membersOf } from '../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { MemoryLimits } from '../budget/budget.ts'
 import type { PlaceLimits } from '../budget/places.ts'
@@ -187,7 +186,7 @@ export function readLimits(given: Partial<Limits> = {}): Limits {
 function check(name: string, given: object, known: object): void {
   for (const [key, value] of Object.entries(given)) {
     const what = `${name}.${key}`
-    const model = membersOf(known)[key]
+    const model = (known as Record<string, unknown>)[key]
     if (model === undefined) throw wrong(`${what} is not a limit. ${name} has ${Object.keys(known).join(', ')}.`)
     if (typeof model === 'object' && model !== null) {
       if (typeof value !== 'object' || Object.keys(model).some((part) => !(part in value)))

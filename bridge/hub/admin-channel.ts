@@ -1,4 +1,3 @@
-import { membersOf } from '../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
@@ -47,7 +46,7 @@ export class AdminChannel {
 
 /** @throws SpanwireError `invalid-argument` */
 export function parseOrder(value: unknown): AdminOrder {
-  const { do: action, user, connection, filter, seconds = TRACE } = membersOf(value)
+  const { do: action, user, connection, filter, seconds = TRACE } = Object(value) as Record<string, unknown>
   const target = isText(user) ? { user } : isText(connection) ? { connection } : undefined
   if (target && action === 'disconnect') return { do: action, ...target }
   if (target && action === 'unsubscribe' && isText(filter)) return { do: action, ...target, filter }

@@ -1,5 +1,4 @@
 import type { JetStreamLink } from '../../sdk/jetstream/jetstream-link.ts'
-import { isWholeNumber } from '../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { filtersOverlap, isSubjectFilter } from '../../sdk/wire/subject.ts'
 
@@ -47,7 +46,8 @@ export async function countDeadLetters(
       const { payload } = await link.request(`$JS.API.STREAM.INFO.${stream}`, body, { timeout })
       const { state } = Object(JSON.parse(new TextDecoder().decode(payload)))
       for (const [subject, messages] of Object.entries(Object(Object(state).subjects)))
-        if (isWholeNumber(messages)) counts.set(`${stream} ${subject}`, { stream, subject, messages })
+        if (Number.isSafeInteger(messages))
+          counts.set(`${stream} ${subject}`, { stream, subject, messages: messages as number })
     }
   return [...counts.values()].sort((a, b) => b.messages - a.messages).slice(0, MAX_SUBJECTS)
 }

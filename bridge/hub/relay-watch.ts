@@ -1,4 +1,3 @@
-import { membersOf } from '../../sdk/kit/kinds.ts'
 import { ANNOUNCEMENTS, ROLL_CALL } from '../upstream/relay-subjects.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
@@ -68,7 +67,7 @@ export class RelayWatch {
 /** Undefined for a message that is not an announcement, as from a relay of another version. */
 function parse(payload: Uint8Array): Omit<RelayProcess, 'time'> | undefined {
   try {
-    const { process, relays } = membersOf(JSON.parse(new TextDecoder().decode(payload)))
+    const { process, relays } = Object(JSON.parse(new TextDecoder().decode(payload))) as Record<string, unknown>
     return typeof process === 'string' && Array.isArray(relays) ? { process, relays } : undefined
   } catch {
     return undefined

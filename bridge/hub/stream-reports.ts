@@ -1,5 +1,4 @@
 import type { JetStreamLink } from '../../sdk/jetstream/jetstream-link.ts'
-import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { countDeadLetters, type DeadLetterCount } from './dead-letter-counts.ts'
 
@@ -120,7 +119,7 @@ export class StreamReports {
       const answer: Fields = Object(JSON.parse(decoder.decode(payload)))
       if (answer.error)
         throw new SpanwireError('request-refused', `JetStream refuses ${action}: ${Object(answer.error).description}.`)
-      const page = Array.isArray(answer[key]) ? answer[key].map(membersOf) : []
+      const page = Array.isArray(answer[key]) ? answer[key].map((item) => Object(item) as Fields) : []
       items.push(...page)
       const total = Math.max(count(answer.total), items.length)
       if (page.length === 0 || items.length >= Math.min(total, max)) return { items: items.slice(0, max), total }
@@ -144,5 +143,5 @@ function readConsumer(info: Fields): ConsumerReport {
 }
 
 function count(value: unknown): number {
-  return isWholeNumber(value) ? value : 0
+  return Number.isSafeInteger(value) ? (value as number) : 0
 }

@@ -1,4 +1,3 @@
-import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import type { Member } from '../../sdk/wire/presence-frames.ts'
 
 /** Messages between hubs about a channel, in JSON on `$EDGE.HUBS.PRESENCE.<channel>`. */
@@ -60,7 +59,7 @@ function parseMembers(value: unknown): readonly Member[] | undefined {
 }
 
 function parseMember(value: unknown): Member | undefined {
-  const { id, user, claims, state } = membersOf(value)
+  const { id, user, claims, state } = Object(value) as Fields
   if (!isId(id) || typeof user !== 'string') return undefined
   return { id, user, ...(claims !== undefined && { claims }), ...(state !== undefined && { state }) }
 }
@@ -70,7 +69,7 @@ type Fields = Readonly<Record<string, unknown>>
 function parseObject(payload: Uint8Array): Fields | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(payload))
-    return typeof value === 'object' && value !== null ? membersOf(value) : undefined
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined
   } catch {
     return undefined
   }
@@ -81,5 +80,5 @@ function isId(value: unknown): value is string {
 }
 
 function isCount(value: unknown): value is number {
-  return isWholeNumber(value) && value >= 0
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }

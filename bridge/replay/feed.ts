@@ -159,8 +159,9 @@ export class Feed {
 
   #started(next: number, state: StreamState): void {
     if (this.#isUnreadable(state)) return
-    const isRecreated = state.epoch !== this.#state?.epoch
-    if (isRecreated || state.lastSeq + 1 < next) return this.#renew(state, isRecreated)
+    const before = this.#state as StreamState
+    if (state.epoch !== before.epoch || state.lastSeq + 1 < next)
+      return this.#renew(state, state.epoch !== before.epoch)
     this.#state = state
     if (!this.#history) {
       this.#events.opened()
@@ -207,8 +208,7 @@ export class Feed {
   async #admit(follower: Follower): Promise<void> {
     const backoff = createBackoff(RETRIES)
     while (!follower.ended && !this.#closed) {
-      const history = this.#history
-      if (!history) return
+      const history = this.#history as History
       try {
         await this.#place(follower, history)
         if (history === this.#history) return this.#advance(follower)
@@ -224,15 +224,14 @@ export class Feed {
     const isCurrent = () => !follower.ended && history === this.#history
     const user = shareOf(follower.subscription.client)
     const api = this.#options.apiFor(user)
-    const known = this.#state
-    if (!known) return
+    const known = this.#state as StreamState
     // While the feed had no followers, the stream may have been recreated without the consumer's notice.
     if (this.#followers.size === 1) {
       const fresh = await this.#starts.freshState(api, known)
       if (isCurrent() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
     }
     const { start } = follower
-    const query = { start, known: this.#state ?? known, ring: history.ring, api, user }
+    const query = { start, known: this.#state as StreamState, ring: history.ring, api, user }
     const { state, next, exempt, snapshot } = await this.#starts.resolve(query)
     if (!isCurrent()) return
     if (state.epoch !== this.#state?.epoch) return this.#renew(state, true)

@@ -1,4 +1,3 @@
-import { membersOf } from '../kit/kinds.ts'
 import { splitFilters } from '../wire/filter-list.ts'
 import { filtersOverlap } from '../wire/subject.ts'
 import type { StreamConfig } from './api.ts'
@@ -10,7 +9,7 @@ import type { StreamConfig } from './api.ts'
 export function whyUnreadable({ retention, subject_transform }: StreamConfig, filter: string): string | undefined {
   // Its messages are for one consumer, which takes them away.
   if (retention === 'workqueue') return 'Work Queue Retention'
-  const { src, dest } = membersOf(subject_transform)
+  const { src, dest } = Object(subject_transform) as { readonly src?: unknown; readonly dest?: unknown }
   if (typeof dest !== 'string' || dest === '' || dest === src) return undefined
   const isTransformed =
     typeof src !== 'string' || src === '' || splitFilters(filter).some((one) => filtersOverlap(src, one))

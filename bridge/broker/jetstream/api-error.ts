@@ -1,5 +1,3 @@
-import { messageOf } from '../../../sdk/kit/error-text.ts'
-
 /** An error of JetStream's API: a code as in HTTP, nats-server's error code, and a text. */
 export class ApiError extends Error {
   readonly code: number
@@ -69,5 +67,5 @@ export const apiErrors = {
 /** Any other error is one of the store. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  return apiErrors.storeFailed(`the embedded broker's store failed: ${messageOf(error)}`)
+  return apiErrors.storeFailed(`the embedded broker's store failed: ${error instanceof Error ? error.message : error}`)
 }

@@ -59,8 +59,8 @@ export class EntryLog {
   /** The first entry with that sequence or a later one that passes the test. */
   find(seq: number, test?: (entry: Entry) => boolean): Entry | undefined {
     for (let i = this.#indexOf(seq); i < this.#entries.length; i++) {
-      const entry = this.#entries[i]
-      if (entry && !entry.removed && (!test || test(entry))) return entry
+      const entry = this.#entries[i] as Entry
+      if (!entry.removed && (!test || test(entry))) return entry
     }
     return undefined
   }
@@ -68,8 +68,8 @@ export class EntryLog {
   /** The last entry that passes the test. */
   findLast(test: (entry: Entry) => boolean): Entry | undefined {
     for (let i = this.#entries.length - 1; i >= this.#head; i--) {
-      const entry = this.#entries[i]
-      if (entry && !entry.removed && test(entry)) return entry
+      const entry = this.#entries[i] as Entry
+      if (!entry.removed && test(entry)) return entry
     }
     return undefined
   }
@@ -77,8 +77,8 @@ export class EntryLog {
   /** The first entry of that time or later. */
   since(time: number): Entry | undefined {
     for (let i = this.#search((entry) => entry.time < time); i < this.#entries.length; i++) {
-      const entry = this.#entries[i]
-      if (entry && !entry.removed) return entry
+      const entry = this.#entries[i] as Entry
+      if (!entry.removed) return entry
     }
     return undefined
   }
@@ -87,8 +87,8 @@ export class EntryLog {
   count(seq: number, test?: (entry: Entry) => boolean): number {
     let count = 0
     for (let i = this.#indexOf(seq); i < this.#entries.length; i++) {
-      const entry = this.#entries[i]
-      if (entry && !entry.removed && (!test || test(entry))) count++
+      const entry = this.#entries[i] as Entry
+      if (!entry.removed && (!test || test(entry))) count++
     }
     return count
   }
@@ -103,8 +103,7 @@ export class EntryLog {
     let high = this.#entries.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      const entry = this.#entries[middle]
-      if (entry && before(entry)) low = middle + 1
+      if (before(this.#entries[middle] as Entry)) low = middle + 1
       else high = middle
     }
     return low

@@ -1,4 +1,3 @@
-import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { isSubject } from '../../../sdk/wire/subject.ts'
 import { type ApiError, apiErrors } from './api-error.ts'
 
@@ -22,7 +21,7 @@ export function readFields(payload: Uint8Array): Fields {
 export function asFields(value: unknown): Fields {
   if (value === undefined || value === null) return {}
   if (typeof value !== 'object' || Array.isArray(value)) throw apiErrors.invalidJson('an object was expected')
-  return membersOf(value)
+  return value as Fields
 }
 
 export function text(fields: Fields, name: string): string | undefined {

@@ -30,6 +30,7 @@ export function openObjectSql(storage: ObjectSqlStorage): Sql {
 /** Copies a view of a larger buffer, which would be refused or stored as a whole. */
 function toObjectValue(value: SqlValue): ObjectValue {
   if (!(value instanceof Uint8Array)) return value
-  const { buffer } = value
-  return buffer instanceof ArrayBuffer && value.byteLength === buffer.byteLength ? buffer : new Uint8Array(value).buffer
+  return value.byteLength === value.buffer.byteLength
+    ? (value.buffer as ArrayBuffer)
+    : (value.slice().buffer as ArrayBuffer)
 }

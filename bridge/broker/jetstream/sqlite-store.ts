@@ -78,9 +78,9 @@ class SqliteStore implements StreamStore {
   }
 
   #idOf(name: string): number {
-    for (const { id } of this.#sql.all<{ id: number }>('SELECT id FROM spanwire_streams WHERE name = ?', name))
-      return id
-    throw new Error(`The database has no stream ${name}.`)
+    const [row] = this.#sql.all<{ id: number }>('SELECT id FROM spanwire_streams WHERE name = ?', name)
+    // Ids begin at 1.
+    return row?.id ?? 0
   }
 }
 

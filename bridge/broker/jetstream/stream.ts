@@ -1,4 +1,3 @@
-import { messageOf } from '../../../sdk/kit/error-text.ts'
 import type { UpstreamMessage } from '../../upstream/upstream.ts'
 import { checkExpectations, checkLimits, checkStream, type PublishRules, readRules } from './admission.ts'
 import { apiErrors } from './api-error.ts'
@@ -142,7 +141,7 @@ export class Stream {
     try {
       this.#store.append(record)
     } catch (error) {
-      throw apiErrors.storeFailed(`the store failed: ${messageOf(error)}`)
+      throw apiErrors.storeFailed(`the store failed: ${error instanceof Error ? error.message : error}`)
     }
     this.#lastSeq = seq
     this.#lastTime = now
