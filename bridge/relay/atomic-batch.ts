@@ -1,5 +1,6 @@
 /** Atomic batches: a stream stores all messages of a batch or none. Source: NATS ADR-50. nats-server 2.12 and later. */
 import { randomToken } from '../../sdk/kit/ids.ts'
+import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
@@ -48,19 +49,19 @@ export async function publishBatch(transport: Transport, items: readonly BatchIt
   const id = randomToken(20)
   let failure: unknown
   items.slice(0, -1).forEach(({ subject, payload, headers }, index) => {
-    const numbered = [...headers, ['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)]] as HeaderFields
+    const numbered: HeaderFields = [...headers, ['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)]]
     transport.publish(subject, payload, { headers: numbered }).catch((error) => {
       failure ??= error
     })
   })
   const last = items.at(-1)
   if (!last) throw new SpanwireError('invalid-argument', 'A batch needs at least one message.')
-  const headers = [
+  const headers: HeaderFields = [
     ...last.headers,
     ['Nats-Batch-Id', id],
     ['Nats-Batch-Sequence', String(items.length)],
     ['Nats-Batch-Commit', '1'],
-  ] as HeaderFields
+  ]
   try {
     const { payload } = await transport.request(last.subject, last.payload, { headers, timeout: TIMEOUT })
     return readAnswer(JSON.parse(decode(payload)), failure)
@@ -70,17 +71,14 @@ export async function publishBatch(transport: Transport, items: readonly BatchIt
 }
 
 function readAnswer(answer: unknown, failure: unknown): BatchResult {
-  const { error, seq } = Object(answer) as {
-    error?: { err_code?: number; description?: string }
-    seq?: number
-  }
-  if (!error && Number.isSafeInteger(seq)) return { kind: 'stored', seq: seq as number }
-  const known = RESULTS[error?.err_code ?? 0]
+  const { error, seq } = membersOf(answer)
+  if (!error && isWholeNumber(seq)) return { kind: 'stored', seq }
+  const { err_code, description = 'no readable answer' } = membersOf(error)
+  const known = RESULTS[Number(err_code)]
   if (known) return { kind: known }
   // The batch is incomplete if the client did not send one of its messages. The error of that message has the reason.
   if (failure) return { kind: 'refused', error: toError(failure) }
-  const text = error?.description ?? 'no readable answer'
-  return { kind: 'refused', error: new SpanwireError('stream-refused', `The stream refuses a batch: ${text}.`) }
+  return { kind: 'refused', error: new SpanwireError('stream-refused', `The stream refuses a batch: ${description}.`) }
 }
 
 function toError(error: unknown): SpanwireError {

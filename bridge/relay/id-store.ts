@@ -1,6 +1,6 @@
 import { publishAcked } from '../../sdk/bus/publish-acked.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
-import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
 
@@ -47,7 +47,7 @@ export class IdStore implements LaneStore {
         return duplicate
       } catch (error) {
         if (!isSpanwireError(error) || signal.aborted || error.code === 'connection-closed') throw error
-        waiting(error as SpanwireError)
+        waiting(error)
       }
       await pauseFor(backoff, signal)
     }
