@@ -44,29 +44,33 @@ const RESULTS: Readonly<Record<number, 'conflict' | 'duplicate' | 'disabled'>> =
   10201: 'duplicate',
 }
 
-/** Publishes a batch. The last message commits it. Never rejects. */
-export async function publishBatch(transport: Transport, items: readonly BatchItem[]): Promise<BatchResult> {
-  const id = randomToken(20)
+/** A batch whose messages are sent, except the last one. The stream keeps none of them before the commit. */
+export interface OpenBatch {
+  /** Sends the last message, which commits the batch. Never rejects. */
+  commit(last: BatchItem): Promise<BatchResult>
+}
+
+/** Sends the messages of a batch, except the last one. nats-server drops a batch without a message for 10 s. */
+export function openBatch(transport: Transport, items: readonly BatchItem[]): OpenBatch {
+  const id: HeaderFields[number] = ['Nats-Batch-Id', randomToken(20)]
   let failure: unknown
-  items.slice(0, -1).forEach(({ subject, payload, headers }, index) => {
-    const numbered: HeaderFields = [...headers, ['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)]]
+  items.forEach(({ subject, payload, headers }, index) => {
+    const numbered: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', String(index + 1)]]
     transport.publish(subject, payload, { headers: numbered }).catch((error) => {
       failure ??= error
     })
   })
-  const last = items.at(-1)
-  if (!last) throw new SpanwireError('invalid-argument', 'A batch needs at least one message.')
-  const headers: HeaderFields = [
-    ...last.headers,
-    ['Nats-Batch-Id', id],
-    ['Nats-Batch-Sequence', String(items.length)],
-    ['Nats-Batch-Commit', '1'],
-  ]
-  try {
-    const { payload } = await transport.request(last.subject, last.payload, { headers, timeout: TIMEOUT })
-    return readAnswer(JSON.parse(decode(payload)), failure)
-  } catch (error) {
-    return { kind: 'unknown', error: toError(failure ?? error) }
+  return {
+    async commit({ subject, payload, headers }) {
+      const number = String(items.length + 1)
+      const final: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', number], ['Nats-Batch-Commit', '1']]
+      try {
+        const answer = await transport.request(subject, payload, { headers: final, timeout: TIMEOUT })
+        return readAnswer(JSON.parse(decode(answer.payload)), failure)
+      } catch (error) {
+        return { kind: 'unknown', error: toError(failure ?? error) }
+      }
+    },
   }
 }
 

@@ -12,6 +12,8 @@ const TIMEOUT = 20_000
  * drops duplicates within its duplicate window. For servers and streams without atomic batches.
  */
 export class IdStore implements LaneStore {
+  /** A subject's messages of the next part would overtake those of this one. */
+  readonly depth = 1
   readonly #transport: Transport
   readonly #options: StoreOptions
 
