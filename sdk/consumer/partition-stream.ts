@@ -3,31 +3,10 @@ import { pause } from '../kit/pause.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { Queue } from './durable-consumer.ts'
 import { ensureConsumer } from './ensure-consumer.ts'
-import { type ConsumerStart, MOST_HELD } from './options.ts'
 import { generationsOf, isOutdated, sourceOf, startOf, toSourceStart, withPartitions } from './partition-config.ts'
 import { RECOUNTED } from './partition-group.ts'
-import { type Generation, restoreEvent, type SubjectTransform } from './partition-subjects.ts'
+import { type Generation, heldOf, type PartitionedEvents, partitionsOf, restoreEvent } from './partition-subjects.ts'
 
-/** The events that are divided into partitions. */
-export interface PartitionedEvents {
-  /** Name of their stream. */
-  readonly stream: string
-  /** Name of the consumer. */
-  readonly consumer: string
-  /** Number of partitions. */
-  readonly count: number
-  /** Position at which a new consumer begins. */
-  readonly from: ConsumerStart
-  /** In ms. */
-  readonly ackWait: number
-  /** Returns the changes of their subjects. */
-  transforms(generation: Generation): readonly SubjectTransform[]
-}
-
-/** Number of events that a process with all partitions holds. Each of them takes messages that report progress. */
-const MOST_HELD_TOGETHER = 512
-/** Least number of events of a partition that a process holds. */
-const LEAST_HELD = 16
 /** Shortest duplicate window of JetStream, in ns. The ids of copies must not make a difference. */
 const NO_WINDOW = 100_000_000
 /** Interval of checks that no more copies arrive, in ms. */
@@ -51,13 +30,14 @@ export class PartitionStream {
   }
 
   /** The consumer of a partition. */
-  queue({ number, count }: Generation, partition: number): Queue {
+  queue(generation: Generation, partition: number): Queue {
+    const { number } = generation
     return {
       stream: this.name,
       consumer: `${number}-${partition}`,
       filter: `${number}.${partition}.>`,
       from: 'all',
-      held: Math.max(Math.min(Math.floor(MOST_HELD_TOGETHER / count), MOST_HELD), LEAST_HELD),
+      held: heldOf(generation),
       restore: restoreEvent,
     }
   }
@@ -97,7 +77,10 @@ export class PartitionStream {
     if (isOutdated(state.config, origin))
       throw new SpanwireError('stream-not-found', `The stream ${origin.name} was deleted and created again.`)
     const generations = generationsOf(state.config)
-    while (generations.length > 1 && (await this.#isDone(generations[0] as Generation, state))) generations.shift()
+    for (let [first] = generations; first && generations.length > 1; [first] = generations) {
+      if (!(await this.#isDone(first, state))) break
+      generations.shift()
+    }
     return generations
   }
 
@@ -263,9 +246,4 @@ export class PartitionStream {
     const { consumer, stream } = this.#events
     return new SpanwireError('stream-conflict', `The consumer ${consumer} of ${stream} can't be used: ${problem}.`)
   }
-}
-
-/** The numbers of all partitions of a generation. */
-export function partitionsOf({ count }: Generation): number[] {
-  return Array.from({ length: count }, (_, partition) => partition)
 }

@@ -1,6 +1,7 @@
 import type { ContractEvent } from '../contract/contract.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
+import { type ConsumerStart, MOST_HELD } from './options.ts'
 import { takeHeader } from './take-header.ts'
 
 /** A change of subjects that a stream makes when it copies messages. Source: ADR-30 (`SubjectTransformConfig`) */
@@ -17,6 +18,26 @@ export interface Generation {
   readonly count: number
 }
 
+/** The events that are divided into partitions. */
+export interface PartitionedEvents {
+  /** Name of their stream. */
+  readonly stream: string
+  /** Name of the consumer. */
+  readonly consumer: string
+  /** Number of partitions. */
+  readonly count: number
+  /** Position at which a new consumer begins. */
+  readonly from: ConsumerStart
+  /** In ms. */
+  readonly ackWait: number
+  /** Returns the changes of their subjects. */
+  transforms(generation: Generation): readonly SubjectTransform[]
+}
+
+/** Number of events that a process with all partitions holds. Each of them takes messages that report progress. */
+const MOST_HELD_TOGETHER = 512
+/** Least number of events of a partition that a process holds. */
+const LEAST_HELD = 16
 const SOURCE = /\r\nNats-Stream-Source: ?[^ \r\n]+ (\d+)[^\r\n]*/i
 
 /**
@@ -54,4 +75,14 @@ export function restoreEvent(given: StoredMessage): StoredMessage {
   const { message, value } = takeHeader(given, SOURCE)
   const subject = message.subject.replace(/^[^.]*\.[^.]*\./, '')
   return { ...message, subject, seq: Number(value ?? message.seq) }
+}
+
+/** The numbers of all partitions of a generation. */
+export function partitionsOf({ count }: Generation): number[] {
+  return Array.from({ length: count }, (_, partition) => partition)
+}
+
+/** Returns the number of events of a partition that a process holds. */
+export function heldOf({ count }: Generation): number {
+  return Math.max(Math.min(Math.floor(MOST_HELD_TOGETHER / count), MOST_HELD), LEAST_HELD)
 }

@@ -5,8 +5,7 @@ import { splitFilters } from '../wire/filter-list.ts'
 import { matchesFilter } from '../wire/subject.ts'
 import type { Work } from './handling.ts'
 import { type GivenOptions, readSettings } from './options.ts'
-import type { PartitionedEvents } from './partition-stream.ts'
-import { toTransform } from './partition-subjects.ts'
+import { type PartitionedEvents, toTransform } from './partition-subjects.ts'
 
 /**
  * Reads the arguments of `consume`.

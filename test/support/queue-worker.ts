@@ -1,5 +1,7 @@
 /**
- * A consumer of a work queue until SIGTERM, for tests that kill it: `queue-worker.ts <url> <log> [<param> [<partitions>]]`.
+ * A consumer of a work queue until SIGTERM, for tests that kill it:
+ * `queue-worker.ts <url> <log> [<param> [<partitions> [<ms>]]]`. Handlers take 5 ms by default.
+ *
  * Appends the start and the end of each event to the log, as `begun <id> <n> <pid> <ms>`, and `stalled 0 0 <pid> <ms>`
  * when its event loop did not run for a third of `ackWait`. Appends of several processes are atomic. Prints a line when
  * it handles SIGTERM.
@@ -14,7 +16,7 @@ import { nats } from '../../sdk/transport/nats/index.ts'
 const ACK_WAIT = 1_500
 const CHECK = 100
 
-const [url = '', log = '', ordered, partitions] = process.argv.slice(2)
+const [url = '', log = '', ordered, partitions, ms = '5'] = process.argv.slice(2)
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const transport = nats({ url })
 const write = (word: string, id: string | undefined, n: number) =>
@@ -24,7 +26,7 @@ const worker = consume(
   'jobs.{id}',
   async (e) => {
     write('begun', e.params.id, e.data.n)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, Number(ms)))
     write('done', e.params.id, e.data.n)
   },
   {
