@@ -1,6 +1,6 @@
 /**
  * Throughput of a work queue with 16 partitions by the number of processes: `node test/bench/partitions.ts`. Each process
- * runs 4 handlers of 20 ms at a time. Figures are medians of three interleaved runs. With more processes than cores, the
+ * runs 4 handlers of 100 ms at a time. Figures are medians of three interleaved runs. With more processes than cores, the
  * processes also share the cores.
  */
 import type { ChildProcess } from 'node:child_process'
@@ -18,12 +18,14 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { runOn } from '../support/process-host.ts'
 import { median } from './median.ts'
 
-const EVENTS = 1_600
+const EVENTS = 400
 /** Duration of a handler, in ms. */
-const HANDLER = 20
+const HANDLER = 100
 const KEYS = 1_000
 const RUNS = 3
 const PARTITIONS = 16
+/** In ms. */
+const ACK_WAIT = 30_000
 
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 
@@ -39,17 +41,13 @@ async function measure(count: number): Promise<number> {
     consumer: 'workers',
     ordered: 'id',
     partitions: PARTITIONS,
+    ackWait: ACK_WAIT,
   })
   const bus = connect({ events, transport })
   const workers: ChildProcess[] = []
   for (let i = 0; i < count; i++) {
-    const worker = runOn('node', 'test/support/queue-worker.ts', [
-      server.url,
-      log,
-      'id',
-      String(PARTITIONS),
-      String(HANDLER),
-    ])
+    const options = ['id', PARTITIONS, HANDLER, ACK_WAIT].map(String)
+    const worker = runOn('node', 'test/support/queue-worker.ts', [server.url, log, ...options])
     workers.push(worker)
     if (worker.stdout) await once(worker.stdout, 'data')
   }

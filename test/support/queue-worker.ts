@@ -1,6 +1,6 @@
 /**
  * A consumer of a work queue until SIGTERM, for tests that kill it:
- * `queue-worker.ts <url> <log> [<param> [<partitions> [<ms>]]]`. Handlers take 5 ms by default.
+ * `queue-worker.ts <url> <log> [<param> [<partitions> [<ms> <ackWait>]]]`. Handlers take 5 ms by default.
  *
  * Appends the start and the end of each event to the log, as `begun <id> <n> <pid> <ms>`, and `stalled 0 0 <pid> <ms>`
  * when its event loop did not run for a third of `ackWait`. Appends of several processes are atomic. Prints a line when
@@ -13,10 +13,10 @@ import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents } from '../../sdk/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 
-const ACK_WAIT = 1_500
 const CHECK = 100
 
-const [url = '', log = '', ordered, partitions, ms = '5'] = process.argv.slice(2)
+const [url = '', log = '', ordered, partitions, ms = '5', wait = '1500'] = process.argv.slice(2)
+const ackWait = Number(wait)
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const transport = nats({ url })
 const write = (word: string, id: string | undefined, n: number) =>
@@ -32,7 +32,7 @@ const worker = consume(
   {
     consumer: 'workers',
     concurrency: 4,
-    ackWait: ACK_WAIT,
+    ackWait,
     ...(ordered === 'id' && { ordered }),
     ...(partitions !== undefined && { partitions: Number(partitions) }),
   },
@@ -40,7 +40,7 @@ const worker = consume(
 let checkedAt = performance.now()
 const check = setInterval(() => {
   const now = performance.now()
-  if (now - checkedAt > ACK_WAIT / 3) write('stalled', '0', 0)
+  if (now - checkedAt > ackWait / 3) write('stalled', '0', 0)
   checkedAt = now
 }, CHECK)
 process.once('SIGTERM', async () => {
