@@ -159,7 +159,8 @@ export class PartitionGroup {
     const known = this.#others.get(id)
     if (asks && this.#isMember) this.#send()
     // A process that joins takes no partitions before it knows those of others. Until then they do not stand still.
-    if (asks && !known) return
+    // Processes that join together divide the partitions from the start.
+    if (asks && !known && this.#isMember) return
     if (leaves) this.#others.delete(id)
     else if (known || this.#others.size < MOST_MEMBERS) this.#others.set(id, { holds, beat, seen: performance.now() })
     for (const one of holds) this.#crashed.delete(one)
