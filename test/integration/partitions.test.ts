@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const targets: Record<string, () => Transport> = {
   'nats-server by TCP': () => nats({ url: server.url }),
-  // A bridge passes the requests on, so one test is enough.
+  // A bridge passes the requests on, so two tests are enough.
   'nats-server through a bridge': () => webSocket({ url: bridge.url, token }),
   'the embedded broker': () => webSocket({ url: embedded.url, token }),
 }
@@ -182,6 +182,16 @@ describe.each(Object.entries(targets))('partitions on %s', (name, open) => {
       return pending + unacknowledged === 0
     })
     expect(ends).toEqual([])
+  })
+
+  it('delivers the first events of partitions that have moved before', async () => {
+    const first = work('a')
+    if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
+    await first.ready
+    for (const who of ['b', 'c']) await work(who).ready
+    await publish(2)
+    await allHandled()
+    expectOrder()
   })
 
   if (name.includes('bridge')) return
