@@ -1,10 +1,11 @@
-import type { BusStatus, RequestOptions, StreamPublishOptions, SubscribeOptions } from '../contract/bus.ts'
+import type { BusStatus, RequestOptions, SubscribeOptions } from '../contract/bus.ts'
 import { type ContractEvent, type Events, readEvent, unknownEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import {
   readHandlerArgs,
   type UntypedBus,
   type UntypedLatestOptions,
+  type UntypedPublishOptions,
   type UntypedSubscribeOptions,
   type WithParamValues,
   withParams,
@@ -23,13 +24,14 @@ import { createEventStream, type StreamSink } from './event-stream.ts'
 import { createLatest } from './latest.ts'
 import type { Faults } from './receiver.ts'
 import type { Send } from './request-reply.ts'
+import type { StreamPublisher } from './stream-publisher.ts'
 import { createSubscriber, sources } from './subscriber.ts'
 
 // Not part of the first load: many pages only publish and subscribe.
 const requests = lazy(() => import('./request-reply.ts'))
 const presences = lazy(() => import('../presence/presence.ts'))
 
-type SendOptions = StreamPublishOptions & RequestOptions
+type SendOptions = UntypedPublishOptions & RequestOptions
 
 export interface EventBusOptions extends Partial<Faults>, Pick<SubscribeOptions, 'onGap'> {
   readonly outbox?: 'persistent' | OutboxOptions | undefined
@@ -41,7 +43,9 @@ export function createBus(
   transport: Transport,
   { onInvalid, onError, onGap, outbox }: EventBusOptions,
 ): UntypedBus {
-  const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
+  const publishing = lazy(async () =>
+    (await import('./stream-publisher.ts')).createPublisher({ transport, find, prepare, send }, outbox),
+  )
   const events = new Map(Object.entries(contract).map(([name, entry]) => [name, readEvent(name, entry)]))
   if (outbox) preload(publishing)
   for (const { stream } of events.values()) if (stream) preload(sources, publishing)
@@ -78,6 +82,7 @@ export function createBus(
   }
 
   const close = () => transport.close()
+  const streamed = <T>(use: (publisher: StreamPublisher) => T | Promise<T>) => track(publishes, publishing(use))
   const exchange = <T>(use: (module: typeof import('./request-reply.ts')) => T | Promise<T>) =>
     track(exchanges, requests(use))
 
@@ -90,11 +95,15 @@ export function createBus(
         publishes,
         send<unknown>(outgoing, (payload, headers) =>
           outbox || outgoing.stream
-            ? publishing((publish) => publish({ ...outgoing, payload, headers }))
+            ? publishing(({ publish }) => publish({ ...outgoing, payload, headers }))
             : transport.publish(outgoing.subject, payload, { headers, signal: outgoing.options.signal }),
         ),
       )
     },
+
+    publishAll: (...args) => streamed(({ publishAll }) => publishAll(...args)),
+    forget: (name, ...args) => streamed(({ forget }) => forget(name, ...args)),
+    cancelSchedule: (...args) => streamed(({ cancelSchedule }) => cancelSchedule(...args)),
 
     async request(name, ...args) {
       const outgoing = prepare(name, args)

@@ -1,5 +1,7 @@
 /** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
 import type { ContractEvent } from '../contract/contract.ts'
+import { removalOf } from '../contract/removal.ts'
+import { isSchedule } from '../contract/schedule.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
 import { replayEvents } from '../replay/event-list.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../transport/transport.ts'
@@ -11,8 +13,8 @@ import type { AttachOptions } from './subscriber.ts'
 export { iterateLatest, watchInterruptions }
 
 /**
- * Delivers events of a stream, or conflated ones. With `values`: the last event of each subject, and all later ones.
- * Removals are left out unless they are needed.
+ * Delivers events of a stream, conflated ones, or those of a queue group. With `values`: the last event of each subject, and
+ * all later ones. Removals are left out unless they are needed. Schedules are not events.
  * @param isReplay whether they are read from the stream
  */
 export function openSource(
@@ -22,8 +24,18 @@ export function openSource(
   handler: SubscriptionHandler,
   { isReplay, ...options }: AttachOptions & { readonly isReplay: unknown },
 ): Source {
-  if (!isReplay) return subscribeConflated(transport, filter, handler)
-  const { values, onCleared, onRemoved } = options
+  const { values, onCleared, onRemoved, conflate, queue } = options
+  const isWanted = ({ subject, removed }: SourceMessage) => !isSchedule(subject) && (!removed || values || onRemoved)
+  const message = (given: SourceMessage) =>
+    isWanted(given) ? handler.message(given as TransportMessage) : given.done?.()
+  if (!isReplay) {
+    // The message itself: its members are read on use.
+    const direct = (given: TransportMessage) => {
+      if (!isSchedule(given.subject) && (given.payload.length || !removalOf(given))) handler.message(given)
+    }
+    const filtered = { ...handler, message: direct }
+    return conflate ? subscribeConflated(transport, filter, filtered) : transport.subscribe(filter, filtered, { queue })
+  }
   const ofValues: AttachOptions | undefined = values && {
     ...options,
     from: 'last-per-subject',
@@ -34,7 +46,5 @@ export function openSource(
       onCleared?.()
     },
   }
-  const message = (given: SourceMessage) =>
-    given.removed && !values && !onRemoved ? given.done?.() : handler.message(given as TransportMessage)
   return replayEvents(transport, events, filter, { ...handler, message }, ofValues ?? options)
 }

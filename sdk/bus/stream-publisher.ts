@@ -1,37 +1,96 @@
 /** Publishing across lost connections and reloads: loaded for events with a stream, and for an outbox. */
-import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
+import type { ForgetOptions, StreamAck } from '../contract/bus.ts'
+import { raw } from '../contract/codec.ts'
+import type { ContractEvent } from '../contract/contract.ts'
+import type { Schedule } from '../contract/schedule.ts'
+import {
+  hasParams,
+  type UntypedBus,
+  type UntypedPublishOptions,
+  type WithParamValues,
+  withParams,
+} from '../contract/untyped-bus.ts'
+import { lazy } from '../kit/lazy.ts'
+import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { Transport } from '../transport/transport.ts'
-import { publishAcked } from './publish-acked.ts'
-import { PublishOrder } from './publish-order.ts'
+import { SpanwireError } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
+import { createDeliver } from './deliver.ts'
+import type { Send } from './request-reply.ts'
+import { ttlHeaders } from './server-features.ts'
+
+/** An event of the contract with the arguments of a publish. */
+export interface PreparedEvent extends ContractEvent {
+  readonly subject: string
+  readonly data: unknown
+  readonly options: UntypedPublishOptions
+}
+
+/** A prepared event as bytes. */
+export interface EncodedPublish extends PreparedEvent {
+  readonly payload: Uint8Array
+  readonly headers: HeaderFields
+}
+
+/** The parts of a bus that publishing to streams uses. */
+export interface PublisherParts {
+  readonly transport: Transport
+  /** Returns an event of the contract. */
+  find(name: string): ContractEvent
+  /** Reads the arguments `name, params?, data, options?`. */
+  prepare(name: string, args: WithParamValues<[unknown, UntypedPublishOptions?]>): PreparedEvent
+  readonly send: Send
+}
+
+/** The methods of a bus that publish to streams. */
+export interface StreamPublisher extends Pick<UntypedBus, 'publishAll' | 'forget' | 'cancelSchedule'> {
+  publish(event: EncodedPublish): Promise<StreamAck | Schedule | undefined>
+}
+
+const schedules = lazy(() => import('./schedules.ts'))
+const batches = lazy(() => import('./batch.ts'))
 
 /** @param outbox options of an outbox to publish through; undefined without an outbox */
 export async function createPublisher(
-  transport: Transport,
+  parts: PublisherParts,
   outbox: 'persistent' | OutboxOptions | undefined,
-): Promise<Deliver> {
-  const orders = new Map<unknown, PublishOrder>()
-  const orderOf = (stream: unknown) => {
-    const order = orders.get(stream) ?? new PublishOrder(transport)
-    orders.set(stream, order)
-    return order
+): Promise<StreamPublisher> {
+  const { transport, find, prepare, send } = parts
+  const direct = createDeliver(transport)
+  const deliver = outbox ? await (await import('../outbox/outbox.ts')).openOutbox(outbox, transport, direct) : direct
+  const scheduler = { transport, deliver: direct }
+
+  return {
+    async publish(event) {
+      const { name, stream, subject, payload, headers, options } = event
+      const { at, every, ttl = event.ttl } = options
+      if (!stream && (at ?? every ?? ttl) !== undefined)
+        throw new SpanwireError('unsupported', `${name} has no stream, which ttl, at and every need: give it one.`)
+      if (stream && (at ?? every) !== undefined) return schedules((module) => module.schedule(scheduler, event, stream))
+      return deliver({ subject, payload, headers: [...headers, ...ttlHeaders(ttl)], stream, options })
+    },
+
+    publishAll: (...args) => batches((module) => module.publishAll(parts, ...args)),
+
+    forget(name, ...args) {
+      const [params, { purge = false, ttl, ...options } = {}] = withParams<[ForgetOptions?]>(name, args)
+      const event = prepare(name, hasParams(name) ? [params ?? {}, undefined] : [undefined])
+      const { stream, subject } = event
+      if (!stream) throw new SpanwireError('unsupported', `${name} has no stream: nothing stores its last event.`)
+      const marker: HeaderFields = purge
+        ? [
+            ['KV-Operation', 'PURGE'],
+            ['Nats-Rollup', 'sub'],
+          ]
+        : [['KV-Operation', 'DEL']]
+      // A tombstone has no data, so neither schema nor codec of the event apply.
+      const tombstone = { subject, schema: undefined, codec: raw, data: new Uint8Array(), options }
+      return send(tombstone, async (payload, own) => {
+        const headers = [...own, ...marker, ...ttlHeaders(ttl)]
+        return (await deliver({ subject, payload, headers, stream, options })) as StreamAck
+      })
+    },
+
+    cancelSchedule: (name, id) => schedules((module) => module.cancelSchedule(scheduler, find(name), id)),
   }
-  const warned = new Set<unknown>()
-  const warn = (stream: unknown, subject: string) => {
-    if (warned.has(stream)) return
-    warned.add(stream)
-    console.warn(
-      `spanwire: No stream stores ${subject} at present: create ${stream} with ensureStreams. The event is sent again.`,
-    )
-  }
-  const deliver: Deliver = async ({ stream, options, ...event }) => {
-    if (stream) {
-      const onSilence = () => warn(stream, event.subject)
-      return publishAcked(transport, event, { ...options, order: orderOf(stream), onSilence })
-    }
-    await transport.publish(event.subject, event.payload, { headers: event.headers, signal: options.signal })
-    return undefined
-  }
-  if (!outbox) return deliver
-  const { openOutbox } = await import('../outbox/outbox.ts')
-  return openOutbox(outbox, transport, deliver)
 }

@@ -93,7 +93,7 @@ export function createSubscriber(
     const subscribe = () => transport.subscribe(filter, handler, { queue })
     const isReplay = !event || events[1] || (event.stream && queue === undefined)
     const opening =
-      isReplay || conflate
+      event?.stream || isReplay || conflate || /^[*>]/.test(filter)
         ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap, isReplay }))
         : needs?.(subscribe)
     const source: Source = opening ? toSource(opening, handler) : subscribe()

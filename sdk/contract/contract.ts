@@ -59,6 +59,8 @@ export interface ContractEvent {
   readonly codec: Codec
   /** The event's JetStream stream. */
   readonly stream: string | undefined
+  /** Time to live of the event, in ms. */
+  readonly ttl: number | undefined
 }
 
 /**
@@ -78,6 +80,6 @@ export function unknownEvent(name: string): SpanwireError {
 
 /** Reads a definition of a contract, and parses its template. */
 export function readEvent(name: string, entry: EventEntry): ContractEvent {
-  const { schema, reply, codec = json, stream } = toDefinition(entry)
-  return { name, template: new SubjectTemplate(name), schema, reply, codec, stream: stream || undefined }
+  const { schema, reply, codec = json, stream, ttl } = toDefinition(entry)
+  return { name, template: new SubjectTemplate(name), schema, reply, codec, stream: stream || undefined, ttl }
 }
