@@ -9,9 +9,9 @@ import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import { type BatchItem, MOST_IN_BATCH, publishBatch } from './atomic-batch.ts'
 import { diagnose, isTransient, problem } from './batch-problem.ts'
+import type { MethodParts } from './methods.ts'
 import { requireFeature, TTL_HEADER, ttlHeaders, whenKnown } from './server-features.ts'
 import { findStored } from './stored-ids.ts'
-import type { PublisherParts } from './stream-publisher.ts'
 
 /** An event of a batch as bytes. */
 export interface BatchMember extends BatchItem {
@@ -30,7 +30,7 @@ const TIMEOUT = 60_000
  * @throws SpanwireError (as rejection) as {@link Bus.publishAll}
  */
 export async function publishAll(
-  parts: PublisherParts,
+  parts: MethodParts,
   events: readonly UntypedBatchEvent[],
   options: BatchOptions = {},
 ): Promise<BatchAck> {
@@ -65,7 +65,7 @@ export async function publishAll(
 }
 
 /** @throws SpanwireError `invalid-argument`, `unknown-event`, `unsupported` */
-function streamOf({ find }: PublisherParts, events: readonly UntypedBatchEvent[]): string {
+function streamOf({ find }: MethodParts, events: readonly UntypedBatchEvent[]): string {
   if (events.length === 0 || events.length > MOST_IN_BATCH)
     throw new SpanwireError('invalid-argument', `A batch has 1 to ${MOST_IN_BATCH} events, not ${events.length}.`)
   const streams = events.map(({ name }) => find(name).stream)
@@ -81,7 +81,7 @@ function streamOf({ find }: PublisherParts, events: readonly UntypedBatchEvent[]
 
 /** Validates and encodes all events. */
 async function encode(
-  { prepare, send }: PublisherParts,
+  { prepare, send }: MethodParts,
   events: readonly UntypedBatchEvent[],
   { expectLastSeq }: BatchOptions,
 ): Promise<BatchMember[]> {

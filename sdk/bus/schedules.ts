@@ -8,8 +8,8 @@ import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { HeaderFields } from '../wire/header-fields.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { isSubject } from '../wire/subject.ts'
+import type { EncodedPublish } from './methods.ts'
 import { requireFeature, TTL_HEADER, toTtl, whenKnown } from './server-features.ts'
-import type { EncodedPublish } from './stream-publisher.ts'
 
 /** The parts of a bus that schedules use. */
 export interface Scheduler {

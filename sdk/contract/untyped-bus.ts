@@ -98,7 +98,7 @@ export function typed<Contract>(bus: UntypedBus): Bus<Contract> {
 
 /** Whether a template has parameters, known from its text. For a list: whether any of them has. */
 export function hasParams(name: OneOrMoreNames): boolean {
-  return [name].flat().some((one) => one.includes('{'))
+  return `${name}`.includes('{')
 }
 
 /** Puts empty params in front of the arguments of an event, or of a list of events, whose template has no parameters. */

@@ -1,7 +1,8 @@
-/** Publishing across lost connections and reloads: loaded for events with a stream, and for an outbox. */
+/** Methods of the bus that many pages do not use: loaded on first use, and for events with a stream and for an outbox. */
 import type { ForgetOptions, StreamAck } from '../contract/bus.ts'
 import { raw } from '../contract/codec.ts'
 import type { ContractEvent } from '../contract/contract.ts'
+import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { Schedule } from '../contract/schedule.ts'
 import {
   hasParams,
@@ -12,11 +13,10 @@ import {
 } from '../contract/untyped-bus.ts'
 import { lazy } from '../kit/lazy.ts'
 import type { OutboxOptions } from '../outbox/outbox.ts'
-import type { Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import type { HeaderFields } from '../wire/header-fields.ts'
 import { createDeliver } from './deliver.ts'
-import type { Send } from './request-reply.ts'
+import { answer, type BusParts, refuse, request } from './request-reply.ts'
 import { ttlHeaders } from './server-features.ts'
 
 /** An event of the contract with the arguments of a publish. */
@@ -32,29 +32,35 @@ export interface EncodedPublish extends PreparedEvent {
   readonly headers: HeaderFields
 }
 
-/** The parts of a bus that publishing to streams uses. */
-export interface PublisherParts {
-  readonly transport: Transport
+/** The parts of a bus that its methods use. */
+export interface MethodParts extends BusParts {
   /** Returns an event of the contract. */
   find(name: string): ContractEvent
   /** Reads the arguments `name, params?, data, options?`. */
   prepare(name: string, args: WithParamValues<[unknown, UntypedPublishOptions?]>): PreparedEvent
-  readonly send: Send
 }
 
-/** The methods of a bus that publish to streams. */
-export interface StreamPublisher extends Pick<UntypedBus, 'publishAll' | 'forget' | 'cancelSchedule'> {
+/** Methods of a bus, without its `publish` of events that have no stream. */
+export interface BusMethods
+  extends Pick<UntypedBus, 'publishAll' | 'forget' | 'cancelSchedule' | 'request' | 'presence'> {
   publish(event: EncodedPublish): Promise<StreamAck | Schedule | undefined>
+  /** Answers a request. Without a handler: the data of the request is not valid. */
+  answer(
+    event: ContractEvent,
+    handler: ((event: ReceivedEvent) => unknown) | undefined,
+    received: ReceivedEvent,
+  ): Promise<void>
 }
 
 const schedules = lazy(() => import('./schedules.ts'))
 const batches = lazy(() => import('./batch.ts'))
+const presences = lazy(() => import('../presence/presence.ts'))
 
 /** @param outbox options of an outbox to publish through; undefined without an outbox */
-export async function createPublisher(
-  parts: PublisherParts,
+export async function createMethods(
+  parts: MethodParts,
   outbox: 'persistent' | OutboxOptions | undefined,
-): Promise<StreamPublisher> {
+): Promise<BusMethods> {
   const { transport, find, prepare, send } = parts
   const direct = createDeliver(transport)
   const deliver = outbox ? await (await import('../outbox/outbox.ts')).openOutbox(outbox, transport, direct) : direct
@@ -92,5 +98,10 @@ export async function createPublisher(
     },
 
     cancelSchedule: (name, id) => schedules((module) => module.cancelSchedule(scheduler, find(name), id)),
+
+    presence: (...args) => presences((module) => module.openPresence(transport, ...args)),
+    request: async (name, ...args) => request(parts, prepare(name, args)),
+    answer: async (event, handler, received) =>
+      handler ? answer(parts, event, handler, received) : refuse(parts, received),
   }
 }
