@@ -18,7 +18,7 @@ import { createNetwork, type Network, type TestNetwork } from './network.ts'
 // Parts that the SDK loads on first use. A dynamic import takes real time, which a test with a fake clock does not expect.
 import '../../sdk/bus/request-reply.ts'
 import '../../sdk/bus/sources.ts'
-import '../../sdk/bus/stream-publisher.ts'
+import '../../sdk/bus/methods.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
 import '../../sdk/replay/direct-source.ts'
