@@ -20,6 +20,7 @@ const LOST: readonly string[] = [
   'upstream-unavailable',
   'connection-refused',
   'offline-queue-full',
+  'rate-limited',
   'timeout',
   'no-responders',
 ]
@@ -66,7 +67,8 @@ export async function diagnose(
 /** Whether another attempt may succeed. */
 export function isTransient(result: Attempt['result'], { code }: SpanwireError): boolean {
   if (result.kind !== 'unknown' && result.kind !== 'refused') return false
-  return TEMPORARY.includes(result.errCode) || LOST.includes(code)
+  // With an index, one message was refused, which makes the batch incomplete.
+  return (result.index === undefined && TEMPORARY.includes(result.errCode)) || LOST.includes(code)
 }
 
 /** The error of a batch, because of one event. */
