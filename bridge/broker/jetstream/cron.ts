@@ -43,7 +43,7 @@ interface Values {
  * @param zone IANA name of the time zone, which must be valid
  */
 export function nextCron(pattern: string, zone: string, after: number): number | undefined {
-  const fields = (WORDS[pattern] ?? pattern).split(/\s+/).filter((part) => part !== '')
+  const fields = (WORDS[pattern] ?? pattern).split(/[ \t]+/).filter((part) => part !== '')
   if (fields.length !== FIELDS.length) return undefined
   const values = fields.map((text, index) => readField(text, FIELDS[index] as Field))
   const [second, minute, hour, day, month, weekday] = values
