@@ -1,5 +1,6 @@
 /** Atomic batches: a stream stores all messages of a batch or none. Source: NATS ADR-50. nats-server 2.12 and later. */
 import { randomToken } from '../kit/ids.ts'
+import { isWholeNumber, membersOf } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
@@ -59,46 +60,55 @@ interface Unsent {
   readonly error: unknown
 }
 
-/** Publishes a batch. The last message commits it. Never rejects. */
-export async function publishBatch(transport: Transport, items: readonly BatchItem[]): Promise<BatchResult> {
-  const last = items.at(-1)
-  if (!last) throw new SpanwireError('invalid-argument', 'A batch needs at least one message.')
-  const id = randomToken(20)
+/** A batch whose messages are sent, except the last one. The stream keeps none of them before the commit. */
+export interface OpenBatch {
+  /** Sends the last message, which commits the batch. Never rejects. */
+  commit(last: BatchItem): Promise<BatchResult>
+}
+
+/** Sends the messages of a batch, except the last one. nats-server drops a batch without a message for 10 s. */
+export function openBatch(transport: Transport, items: readonly BatchItem[]): OpenBatch {
+  const id: HeaderFields[number] = ['Nats-Batch-Id', randomToken(20)]
   let unsent: Unsent | undefined
-  for (const [index, { subject, payload, headers }] of items.slice(0, -1).entries()) {
-    const numbered = [...headers, ...batchHeaders(id, index + 1)]
-    const sent = transport.publish(subject, payload, { headers: numbered }).catch((error) => {
+  const send = async ({ subject, payload, headers }: BatchItem, index: number) => {
+    const numbered: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', String(index + 1)]]
+    try {
+      await transport.publish(subject, payload, { headers: numbered })
+    } catch (error) {
       unsent ??= { index, error }
-    })
-    if (transport.unordered) await sent
-    if (unsent) break
+    }
   }
-  const commit = [...last.headers, ...batchHeaders(id, items.length), ['Nats-Batch-Commit', '1']] as HeaderFields
-  try {
-    const { payload } = await transport.request(last.subject, last.payload, { headers: commit, timeout: TIMEOUT })
-    return readAnswer(JSON.parse(decode(payload)), unsent)
-  } catch (error) {
-    const isRefused = isSpanwireError(error, 'permission-denied') || isSpanwireError(error, 'payload-too-large')
-    const fault = unsent ?? { index: isRefused ? items.length - 1 : undefined, error }
-    return { kind: unsent || isRefused ? 'refused' : 'unknown', ...toFailure(fault) }
+  const inOrder = async () => {
+    for (const [index, item] of items.entries()) if (!unsent) await send(item, index)
+  }
+  const sent = transport.unordered ? inOrder() : void items.forEach(send)
+  return {
+    async commit({ subject, payload, headers }) {
+      await sent
+      const number = String(items.length + 1)
+      const final: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', number], ['Nats-Batch-Commit', '1']]
+      try {
+        const answer = await transport.request(subject, payload, { headers: final, timeout: TIMEOUT })
+        return readAnswer(JSON.parse(decode(answer.payload)), unsent)
+      } catch (error) {
+        const isRefused = isSpanwireError(error, 'permission-denied') || isSpanwireError(error, 'payload-too-large')
+        const fault = unsent ?? { index: isRefused ? items.length : undefined, error }
+        return { kind: unsent || isRefused ? 'refused' : 'unknown', ...toFailure(fault) }
+      }
+    },
   }
 }
 
-function batchHeaders(id: string, sequence: number): HeaderFields {
-  return [
-    ['Nats-Batch-Id', id],
-    ['Nats-Batch-Sequence', String(sequence)],
-  ]
+/** Publishes a batch of at least one message. Never rejects. */
+export function publishBatch(transport: Transport, items: readonly BatchItem[]): Promise<BatchResult> {
+  return openBatch(transport, items.slice(0, -1)).commit(items.at(-1) as BatchItem)
 }
 
 function readAnswer(answer: unknown, unsent: Unsent | undefined): BatchResult {
-  const { error, seq, stream } = Object(answer) as {
-    error?: { err_code?: number; description?: string }
-    stream?: string
-    seq?: number
-  }
-  if (!error && Number.isSafeInteger(seq)) return { kind: 'stored', stream: stream ?? '', seq: seq as number }
-  const { err_code: errCode = 0, description: text = 'no readable answer' } = error ?? {}
+  const { error, seq, stream } = membersOf(answer)
+  if (!error && isWholeNumber(seq)) return { kind: 'stored', stream: String(stream), seq }
+  const { err_code, description } = membersOf(error)
+  const [errCode, text] = [Number(err_code) || 0, String(description ?? 'no readable answer')]
   const known = RESULTS[errCode]
   if (known) return { kind: known, text }
   // The batch is incomplete if the client did not send one of its messages. The error of that message has the reason.

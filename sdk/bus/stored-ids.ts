@@ -1,5 +1,6 @@
 /** Finds stored messages by their ids. */
 import { NEVER_STORED, NEVER_STORED_CODES } from '../jetstream/never-stored.ts'
+import { membersOf } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { decode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -25,16 +26,13 @@ export async function findStored<Item extends BatchItem>(
       if (!id) return
       const headers: HeaderFields = [id, ...NEVER_STORED]
       const { payload } = await transport.request(item.subject, new Uint8Array(), { headers, timeout: TIMEOUT })
-      const { duplicate, seq, error } = Object(JSON.parse(decode(payload))) as {
-        duplicate?: boolean
-        seq?: number
-        error?: { err_code?: number; description?: string }
-      }
-      if (duplicate === true) stored.set(item, seq ?? 0)
-      else if (!NEVER_STORED_CODES.includes(error?.err_code ?? 0))
+      const { duplicate, seq, error } = membersOf(JSON.parse(decode(payload)))
+      const { err_code, description } = membersOf(error)
+      if (duplicate === true) stored.set(item, Number(seq))
+      else if (!NEVER_STORED_CODES.includes(Number(err_code)))
         throw new SpanwireError(
           'stream-refused',
-          `The stream does not report whether it has ${item.subject}: ${error?.description}.`,
+          `The stream does not report whether it has ${item.subject}: ${description}.`,
         )
     }),
   )

@@ -225,11 +225,7 @@ type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamNam
 /** Arguments after the name of an event that its stream publishes later. */
 type ScheduleArgs<Contract, Name extends keyof Contract & string> = [ParamName<Name>] extends [never]
   ? [data: DataInput<Contract[Name]>, options: IfStream<Contract[Name], ScheduleOptions, never>]
-  : [
-      params: Params<Name>,
-      data: DataInput<Contract[Name]>,
-      options: IfStream<Contract[Name], ScheduleOptions, never>,
-    ]
+  : [params: Params<Name>, data: DataInput<Contract[Name]>, options: IfStream<Contract[Name], ScheduleOptions, never>]
 /** Checks params to publish with: no wildcards, and no params that the template does not have. */
 type Checked<Name extends string, Values> = {
   readonly [Param in keyof Values]: Param extends ParamName<Name>
@@ -342,10 +338,7 @@ export interface Bus<Contract> extends AsyncDisposable {
    *     const reminder = await bus.publish('reminders.{userId}', { userId: '7' }, { text: 'Pay' }, { at: Date.now() + 60_000 })
    *     await reminder.cancel()
    */
-  publish<Name extends keyof Contract & string>(
-    name: Name,
-    ...args: ScheduleArgs<Contract, Name>
-  ): Promise<Schedule>
+  publish<Name extends keyof Contract & string>(name: Name, ...args: ScheduleArgs<Contract, Name>): Promise<Schedule>
   /**
    * Publishes an event: `publish(name, params, data, options?)`, without `params` if the template has none.
    *
