@@ -9,7 +9,6 @@ export type {
   BusStatus,
   EventHandler,
   EventOf,
-  ForgetOptions,
   Handle,
   Latest,
   LatestOptions,
@@ -20,7 +19,6 @@ export type {
   ReplayOptions,
   RequestOptions,
   Responder,
-  ScheduleOptions,
   StartFrom,
   StreamAck,
   StreamEventName,
@@ -55,6 +53,7 @@ export type { ReceivedEvent } from './contract/received-event.ts'
 export type { RemovalReason } from './contract/removal.ts'
 export type { Repetition, Schedule, When } from './contract/schedule.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
+export type { ForgetOptions, ScheduleOptions, StreamMethods } from './contract/stream-methods.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export type { BackoffOptions } from './kit/backoff.ts'
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'

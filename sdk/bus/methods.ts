@@ -1,9 +1,10 @@
 /** Methods of the bus that many pages do not use: loaded on first use, and for events with a stream and for an outbox. */
-import type { ForgetOptions, StreamAck } from '../contract/bus.ts'
+import type { StreamAck } from '../contract/bus.ts'
 import { raw } from '../contract/codec.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import type { Schedule } from '../contract/schedule.ts'
+import type { ForgetOptions } from '../contract/stream-methods.ts'
 import {
   hasParams,
   type UntypedBus,

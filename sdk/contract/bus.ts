@@ -2,13 +2,13 @@
 import type { Presence, PresenceOptions } from '../presence/presence.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
 import type { HeaderFields } from '../wire/headers.ts'
-import type { BatchAck, BatchEvent, BatchOptions } from './batch.ts'
 import type { EventName } from './contract.ts'
 import type { CursorStore } from './cursor-store.ts'
 import type { DataInput, DataOutput, ReplyInput, ReplyOutput, StreamOf } from './event.ts'
 import type { Gap } from './gap.ts'
 import type { ReceivedEvent } from './received-event.ts'
-import type { Schedule, When } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
+import type { ScheduleOptions, StreamMethods } from './stream-methods.ts'
 import type { ParamName, Params, ParamsFilter } from './template-types.ts'
 
 /** Options of {@link Bus.publish}. */
@@ -52,18 +52,6 @@ export interface StreamPublishOptions extends PublishOptions {
    * `ttl` of the event in the contract. Requires nats-server 2.11, and a stream with `ttl` (see `ensureStreams`).
    */
   readonly ttl?: number | undefined
-}
-
-/** Options of {@link Bus.publish} for an event that its stream publishes later. */
-export type ScheduleOptions = Omit<StreamPublishOptions, 'expectLastSeq' | 'expectLastSubjectSeq'> & When
-
-/** Options of {@link Bus.forget}. */
-export interface ForgetOptions extends Omit<StreamPublishOptions, 'headers' | 'reservedHeaders'> {
-  /**
-   * Also remove the earlier events of the subject from the stream. Requires a stream with `rollup` (see `ensureStreams`).
-   * Default false: the stream keeps them within its limits.
-   */
-  readonly purge?: boolean
 }
 
 /** Options of {@link Bus.request}. */
@@ -211,7 +199,7 @@ export type StreamEventName<Contract> = {
 }[EventName<Contract>]
 
 /** A type that no string has, for the compiler's message about a name that the contract does not have. */
-type OrHint<Contract> = [Contract] extends [never]
+export type OrHint<Contract> = [Contract] extends [never]
   ? never
   : string & { readonly 'Write a name as in the contract, with its {params}. The params follow it.': never }
 
@@ -219,7 +207,7 @@ type OrHint<Contract> = [Contract] extends [never]
  * Arguments after the name of an event to publish: `params, data, options?`, without `params` if the template has none. A
  * second shape, which no call has, makes the compiler state what is missing.
  */
-type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamName<Name>] extends [never]
+export type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
   : [params: Values & Checked<Name, Values>, ...rest: Rest] | [params: `The params of ${Name} come before the data.`]
 /** Arguments after the name of an event that its stream publishes later. */
@@ -324,7 +312,7 @@ export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
 }
 
 /** Typed events over NATS subjects. {@link connect} returns it. */
-export interface Bus<Contract> extends AsyncDisposable {
+export interface Bus<Contract> extends StreamMethods<Contract>, AsyncDisposable {
   /** The status of the connection. */
   readonly status: BusStatus
 
@@ -361,47 +349,6 @@ export interface Bus<Contract> extends AsyncDisposable {
       [data: DataInput<Contract[Name]>, options?: IfStream<Contract[Name], StreamPublishOptions, PublishOptions>]
     >
   ): Promise<IfStream<Contract[Name], StreamAck, void>>
-
-  /**
-   * Publishes events of one stream together: the stream stores all of them, next to each other and in this order, or none.
-   * At most 1,000. Requires nats-server 2.12, and a stream with `atomic` (see `ensureStreams`). All events are checked before
-   * the first is sent. If the batch is refused, the error names the event, and its `cause` is a {@link BatchProblem}.
-   *
-   * Subscriptions that read the stream deliver only events of stored batches. Queue groups of NATS may deliver others.
-   *
-   * @example
-   *     await bus.publishAll([
-   *       { name: 'accounts.{id}.debited', params: { id: 'a' }, data: { cents: 500 }, expectLastSubjectSeq: 17 },
-   *       { name: 'accounts.{id}.credited', params: { id: 'b' }, data: { cents: 500 } },
-   *     ])
-   * @throws SpanwireError (as rejection) `invalid-argument` for events of several streams, and the errors of
-   * {@link Bus.publish} for an event with a stream
-   */
-  publishAll(events: ReadonlyArray<BatchEvent<Contract>>, options?: BatchOptions): Promise<BatchAck>
-
-  /**
-   * Publishes a tombstone: the subject has no value any more. `latest` and stores remove it, `onRemoved` is called, and later
-   * readers do not get the value. `forget(name, params?, options?)`, like {@link Bus.publish} without data.
-   *
-   * @example
-   *     await bus.forget('prices.{symbol}', { symbol: 'ABC' })
-   * @throws SpanwireError (as rejection) the errors of {@link Bus.publish} for an event with a stream
-   */
-  forget<Name extends StreamEventName<Contract> & keyof Contract, const Values extends Params<Name> = Params<Name>>(
-    name: Name | OrHint<Contract>,
-    ...args: WithParams<Name, Values, [options?: ForgetOptions]>
-  ): Promise<StreamAck>
-
-  /**
-   * Ends a schedule of an event, also one of another process. Resolves if it does not exist, or has ended.
-   *
-   * @example
-   *     await bus.cancelSchedule('reminders.{userId}', 'invoice-17')
-   * @param name the event
-   * @param id the `id` of the {@link Schedule}
-   * @throws SpanwireError (as rejection) the errors of {@link Bus.publish} for an event with a stream
-   */
-  cancelSchedule(name: (StreamEventName<Contract> & keyof Contract) | OrHint<Contract>, id: string): Promise<void>
 
   /**
    * Subscribes with an async iterator: `subscribe(name, params?, options?)`. Params that are left out match every value.

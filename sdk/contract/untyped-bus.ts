@@ -1,7 +1,6 @@
 import type { BatchAck, BatchEventOptions, BatchOptions } from './batch.ts'
 import type {
   Bus,
-  ForgetOptions,
   Handle,
   Latest,
   LatestOptions,
@@ -17,6 +16,7 @@ import type {
 import type { Events } from './contract.ts'
 import type { ReceivedEvent } from './received-event.ts'
 import type { Repetition } from './schedule.ts'
+import type { ForgetOptions } from './stream-methods.ts'
 
 /** Values of a template's parameters. */
 export type ParamValues = Readonly<Record<string, string | undefined>>
