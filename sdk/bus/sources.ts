@@ -28,7 +28,8 @@ export function openSource(
   const { values, onCleared, onRemoved, conflate, queue, onGap } = options
   const [event, second] = events
   if (values && !event?.stream) throw new SpanwireError('unsupported', `${event?.name} has no stream.`)
-  const isWanted = ({ subject, removed }: SourceMessage) => !isSchedule(subject) && (!removed || values || onRemoved)
+  const isHidden = (subject: string) => isSchedule(subject) && !isSchedule(filter)
+  const isWanted = ({ subject, removed }: SourceMessage) => !isHidden(subject) && (!removed || values || onRemoved)
   const message = (given: SourceMessage) =>
     isWanted(given) ? handler.message(given as TransportMessage) : given.done?.()
   if (event && !second && (!event.stream || queue !== undefined)) {

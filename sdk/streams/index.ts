@@ -173,7 +173,7 @@ function planStream(name: string, { subjects, wanted, destructive }: Wanted, sta
     did: changes.length > 0 ? 'updated' : 'unchanged',
     changes,
     losses: destructiveChanges(state, after),
-    impossible: impossibleChanges(changes),
+    impossible: impossibleChanges(changes, state),
     before: state.config,
     after,
   }

@@ -129,9 +129,13 @@ function textOf(field: unknown): string {
   return JSON.stringify(field || undefined)
 }
 
+/** Fields that JetStream does not disable again. */
+const ONE_WAY = ['allow_msg_ttl', 'allow_msg_schedules']
+
 /** Returns the fields that JetStream cannot change. */
-export function impossibleChanges(changes: readonly string[]): string[] {
-  return changes.filter((field) => field === 'storage' || field === 'retention')
+export function impossibleChanges(changes: readonly string[], { config }: StreamState): string[] {
+  const isFixed = (field: string) => field === 'storage' || field === 'retention'
+  return changes.filter((field) => isFixed(field) || (ONE_WAY.includes(field) && config[field] === true))
 }
 
 /** Describes changes that would remove events, or no longer store subjects. */
