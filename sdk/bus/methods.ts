@@ -65,7 +65,6 @@ export async function createMethods(
   const { transport, find, prepare, send } = parts
   const direct = createDeliver(transport)
   const deliver = outbox ? await (await import('../outbox/outbox.ts')).openOutbox(outbox, transport, direct) : direct
-  const scheduler = { transport, deliver: direct }
 
   return {
     async publish(event) {
@@ -73,7 +72,7 @@ export async function createMethods(
       const { at, every, ttl = event.ttl } = options
       if (!stream && (at ?? every ?? ttl) !== undefined)
         throw new SpanwireError('unsupported', `${name} has no stream, which ttl, at and every need: give it one.`)
-      if (stream && (at ?? every) !== undefined) return schedules((module) => module.schedule(scheduler, event, stream))
+      if (stream && (at ?? every) !== undefined) return schedules((module) => module.schedule(transport, event, stream))
       return deliver({ subject, payload, headers: [...headers, ...ttlHeaders(ttl)], stream, options })
     },
 
@@ -98,7 +97,7 @@ export async function createMethods(
       })
     },
 
-    cancelSchedule: (name, id) => schedules((module) => module.cancelSchedule(scheduler, find(name), id)),
+    cancelSchedule: (name, id) => schedules((module) => module.cancelSchedule(transport, find(name), id)),
 
     presence: (...args) => presences((module) => module.openPresence(transport, ...args)),
     request: async (name, ...args) => request(parts, prepare(name, args)),

@@ -1,21 +1,16 @@
 /** Events that their stream publishes later or repeatedly: loaded with the first of them. Source: NATS ADR-51. */
+import type { EncodedEvent } from '../contract/codec.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { type Repetition, type Schedule, scheduleSubject } from '../contract/schedule.ts'
 import { randomToken } from '../kit/ids.ts'
-import type { Deliver, DeliverableEvent } from '../outbox/outbox.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import type { HeaderFields } from '../wire/header-fields.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { isSubject } from '../wire/subject.ts'
 import type { EncodedPublish } from './methods.ts'
+import { type AckedOptions, publishAcked } from './publish-acked.ts'
 import { requireFeature, TTL_HEADER, toTtl, whenKnown } from './server-features.ts'
-
-/** The parts of a bus that schedules use. */
-export interface Scheduler {
-  readonly transport: Transport
-  readonly deliver: Deliver
-}
 
 /** `@daily` and the like, `@every 5m`, or six fields. nats-server checks the rest. */
 const CALENDAR = /^(@[a-z]+|@every [\da-zµ.]+|[^ @]+( [^ ]+){5})$/
@@ -24,7 +19,7 @@ const CALENDAR = /^(@[a-z]+|@every [\da-zµ.]+|[^ @]+( [^ ]+){5})$/
  * Stores an event that its stream publishes later.
  * @throws SpanwireError (as rejection) `invalid-argument`, `unsupported`, and the errors of a publish
  */
-export async function schedule(scheduler: Scheduler, event: EncodedPublish, stream: string): Promise<Schedule> {
+export async function schedule(transport: Transport, event: EncodedPublish, stream: string): Promise<Schedule> {
   const { subject: target, payload, headers, options } = event
   const { at, every, ttl = event.ttl, id: _, expectLastSeq, expectLastSubjectSeq, ...rest } = options
   if ((expectLastSeq ?? expectLastSubjectSeq) !== undefined)
@@ -32,9 +27,9 @@ export async function schedule(scheduler: Scheduler, event: EncodedPublish, stre
   const timing = at === undefined ? repeated(every as Repetition) : once(at, every)
   const id = headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
   const own = headers.filter(([name]) => name !== ID_HEADER && name !== TIME_HEADER)
-  await whenKnown(scheduler.transport)
-  requireFeature(scheduler.transport, at === undefined ? 'every' : 'at')
-  const ack = await store(scheduler, {
+  await whenKnown(transport)
+  requireFeature(transport, at === undefined ? 'every' : 'at')
+  const ack = await store(transport, stream, {
     subject: subjectOf(stream, id),
     payload,
     headers: [
@@ -52,48 +47,51 @@ export async function schedule(scheduler: Scheduler, event: EncodedPublish, stre
       ...(ttl === undefined ? [] : ([['Nats-Schedule-TTL', toTtl(ttl)]] as const)),
       ...own,
     ],
-    stream,
     options: rest,
   })
-  return { ...ack, id, cancel: () => cancel(scheduler, stream, id) }
+  return { ...ack, id, cancel: () => cancel(transport, stream, id) }
 }
 
 /**
  * Ends a schedule of an event.
  * @throws SpanwireError (as rejection) `unsupported` for an event without a stream, and the errors of a publish
  */
-export async function cancelSchedule(scheduler: Scheduler, { name, stream }: ContractEvent, id: string): Promise<void> {
+export async function cancelSchedule(transport: Transport, { name, stream }: ContractEvent, id: string): Promise<void> {
   if (!stream) throw new SpanwireError('unsupported', `${name} has no stream, so it has no schedules.`)
-  await whenKnown(scheduler.transport)
-  requireFeature(scheduler.transport, 'at')
-  await cancel(scheduler, stream, id)
+  await whenKnown(transport)
+  requireFeature(transport, 'at')
+  await cancel(transport, stream, id)
 }
 
 /** Replaces the schedule with an empty message, which needs no other permission than the schedule itself. */
-async function cancel(scheduler: Scheduler, stream: string, id: string): Promise<void> {
+async function cancel(transport: Transport, stream: string, id: string): Promise<void> {
   const headers: HeaderFields = [
     [ID_HEADER, randomToken(20)],
     ['Nats-Rollup', 'sub'],
     [TTL_HEADER, '1s'],
   ]
-  await store(scheduler, {
+  await store(transport, stream, {
     subject: subjectOf(stream, id),
     payload: new Uint8Array(),
     headers,
-    stream,
     options: {},
   })
 }
 
-async function store({ deliver }: Scheduler, event: DeliverableEvent & { readonly stream: string }) {
+/** Its own order: a stream without schedules does not delay its events. */
+async function store(
+  transport: Transport,
+  stream: string,
+  event: EncodedEvent & { readonly options: AckedOptions },
+): Promise<Pick<Schedule, 'stream' | 'seq' | 'duplicate'>> {
   try {
-    const ack = await deliver(event)
-    return { stream: event.stream, seq: ack?.seq ?? 0, duplicate: ack?.duplicate ?? false }
+    const { seq, duplicate } = await publishAcked(transport, event, event.options)
+    return { stream, seq, duplicate }
   } catch (cause) {
     if (!isSpanwireError(cause, 'stream-not-found')) throw cause
     throw new SpanwireError(
       'stream-not-found',
-      `The stream ${event.stream} has no schedules: call ensureStreams with { schedules: true }. It requires nats-server 2.12.`,
+      `The stream ${stream} has no schedules: call ensureStreams with { schedules: true }. It requires nats-server 2.12.`,
       { cause },
     )
   }
