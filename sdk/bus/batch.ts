@@ -25,6 +25,7 @@ export interface BatchMember extends BatchItem {
 
 /** Time for all attempts together, in ms. */
 const TIMEOUT = 60_000
+
 /**
  * Stores all events or none.
  * @throws SpanwireError (as rejection) as {@link Bus.publishAll}

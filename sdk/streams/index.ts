@@ -133,8 +133,10 @@ async function plan(
         `${JSON.stringify(name)} is not a valid name of a stream: use a word without dots and wildcards.`,
       )
     const given = withTtls({ ...defaults, ...streams[name] }, ttls)
-    const all = given.schedules ? [...subjects, schedulesOf(name, subjects)] : subjects
-    plans.push(planStream(name, { subjects: all, wanted: toConfig(given), destructive }, await api.streamState(name)))
+    const state = await api.streamState(name)
+    const retention = given.retention ?? state?.config.retention
+    const all = given.schedules ? [...subjects, schedulesOf(name, subjects, retention)] : subjects
+    plans.push(planStream(name, { subjects: all, wanted: toConfig(given), destructive }, state))
   }
   return plans
 }
@@ -200,13 +202,13 @@ function eventsByStream(events: Events): Map<string, StreamEvents> {
 }
 
 /** Subscriptions to events of the stream must not match its schedules. */
-function schedulesOf(stream: string, subjects: readonly string[]): string {
+function schedulesOf(stream: string, subjects: readonly string[], retention: unknown): string {
   const wide = subjects.find((subject) => /^[*>]/.test(subject))
-  if (wide === undefined) return scheduleSubject(stream)
-  throw new SpanwireError(
-    'invalid-argument',
-    `The stream ${stream} cannot have schedules, because ${wide} would match them: begin its events with a word.`,
-  )
+  const problem = wide === undefined ? '' : `${wide} would match them: begin its events with a word`
+  // Such a stream stores only messages that a consumer wants, and no consumer reads schedules (ADR-51).
+  const why = retention === 'interest' ? 'it has the retention `interest`, which drops them: use `limits`' : problem
+  if (why === '') return scheduleSubject(stream)
+  throw new SpanwireError('invalid-argument', `The stream ${stream} cannot have schedules, because ${why}.`)
 }
 
 function refused(name: string, why: string): SpanwireError {
