@@ -1,3 +1,4 @@
+import { decode } from '../../sdk/wire/bytes.ts'
 import { natsHeaderLines } from './header-lines.ts'
 import { NATS_HEADERS } from './nats-headers.ts'
 
@@ -25,19 +26,20 @@ export interface ServerCommands {
 
 /** Headers that change whether, when or for how long a message is stored. An older server ignores them silently. */
 const ORDERS = /^nats-(ttl|incr|batch-.*|schedule.*)$/
+/** A line with one of them. Most messages have none, and their lines are not read one by one. */
+const COMMAND = /\r.nats-(ttl|incr|batch|schedule)/is
 /** Levels of JetStream's API by release of nats-server (ADR-44). */
 const LEVELS: Readonly<Record<string, number>> = { '2.11': 1, '2.12': 2, '2.14': 4 }
 const NONE: ServerCommands = {}
 
 /** Reads the commands of a header block. @param info of the broker; nothing is ignored while its version is unknown */
 export function readCommands(block: Uint8Array, { version, apiLevel = 0 }: BrokerVersion): ServerCommands {
+  if (!COMMAND.test(decode(block))) return NONE
   let ignored: string | undefined
   let [id, sequence, commits]: [string | undefined, string, boolean] = [undefined, '', false]
-  let isNone = true
   for (const { name, value } of natsHeaderLines(block)) {
     const lower = name.toLowerCase()
     if (!ORDERS.test(lower)) continue
-    isNone = false
     const { since = '' } = NATS_HEADERS.get(lower) ?? {}
     if (version !== undefined && (LEVELS[since] ?? 0) > apiLevel)
       ignored ??= `${name}, which requires nats-server ${since} (this one is ${version})`
@@ -45,7 +47,6 @@ export function readCommands(block: Uint8Array, { version, apiLevel = 0 }: Broke
     else if (name === 'Nats-Batch-Sequence') sequence ||= value
     else if (name === 'Nats-Batch-Commit') commits = true
   }
-  if (isNone) return NONE
   const seq = /^\d{1,9}$/.test(sequence) ? Number(sequence) : Number.NaN
   return { ...(id && { batch: { id, seq, commits } }), ...(ignored !== undefined && { ignored }) }
 }
