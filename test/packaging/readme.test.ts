@@ -21,7 +21,7 @@ import { createProject, type Project } from './project.ts'
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
-  ...['projection.ts', 'log.ts', 'partitions.ts'],
+  ...['projection.ts', 'log.ts', 'partitions.ts', 'reminders.ts'],
 ]
 const RUN_ELSEWHERE = {
   'first-steps.test.ts': ['index.html', 'page.ts'],
@@ -117,6 +117,11 @@ it('a queue of work with partitions, which nats-server before 2.11 does not have
   const isOld = Number(nats.version.split('.')[1]) < 11
   await start('partitions.ts', isOld ? 'Partitions require nats-server 2.11' : 'booked 42 12', {})
   children.at(-1)?.kill('SIGTERM')
+})
+
+it('time, tombstones and batches', async ({ skip }) => {
+  skip(Number(nats.version.split('.')[1]) < 14, 'needs nats-server 2.14')
+  expect(await project.run(process.execPath, 'reminders.ts')).toBe('true 900\ninvoice-17 Pay\n')
 })
 
 it('a service, which tools of NATS find', async () => {

@@ -125,7 +125,8 @@ export class StreamRegistry {
   }
 
   close(): void {
-    for (const { consumers, sources } of this.#byName.values()) {
+    for (const { stream, consumers, sources } of this.#byName.values()) {
+      stream.stop()
       for (const consumer of consumers.values()) consumer.close()
       for (const source of sources) source.detach()
     }

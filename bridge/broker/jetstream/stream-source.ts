@@ -80,7 +80,7 @@ export class StreamSource implements StreamObserver {
       const filter = this.#filterOf(origin)
       for (let entry = origin.index.next(this.#next(origin), filter); entry; ) {
         const record = origin.read(entry.seq)
-        if (record) this.#target.append(this.#copyOf(record), { isCopy: true })
+        if (record) this.#target.appendCopy(this.#copyOf(record))
         this.#last = entry.seq
         entry = origin.index.next(entry.seq + 1, filter)
       }
