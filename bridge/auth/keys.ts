@@ -1,5 +1,6 @@
 import { importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { createHs256, type HasSignature } from './hmac.ts'
 import { createKeySet } from './key-set.ts'
 
 /** Keys that verify tokens. Exactly one of `secret`, `publicKey` and `jwksUrl` is required. */
@@ -30,6 +31,8 @@ type PublicKey = string | JWK
 export interface Key {
   readonly key: CryptoKey | KeyObject | Uint8Array | JWTVerifyGetKey
   readonly algorithms: string[]
+  /** Checks an HS256 signature at once. Undefined for other keys. */
+  readonly hasSignature?: HasSignature | undefined
 }
 
 const ASYMMETRIC = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
@@ -101,7 +104,7 @@ function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): K
       `auth.algorithms contains ${bad}, which is not valid with a shared secret.`,
     )
   }
-  return { key, algorithms: [...algorithms] }
+  return { key, algorithms: [...algorithms], hasSignature: algorithms.includes('HS256') ? createHs256(key) : undefined }
 }
 
 async function importPublicKey(publicKey: PublicKey, pinned: readonly string[]): Promise<Key> {
