@@ -54,9 +54,12 @@ export class Subscription {
     this.subject = op.subject
     this.queue = op.queue
     this.filter = filter
-    this.brokerFilter = splitFilters(filter)
-      .map((one) => owner.client.scope.listenOn(one))
-      .join(' ')
+    const { scope } = owner.client
+    this.brokerFilter = filter.includes(' ')
+      ? splitFilters(filter)
+          .map((one) => scope.listenOn(one))
+          .join(' ')
+      : scope.listenOn(filter)
     this.conflation = conflation
   }
 
