@@ -13,6 +13,7 @@ export interface BridgeRun {
   /** Opens the upstream: to be called once, by the process that serves, which closes it at its end. */
   open(): { readonly options: ServeOptions; close(): Promise<void> }
   readonly port: number
+  readonly host: string
   readonly processes: number | 'auto'
   /** In ms. */
   readonly drainPatience: number
@@ -35,6 +36,7 @@ interface Given {
 }
 
 const DEFAULT_PORT = 8080
+const DEFAULT_HOST = '127.0.0.1'
 const PATIENCE = 10_000
 
 /**
@@ -70,6 +72,7 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
   return {
     open,
     port,
+    host: (options.host ?? DEFAULT_HOST) as string,
     processes: processes as number | 'auto',
     drainPatience: drainPatience as number,
     isEmbedded,
