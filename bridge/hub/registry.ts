@@ -64,8 +64,8 @@ export class Registry {
   }
 
   /**
-   * A hub that was busy reads its sockets first, and checks deadlines at the next tick: what a client sent in time may
-   * still wait there. Not twice in a row, so that deadlines apply at a hub that is always busy.
+   * A hub that was busy reads its sockets first, and checks deadlines at the next tick: bytes that arrived in time may still
+   * wait there. Not twice in a row, so that deadlines apply at a hub that is always busy.
    */
   #tickInTime(): void {
     const isLate = performance.now() - this.#dueAt > TICK

@@ -143,7 +143,7 @@ const connectTypes: Record<keyof ConnectOptions, 'boolean' | 'number' | 'string'
   lang: 'string',
   version: 'string',
 }
-const CONNECT_TYPES = Object.entries(connectTypes)
+const CONNECT_TYPES = /* @__PURE__ */ Object.entries(connectTypes)
 
 function parseConnect(text: string): ConnectOptions {
   let given: unknown
