@@ -54,12 +54,9 @@ export class Subscription {
     this.subject = op.subject
     this.queue = op.queue
     this.filter = filter
-    const { scope } = owner.client
-    this.brokerFilter = filter.includes(' ')
-      ? splitFilters(filter)
-          .map((one) => scope.listenOn(one))
-          .join(' ')
-      : scope.listenOn(filter)
+    this.brokerFilter = splitFilters(filter)
+      .map((one) => owner.client.scope.listenOn(one))
+      .join(' ')
     this.conflation = conflation
   }
 

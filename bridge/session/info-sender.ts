@@ -5,9 +5,6 @@ import type { SendQueue } from '../delivery/send-queue.ts'
 import type { Credentials } from './credentials.ts'
 import type { SessionHub } from './session-hub.ts'
 
-/** The changing parts of the newest INFO of all clients. */
-let newest = ''
-
 /** Sends INFO to one client, and knows the limit that it states. */
 export class InfoSender {
   readonly #hub: Pick<SessionHub, 'info' | 'limits' | 'upstream'>
@@ -46,9 +43,7 @@ export class InfoSender {
     const info = { ...this.#hub.info(client.id, nonce), max_payload: this.#currentMaxPayload }
     const changing = `${info.edge?.upstream} ${info.ldm} ${info.version} ${info.jetstream} ${info.api_lvl}`
     if (changing === this.#last && (info.max_payload === this.#lastMaxPayload || !this.#isGreeted)) return
-    // One text for all clients.
-    if (changing !== newest) newest = changing
-    this.#last = newest
+    this.#last = changing
     this.#lastMaxPayload = info.max_payload
     this.#sendQueue.write(encodeInfo({ ...info, ...(this.#address && { client_ip: this.#address }) }))
   }

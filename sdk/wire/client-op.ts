@@ -143,7 +143,6 @@ const connectTypes: Record<keyof ConnectOptions, 'boolean' | 'number' | 'string'
   lang: 'string',
   version: 'string',
 }
-const CONNECT_TYPES = /* @__PURE__ */ Object.entries(connectTypes)
 
 function parseConnect(text: string): ConnectOptions {
   let given: unknown
@@ -155,7 +154,7 @@ function parseConnect(text: string): ConnectOptions {
   if (typeof given !== 'object' || Array.isArray(given)) violation()
   // Like Go's JSON decoder: null does not change a field, and a wrong type is an error.
   const options: Record<string, unknown> = { ...given }
-  for (const [name, type] of CONNECT_TYPES) {
+  for (const [name, type] of Object.entries(connectTypes)) {
     if (options[name] === null) delete options[name]
     else if (name in options && typeof options[name] !== type) violation()
   }

@@ -55,7 +55,7 @@ async function tokens(): Promise<Record<string, string>> {
 
 it('tokens have the same outcome with and without the crypto module of Node', async () => {
   const outcomes = async () => {
-    const verify = createTokenVerifier(options)
+    const verify = createTokenVerifier(options, createHs256)
     const all: Record<string, unknown> = {}
     for (const [name, token] of Object.entries(await tokens()))
       all[name] = await verify(token).catch((error) => [error.code, (error.cause as { code?: string }).code])
@@ -80,10 +80,17 @@ it('tokens have the same outcome with and without the crypto module of Node', as
   ])
 })
 
-it('accepts the signature of its own secret, with HS256 and no extension, only', async () => {
-  const has = createHs256(key)
+it('judges tokens with the signature of its own secret, with HS256 and no extension, only', async () => {
+  const verify = createHs256(key)
+  const judged = (token: string) => {
+    try {
+      return verify?.(token, {}) !== undefined
+    } catch {
+      return true
+    }
+  }
   const all = await tokens()
-  const accepted = Object.entries(all).flatMap(([name, token]) => (has?.(token) ? name : []))
+  const accepted = Object.entries(all).flatMap(([name, token]) => (judged(token) ? name : []))
   expect(accepted).toEqual([
     'good',
     'typed',
