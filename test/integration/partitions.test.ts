@@ -58,7 +58,7 @@ describe.each(Object.entries(targets))('partitions on %s', (name, open) => {
   let ends: unknown[] = []
   /** Number of the last event of each key. */
   let last = new Map<string, number>()
-  const options = { consumer: 'workers', ordered: 'id', partitions: 8, concurrency: 4 } as const
+  const options = { consumer: 'workers', ordered: 'id', partitions: 8, concurrency: 4, ackWait: 1_500 } as const
 
   function dial(): Transport {
     const transport = open()
@@ -93,13 +93,12 @@ describe.each(Object.entries(targets))('partitions on %s', (name, open) => {
     await bus.flush()
   }
   const total = () => [...last.values()].reduce((sum, count) => sum + count, 0)
-  const allHandled = () => eventually(() => handled.length >= total(), { what: 'all events' })
-  /** Checks that each event was handled in the order of its key, and once unless a process crashed. */
-  function expectOrder({ repeated = false } = {}): void {
-    for (const [id, count] of last) {
-      const own = handled.filter((one) => one.id === id).map(({ n }) => n)
-      expect(repeated ? [...new Set(own)] : own).toEqual(upTo(count))
-    }
+  const allHandled = () =>
+    eventually(() => new Set(handled.map(({ id, n }) => `${id} ${n}`)).size >= total(), { what: 'all events' })
+  /** Checks the order of each key. On a busy machine `ackWait` may expire, and an event is repeated. */
+  function expectOrder(): void {
+    for (const [id, count] of last)
+      expect([...new Set(handled.filter((one) => one.id === id).map(({ n }) => n))]).toEqual(upTo(count))
   }
   /** Keys of each worker since an index of `handled`. */
   function keysOf(since: number): Map<string, Set<string>> {
@@ -198,9 +197,8 @@ describe.each(Object.entries(targets))('partitions on %s', (name, open) => {
 
   it('hands over the partitions of a lost connection', async () => {
     if (isUnsupported()) return expect(work('a').ready).rejects.toMatchObject({ code: 'unsupported' })
-    const fast = { ackWait: 1_000 }
-    const lost = work('a', fast)
-    await Promise.all([lost.ready, work('b', fast).ready])
+    const lost = work('a')
+    await Promise.all([lost.ready, work('b').ready])
     await divided('a', 'b')
     const since = handled.length
     consumers.splice(0, 1)
@@ -208,7 +206,7 @@ describe.each(Object.entries(targets))('partitions on %s', (name, open) => {
     await publish(2)
     await allHandled()
     expect([...keysOf(since).keys()]).toEqual(['b'])
-    expectOrder({ repeated: true })
+    expectOrder()
     expect(ends).toEqual([expect.stringMatching(/^a: .*closed/)])
   })
 
@@ -374,7 +372,7 @@ describe('partitions', () => {
     const claims = { pub: { allow: pub }, subscribe: { allow: ['_INBOX.>', group] } }
     const dial = async () => webSocket({ url: bridge.url, token: await createToken(claims) })
     const handled: string[] = []
-    const options = { consumer: 'w', ordered: 'id', partitions: 4 } as const
+    const options = { consumer: 'w', ordered: 'id', partitions: 4, ackWait: 1_500 } as const
     const edges = await Promise.all([dial(), dial()])
     const early = consume({ events, connection: edges[0] as Transport }, 'jobs.{id}', () => {}, {
       ...options,
