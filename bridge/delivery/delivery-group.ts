@@ -1,4 +1,5 @@
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
+import { isClosed } from '../auth/permissions.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { isNoResponders, NO_RESPONDERS } from '../upstream/upstream-message.ts'
 import type { Client } from './client.ts'
@@ -56,7 +57,8 @@ export class DeliveryGroup implements TurnMember {
 
   /** Delivers a message to all members. @param origin see {@link Subscription.accepts} */
   deliver(message: UpstreamMessage, origin: string | undefined): void {
-    if (this.#shared && !this.#shared.closed && message.reply === undefined) {
+    const closed = isClosed(this.#nameOf(message))
+    if (this.#shared && !this.#shared.closed && message.reply === undefined && !closed) {
       this.#shared.add(this.#encode(message, undefined))
       this.#tally.frames++
       return
@@ -67,7 +69,7 @@ export class DeliveryGroup implements TurnMember {
     let together = message.reply === undefined && this.members.size > 1
     for (const subscription of this.members) {
       const { client } = subscription
-      if (subscription.needsCheck) {
+      if (subscription.needsCheck(closed)) {
         together = false
         if (!subscription.accepts(message, origin)) continue
         if (subscription.conflation?.holds(message, (held) => this.#sendHeld(subscription, held))) continue
@@ -115,13 +117,17 @@ export class DeliveryGroup implements TurnMember {
   }
 
   #encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
-    const { subject } = message
-    const name = this.#scope.toClient(subject) ?? subject
+    const name = this.#nameOf(message)
     const headers = this.#headers ? this.#headersOf(message) : undefined
     const payload = this.#isInbox ? toClientAnswer(message.payload, this.#scope) : message.payload
     const frame = encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
     this.#turn.encoded(frame.length)
     return frame
+  }
+
+  /** The subject as members see it. */
+  #nameOf({ subject }: UpstreamMessage): string {
+    return this.#scope.toClient(subject) ?? subject
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { root } from '../build/source-files.ts'
 import { benchFlood } from './flood.ts'
 import { median } from './median.ts'
+import { onServerCore } from './pinning.ts'
 import { benchRelays } from './relays.ts'
 import { SYSTEMS } from './systems.ts'
 import { type Figures, GROWTH, WORKLOADS } from './workloads.ts'
@@ -39,14 +40,14 @@ for (const name of workloads) {
     for (const system of systems) {
       const start = SYSTEMS[system]
       if (!start) throw new Error(`Unknown system ${system}. Use one of: ${Object.keys(SYSTEMS).join(', ')}.`)
-      await using server = await start()
+      await using server = await onServerCore(start)
       const figures = await workload.run(server)
       row[system] = [...(row[system] ?? []), figures]
-      const { cost, p50, p99, connects, wrong } = figures
+      const { cost, alone, p50, p99, connects, wrong } = figures
       const rate = connects === undefined ? '' : `  ${connects.toFixed(0)} connects a second`
       const latency = p99 === undefined ? rate : `  p50 ${p50?.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms`
       console.log(
-        `${name} ${run}/${runs}  ${system.padEnd(34)} ${cost.toFixed(2)} ${workload.unit}${latency}${wrong > 0 ? `  ${wrong} WRONG` : ''}`,
+        `${name} ${run}/${runs}  ${system.padEnd(34)} ${cost.toFixed(2)} (alone ${alone.toFixed(2)}) ${workload.unit}${latency}${wrong > 0 ? `  ${wrong} WRONG` : ''}`,
       )
     }
   }

@@ -40,6 +40,28 @@ describe('many subscribers of one filter', () => {
   })
 })
 
+describe('many subscribers of all subjects', () => {
+  it('get the same bytes in one write, without the inboxes among them', async () => {
+    const { bridge, upstream } = bridgeFor()
+    const clients = Array.from({ length: 50 }, () => new ScriptedClient(bridge))
+    for (const client of clients) client.send(subscribe.replace('a.*', '>'))
+    for (const client of clients) await client.turn()
+    publish(upstream, 'a.b', 50)
+    publish(upstream, '_INBOX.k3f9.1', 1)
+    await settle()
+    coreOf(bridge.hub).turn.flush()
+    publish(upstream, '$EDGE.ANYTHING', 1)
+    publish(upstream, 'a.b', 50)
+    await settle()
+    coreOf(bridge.hub).turn.flush()
+    for (const turn of [0, 1]) {
+      expect(new Set(clients.map(({ sends }) => sends[turn])).size).toBe(1)
+      expect(new TextDecoder().decode(clients[0]?.sends[turn]).match(/^MSG \S+/gm)).toEqual(Array(50).fill('MSG a.b'))
+    }
+    for (const { sends } of clients) expect(sends.length).toBe(2)
+  })
+})
+
 describe('a flush window', () => {
   const connected = async (bridge: ReturnType<typeof bridgeFor>['bridge']) => {
     const client = new ScriptedClient(bridge)
