@@ -17,7 +17,8 @@ const MAX_UNREPORTED = 64 * 1024
 export class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
   readonly #socket: Socket
-  readonly #backlog = new Backlog()
+  /** Undefined as long as nothing had to wait. */
+  #backlog: Backlog | undefined
   /** Bytes of the connection that were read when the last WebSocket message was complete. */
   #readBefore: number
   /** Bytes of the connection that were read at its last input. Reading them from the socket at each output is slow. */
@@ -40,7 +41,8 @@ export class NodeSocket implements ClientSocket {
   }
 
   get held(): number {
-    return this.#backlog.heldBy(this.#socket.writableLength) + this.#unfinished
+    const { writableLength } = this.#socket
+    return (this.#backlog?.heldBy(writableLength) ?? writableLength) + this.#unfinished
   }
 
   /** A WebSocket message is complete. */
@@ -60,7 +62,9 @@ export class NodeSocket implements ClientSocket {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes, this.#backlog)
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    if (this.#socket.writableLength === 0) this.#socket.write(bytes)
+    else writeFrame(this.#socket, bytes, (this.#backlog ??= new Backlog()))
   }
 
   close(code: number, reason: string): void {
