@@ -63,8 +63,8 @@ export class NodeSocket implements ClientSocket {
 
   send(bytes: Uint8Array): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return
-    if (this.#socket.writableLength === 0) this.#socket.write(bytes)
-    else writeFrame(this.#socket, bytes, (this.#backlog ??= new Backlog()))
+    if (this.#socket.writableLength > 0) this.#backlog ??= new Backlog()
+    writeFrame(this.#socket, bytes, this.#backlog)
   }
 
   close(code: number, reason: string): void {
@@ -163,7 +163,7 @@ let original: Uint8Array | undefined
 let waiting: WaitingFrame = { bytes: new Uint8Array(0), sockets: 0 }
 
 /** Writes a shared frame. A socket that is behind gets a copy if the frame would keep a larger block alive. */
-export function writeFrame(socket: Writable, frame: Uint8Array, backlog: Backlog = new Backlog()): void {
+export function writeFrame(socket: Writable, frame: Uint8Array, backlog?: Backlog): void {
   const unsent = socket.writableLength
   if (unsent === 0) {
     socket.write(frame)
@@ -174,7 +174,7 @@ export function writeFrame(socket: Writable, frame: Uint8Array, backlog: Backlog
     original = frame
     waiting = { bytes: frame.length < frame.buffer.byteLength ? copyOf(frame) : frame, sockets: 0 }
   }
-  backlog.add(waiting, unsent)
+  backlog?.add(waiting, unsent)
   socket.write(waiting.bytes)
 }
 
