@@ -30,6 +30,9 @@ export interface System extends AsyncDisposable {
 /** Folder of systems for comparison, which are not dependencies of the package. */
 const peers = join(root, '.cache/bench')
 
+/** Systems whose costs with more subscribers and subjects are measured by default. */
+export const GROWING: readonly string[] = ['nats-server', 'Spanwire on Node', 'Spanwire on Bun']
+
 /** All systems, by their names in the table. */
 export const SYSTEMS: Record<string, () => Promise<System>> = {
   'nats-server': async () => {

@@ -166,14 +166,16 @@ function idle(title: string, connections: number): Workload {
       // The first connections grow the heap to the size that concurrent upgrades need.
       await openMore(connections / 4)
       await settled()
-      const before = memoryOf(system.pids)
+      const { pids, brokers = [] } = system
+      const before = { servers: memoryOf(pids), brokers: memoryOf(brokers) }
       const began = performance.now()
       await openMore(connections)
       const connects = connections / ((performance.now() - began) / 1_000)
       await settled()
-      const cost = (memoryOf(system.pids) - before) / connections / 1_024
+      const alone = (memoryOf(pids) - before.servers) / connections / 1_024
+      const cost = alone + (memoryOf(brokers) - before.brokers) / connections / 1_024
       for (const socket of sockets) socket.destroy()
-      return { cost, alone: cost, connects, wrong: 0 }
+      return { cost, alone, connects, wrong: 0 }
     },
   }
 }
