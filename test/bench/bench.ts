@@ -66,18 +66,16 @@ for (const name of workloads) {
   )
   console.table(Object.fromEntries(taking.map((system) => [system, describe(row, system, counted[system])])))
 }
-const growing = Object.keys(GROWTH).filter((name) => results[name])
-for (const system of systems) {
-  const costs = (kind: RegExp) =>
-    growing
-      .filter((name) => kind.test(name))
-      .map((name) => median((results[name]?.[system] ?? []).map(({ cost }) => cost)))
-  const growth = (kind: RegExp) => (Math.max(...costs(kind)) / Math.min(...costs(kind))).toFixed(2)
-  if (growing.some((name) => results[name]?.[system]))
-    console.log(
-      `${system}: highest by lowest cost: ${growth(/^grow-\d/)} (subscribers), ${growth(/^grow-s/)} (subjects)`,
-    )
-}
+const KINDS = { subscribers: /^grow-\d/, subjects: /^grow-subjects/ }
+for (const [kind, names] of Object.entries(KINDS))
+  for (const system of systems) {
+    const rows = Object.entries(results).flatMap(([name, row]) => (names.test(name) ? [row[system] ?? []] : []))
+    const costs = rows.filter(({ length }) => length > 0).map((row) => median(row.map(({ cost }) => cost)))
+    if (costs.length > 1)
+      console.log(
+        `${system}: highest by lowest cost, by ${kind}: ${(Math.max(...costs) / Math.min(...costs)).toFixed(2)}`,
+      )
+  }
 
 await mkdir(join(root, '.cache'), { recursive: true })
 await writeFile(
