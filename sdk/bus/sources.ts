@@ -1,6 +1,7 @@
-/** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
+/** Subscriptions that need more than NATS's SUB, and events of other versions: loaded with the first of them. */
 import type { ContractEvent } from '../contract/contract.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
+import { validateVersion } from '../contract/versions.ts'
 import { replayEvents } from '../replay/event-list.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../transport/transport.ts'
 import { subscribeConflated } from './conflated.ts'
@@ -8,7 +9,7 @@ import { watchInterruptions } from './interruptions.ts'
 import { iterateLatest } from './latest-iterator.ts'
 import type { AttachOptions } from './subscriber.ts'
 
-export { iterateLatest, watchInterruptions }
+export { iterateLatest, validateVersion, watchInterruptions }
 
 /**
  * Delivers events of a stream, or conflated ones. With `values`: the last event of each subject, and all later ones.

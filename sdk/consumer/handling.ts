@@ -2,11 +2,12 @@ import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
 import { removalOf } from '../contract/removal.ts'
-import { validate } from '../contract/validate.ts'
+import { validateVersion } from '../contract/versions.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
 import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
@@ -94,7 +95,8 @@ export class Handling {
     let data: unknown
     try {
       data = event.codec.decode(message.payload)
-      data = await validate(event.schema, data, message.subject)
+      const block = message.headerBlock && decode(message.headerBlock)
+      data = await validateVersion(event, data, block, message.subject)
     } catch (cause) {
       const error = isSpanwireError(cause)
         ? cause

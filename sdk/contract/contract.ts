@@ -4,6 +4,7 @@ import type { EventDefinition, EventEntry, WithStream } from './event.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { SubjectTemplate } from './template.ts'
 import type { CheckedTemplate } from './template-types.ts'
+import type { UpgradeSteps } from './version-types.ts'
 
 /** A contract: event definitions by subject template. It is plain data. */
 export type Events = { readonly [template: string]: EventEntry }
@@ -55,8 +56,12 @@ export interface ContractEvent {
   readonly name: string
   readonly template: SubjectTemplate
   readonly schema: StandardSchema
-  readonly reply: StandardSchema | undefined
+  readonly reply?: StandardSchema | undefined
   readonly codec: Codec
+  /** Version of the schema, if it is above 1. */
+  readonly version?: number | undefined
+  /** Converts data of each older version to the next version. */
+  readonly upgrade?: UpgradeSteps | undefined
   /** The event's JetStream stream. */
   readonly stream: string | undefined
 }
@@ -78,6 +83,6 @@ export function unknownEvent(name: string): SpanwireError {
 
 /** Reads a definition of a contract, and parses its template. */
 export function readEvent(name: string, entry: EventEntry): ContractEvent {
-  const { schema, reply, codec = json, stream } = toDefinition(entry)
-  return { name, template: new SubjectTemplate(name), schema, reply, codec, stream: stream || undefined }
+  const { codec = json, stream, ...rest } = toDefinition(entry)
+  return { ...rest, name, template: new SubjectTemplate(name), codec, stream: stream || undefined }
 }

@@ -76,7 +76,7 @@ export function createLifecycle(
   async function dial(): Promise<void> {
     const failures = redials.failures - survived
     let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
-    let step = 'The token function'
+    let step = 'token()'
     try {
       // A function that hangs, like a fetch without a network, must not end all attempts.
       const late = new Promise<never>((_, reject) => {
@@ -84,7 +84,7 @@ export function createLifecycle(
       })
       const token = typeof source === 'function' ? toToken(await Promise.race([source(), late])) : source
       clearTimeout(patience)
-      step = 'The WebSocket'
+      step = 'WebSocket'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
           ? await fallbacks((open) => open(token, failures)).catch((error) => {

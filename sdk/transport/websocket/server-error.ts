@@ -1,6 +1,7 @@
 /** Errors of a server. Part of the first load: they decide whether an operation was refused. */
 import { encode } from '../../wire/bytes.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
+import { invalidData } from '../../wire/invalid-data.ts'
 import type { Pending } from '../outbound.ts'
 
 /** A subscription that an error may be about. */
@@ -12,7 +13,8 @@ export interface SuspectSubscription {
 
 /** Codes by patterns of a text without what it quotes. The first that matches counts. */
 const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
-  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
+  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect/i,
+  'invalid-data': /invalid data/i,
   'rate-limited': /rate /i,
   'payload-too-large': /m payload|headers over|data than|m control/i,
   'upstream-unavailable': /upstream /i,
@@ -36,8 +38,10 @@ export function readError(
 ): SpanwireError | undefined {
   const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
   const [code] = Object.entries(CODES).find(([, pattern]) => pattern.test(head + tail)) ?? []
-  const advised = text.replace(/ by connect$/i, '$&. The token is too long.')
-  const error = new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Error of the server: ${advised}`)
+  const error =
+    code === 'invalid-data'
+      ? invalidData(named, JSON.parse(queue ?? ''))
+      : new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Server: ${text}`)
   const isPublish = / for pub/i.test(head)
   // Otherwise every new connection would send the long line again, and end.
   const isLine = /^maximum control line exceeded$/i.test(head)
