@@ -1,4 +1,5 @@
 import { encodeError } from '../../sdk/wire/server-op.ts'
+import { type Issues, issuesText, type Violation } from '../contract/violation.ts'
 import type { LimitName } from '../log/reached-limits.ts'
 import type { CloseReason } from './close-reason.ts'
 
@@ -10,6 +11,8 @@ export type Refusal =
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
   | { readonly refused: 'reply-permission'; readonly reply: string }
   | { readonly refused: keyof typeof publishLimits; readonly subject: string }
+  /** The schema of the event refuses the data. */
+  | { readonly refused: 'data-invalid'; readonly subject: string; readonly issues: Issues }
 
 /** Result of an operation: done, refused, or the end of the connection. */
 export type Outcome = undefined | Refusal | CloseReason
@@ -42,6 +45,18 @@ export function limitOf(refusal: Refusal): LimitName | undefined {
   return 'limit' in refusal ? refusal.limit : limits[refusal.refused]
 }
 
+/** The refusal of a publish that violates the contract. */
+export function toRefusal(violation: Violation, subject: string, reply: string | undefined): Refusal {
+  switch (violation.violates) {
+    case 'data':
+      return { refused: 'data-invalid', subject, issues: violation.issues }
+    case 'reply':
+      return { refused: 'reply-permission', reply: reply ?? '' }
+    default:
+      return { refused: 'publish-permission', subject, beyond: violation.beyond }
+  }
+}
+
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
 export function encodeRefusal(refusal: Refusal): Uint8Array {
   return encodeError(textOf(refusal))
@@ -57,6 +72,8 @@ export function textOf(refusal: Refusal): string {
     }
     case 'publish-permission':
       return publishViolation(refusal.subject, refusal.beyond)
+    case 'data-invalid':
+      return `${publishViolation(refusal.subject, 'invalid data')} ${JSON.stringify(issuesText(refusal.issues))}`
     case 'reply-permission':
       return `Permissions Violation for Publish with Reply of ${JSON.stringify(refusal.reply)}`
     case 'headers':

@@ -16,6 +16,8 @@ export interface BridgeRun {
   readonly processes: number | 'auto'
   /** In ms. */
   readonly drainPatience: number
+  /** The module that exports the contract, if it is not in the options. */
+  readonly contract: string | undefined
   /** Whether hubs of several processes would share nothing. */
   readonly isEmbedded: boolean
 }
@@ -47,7 +49,8 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
     const given = await findValue(setting, sources)
     if (given) setIn(values, name, readValue(given, setting))
   }
-  const { upstream, upstreamCreds, upstreamTls, processes = 1, drainPatience = PATIENCE, ...options } = values
+  const { upstream, upstreamCreds, upstreamTls, processes = 1, drainPatience = PATIENCE, events, ...rest } = values
+  const options = typeof events === 'object' ? { ...rest, events } : rest
   if (upstream === undefined)
     throw new SpanwireError(
       'invalid-argument',
@@ -72,6 +75,7 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
     port,
     processes: processes as number | 'auto',
     drainPatience: drainPatience as number,
+    contract: typeof events === 'string' ? events : undefined,
     isEmbedded,
   }
 }
