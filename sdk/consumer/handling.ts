@@ -68,7 +68,7 @@ export class Handling {
 
   /** Never rejects. @param ended called when the handler has ended: another event may begin */
   async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
-    const { backoff, deadLetter } = this.#work.settings
+    const { backoff, deadLetter, quarantine } = this.#work.settings
     const event = this.#work.find(message.subject)
     const failure = await this.#attempt(message, attempt)
     ended()
@@ -76,9 +76,11 @@ export class Handling {
     const failed = failures + 1
     const received = new ReceivedEvent(event, message, failure.data)
     this.#report(failure.error, received, attempt)
-    if (deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)) {
+    const isDead = deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)
+    const subject = (failure.isInvalid && quarantine) || (isDead && deadLetter.subject)
+    if (subject) {
       const why = { attempts: attempt, error: failure.error }
-      if (await this.#publishDeadLetter(message, deadLetter.subject, why, received)) return 'done'
+      if (await this.#publishDeadLetter(message, subject, why, received)) return 'done'
     }
     return { again: backoff[Math.min(failed, backoff.length) - 1] ?? 0 }
   }
@@ -101,7 +103,7 @@ export class Handling {
       const error = isSpanwireError(cause)
         ? cause
         : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
-      return { error, data, isHopeless: true }
+      return { error, data, isHopeless: true, isInvalid: true }
     }
     try {
       await this.#callbacks.handler(new ReceivedEvent(event, message, data), { attempt })
@@ -144,6 +146,8 @@ interface Failure {
   readonly data?: unknown
   /** Further attempts have no effect. */
   readonly isHopeless: boolean
+  /** The event cannot be decoded or upgraded, or the schema refuses it. */
+  readonly isInvalid?: boolean
 }
 
 /** Origin and reason of a dead letter. */
@@ -184,6 +188,7 @@ async function publishDeadLetter(
     ['Spanwire-Dead-Sequence', String(message.seq)],
     ['Spanwire-Dead-Consumer', consumer],
     ['Spanwire-Dead-Attempts', String(attempts)],
+    ...(isSpanwireError(error) ? [['Spanwire-Dead-Code', error.code] as const] : []),
     ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
   ]
   await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })

@@ -1,4 +1,4 @@
-/** Dead letters of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
+/** Dead letters and quarantined events of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
 import { publishAcked } from '../../../sdk/bus/publish-acked.ts'
 import { JetStreamApi } from '../../../sdk/jetstream/api.ts'
 import type { StoredMessage } from '../../../sdk/jetstream/jetstream-link.ts'
@@ -24,6 +24,8 @@ export interface DeadLetter {
   readonly consumer: string
   readonly attempts: number
   readonly reason: string
+  /** Code of the error, if it is one of Spanwire's. */
+  readonly code: string | undefined
   /** The event's own id, if it had one. */
   readonly id: string | undefined
   readonly payload: Uint8Array
@@ -72,6 +74,7 @@ function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, pay
     consumer: header('Consumer') ?? '',
     attempts: Number(header('Attempts')),
     reason: header('Error') ?? '',
+    code: header('Code'),
     id: header('Id'),
     payload,
     headers: fields.filter(([name]) => !OWN.test(name)),
