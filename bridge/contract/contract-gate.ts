@@ -13,7 +13,7 @@ import { INBOX } from '../auth/permissions.ts'
 import type { Log } from '../log/log.ts'
 import type { Authorize, ContractOptions, PublishedEvent } from './contract-options.ts'
 import { EventIndex, type IndexedEvent, readParams } from './event-index.ts'
-import { LATE, type Violation } from './violation.ts'
+import { DENIED, FAILED, LATE, UNKNOWN, type Violation } from './violation.ts'
 
 /** A publish of a client that its permissions allow. Subjects are the client's. */
 export interface Publication {
@@ -39,8 +39,6 @@ interface CheckedMessage {
 const TIMEOUT = 5_000
 const SCHEDULE = /\r\nnats-schedule-target/i
 
-const UNKNOWN: Violation = { violates: 'permission', beyond: 'a subject that no event of the contract has' }
-const FAILED = 'a decision of the application that failed'
 
 /** Checks operations of clients by the contract and by the application. */
 export class ContractGate {
@@ -81,7 +79,7 @@ export class ContractGate {
       return event ? [{ event, subject: one, block, payload }] : []
     })
     const [required = subject] = subjects
-    if (known[0]?.subject !== required && this.#isUnknown(required)) return this.#refuse(UNKNOWN, user)
+    if (known[0]?.subject !== required && this.#isUnknown(required)) return this.#refuse(forbidden(UNKNOWN), user)
     return firstViolation(known.map((one) => () => this.#check(user, one)))
   }
 
@@ -94,7 +92,7 @@ export class ContractGate {
     if (!subscribe) return undefined
     const checks = splitFilters(filters).flatMap((filter) => {
       const events = this.#events.overlapping(filter)
-      if (events.length === 0 && this.#isUnknown(filter)) return [() => this.#refuse(UNKNOWN, user)]
+      if (events.length === 0 && this.#isUnknown(filter)) return [() => this.#refuse(forbidden(UNKNOWN), user)]
       return events.map((event) => () => {
         const params = readParams(event, filter)
         return this.#decide(user, event, () => subscribe.call(this.#authorize, user, event.name, params))
@@ -135,7 +133,7 @@ export class ContractGate {
 
   #decide(user: Identity, event: IndexedEvent, run: () => boolean | Promise<boolean>): Verdict {
     const conclude = (isAllowed: unknown) =>
-      isAllowed === true ? undefined : this.#refuse({ violates: 'permission' }, user, event)
+      isAllowed === true ? undefined : this.#refuse(forbidden(DENIED), user, event)
     const failed = (error: unknown) => this.#failed(error, user, event)
     try {
       const decision: unknown = run()
@@ -155,7 +153,7 @@ export class ContractGate {
       event: event.name,
       reason,
     })
-    return { violates: 'permission', beyond: isLate ? LATE : FAILED }
+    return forbidden(isLate ? LATE : FAILED)
   }
 
   #refuseData(error: unknown, user: Identity, event: IndexedEvent): Violation {
@@ -174,6 +172,10 @@ export class ContractGate {
     this.#log.refusal('event-refused', error, { user, event: event?.name })
     return violation
   }
+}
+
+function forbidden(reason: string): Violation {
+  return { violates: 'permission', reason }
 }
 
 /** Returns the first violation. Later checks are not made after a violation, and are made side by side otherwise. */

@@ -7,12 +7,14 @@ export type Issues = NonNullable<SpanwireError['issues']>
 /** Why the contract or the application refuses an operation. */
 export type Violation =
   | { readonly violates: 'data'; readonly issues: Issues }
-  /** Not permitted. `beyond` names the reason, unless the application has decided. */
-  | { readonly violates: 'permission'; readonly beyond?: string }
+  | { readonly violates: 'permission'; readonly reason: string }
   /** The reply subject is one of an event. */
   | { readonly violates: 'reply' }
 
-/** Why the application has not decided. */
+/** Reasons of refusals. Clients may compare them. */
+export const UNKNOWN = 'no event of the contract has this subject'
+export const DENIED = 'the application does not permit it'
+export const FAILED = 'the decision of the application failed'
 export const LATE = 'no decision of the application in time'
 
 /** Issues in an answer. */
@@ -34,7 +36,7 @@ export function issuesText(issues: Issues): string {
 /** The error of a publish to `subject` by HTTP. */
 export function toError(violation: Violation, subject: string): SpanwireError {
   if (violation.violates === 'data') return invalidData(subject, JSON.parse(issuesText(violation.issues)))
-  const beyond = violation.violates === 'permission' && violation.beyond ? ` with ${violation.beyond}` : ''
+  const beyond = violation.violates === 'permission' ? ` with a refusal: ${violation.reason}` : ''
   return new SpanwireError(
     'permission-denied',
     `Permissions Violation for Publish to ${JSON.stringify(subject)}${beyond}`,

@@ -47,7 +47,7 @@ export async function checkBatch(
     const results = await Promise.all(
       messages.slice(at, at + AT_ONCE).map(async (message) => {
         if ('code' in message) return message
-        if (isLate) return toError({ violates: 'permission', beyond: LATE }, clientSubject(identity, message))
+        if (isLate) return toError({ violates: 'permission', reason: LATE }, clientSubject(identity, message))
         return (await findError(hub, identity, message)) ?? message
       }),
     )

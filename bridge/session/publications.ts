@@ -8,7 +8,7 @@ import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../a
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
 import type { Violation } from '../contract/violation.ts'
 import { type Client, shareOf } from '../delivery/client.ts'
-import { toBrokerHeaders } from '../delivery/client-headers.ts'
+import { toBrokerHeaders, toClientHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
 import { isBridgeInbox } from '../delivery/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
@@ -75,12 +75,13 @@ export class Publications {
     const { contract } = this.#hub
     if (!contract) return this.#send(message, op, bytes.length)
     const { subject, reply, headerSize } = op
+    const headers = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
     const conclude = (violation: Violation | undefined, held = message) =>
-      violation ? toRefusal(violation, subject, reply) : this.#send(held, op, bytes.length)
+      violation ? this.#refuse(violation, op, held) : this.#send(held, op, bytes.length)
     const verdict = contract.publish(this.#client.identity, {
       subject,
       reply,
-      headers: headerSize > 0 ? bytes.subarray(0, headerSize) : undefined,
+      headers,
       payload: bytes.subarray(headerSize),
     })
     if (!isThenable(verdict) && !mustWait) return conclude(verdict)
@@ -90,6 +91,10 @@ export class Publications {
       bytes: bytes.length,
       conclude: (violation) => conclude(violation, held),
     }
+  }
+
+  #refuse(violation: Violation, op: PublishOp, { headers }: UpstreamMessage): Refusal {
+    return toRefusal(violation, op, headers && toClientHeaders(headers, this.#client.scope))
   }
 
   #checkSubjects({ subject, reply }: PublishOp): Refusal | undefined {

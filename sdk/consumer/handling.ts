@@ -10,7 +10,7 @@ import type { Transport } from '../transport/transport.ts'
 import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
-import { ID_HEADER } from '../wire/header-names.ts'
+import { ID_HEADER, VERSION_HEADER } from '../wire/header-names.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 
@@ -22,8 +22,8 @@ const HANDED_ON = 20
 const LONGEST_TEXT = 300
 /** Time for all attempts to publish, in ms. The delivery is held in the meantime. */
 const TIMEOUT = 20_000
-/** Headers of the original publish, such as expectations. They are not copied. */
-const OWN = /^(nats-|spanwire-dead-)/i
+/** Headers of the original publish, such as expectations and the version of its schema. They are not copied. */
+const OWN = /^(nats-|spanwire-dead-|spanwire-version$)/i
 
 /** The work of a consumer. */
 export interface Work {
@@ -176,13 +176,15 @@ async function publishDeadLetter(
   const { stream, consumer, attempts, error } = origin
   const text = isError(error) ? error.message : String(error)
   const fields = readFields(message.headerBlock)
-  const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
+  const find = (wanted: string) => fields.find(([name]) => name.toLowerCase() === wanted.toLowerCase())?.[1]
+  const [id, version] = [find(ID_HEADER), find(VERSION_HEADER)]
   const headers: HeaderFields = [
     // Differs for each consumer, as several may publish the same event.
     [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
     ...fields.filter(([name]) => !OWN.test(name)),
     // The command `spanwire dead redrive` publishes the event with its own id.
     ...(id === undefined ? [] : [['Spanwire-Dead-Id', id] as const]),
+    ...(version === undefined ? [] : [['Spanwire-Dead-Version', version] as const]),
     ['Spanwire-Dead-Subject', message.subject],
     ['Spanwire-Dead-Stream', stream],
     ['Spanwire-Dead-Sequence', String(message.seq)],

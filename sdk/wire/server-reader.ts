@@ -155,7 +155,7 @@ class Message implements ServerMessage {
 
   /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
-    if (!(this.#payloadAt <= this.#end)) throw new SpanwireError('protocol-violation', 'The message has wrong lengths.')
+    if (!(this.#payloadAt <= this.#end)) throw new SpanwireError('protocol-violation', 'Wrong lengths.')
     return this.#bytes.subarray(this.#payloadAt, this.#end)
   }
 

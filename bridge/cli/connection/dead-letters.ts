@@ -7,7 +7,7 @@ import type { Transport } from '../../../sdk/transport/transport.ts'
 import { transportLink } from '../../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { type HeaderFields, readFields } from '../../../sdk/wire/header-fields.ts'
-import { ID_HEADER } from '../../../sdk/wire/header-names.ts'
+import { ID_HEADER, VERSION_HEADER } from '../../../sdk/wire/header-names.ts'
 import { askJetStream } from './jetstream-lists.ts'
 
 /** An event that a consumer has put aside. */
@@ -62,7 +62,7 @@ export async function* readDeadLetters(transport: Transport, filter: string): As
 function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, payload }: StoredMessage) {
   const fields = readFields(headerBlock)
   const header = (name: string) => fields.find(([other]) => other === `Spanwire-Dead-${name}`)?.[1]
-  const [subject, stream] = [header('Subject'), header('Stream')]
+  const [subject, stream, version] = [header('Subject'), header('Stream'), header('Version')]
   if (subject === undefined || stream === undefined) return undefined
   return {
     deadStream,
@@ -77,7 +77,10 @@ function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, pay
     code: header('Code'),
     id: header('Id'),
     payload,
-    headers: fields.filter(([name]) => !OWN.test(name)),
+    headers: [
+      ...fields.filter(([name]) => !OWN.test(name)),
+      ...(version === undefined ? [] : [[VERSION_HEADER, version] as const]),
+    ],
   }
 }
 

@@ -113,7 +113,7 @@ describe('a publish', () => {
       const client = await ScriptedClient.connected(setUp({ unknownSubjects }).bridge)
       client.send(`${pub('other', 1)}${hpub('timers.1', { 'Nats-Schedule-Target': 'other' }, 1)}PING\r\n`)
       const text = await client.until('PONG\r\n')
-      const beyond = 'a subject that no event of the contract has'
+      const beyond = 'a refusal "no event of the contract has this subject"'
       const refused = violation('other', beyond) + violation('timers.1', beyond)
       expect(text).toBe(`${unknownSubjects === 'refuse' ? refused : ''}PONG\r\n`)
     }
@@ -232,7 +232,7 @@ describe('a decision of the application', () => {
     }
     const client = await ScriptedClient.connected(setUp({ authorize }).bridge)
     client.send(`${pub('chat.open', { text: 'x', more: 1 })}${pub('chat.closed', { text: 'x' })}PING\r\n`)
-    expect(await client.until('PONG\r\n')).toBe(`${violation('chat.closed')}PONG\r\n`)
+    expect(await client.until('PONG\r\n')).toBe(`${violation('chat.closed', 'a refusal "the application does not permit it"')}PONG\r\n`)
     expect(seen[0]).toEqual([
       '',
       { name: 'chat.{room}', subject: 'chat.open', params: { room: 'open' }, data: { text: 'x' }, isRemoval: false },
@@ -245,12 +245,12 @@ describe('a decision of the application', () => {
       () => {
         throw new TypeError('with payload')
       },
-      /with a decision of the application that failed/,
+      /with a refusal "the decision of the application failed"/,
     ],
-    ['rejects', () => Promise.reject(new Error('with payload')), /with a decision of the application that failed/],
-    ['is truthy only', () => 1, /Publish to "chat\.a"'/],
-    ['is undefined', () => undefined, /Publish to "chat\.a"'/],
-    ['never comes', () => new Promise(() => {}), /with no decision of the application in time/],
+    ['rejects', () => Promise.reject(new Error('with payload')), /with a refusal "the decision of the application failed"/],
+    ['is truthy only', () => 1, /with a refusal "the application does not permit it"/],
+    ['is undefined', () => undefined, /with a refusal "the application does not permit it"/],
+    ['never comes', () => new Promise(() => {}), /with a refusal "no decision of the application in time"/],
   ])('that %s is a refusal', async (_, publish, text) => {
     const { bridge, log } = setUp({ authorize: { publish: publish as () => boolean, timeout: 20 } })
     const client = await ScriptedClient.connected(bridge)
