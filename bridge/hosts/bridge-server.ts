@@ -1,4 +1,5 @@
 import type { Events } from '../../sdk/contract/contract.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
@@ -92,7 +93,7 @@ export function createBridgeServer(
 
 /** The error of `serve` if the port is not available. */
 export function cannotListen(host: string, port: number, cause: unknown): SpanwireError {
-  return new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
+  return new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${messageOf(cause)}`, {
     cause,
   })
 }

@@ -1,13 +1,17 @@
 import { access, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import type { Events } from '../../../sdk/contract/contract.ts'
 import type { EnsureStreamsOptions } from '../../../sdk/streams/index.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import { importModule } from '../runtime/import-module.ts'
 
 /** Options of `spanwire bridge` in a configuration file. */
-export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reusePort'>> {
+export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reusePort' | 'events'>> {
+  /** The contract, or the module that exports it. Publishes that its schemas refuse are refused. */
+  readonly events?: Events | string
   /** The text of the NATS user's `.creds` file. */
   readonly upstreamCreds?: string
   /** PEM files for `tls://` upstreams. */
@@ -77,7 +81,7 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(resolve(process.cwd(), file), 'utf8'))
   } catch (cause) {
-    throw new SpanwireError('invalid-argument', `${file} can't be read as JSON: ${(cause as Error).message}.`, {
+    throw new SpanwireError('invalid-argument', `${file} can't be read as JSON: ${messageOf(cause)}.`, {
       cause,
     })
   }
