@@ -39,11 +39,9 @@ export const addContract: AddCommand = (program, context) => {
         .default('all', 'all'),
     )
     .option('--json', 'a JSON array')
-  addConnectionOptions(check).action(
-    async (one: string | undefined, other: string | undefined, flags: CheckFlags) => {
-      context.exitWith(await compare(one, other, flags, context))
-    },
-  )
+  addConnectionOptions(check).action(async (one: string | undefined, other: string | undefined, flags: CheckFlags) => {
+    context.exitWith(await compare(one, other, flags, context))
+  })
 }
 
 interface DocsFlags {

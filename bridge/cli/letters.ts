@@ -96,7 +96,7 @@ async function listLetters(
   subject: string,
   flags: LetterFlags,
   { terminal, env }: CommandContext,
-  { noun, column: [name, valueOf] }: LetterKind,
+  { noun, column: [name, read] }: LetterKind,
 ): Promise<void> {
   const filter = toFilter(subject, {})
   const isChosen = choose(flags)
@@ -108,7 +108,7 @@ async function listLetters(
       if (!isChosen(letter)) continue
       if (++count > (flags.limit ?? LIMIT)) break
       if (flags.json) terminal.out(toJson(letter))
-      else rows.push(toRow(letter, valueOf(letter)))
+      else rows.push(toRow(letter, read(letter)))
     }
   } finally {
     await transport.close()

@@ -39,7 +39,6 @@ interface CheckedMessage {
 const TIMEOUT = 5_000
 const SCHEDULE = /\r\nnats-schedule-target/i
 
-
 /** Checks operations of clients by the contract and by the application. */
 export class ContractGate {
   readonly #events: EventIndex

@@ -56,7 +56,11 @@ export function limitOf(refusal: Refusal): LimitName | undefined {
  * may be valid.
  * @param headers header block of the message
  */
-export function toRefusal(violation: Violation, { subject, reply }: PublishOp, headers: Uint8Array | undefined): Refusal {
+export function toRefusal(
+  violation: Violation,
+  { subject, reply }: PublishOp,
+  headers: Uint8Array | undefined,
+): Refusal {
   if (violation.violates === 'reply') return { refused: 'reply-permission', reply: reply ?? '' }
   const [what, reason] =
     violation.violates === 'data' ? ['invalid data', issuesText(violation.issues)] : ['a refusal', violation.reason]

@@ -186,7 +186,12 @@ function channel({ name, stream, version }: ContractEvent, id: string): object {
   }
 }
 
-function message({ codec, version }: ContractEvent, schema: StandardSchema, name: string, options: AsyncApiOptions): object {
+function message(
+  { codec, version }: ContractEvent,
+  schema: StandardSchema,
+  name: string,
+  options: AsyncApiOptions,
+): object {
   // Other encodings have no JSON Schema.
   const payload = codec === json ? toJsonSchema(schema, name, options.toJsonSchema) : undefined
   return {

@@ -74,7 +74,11 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
         clearInterval(timer)
       }
     }
-    expect(await line()).toMatchObject({ subject: 'chat.a.message', event: 'chat.{room}.message', data: { text: 'hi' } })
+    expect(await line()).toMatchObject({
+      subject: 'chat.a.message',
+      event: 'chat.{room}.message',
+      data: { text: 'hi' },
+    })
   })
 
   it('refuses changes that lose data with exit code 1, unless they are meant', async () => {

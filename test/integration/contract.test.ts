@@ -188,10 +188,15 @@ it('events of older and newer publishers: stored, replayed, consumed, quarantine
     }),
   })
   const cents: number[] = []
-  const newer = consume({ events: third, connection: transport }, 'orders.{id}', (e) => cents.push(e.data.amount.cents), {
-    consumer: 'newer',
-    from: 'new',
-  })
+  const newer = consume(
+    { events: third, connection: transport },
+    'orders.{id}',
+    (e) => cents.push(e.data.amount.cents),
+    {
+      consumer: 'newer',
+      from: 'new',
+    },
+  )
   await newer.ready
   const [letter] = letters
   if (!letter) throw new Error('no quarantined event')

@@ -88,7 +88,11 @@ export async function readAllDeployed(transport: Transport): Promise<Events> {
   if (!state) throw noContract('default')
   const latest = new Map<string, DeployedContract>()
   for (let from = Math.max(1, state.firstSeq); from <= state.lastSeq; ) {
-    const { messages, to } = await readPage(api, { stream: STREAM, filter: `${SUBJECTS}>`, from, to: state.lastSeq }, PAGE)
+    const { messages, to } = await readPage(
+      api,
+      { stream: STREAM, filter: `${SUBJECTS}>`, from, to: state.lastSeq },
+      PAGE,
+    )
     for (const message of messages) {
       const contract = toContract(message)
       if (contract) latest.set(contract.name, contract)

@@ -232,7 +232,9 @@ describe('a decision of the application', () => {
     }
     const client = await ScriptedClient.connected(setUp({ authorize }).bridge)
     client.send(`${pub('chat.open', { text: 'x', more: 1 })}${pub('chat.closed', { text: 'x' })}PING\r\n`)
-    expect(await client.until('PONG\r\n')).toBe(`${violation('chat.closed', 'a refusal "the application does not permit it"')}PONG\r\n`)
+    expect(await client.until('PONG\r\n')).toBe(
+      `${violation('chat.closed', 'a refusal "the application does not permit it"')}PONG\r\n`,
+    )
     expect(seen[0]).toEqual([
       '',
       { name: 'chat.{room}', subject: 'chat.open', params: { room: 'open' }, data: { text: 'x' }, isRemoval: false },
@@ -247,7 +249,11 @@ describe('a decision of the application', () => {
       },
       /with a refusal "the decision of the application failed"/,
     ],
-    ['rejects', () => Promise.reject(new Error('with payload')), /with a refusal "the decision of the application failed"/],
+    [
+      'rejects',
+      () => Promise.reject(new Error('with payload')),
+      /with a refusal "the decision of the application failed"/,
+    ],
     ['is truthy only', () => 1, /with a refusal "the application does not permit it"/],
     ['is undefined', () => undefined, /with a refusal "the application does not permit it"/],
     ['never comes', () => new Promise(() => {}), /with a refusal "no decision of the application in time"/],

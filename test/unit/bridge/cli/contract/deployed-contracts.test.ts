@@ -7,7 +7,9 @@ import { createTestBridge } from '../../../../../bridge/testing/index.ts'
 import { findEvent } from '../../../../../sdk/contract/contract.ts'
 import { bytes, defineEvents, event } from '../../../../../sdk/index.ts'
 
-const first = describeContract(defineEvents({ 'orders.{id}': z.object({ total: z.number() }), 'files.{name}': bytes() }))
+const first = describeContract(
+  defineEvents({ 'orders.{id}': z.object({ total: z.number() }), 'files.{name}': bytes() }),
+)
 const second = describeContract(
   defineEvents({
     'orders.{id}': event(z.object({ cents: z.number() }), {
@@ -45,11 +47,18 @@ it('does not read a format that it does not know', async () => {
 })
 
 it('a breaking change is fine with a new version, and a lower version is not', () => {
-  const [breaking, upgraded] = [describeContract(defineEvents({ 'orders.{id}': z.object({ cents: z.number() }) })), second]
+  const [breaking, upgraded] = [
+    describeContract(defineEvents({ 'orders.{id}': z.object({ cents: z.number() }) })),
+    second,
+  ]
   const orders = first.slice(0, 1)
   expect(compareContracts(orders, breaking)).toMatchObject([{ verdict: 'narrowed and widened' }])
   expect(compareContracts(orders, upgraded)).toMatchObject([
-    { verdict: 'changed', breaks: [], notes: expect.arrayContaining(['version 1 -> 2: deploy subscribers before publishers']) },
+    {
+      verdict: 'changed',
+      breaks: [],
+      notes: expect.arrayContaining(['version 1 -> 2: deploy subscribers before publishers']),
+    },
   ])
   expect(compareContracts(upgraded, breaking)).toMatchObject([
     { breaks: [{ affects: 'publishers', reason: expect.stringContaining('its version was 2, and is 1') }] },
