@@ -64,6 +64,8 @@ export interface ContractEvent {
   readonly upgrade?: UpgradeSteps | undefined
   /** The event's JetStream stream. */
   readonly stream: string | undefined
+  /** Time to live of the event, in ms. */
+  readonly ttl?: number | undefined
 }
 
 /**

@@ -22,6 +22,11 @@ export interface EventOptions<
    * `defineEvents` has a default.
    */
   readonly stream?: Stream
+  /**
+   * Time to live of the event, in ms, at least 1,000: its stream removes it afterwards. Rounded down to seconds. Requires
+   * nats-server 2.11. A publish can set its own `ttl`. Default: the stream's `maxAge`.
+   */
+  readonly ttl?: number | undefined
 }
 
 /** Version of an event, as an option of {@link event}. */

@@ -157,6 +157,7 @@ export function http({
   }
   return {
     edge: true,
+    unordered: true,
     get status() {
       return cell.status
     },
