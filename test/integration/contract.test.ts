@@ -33,7 +33,7 @@ const events = defineEvents({
   }),
   'chat.{room}': z.object({ text: z.string() }),
   'asks.{id}': ask,
-  // What is put aside may be anything.
+  // Quarantined events have any data.
   'quarantine.{kind}': bytes({ stream: 'GATE_QUARANTINE' }),
 })
 /** The contract of a publisher that checks nothing. */
@@ -101,7 +101,7 @@ it('a subscription that the application refuses ends with permission-denied', as
   await bus.on('chat.{room}', { room: 'open' }, () => {}).ready
 })
 
-it('services, presence, JetStream and replays go on working', async () => {
+it('services, presence, JetStream and replays are not affected', async () => {
   await using bus = connect({ url: bridge.url, token, events })
   const service = serve(
     { events, connection: webSocket({ url: bridge.url, token }) },

@@ -100,7 +100,7 @@ it('every block is run by a test', async () => {
 
 it('streams, presence, requests, edge functions, tokens', async () => {
   const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET, NATS_URL: nats.url })
-  // The bridge that knows the contract logs what it refuses.
+  // The bridge that knows the contract logs refused events.
   const printed = output().replaceAll(/^spanwire: .* event-refused: .*\n/gm, '')
   expect(printed).toMatch(
     /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\ncents 1250\nchecked permission-denied invalid-data\n/,
