@@ -9,20 +9,20 @@ import type { Violation } from '../contract/violation.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
-import { SendQueue } from '../delivery/send-queue.ts'
+import { SendQueue, type SendQueueHandler } from '../delivery/send-queue.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp } from '../delivery/topic.ts'
 import type { Branch } from '../upstream/branches.ts'
 import { isNoResponders } from '../upstream/upstream-message.ts'
-import { Answers } from './answers.ts'
+import { type AnswerServices, Answers } from './answers.ts'
 import { type CloseReason, closeReasons } from './close-reason.ts'
 import { type ConnectionKeys, Credentials } from './credentials.ts'
 import { InfoSender } from './info-sender.ts'
 import { Lifetime } from './lifetime.ts'
 import { type OperationHandler, OperationReader, type PublishOp } from './operation-reader.ts'
 import { describeOperation } from './operation-trace.ts'
-import { PendingPublishes } from './pending-publishes.ts'
+import { PendingPublishes, type PendingServices } from './pending-publishes.ts'
 import { Publications } from './publications.ts'
 import { encodeRefusal, limitOf, type Outcome, textOf } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
@@ -40,7 +40,7 @@ const WAITING_BYTES = 64 * 1024
 const DECISION_PATIENCE = 10_000
 
 /** One client's connection: its protocol state, and the order of its operations. */
-export class Session implements ClientConnection, OperationHandler {
+export class Session implements ClientConnection, OperationHandler, SendQueueHandler, AnswerServices, PendingServices {
   readonly id: string
   readonly #hub: SessionHub
   readonly #socket: ClientSocket
@@ -74,29 +74,14 @@ export class Session implements ClientConnection, OperationHandler {
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, {
-      slowConsumer: () => this.end(closeReasons.slowConsumer),
-      memoryChanged: () => this.memoryChanged(),
-    })
+    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, this)
     this.#credentials = new Credentials(hub, keys)
     this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
     const { client } = this.#credentials
-    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, () => this.changed())
+    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, this)
     this.#publications = new Publications(hub, client, this.#subscriptions)
-    this.#answers = new Answers({
-      write: (frame) => this.#sendQueue.write(frame),
-      confirm: (operation) => this.#confirm(operation),
-      changed: () => this.changed(),
-      memoryChanged: () => this.memoryChanged(),
-      ponged: () => this.#info.ponged(),
-    })
-    this.#pending = new PendingPublishes({
-      concluded: (outcome) => {
-        if (this.#phase !== 'closed') this.#conclude(outcome)
-      },
-      drained: () => this.#decided(),
-      memoryChanged: () => this.memoryChanged(),
-    })
+    this.#answers = new Answers(this.#sendQueue, this)
+    this.#pending = new PendingPublishes(this)
     this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
     this.#memory = new SessionMemory(
       hub.budget,
@@ -300,6 +285,14 @@ export class Session implements ClientConnection, OperationHandler {
     this.end(reason)
   }
 
+  slowConsumer(): void {
+    this.end(closeReasons.slowConsumer)
+  }
+
+  ponged(): void {
+    this.#info.ponged()
+  }
+
   #trace(describe: () => string): void {
     if (this.#hub.clock() < this.#tracedUntil) this.#hub.traced(this.stats, describe())
     else this.#tracedUntil = 0
@@ -316,8 +309,11 @@ export class Session implements ClientConnection, OperationHandler {
     this.changed()
   }
 
-  /** All publishes that waited are concluded. */
-  #decided(): void {
+  concluded(outcome: Outcome): void {
+    if (this.#phase !== 'closed') this.#conclude(outcome)
+  }
+
+  drained(): void {
     if (this.#phase === 'closed') return
     const op = this.#waiting
     const wasPaused = this.#phase === 'checking'
@@ -479,7 +475,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#answers.pong(Math.max(this.#publications.lastOperation, this.#subscriptions.lastOperation))
   }
 
-  #confirm(operation: number): Promise<unknown> | undefined {
+  confirm(operation: number): Promise<unknown> | undefined {
     const shared = this.#hub.upstream.confirm(operation)
     const branch = this.#branch?.upstream.confirmAll()
     return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)

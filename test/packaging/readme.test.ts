@@ -103,7 +103,7 @@ it('streams, presence, requests, edge functions, tokens', async () => {
   // The bridge that knows the contract logs refused events.
   const printed = output().replaceAll(/^spanwire: .* event-refused: .*\n/gm, '')
   expect(printed).toMatch(
-    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\ncents 1250\nchecked permission-denied invalid-data\n/,
+    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\ncents 1250\nchecked permission-denied invalid-data\nrate 1.5\n/,
   )
   expect(printed).not.toMatch(/error/i)
 }, 30_000)

@@ -34,7 +34,6 @@ await enter(everything)
 console.log('created')
 await created('7', 12, everything)
 await new Promise((resolve) => setTimeout(resolve, 300))
-console.log('rate', await rateOf('USD', everything))
 const stored = json<{ price: number }>()
 await ensureStreams(prices, direct)
 const former = connect({
@@ -61,5 +60,6 @@ console.log(
   await say('cellar', { text: 'hello' }).catch(codeOf),
   await say('lobby', { text: 7 }).catch(codeOf),
 )
+console.log('rate', await rateOf('USD', everything))
 console.log('token', (await tokenFor('ada', secret)).split('.').length)
 process.exit(0)
