@@ -8,6 +8,7 @@ import { startNatsCluster } from '../../support/nats-cluster.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
 import { startHost } from '../../support/process-host.ts'
 import { rootToken, SECRET } from '../../support/token.ts'
+import { startWorkerd } from '../../support/workerd-process.ts'
 import { cpuOf, memoryOf } from '../process-figures.ts'
 import { encodeFrame, openRawSocket } from '../raw-socket.ts'
 
@@ -62,20 +63,22 @@ const publication = (subject: string, payload: string) =>
   `PUB ${subject} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`
 
 /** A client of a bridge, with counters. */
-async function openClient(url: string, ops: string) {
-  const state = { messages: 0, bytes: 0, frames: 0 }
+async function openClient(url: string, ops: string, isAnonymous = false) {
+  const state = { messages: 0, bytes: 0, pongs: 0 }
   const socket = await openRawSocket(`${url.replace('http', 'ws')}/nats`, (chunk) => {
-    state.frames++
     state.bytes += chunk.length
     for (let at = chunk.indexOf('MSG '); at >= 0; at = chunk.indexOf('MSG ', at + 4)) state.messages++
-    if (chunk.includes('PONG\r\n')) ready.resolve()
+    if (chunk.includes('PONG\r\n')) {
+      state.pongs++
+      ready.resolve()
+    }
     if (chunk.includes('PING\r\n')) socket.write(encodeFrame('PONG\r\n', true))
   })
   const ready = Promise.withResolvers<void>()
   socket.on('error', () => {})
-  socket.write(
-    encodeFrame(`CONNECT {"verbose":false,"headers":true,"auth_token":"${await token}"}\r\n${ops}PING\r\n`, true),
-  )
+  const credentials = isAnonymous ? {} : { auth_token: await token }
+  const options = JSON.stringify({ verbose: false, headers: true, ...credentials })
+  socket.write(encodeFrame(`CONNECT ${options}\r\n${ops}PING\r\n`, true))
   await ready.promise
   return { state, socket }
 }
@@ -106,6 +109,19 @@ async function connecting(): Promise<void> {
   await host.stop()
 }
 
+async function connectingToObject(): Promise<void> {
+  await using nats = await startNatsServer()
+  const main = 'test/bench/peers/spanwire-worker.ts'
+  const vars = { UPSTREAM_URL: nats.url }
+  await using workerd = await startWorkerd({ main, className: 'SpanwireHub', binding: 'HUB', vars })
+  const open = async (from: number, to: number) => {
+    for (let i = from; i < to; i += 50)
+      await Promise.all(Array.from({ length: 50 }, (_, j) => openClient(workerd.url, `SUB own.${i + j} 1\r\n`, true)))
+  }
+  await open(0, 1_000)
+  note('connect, hub and Worker in workerd', await costOf([workerd.pid], 3_000, () => open(1_000, 4_000)), 'µs')
+}
+
 async function receiving(): Promise<void> {
   await using nats = await startNatsServer()
   const host = await startHost('node', { upstream: nats.url, auth })
@@ -133,6 +149,28 @@ async function receiving(): Promise<void> {
   }
   await single(2_000)
   note('the same, one at a time', await costOf([host.pid], 10_000, () => single(10_000)), 'µs')
+  await host.stop()
+}
+
+/** Keep-alive and publishes of 500 clients. */
+async function sending(): Promise<void> {
+  await using nats = await startNatsServer()
+  const host = await startHost('node', { upstream: nats.url, auth })
+  const clients = await Promise.all(Array.from({ length: 500 }, (_, i) => openClient(host.url, `SUB own.${i} 1\r\n`)))
+  const each = async (rounds: number, text: string) => {
+    const frame = encodeFrame(text, true)
+    const total = () => clients.reduce((sum, { state }) => sum + state.pongs, 0)
+    for (let round = 0; round < rounds; round++) {
+      const before = total()
+      for (const { socket } of clients) socket.write(frame)
+      await eventually(() => total() - before >= clients.length, { deadline: 60_000 })
+    }
+  }
+  await each(20, 'PING\r\n')
+  note('PING of a client, answered', await costOf([host.pid], 100 * clients.length, () => each(100, 'PING\r\n')), 'µs')
+  const publish = `PUB sent 200\r\n${'x'.repeat(200)}\r\nPING\r\n`
+  await each(20, publish)
+  note('PUB and PING of a client, answered', await costOf([host.pid], 100 * clients.length, () => each(100, publish)), 'µs')
   await host.stop()
 }
 
@@ -204,7 +242,7 @@ async function gossip(): Promise<void> {
     const from = others.received
     others.send(say({ hub: hubOf(9_999), ask: true }))
     // The question itself, and its answer.
-    await eventually(() => others.received >= from + 2, { deadline: 60_000 })
+    await eventually(() => others.received >= from + 2, { deadline: 60_000, what: 'the answer of the hub' })
     others.send('UNSUB 1\r\n')
   }
   const HUBS = 40
@@ -235,6 +273,19 @@ async function gossip(): Promise<void> {
   note('change of one member, received', await costOf([host.pid], CHANGES, () => repeat(1, changes(CHANGES))), 'µs')
   const asks = Array.from({ length: 10_000 }, () => say({ hub: hubOf(0), ask: true }))
   note('request for all members, answered with one', await costOf([host.pid], 10_000, () => repeat(1, asks)), 'µs')
+  await Promise.all(
+    Array.from({ length: 499 }, (_, i) =>
+      openClient(
+        host.url,
+        publication('$EDGE.PRESENCE.room', JSON.stringify({ do: 'join', state: { name: 'A name of some length', at: i } })),
+      ),
+    ),
+  )
+  note(
+    'request for all members, answered with 500',
+    await costOf([host.pid], 500, () => repeat(1, asks.slice(0, 500))),
+    'µs',
+  )
   const alive = Array.from({ length: 50_000 }, (_, i) => publication('$EDGE.HUBS.ALIVE', hubOf(i % 100)))
   note('alive message, received', await costOf([host.pid], 50_000, () => repeat(1, alive)), 'µs')
   if (state.messages > 0) throw new Error('A client without a subscription received messages.')
@@ -242,8 +293,7 @@ async function gossip(): Promise<void> {
   await host.stop()
 }
 
-/** Messages that a client and its bridge exchange only to keep the connection open. */
-for (const [name, run] of Object.entries({ connecting, receiving, copies, interest, gossip })) {
+for (const [name, run] of Object.entries({ connecting, connectingToObject, receiving, sending, copies, interest, gossip })) {
   const only = process.argv[2]
   if (!only || only === name) await run()
 }

@@ -1,4 +1,4 @@
-import { type Costs, costOfGossip, NODE } from './costs.ts'
+import { type Costs, costOfGossip, NATS, NODE } from './costs.ts'
 import { type GossipRules, PAGE } from './room.ts'
 import { Processor, Simulator } from './simulator.ts'
 
@@ -64,7 +64,7 @@ export function simulateOutage(options: OutageOptions, seed: number): OutageResu
     delivered += receivers
     bytes += receivers * cost.bytes
     hub.work(cost.send / hubs)
-    nats.work((costs.natsCopy * receivers) / servers / processors, () =>
+    nats.work((NATS.copy * receivers) / servers / processors, () =>
       hub.work((cost.receive * receivers) / hubs, () => {
         settled = simulator.now
         processed()

@@ -1,0 +1,235 @@
+import { defaultLimits } from '../../../bridge/auth/limits.ts'
+import { OBJECT } from './costs.ts'
+import { highestRate, simulateFanOut } from './fan-out.ts'
+import { aliveRate, simulateOutage } from './outage.ts'
+import { type Plan, plan, priceOnCloudflare, priceOnMachines, WORKLOADS, type Workload } from './plan.ts'
+import { AWS, HETZNER } from './prices.ts'
+import { CURRENT, FORMER } from './room.ts'
+import { simulateRooms } from './rooms.ts'
+import { simulateStorm, type StormOptions } from './storm.ts'
+
+/** A table of SCALE.md. */
+export interface Table {
+  readonly title: string
+  /** Markdown. */
+  readonly text: string
+}
+
+const MILLIONS = [1_000_000, 10_000_000]
+
+/** All tables, computed with one seed. */
+export function createTables(seed: number): Table[] {
+  return [requirements(), money(), copies(seed), storms(seed), rooms(seed), outages(seed)]
+}
+
+function requirements(): Table {
+  const rows = forEach(WORKLOADS, MILLIONS, (workload, clients) => {
+    const on = plan(workload, clients, 'node')
+    return [
+      workload.name,
+      count(clients),
+      count(on.hubs),
+      `${(on.hubCpu * 100).toFixed(0)} %`,
+      count(on.natsServers),
+      `${bytes(on.natsBytes)}/s`,
+      `${bytes(on.clientBytes)}/s`,
+      bytes(on.hubMemory),
+      bytes(on.natsMemory),
+    ]
+  })
+  return table('Requirements', rows, [
+    'workload',
+    'clients',
+    'hubs on Node',
+    'CPU of a hub',
+    'NATS servers',
+    'NATS to hubs',
+    'hubs to clients',
+    'memory of all hubs',
+    'interest in each NATS server',
+  ])
+}
+
+function money(): Table {
+  const rows = forEach(WORKLOADS, MILLIONS, (workload, clients) => {
+    const [node, object] = [plan(workload, clients, 'node'), plan(workload, clients, 'object')]
+    const [aws, hetzner] = [priceOnMachines(node, AWS), priceOnMachines(node, HETZNER)]
+    const cloudflare = priceOnCloudflare(workload, object)
+    return [
+      workload.name,
+      count(clients),
+      `${count(aws.machines)}: ${dollars(aws.compute)}`,
+      dollars(aws.traffic),
+      `${count(hetzner.machines)}: ${dollars(hetzner.compute)}`,
+      dollars(hetzner.traffic),
+      `${count(object.hubs)}: ${dollars(cloudflare.objects)}`,
+      dollars(cloudflare.requests),
+      dollars(natsForObjects(object)),
+    ]
+  })
+  return table('Money', rows, [
+    'workload',
+    'clients',
+    'AWS machines',
+    'AWS traffic',
+    'Hetzner machines',
+    'Hetzner traffic',
+    'Durable Objects',
+    'requests to them',
+    'NATS for them, on AWS',
+  ])
+}
+
+/** NATS servers of Durable Objects, with their traffic to Cloudflare. */
+function natsForObjects(object: Plan): number {
+  const only = priceOnMachines({ ...object, hubs: 0, hubMemory: 0, clientBytes: object.natsBytes }, AWS)
+  return only.compute + only.traffic
+}
+
+function copies(seed: number): Table {
+  const rows = forEach([10, 100, 1_000], [10, 1_000, 10_000], (hubs, subscribers) => {
+    const [direct, leafNodes] = [false, true].map((leafNodes) => {
+      const rate = highestRate({ hubs, subscribers, leafNodes }, seed)
+      return { rate, ...simulateFanOut({ hubs, subscribers, leafNodes, rate, duration: 500 }, seed) }
+    })
+    if (!direct || !leafNodes) throw new Error('There are two kinds of fan-out.')
+    const cells = [direct, leafNodes].flatMap(({ rate, natsCpu, natsBytes }) => [
+      rate > 9_000 ? '> 9,000' : count(rate),
+      natsCpu.toFixed(1),
+      `${bytes(natsBytes)}/s`,
+    ])
+    return [count(hubs), count(subscribers), ...cells, `${bytes(leafNodes.machineBytes)}/s`]
+  })
+  return table('Copies of a shared message', rows, [
+    'hubs',
+    'subscribers of each',
+    'messages/s',
+    'NATS processors',
+    'NATS sends',
+    'messages/s, leaf nodes',
+    'NATS processors, leaf nodes',
+    'NATS sends, leaf nodes',
+    'each machine sends',
+  ])
+}
+
+function storms(seed: number): Table {
+  const kinds: Record<string, Partial<StormOptions>> = {
+    'Node, backlog of 511': {},
+    'Node, backlog of 4,096': { listenBacklog: 4_096 },
+    'Node, 100 handshakes at once': { listenBacklog: 4_096, admission: 100 },
+    'Durable Object': { costs: OBJECT, listenBacklog: Number.POSITIVE_INFINITY },
+  }
+  const rows = forEach([1_000, 5_000, 10_000, 20_000, 50_000], Object.entries(kinds), (clients, [kind, options]) => {
+    if (options.costs === OBJECT && clients > 5_000) return undefined
+    const storm = simulateStorm({ clients, ...options }, seed)
+    const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
+    return [
+      count(clients),
+      kind,
+      seconds(storm.p50),
+      seconds(storm.p99),
+      seconds(storm.last),
+      count(storm.attempts),
+      count(storm.ignored),
+      count(storm.givenUp),
+      count(storm.closed),
+    ]
+  })
+  return table('Reconnect storm at one hub', rows, [
+    'clients',
+    'hub',
+    'p50',
+    'p99',
+    'last',
+    'attempts',
+    'ignored SYN',
+    'timeouts of clients (10 s)',
+    `timeouts of the hub (${defaultLimits.connectTimeout / 1_000} s)`,
+  ])
+}
+
+function rooms(seed: number): Table {
+  const CLIENTS = 10_000
+  const rows = forEach([5, 20, 100], [4, 20, 100, 1_000], (members, hubs) => {
+    const cells = [FORMER, CURRENT].flatMap((rules) => {
+      const sample = Math.ceil(200 / members)
+      const result = simulateRooms({ hubs, members, clientsPerHub: CLIENTS, rules, sample }, seed)
+      return [count(result.perChange), count(result.received), `${bytes(result.bytes)}/s`, percent(result.cpu)]
+    })
+    return [count(members), count(hubs), ...cells]
+  })
+  return table('Presence in rooms', rows, [
+    'members of a room',
+    'hubs',
+    ...['before', 'now'].flatMap((when) => [
+      `copies for a change, ${when}`,
+      `messages/s in a hub, ${when}`,
+      `bytes, ${when}`,
+      `CPU, ${when}`,
+    ]),
+  ])
+}
+
+function outages(seed: number): Table {
+  const rows = forEach([4, 16, 64, 128, 256, 512, 1_000], [100], (hubs, members) => {
+    const cells = [FORMER, CURRENT].flatMap((rules) => {
+      const outage = simulateOutage({ hubs, members, rules, until: 30_000 }, seed)
+      const { delivered, settled, longestWait, dropped } = outage
+      return [
+        count(delivered),
+        bytes(outage.bytes),
+        settled === undefined ? 'never' : `${(settled / 1_000).toFixed(1)} s`,
+        settled === undefined ? '' : `${longestWait.toFixed(0)} ms`,
+        count(dropped),
+      ]
+    })
+    return [count(hubs), ...cells, count(aliveRate(hubs))]
+  })
+  return table('One channel over all hubs, after an outage of NATS', rows, [
+    'hubs',
+    ...['before', 'now'].flatMap((when) => [
+      `copies, ${when}`,
+      `bytes, ${when}`,
+      `complete after, ${when}`,
+      `longest wait, ${when}`,
+      `wrong departures, ${when}`,
+    ]),
+    'alive messages/s in a hub',
+  ])
+}
+
+function forEach<A, B>(
+  outer: readonly A[],
+  inner: readonly B[],
+  row: (a: A, b: B) => string[] | undefined,
+): string[][] {
+  return outer.flatMap((a) => inner.flatMap((b) => [row(a, b)].filter((cells) => cells !== undefined)))
+}
+
+function table(title: string, rows: readonly string[][], heads: readonly string[]): Table {
+  const all = [heads, ...rows]
+  const widths = heads.map((_, column) => Math.max(3, ...all.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`
+  const rule = widths.map((width) => '-'.repeat(width))
+  return { title, text: [heads, rule, ...rows].map(line).join('\n') }
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+function percent(share: number): string {
+  return share > 1 ? `${share.toFixed(1)} processors` : `${(share * 100).toFixed(1)} %`
+}
+
+function bytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3))
+  const scaled = value / 1_000 ** unit
+  return `${scaled.toFixed(scaled < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`
+}
+
+function dollars(value: number): string {
+  return `$${count(value)}`
+}
