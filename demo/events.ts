@@ -17,18 +17,26 @@ export const events = defineEvents({
       /** Miles. */
       distance: z.number(),
       /** Path of this event into NATS. */
-      via: z.enum(['http', 'nats']),
+      via: z.enum(['http', 'nats', 'kafka', 'rabbitmq', 'activemq']),
     }),
     // The stream keeps events for the range of the page's slider.
     { stream: 'FLIGHTS' },
   ),
-  'chat.{room}.message': z.object({
-    name: z.string().check(z.trim(), z.minLength(1), z.maxLength(24)),
-    text: z.string().check(z.trim(), z.minLength(1), z.maxLength(280)),
-  }),
+  'chat.{room}.message': event(
+    z.object({
+      name: z.string().check(z.trim(), z.minLength(1), z.maxLength(24)),
+      text: z.string().check(z.trim(), z.minLength(1), z.maxLength(280)),
+    }),
+    // The stream keeps the last messages of a room, for visitors that come later.
+    { stream: 'CHAT' },
+  ),
 })
 
 /** Name of the event of a departing flight. */
 export const DEPARTED = 'flights.{origin}.{destination}.departed'
 /** Name of the event of a chat message. */
 export const MESSAGE = 'chat.{room}.message'
+/** Chat room and presence channel of all visitors. */
+export const ROOM = 'lobby'
+/** Number of chat messages that the stream keeps. */
+export const MESSAGES_KEPT = 20

@@ -3,6 +3,8 @@
  *
  *     PORT         port of the page and the bridge, default 8787 or the next free port
  *     NATS_SERVER  path of nats-server, by default found or downloaded into .cache/
+ *     --broker     kafka, rabbitmq or activemq: the flights of the east come from there, by a relay
+ *     --embedded   the broker inside the bridge, also where nats-server is available
  *     --once       stops when the first event has arrived, for tests
  */
 import { randomBytes } from 'node:crypto'
@@ -11,8 +13,11 @@ import process from 'node:process'
 import { connect } from '../sdk/index.ts'
 import { buildDemo } from './build.ts'
 import { DEPARTED, events } from './events.ts'
-import { startBroker } from './setup/broker.ts'
+import { embeddedBroker, startBroker } from './setup/broker.ts'
+import type { ForeignBroker } from './setup/brokers/foreign-broker.ts'
 import { startChild } from './setup/child.ts'
+import { startControl } from './setup/control.ts'
+import { FOREIGN_BROKERS, startFlightBroker } from './setup/foreign-flights.ts'
 import { freePort } from './setup/free-port.ts'
 import { startLocalWorker } from './setup/local-worker.ts'
 import { ensureDemoStreams } from './streams.ts'
@@ -42,23 +47,31 @@ process.exit()
 
 async function start(): Promise<void> {
   const port = await choosePort()
-  console.log('Starting nats-server, the Worker and the page …')
-  const [broker] = await Promise.all([keep(startBroker()), buildDemo()])
+  const isEmbedded = process.argv.includes('--embedded')
+  console.log(`Starting ${isEmbedded ? '' : 'nats-server, '}the Worker and the page …`)
+  const starting = isEmbedded ? Promise.resolve(embeddedBroker()) : startBroker()
+  const [broker, , foreign] = await Promise.all([keep(starting), buildDemo(), startForeign()])
   broker.failure.catch(stopped.reject)
+  const control = broker.kill && (await keep(startControl(broker.kill)))
 
   const secret = randomBytes(32).toString('base64url')
-  const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret }))
+  const worker = await keep(startLocalWorker({ port, upstream: broker.url, secret, control: control?.url }))
   worker.child.failure.catch(stopped.reject)
 
   const url = `http://127.0.0.1:${port}`
   await ensureDemoStreams(url, secret)
   const overNats = broker.url !== 'embedded'
-  for (const name of overNats ? ['edge', 'node'] : ['edge']) startPublisher(name, url, secret, broker.url)
+  if (foreign && !overNats)
+    throw new Error('--broker needs a nats-server: the embedded broker accepts no other connections.')
+  const names = !overNats ? ['edge'] : foreign ? ['edge', 'relay', 'foreign'] : ['edge', 'node']
+  const env = foreign && { BROKER: foreign.kind, BROKER_URL: foreign.url }
+  for (const name of names) startPublisher(name, { url, secret, upstream: broker.url, env })
+  const east = foreign ? `by a relay from ${foreign.kind} ${foreign.version} (east)` : 'over NATS (east)'
 
   console.log(`
   Upstream    ${broker.description}${overNats ? `\n              at ${broker.url}` : ''}
   Bridge      Worker and Durable Object hub in workerd (wrangler dev), at ${url}/nats
-  Publishers  recorded flights over HTTP${overNats ? ' (west) and over NATS (east)' : ''}
+  Publishers  recorded flights over HTTP${overNats ? ` (west) and ${east}` : ''}
 
   Open ${url}
   Ctrl-C stops everything.
@@ -86,7 +99,23 @@ async function keep<T extends { stop(): Promise<void> }>(starting: Promise<T>): 
   return part
 }
 
-function startPublisher(name: string, url: string, secret: string, upstream: string): void {
+/** The broker that `--broker` names. */
+async function startForeign(): Promise<ForeignBroker | undefined> {
+  const at = process.argv.indexOf('--broker')
+  if (at < 0) return undefined
+  const kind = FOREIGN_BROKERS.find((one) => one === process.argv[at + 1])
+  if (!kind) throw new Error(`--broker ${process.argv[at + 1] ?? ''}: use ${FOREIGN_BROKERS.join(', ')}.`)
+  return keep(startFlightBroker(kind))
+}
+
+interface PublisherPlace {
+  readonly url: string
+  readonly secret: string
+  readonly upstream: string
+  readonly env: Readonly<Record<string, string>> | undefined
+}
+
+function startPublisher(name: string, { url, secret, upstream, env: more }: PublisherPlace): void {
   const { NATS_URL: _, ...env } = process.env
   const child = startChild({
     name: `The ${name} publisher`,
@@ -97,6 +126,7 @@ function startPublisher(name: string, url: string, secret: string, upstream: str
       SPANWIRE_URL: url,
       AUTH_SECRET: secret,
       ...(upstream !== 'embedded' && { NATS_URL: upstream }),
+      ...more,
     },
   })
   child.failure.catch(stopped.reject)

@@ -1,4 +1,5 @@
 import { SignJWT } from 'jose'
+import { ROOM } from './events.ts'
 
 interface Permissions {
   pub?: { allow: string[] }
@@ -9,13 +10,14 @@ interface Permissions {
 const LIFETIME = '1h'
 
 /**
- * Signs a token for a visitor of the page, which may read flights, read and write chat messages, and join presence.
+ * Signs a token for a visitor of the page, which may read flights, read and write messages of one room, and join its
+ * presence channel.
  * Served as `{ token }` at `GET /demo/token`.
  */
 export function demoToken(secret: string): Promise<string> {
   return sign(secret, `visitor-${crypto.randomUUID()}`, {
-    sub: { allow: ['flights.>', 'chat.>', '$EDGE.PRESENCE.lobby'] },
-    pub: { allow: ['chat.>', '$EDGE.PRESENCE.lobby'] },
+    sub: { allow: ['flights.>', `chat.${ROOM}.message`, `$EDGE.PRESENCE.${ROOM}`] },
+    pub: { allow: [`chat.${ROOM}.message`, `$EDGE.PRESENCE.${ROOM}`] },
   })
 }
 

@@ -13,6 +13,7 @@ export type {
   LatestOptions,
   OnOptions,
   PublishOptions,
+  Removal,
   Replaying,
   ReplayOptions,
   RequestOptions,
@@ -39,6 +40,7 @@ export {
   type EventEntry,
   type EventOptions,
   event,
+  json,
   type ReplyInput,
   type ReplyOutput,
   type StreamName,
@@ -47,15 +49,17 @@ export {
 export type { EventHeaders } from './contract/event-headers.ts'
 export type { Gap, SeqRange } from './contract/gap.ts'
 export type { ReceivedEvent } from './contract/received-event.ts'
+export type { RemovalReason } from './contract/removal.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export type { BackoffOptions } from './kit/backoff.ts'
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'
 export type { OutboxEntry, OutboxStore } from './outbox/outbox-store.ts'
 export type { JoinOptions, Presence, PresenceChange, PresenceOptions, PresenceSignal } from './presence/presence.ts'
-export type { OfflineOptions } from './transport/offline-queue.ts'
+export type { OfflineOptions } from './transport/outbound.ts'
 export type { ShareOptions } from './transport/shared/share.ts'
 export type { TokenSource } from './transport/token.ts'
+export { tokenFrom } from './transport/token-from.ts'
 export type * from './transport/transport.ts'
 export { webSocket } from './transport/websocket/websocket.ts'
 export type { WebSocketOptions } from './transport/websocket/websocket-options.ts'

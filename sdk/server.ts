@@ -1,4 +1,4 @@
-/** What `spanwire` is on Node, Deno and Bun: there `connect` dials `nats://` and `tls://`, too. */
+/** The entry `spanwire` for Node, Deno and Bun: its `connect` also accepts `nats://` and `tls://`. */
 
 import { type ConnectOptions, connect as connectAnywhere } from './connect.ts'
 import type { Bus } from './contract/bus.ts'
@@ -7,7 +7,13 @@ import { nats } from './transport/nats/index.ts'
 
 export * from './index.ts'
 
-/** As `connect` of a browser, with two more kinds of URL. */
+/**
+ * Connects to a bridge or to NATS, also by `nats://` and `tls://`.
+ *
+ * @example
+ *     const bus = connect({ url: 'nats://127.0.0.1:4222', events })
+ * @throws SpanwireError `invalid-argument` for a URL with another scheme
+ */
 export function connect<Contract extends Events>(options: ConnectOptions<Contract>): Bus<Contract> {
   if (options.transport || !/^(nats|tls):/.test(String(options.url))) return connectAnywhere(options)
   return connectAnywhere({ ...options, transport: nats(options) })

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { findMachine, type Machine } from './support/machine.ts'
-import { addOutcomes, closingText } from './support/outcome.ts'
+import { addOutcomes, closingText, slowFilesText } from './support/outcome.ts'
 import { runVitest } from './support/vitest-run.ts'
 
 /** Tests that depend on the version of nats-server. */
-const NATS_SUITES = ['test/integration', 'test/conformance']
+const NATS_SUITES = ['test/integration', 'test/conformance', 'test/cli/events']
 
 const ci = process.env.CI === 'true'
 const args = process.argv.slice(2).filter((arg) => arg !== '--all')
@@ -31,7 +31,7 @@ if (both && distribution && distribution.version !== machine.natsServer.version)
   console.log(`\nThe NATS suites again, on nats-server ${distribution.version}\n`)
   const again = await runVitest(
     [...excluded, ...NATS_SUITES],
-    { ...env, NATS_SERVER: distribution.path },
+    { ...env, NATS_SERVER: distribution.path, SPANWIRE_RUN: 'second' },
     join(folder, 'second.json'),
   )
   outcome = addOutcomes(outcome, again)
@@ -39,6 +39,7 @@ if (both && distribution && distribution.version !== machine.natsServer.version)
 await rm(folder, { recursive: true, force: true })
 
 if (machine.missing.length > 0) console.log(`\nSkipped, because this machine has no ${machine.missing.join(', no ')}.`)
+if (args.length === 0) console.log(`\n${slowFilesText(outcome)}`)
 console.log(`\n${closingText(outcome)}`)
 process.exit(outcome.failures.length === 0 ? 0 : 1)
 

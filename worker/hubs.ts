@@ -1,87 +1,91 @@
-import { type HubPlace, type HubPlan, placesOf } from './placement.ts'
+import { type HubLocation, type HubPlan, rankHubs } from './placement.ts'
 import type { ObjectNamespace, RequestOrigin } from './runtime.ts'
 
-/** What a request is handed on to. */
+/** A Durable Object that handles requests. */
 export interface Hub {
   fetch(request: Request): Promise<Response>
 }
 
-/** Where the hubs are, and how many there are. */
-interface HubsAt {
+interface RankedHub extends Hub {
+  readonly name: string
+}
+
+/** The hubs of a Worker. */
+interface HubSet {
   readonly namespace: ObjectNamespace
   readonly plan: HubPlan
 }
 
-/** With a number, in a request for an upgrade: only if the hub has fewer clients. In the answer: it has as many. */
+/**
+ * On an upgrade request: accept the client only if the hub has fewer clients than this number. On a response: the hub has
+ * reached it.
+ */
 export const ROOM_HEADER = 'Spanwire-Room'
-/** For so long a hub that has clients enough isn't asked again, in ms. */
-const FULL = 1_000
+/** How long a full hub is skipped, in ms. */
+const FULL_TIME = 1_000
 
 /**
- * All hubs of a Worker. A client comes to its own hub as long as that has fewer than `clientsPerHub`, then to the next one
- * of its region, then to those of other regions; when all have as many, to its own again, up to the hub's limit.
+ * Assigns clients to hubs. A client gets its preferred hub until that has `clientsPerHub` clients, then the next hub of
+ * its region, then hubs of other regions. If all are full, it gets its preferred hub, up to that hub's limit.
  */
 export class Hubs {
-  /** Until when, by name. At most one entry for each hub. */
-  readonly #full = new Map<string, number>()
+  /** When a full hub may be tried again, by its name, in ms since 1970. */
+  readonly #fullUntil = new Map<string, number>()
 
-  /** The only hub, or the one that `hub` of the address names; undefined if there is none. */
-  named(request: Request, { namespace, plan }: HubsAt): Hub | undefined {
+  /** The hub that the query parameter `hub` names, or the only one. Undefined for an unknown name. */
+  byName(request: Request, { namespace, plan }: HubSet): Hub | undefined {
     const name = new URL(request.url).searchParams.get('hub')
-    const places = placesOf(plan, '', undefined)
-    const place = name === null && places.length === 1 ? places[0] : places.find((other) => other.name === name)
-    return place && at(namespace, place)
+    const all = rankHubs(plan, '', undefined)
+    const location = name === null && all.length === 1 ? all[0] : all.find((other) => other.name === name)
+    return location && open(namespace, location)
   }
 
-  /** Where a client's requests go. */
-  of(
+  /** The hub for a client's requests. */
+  find(
     client: Request,
     key: string,
-    { namespace, plan, clientsPerHub }: HubsAt & { readonly clientsPerHub: number },
+    { namespace, plan, clientsPerHub }: HubSet & { readonly clientsPerHub: number },
   ): Hub {
     const { cf } = client as { cf?: RequestOrigin }
-    const places = placesOf(plan, key, cf)
-    const hubAt = (place: HubPlace) => at(namespace, place)
-    const [own] = places
+    const ranked = rankHubs(plan, key, cf).map((location) => ({
+      name: location.name,
+      fetch: (request: Request) => open(namespace, location).fetch(request),
+    }))
+    const [preferred] = ranked
     return {
       fetch: async (request) => {
-        if (places.length > 1) {
+        if (ranked.length > 1) {
           if (request.headers.get('Upgrade')?.toLowerCase() === 'websocket') {
-            const response = await this.#connect(request, places, hubAt, clientsPerHub)
+            const response = await this.#connect(request, ranked, clientsPerHub)
             if (response) return response
           } else if (request.method === 'POST' && new URL(request.url).pathname === '/nats/stream') {
-            return findTunnel(request, places.map(hubAt))
+            return findTunnel(request, ranked)
           }
         }
-        return hubAt(own as HubPlace).fetch(request)
+        return (preferred as RankedHub).fetch(request)
       },
     }
   }
 
-  /** Undefined if all hubs have clients enough. */
-  async #connect(
-    request: Request,
-    places: readonly HubPlace[],
-    hubAt: (place: HubPlace) => Hub,
-    clientsPerHub: number,
-  ): Promise<Response | undefined> {
-    for (const place of places) {
-      if ((this.#full.get(place.name) ?? 0) > Date.now()) continue
+  /** The response of the first hub that is not full. Undefined if all are full. */
+  async #connect(request: Request, ranked: readonly RankedHub[], clientsPerHub: number): Promise<Response | undefined> {
+    for (const hub of ranked) {
+      if ((this.#fullUntil.get(hub.name) ?? 0) > Date.now()) continue
       const headers = new Headers(request.headers)
       headers.set(ROOM_HEADER, `${clientsPerHub}`)
-      const response = await hubAt(place).fetch(new Request(request, { headers }))
+      const response = await hub.fetch(new Request(request, { headers }))
       if (!response.headers.has(ROOM_HEADER)) return response
-      this.#full.set(place.name, Date.now() + FULL)
+      this.#fullUntil.set(hub.name, Date.now() + FULL_TIME)
     }
     return undefined
   }
 }
 
-function at(namespace: ObjectNamespace, { name, region }: HubPlace): Hub {
+function open(namespace: ObjectNamespace, { name, region }: HubLocation): Hub {
   return namespace.getByName(name, region && { locationHint: region })
 }
 
-/** What a client posts belongs to the hub that has its stream, which may not be the first. */
+/** Forwards the input of a tunnel to the hub that has its stream, which may not be the preferred one. */
 async function findTunnel(request: Request, hubs: readonly Hub[]): Promise<Response> {
   const body = await request.arrayBuffer()
   let response: Response | undefined

@@ -1,9 +1,9 @@
 /**
- * The bridge on Cloudflare Workers. With the ready-made Worker, a whole main module is
+ * The bridge on Cloudflare Workers. A complete main module:
  *
  *     export { default, SpanwireHub } from 'spanwire/worker'
  *
- * Functions and classes only: workerd refuses a main module that exports anything else.
+ * This module exports only functions and classes: workerd rejects a main module that exports anything else.
  */
 import { createWorker, type SpanwireWorker } from './worker.ts'
 
@@ -15,7 +15,7 @@ export { createWorker, type SpanwireWorker, type WorkerOptions } from './worker.
 
 const ready = createWorker()
 
-/** The Durable Object class of the ready-made Worker: bind it as `HUB`. */
+/** The Durable Object class of the default Worker: bind it as `HUB`. */
 export const SpanwireHub: SpanwireWorker['SpanwireHub'] = ready.SpanwireHub
 
 export default ready.worker

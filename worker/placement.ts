@@ -1,19 +1,19 @@
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import type { LocationHint, RequestOrigin } from './runtime.ts'
 
-/** How many hubs there are, and where. */
+/** Numbers of hubs by region. Without a region, Cloudflare chooses the location. */
 export type HubPlan = ReadonlyArray<{ readonly hubs: number; readonly region?: LocationHint }>
 
-/** One hub: the name of its Durable Object, and where Cloudflare should create it. */
-export interface HubPlace {
+/** The name of a hub's Durable Object, and where Cloudflare should create it. */
+export interface HubLocation {
   readonly name: string
   readonly region?: LocationHint
 }
 
-/** Far more than anybody needs, and each one that has clients is awake all the time: a slip of the pen is expensive. */
+/** Guards against a typing error: each hub with clients stays in memory, which is billed. */
 const MAX_HUBS = 256
 
-/** Latitude and longitude of about the middle of the data centres that a hint stands for, in degrees. */
+/** Approximate centre of each region: latitude and longitude, in degrees. */
 const regions: Record<LocationHint, readonly [number, number]> = {
   wnam: [38, -119],
   enam: [40, -78],
@@ -26,7 +26,7 @@ const regions: Record<LocationHint, readonly [number, number]> = {
   me: [26, 51],
 }
 
-/** Where people live on a continent; for requests whose coordinates Cloudflare doesn't know. */
+/** Centre of population of each continent, for requests without coordinates. */
 const continents: Record<string, readonly [number, number]> = {
   AF: [0, 25],
   AS: [25, 100],
@@ -37,8 +37,8 @@ const continents: Record<string, readonly [number, number]> = {
 }
 
 /**
- * Reads `HUBS`: `3` means three hubs, wherever Cloudflare creates them (near the first client); `enam=2 weur=1` means
- * two hubs for clients nearer to eastern North America and one for those nearer to western Europe.
+ * Parses `HUBS`. `3` is three hubs, which Cloudflare creates near their first client. `enam=2 weur=1` is two hubs for
+ * clients near eastern North America and one for clients near western Europe.
  * @throws SpanwireError `invalid-argument`
  */
 export function parseHubs(text = '1'): HubPlan {
@@ -49,34 +49,35 @@ export function parseHubs(text = '1'): HubPlan {
     if (!(hubs >= 1) || (region !== undefined && !Object.hasOwn(regions, region))) throw malformed(part)
     return region === undefined ? { hubs } : { hubs, region: region as LocationHint }
   })
-  const places = new Set(plan.map(({ region }) => region))
-  if (plan.length === 0 || places.size < plan.length || (plan.length > 1 && places.has(undefined)))
+  const regionsUsed = new Set(plan.map(({ region }) => region))
+  if (plan.length === 0 || regionsUsed.size < plan.length || (plan.length > 1 && regionsUsed.has(undefined)))
     throw malformed(text)
   if (hubCount(plan) > MAX_HUBS) throw malformed(text)
   return plan
 }
 
+/** Number of hubs in all regions. */
 export function hubCount(plan: HubPlan): number {
   return plan.reduce((sum, { hubs }) => sum + hubs, 0)
 }
 
 /**
- * The hubs that a client may come to, best first: in the region nearest to it, always the same for the same `key`. Another
- * hub in a region takes over only its own share of the clients; all others stay where they are.
+ * All hubs in order of preference for a client: the nearest region first, in a stable order for each `key`. A hub that is
+ * added to a region takes over only its own share of the clients.
  */
-export function placesOf(plan: HubPlan, key: string, origin: RequestOrigin | undefined): readonly HubPlace[] {
+export function rankHubs(plan: HubPlan, key: string, origin: RequestOrigin | undefined): readonly HubLocation[] {
   return byDistance(plan, origin).flatMap(({ hubs, region }) =>
     Array.from({ length: hubs }, (_, index) => {
       const name = `${region ?? 'hub'}-${index + 1}`
-      // Rendezvous hashing: each hub bids for each client, and the highest bid has it.
-      return { score: hash(`${name} ${key}`), place: region === undefined ? { name } : { name, region } }
+      // Rendezvous hashing: the hub with the highest score for a key comes first.
+      return { score: hash(`${name} ${key}`), location: region === undefined ? { name } : { name, region } }
     })
       .sort((a, b) => b.score - a.score)
-      .map(({ place }) => place),
+      .map(({ location }) => location),
   )
 }
 
-/** What tells clients apart by their address. An IPv6 client has a /64 to itself and changes addresses within it. */
+/** The key of a client's IP address. An IPv6 client changes its address within its /64, so the key is that network. */
 export function addressKey(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail] = address.split('::')
@@ -112,7 +113,7 @@ function angle([latitudeA, longitudeA]: readonly [number, number], [latitudeB, l
   return Math.acos(Math.min(1, Math.max(-1, cosine)))
 }
 
-/** FNV-1a, 32 bits, with a final mix so that names that differ in their last character bid independently. */
+/** FNV-1a, 32 bits. The final mix makes scores of names that differ in the last character independent. */
 function hash(text: string): number {
   let state = 0x811c9dc5
   for (const byte of new TextEncoder().encode(text)) state = Math.imul(state ^ byte, 0x01000193)
@@ -124,6 +125,6 @@ function hash(text: string): number {
 function malformed(text: string): SpanwireError {
   return new SpanwireError(
     'invalid-argument',
-    `This bridge is not configured. HUBS can't be ${JSON.stringify(text)}: give a number of hubs, or numbers by region such as "enam=2 weur=1" (regions: ${Object.keys(regions).join(', ')}; at most ${MAX_HUBS} hubs).`,
+    `This bridge is not configured. HUBS is ${JSON.stringify(text)}. Use a number of hubs, or numbers by region such as "enam=2 weur=1" (regions: ${Object.keys(regions).join(', ')}; at most ${MAX_HUBS} hubs).`,
   )
 }

@@ -1,59 +1,66 @@
 import type { ObjectSqlStorage } from '../bridge/broker/jetstream/object-sql.ts'
 
 /**
- * The few parts of the Workers runtime that are used here, by their shape: neither we nor our users need its ambient
- * types for that. test/types holds them against `@cloudflare/workers-types`.
+ * Structural types of the Workers runtime, so that users do not need its ambient types. test/types checks them against
+ * `@cloudflare/workers-types`.
  */
 
-/** A WebSocket that stays when its object's memory goes. */
+/** A WebSocket that stays open when its Durable Object loses its memory. */
 export interface HibernatableSocket {
   readonly readyState: number
-  /** Where the runtime has it. */
+  /** Undefined if the runtime does not have it. */
   readonly bufferedAmount?: number
   send(bytes: Uint8Array): void
   close(code?: number, reason?: string): void
-  /** @throws if the serialized value has more than 16 KiB */
+  /** @throws if the serialized value is larger than 16 KiB */
   serializeAttachment(value: unknown): void
   deserializeAttachment(): unknown
 }
 
-/** A WebSocket that a request to an object was upgraded to. */
+/** A WebSocket to a Durable Object. */
 export interface UpgradedSocket {
   binaryType: string
   accept(): void
-  addEventListener(type: 'message' | 'close' | 'error', listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(
+    type: 'message' | 'close' | 'error',
+    listener: (event: { readonly data?: unknown; readonly reason?: string }) => void,
+  ): void
   send(bytes: Uint8Array): void
   close(code?: number, reason?: string): void
 }
 
-/** The answer to a request for an upgrade; without a socket it says why there is none. */
+/** Response to an upgrade request. Without a socket, it is an error. */
 export type UpgradedResponse = Response & { readonly webSocket?: UpgradedSocket | null }
 
-/** An object's synchronous key-value store (SQLite underneath). */
+/** Synchronous key-value store of a Durable Object. */
 export interface SyncStore {
   get(key: string): unknown
-  /** @throws if key and value have more than 2 MB */
+  /** @throws if key and value are larger than 2 MB */
   put(key: string, value: unknown): void
   delete(key: string): boolean
   list(options: { prefix: string }): Iterable<[string, unknown]>
 }
 
-/** What a Durable Object is given at its construction. */
+/** State of a Durable Object: the first argument of its constructor. */
 export interface ObjectState {
+  /** Storage of the object. */
   readonly storage: ObjectSqlStorage & { readonly kv: SyncStore; setAlarm(time: number): Promise<void> }
+  /** Makes a socket hibernatable. */
   acceptWebSocket(socket: HibernatableSocket): void
+  /** All hibernatable sockets of the object. */
   getWebSockets(): HibernatableSocket[]
 }
 
-/** Durable Objects of one class. */
+/** A binding to the Durable Objects of one class. */
 export interface ObjectNamespace {
+  /** A stub of the object with this name. The object is created on its first request. */
   getByName(name: string, options?: { locationHint?: LocationHint }): { fetch(request: Request): Promise<Response> }
 }
 
-/** Where Cloudflare is asked to create an object. */
+/** Region in which Cloudflare should create an object. */
 export type LocationHint = 'wnam' | 'enam' | 'sam' | 'weur' | 'eeur' | 'apac' | 'oc' | 'afr' | 'me'
 
-/** What Cloudflare knows of a request's origin. */
+/** Location of a client, in `request.cf`. */
 export interface RequestOrigin {
   readonly continent?: string
   readonly latitude?: string
@@ -62,7 +69,7 @@ export interface RequestOrigin {
 
 export const OPEN = 1
 
-/** Makes the answer that upgrades a request, and the server's half of the socket. */
+/** Creates a WebSocket pair: the upgrade response, and the server's end of the socket. */
 export function upgradeResponse(): { readonly response: Response; readonly socket: HibernatableSocket } {
   const { WebSocketPair } = globalThis as unknown as { WebSocketPair: new () => Record<0 | 1, HibernatableSocket> }
   const { 0: client, 1: socket } = new WebSocketPair()
@@ -71,11 +78,11 @@ export function upgradeResponse(): { readonly response: Response; readonly socke
 
 /** A TCP connection. Source: https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/ */
 export interface TcpSocket {
-  /** Rejects if there is no connection. */
+  /** Resolves when the connection is open. Rejects if it fails. */
   readonly opened: Promise<unknown>
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>
   readonly writable: WritableStream<Uint8Array>
-  /** The same connection, encrypted from here on. Neither stream may be locked. */
+  /** Upgrades the connection to TLS. Neither stream may be locked. */
   startTls(): TcpSocket
   close(): Promise<void>
 }

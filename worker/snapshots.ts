@@ -1,14 +1,14 @@
 import type { SessionSnapshot } from '../bridge/delivery/session-snapshot.ts'
 import type { HibernatableSocket, SyncStore } from './runtime.ts'
 
-/** What a socket carries: its session, or where that is kept if it is too large to be carried. */
+/** Attachment of a socket: its session, or the storage key of a session that is too large. */
 type Attachment = { readonly session: SessionSnapshot } | { readonly storedAs: string } | { readonly lost: true }
 
 const PREFIX = 'session:'
 
 /**
- * Keeps sessions beyond the object's memory: on the socket itself (at most 16 KiB), else in the object's storage
- * (at most 2 MB, and billed by the row, so only then).
+ * Stores sessions outside of the object's memory: as attachment of the socket (at most 16 KiB), or else in the object's
+ * storage (at most 2 MB), which is billed by the row.
  */
 export class Snapshots {
   readonly #store: SyncStore
@@ -18,7 +18,7 @@ export class Snapshots {
     this.#store = store
   }
 
-  /** Never throws: a session that can't be kept is lost with the object's memory, and only then. */
+  /** Never throws. A session that can't be stored is lost if the object loses its memory. */
   save(socket: HibernatableSocket, session: SessionSnapshot): void {
     if (attach(socket, { session })) return this.forget(socket)
     const key = this.#keys.get(socket) ?? `${PREFIX}${crypto.randomUUID()}`
@@ -30,6 +30,7 @@ export class Snapshots {
     }
   }
 
+  /** The stored session of a socket. Undefined if it was not stored. */
   load(socket: HibernatableSocket): SessionSnapshot | undefined {
     const attachment = socket.deserializeAttachment() as Attachment | null
     if (!attachment) return undefined
@@ -39,7 +40,7 @@ export class Snapshots {
     return this.#store.get(attachment.storedAs) as SessionSnapshot | undefined
   }
 
-  /** Gives up what the storage holds for this socket. */
+  /** Deletes the session of a closed socket from storage. */
   forget(socket: HibernatableSocket): void {
     const key = this.#keys.get(socket)
     if (key === undefined) return
@@ -47,7 +48,7 @@ export class Snapshots {
     this.#store.delete(key)
   }
 
-  /** Gives up what the storage holds for sockets that ended while the object was not there to see it. */
+  /** Deletes sessions from storage whose sockets closed while the object was not in memory. */
   sweep(sockets: readonly HibernatableSocket[]): void {
     const live = new Set(sockets.map((socket) => this.#keys.get(socket)))
     for (const [key] of [...this.#store.list({ prefix: PREFIX })]) if (!live.has(key)) this.#store.delete(key)

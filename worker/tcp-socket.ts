@@ -2,16 +2,16 @@ import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
 import { join } from '../sdk/wire/bytes.ts'
 import type { SocketsModule, TcpSocket } from './runtime.ts'
 
-/** What one read takes at most, in bytes: TCP of `node:net` comes in pieces of 4 KiB here, each of which costs a turn. */
+/** Most bytes of one read. `node:net` reads 4 KiB here, and each read costs an event-loop turn. */
 const READ = 65_536
 /** Longest INFO line, in bytes. */
 const MAX_INFO = 65_536
 
 /**
- * A connection to NATS by TCP that looks like a WebSocket to the client: the `node:tls` of this runtime can't encrypt a
- * connection that has begun without, as NATS has it.
+ * Opens a TCP connection to NATS with the interface of a WebSocket. NATS upgrades to TLS after its INFO, and `node:tls`
+ * of this runtime can't upgrade an open connection.
  * @param address host and port
- * @param secure refuse a server that doesn't offer TLS; one that requires it gets it in any case
+ * @param secure reject a server that does not offer TLS. A server that requires TLS always gets it.
  */
 export function openTcpSocket(address: string, secure: boolean): NatsSocket {
   let socket: TcpSocket | undefined
@@ -20,13 +20,13 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
 
   const end = (error?: unknown) => {
     if (ended) return
-    face.close()
-    const reason = error instanceof Error ? error.message : 'The server has closed the connection.'
-    // The first is heard before the connection stands, the second after.
-    face.onerror?.({ message: reason, error })
-    face.onclose?.({ wasClean: false, reason })
+    shim.close()
+    const reason = error instanceof Error ? error.message : 'The server closed the connection.'
+    // The client listens to the first before the connection is open, and to the second afterwards.
+    shim.onerror?.({ message: reason, error })
+    shim.onclose?.({ wasClean: false, reason })
   }
-  const face: NatsSocket = {
+  const shim: NatsSocket = {
     binaryType: '',
     bufferedAmount: 0,
     onopen: null,
@@ -34,9 +34,9 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
     onerror: null,
     onclose: null,
     send(data) {
-      face.bufferedAmount += data.byteLength
+      shim.bufferedAmount += data.byteLength
       const sent = () => {
-        face.bufferedAmount -= data.byteLength
+        shim.bufferedAmount -= data.byteLength
       }
       writer?.write(new Uint8Array(data)).then(sent, end)
     },
@@ -53,35 +53,35 @@ export function openTcpSocket(address: string, secure: boolean): NatsSocket {
     socket = connect(address, { secureTransport: 'starttls', allowHalfOpen: false })
     await socket.opened
     const greeting = await readInfo(socket)
-    if (mayEncrypt(greeting, secure)) socket = socket.startTls()
+    if (needsTls(greeting, secure)) socket = socket.startTls()
     writer = socket.writable.getWriter()
-    hear(greeting)
+    emit(greeting)
     const reader = socket.readable.getReader({ mode: 'byob' })
     for (let room = new ArrayBuffer(READ); ; ) {
       const { value, done } = await reader.read(new Uint8Array(room))
       if (done || ended) return end()
-      // A copy of its own size: whoever keeps a message must not keep all that room.
-      hear(value.slice())
+      // A copy of exact size. A message that is kept would otherwise keep the whole read buffer alive.
+      emit(value.slice())
       room = value.buffer
     }
   }
 
-  function hear(bytes: Uint8Array<ArrayBuffer>): void {
-    if (!ended) face.onmessage?.({ data: bytes.buffer })
+  function emit(bytes: Uint8Array<ArrayBuffer>): void {
+    if (!ended) shim.onmessage?.({ data: bytes.buffer })
   }
 
   run().catch(end)
-  return face
+  return shim
 }
 
-/** The first line of a server, and what may have come with it. */
+/** Reads the server's INFO line. The result may contain bytes that follow it. */
 async function readInfo({ readable }: TcpSocket): Promise<Uint8Array<ArrayBuffer>> {
   const reader = readable.getReader()
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0
   for (;;) {
     const { value, done } = await reader.read()
-    if (done || size > MAX_INFO) throw new Error('No NATS server answers there.')
+    if (done || size > MAX_INFO) throw new Error('The address does not respond with the INFO of a NATS server.')
     chunks.push(value)
     size += value.length
     if (!value.includes(10)) continue
@@ -90,10 +90,10 @@ async function readInfo({ readable }: TcpSocket): Promise<Uint8Array<ArrayBuffer
   }
 }
 
-/** @throws if TLS is wanted, and not to be had */
-function mayEncrypt(greeting: Uint8Array, secure: boolean): boolean {
-  const [, json = '{}'] = /^INFO (.*)/.exec(new TextDecoder().decode(greeting)) ?? []
+/** @throws if TLS is required here but not offered by the server */
+function needsTls(greeting: Uint8Array, secure: boolean): boolean {
+  const [, json = '{}'] = /^INFO (.*)/s.exec(new TextDecoder().decode(greeting)) ?? []
   const { tls_required, tls_available } = JSON.parse(json) as { tls_required?: boolean; tls_available?: boolean }
-  if (secure && !tls_required && !tls_available) throw new Error("The server doesn't offer TLS.")
+  if (secure && !tls_required && !tls_available) throw new Error('The server does not offer TLS.')
   return secure || tls_required === true
 }

@@ -3,34 +3,34 @@ import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Credentials, Identity } from './identity.ts'
 import { createNatsUserVerifier } from './nats-user.ts'
 import type { Permissions } from './permissions.ts'
-import { createTokenVerifier, type TokenOptions } from './token.ts'
+import { createTokenVerifier, type TokenOptions } from './token-verifier.ts'
 
-/** Who may use the bridge. Nobody, unless it says so. */
+/** How clients authenticate. At least one method is required. */
 export interface AuthOptions extends TokenOptions {
-  /** Public keys of NATS accounts, and of their signing keys, whose users may connect with their own credentials. */
+  /** Public keys (`A…`) of NATS accounts and their signing keys. Their users may connect with NATS credentials. Default: none. */
   readonly accounts?: readonly string[]
-  /** A cookie that may hold the token, for pages of this host or of a named origin. Default: none. */
+  /** Name of a cookie with the token, for pages of this host or a listed origin. Default: none. */
   readonly cookie?: string
   /**
-   * How long a token that comes in a URL may be valid from now, in s. Only `GET /events?token=` takes one, because a
-   * browser's EventSource can send no header; URLs end up in logs and histories. Default 600; 0 to take none.
+   * Largest remaining lifetime of a token in a URL, in s. Only `GET /events?token=` accepts one, because a browser's
+   * EventSource can't send headers, and URLs end up in logs. Default 600. 0 accepts none.
    */
   readonly urlTokenLifetime?: number
-  /** What a client without any credentials may do. Default: it is refused. */
+  /** Permissions of clients without credentials. Default: they are refused. */
   readonly anonymous?: Permissions
 }
 
-/** Finds out who presents these credentials. Rejects with `authentication-failed`. */
+/** Authenticates credentials. @throws SpanwireError (as rejection) `authentication-failed`, `upstream-unavailable` */
 export type Authenticate = (credentials: Credentials) => Promise<Identity>
 
-/** @throws SpanwireError `invalid-argument` if nobody could ever get in, or an option is malformed */
+/** @throws SpanwireError `invalid-argument` without a method, and for a malformed option */
 export function createAuthenticator(options: AuthOptions, clock: () => number = Date.now): Authenticate {
   const { accounts, anonymous } = options
   const tokens = [options.secret, options.publicKey, options.jwksUrl].some((source) => source !== undefined)
   if (!tokens && !accounts?.length && !anonymous) {
     throw new SpanwireError(
       'invalid-argument',
-      'The bridge would refuse everybody: give auth.secret, auth.publicKey, auth.jwksUrl, auth.accounts or auth.anonymous.',
+      'The bridge would refuse all clients. Set auth.secret, auth.publicKey, auth.jwksUrl, auth.accounts or auth.anonymous.',
     )
   }
   for (const rules of anonymous ? [anonymous.publish, anonymous.subscribe] : []) {
@@ -38,7 +38,7 @@ export function createAuthenticator(options: AuthOptions, clock: () => number = 
     if (bad !== undefined) {
       throw new SpanwireError(
         'invalid-argument',
-        `auth.anonymous holds ${JSON.stringify(bad)}, which is no subject filter.`,
+        `auth.anonymous contains ${JSON.stringify(bad)}, which is not a valid subject filter.`,
       )
     }
   }
@@ -47,14 +47,14 @@ export function createAuthenticator(options: AuthOptions, clock: () => number = 
 
   return async (credentials) => {
     const { token, jwt } = credentials
-    // A user JWT names its algorithm ed25519-nkey; everything else in that place is a token of ours.
+    // A NATS user JWT has the algorithm ed25519-nkey. Any other value is a token for the bridge.
     if (jwt && verifyNatsUser && isNatsUser(jwt)) return verifyNatsUser(credentials)
     const presented = token || jwt
     if (presented && verifyToken) return verifyToken(presented)
     if (!presented && anonymous) return { user: '', permissions: anonymous }
     throw new SpanwireError(
       'authentication-failed',
-      presented ? 'Such credentials are not accepted here.' : 'Credentials are required.',
+      presented ? 'This kind of credentials is not accepted.' : 'Credentials are required.',
     )
   }
 }

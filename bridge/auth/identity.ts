@@ -1,36 +1,38 @@
 import type { Permissions } from './permissions.ts'
 
-/** Who a client is and what it may do, for as long as its credentials say. Plain data. */
+/** Identity and permissions of a client. Plain data. */
 export interface Identity {
-  /** The token's `sub`; for NATS credentials the user's public key. */
+  /** The claim `sub` of its token, or the public key of its NATS user. Empty for anonymous clients. */
   readonly user: string
+  /** Its permissions. */
   readonly permissions: Permissions
-  /** When the credentials expire, in ms since 1970; undefined if they don't. */
+  /** Time at which the credentials expire, in ms since 1970. Undefined if they do not expire. */
   readonly expiresAt?: number
   /**
-   * What stands before every subject of this client at the broker: `A` makes its `orders.1` the broker's `A.orders.1`.
-   * It can't see or name anything outside.
+   * Prefix of all of the client's subjects at the broker: with `A`, its `orders.1` is `A.orders.1`. The client has no
+   * access to subjects outside of the prefix.
    */
   readonly subjectPrefix?: string
-  /** What others see of it where it is present: the claim `presence`. JSON. */
+  /** The claim `presence`: JSON that other members of a channel see. */
   readonly presence?: unknown
-  /** Limits in the credentials themselves; the bridge's own hold as well. */
+  /** Limits in the credentials, in addition to the bridge's limits. */
   readonly limits?: {
-    /** Subscriptions of the connection. */
+    /** Largest number of subscriptions of the connection. */
     readonly subscriptions?: number
-    /** Header block and payload of one message, in bytes. */
+    /** Largest header block and payload of one message, in bytes. */
     readonly payload?: number
-    /** What the connection may publish in all, headers and payloads, in bytes. */
+    /** Largest total of header blocks and payloads that the connection publishes, in bytes. */
     readonly data?: number
   }
 }
 
-/** What a client presents. */
+/** Credentials of a CONNECT or an HTTP request. */
 export interface Credentials {
   readonly token?: string | undefined
-  /** NATS's own: a user JWT, and the signature of the nonce by the user's key (ADR-14 and the CONNECT option `sig`). */
+  /** A NATS user JWT (ADR-14). */
   readonly jwt?: string | undefined
+  /** Signature of the nonce by the user's key, for `jwt`. */
   readonly sig?: string | undefined
-  /** The nonce that this connection's INFO asked to be signed. */
+  /** Nonce of the connection's INFO. */
   readonly nonce?: string | undefined
 }

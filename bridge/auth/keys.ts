@@ -1,23 +1,24 @@
-import { createRemoteJWKSet, importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
+import { importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { createKeySet } from './key-set.ts'
 
-/** Where the keys come from that tokens are checked with: exactly one of the three. */
+/** Keys that verify tokens. Exactly one of `secret`, `publicKey` and `jwksUrl` is required. */
 export interface KeyOptions {
   /**
-   * Shared secret of HS256 tokens, at least 32 bytes each (RFC 7518, section 3.2). Several while one is rotated: a
-   * token that any of them signed is accepted.
+   * Shared secret of HS256 tokens, at least 32 bytes (RFC 7518, section 3.2). With a list, a token that any of them signed
+   * is accepted, which allows rotation.
    */
   readonly secret?: Secret | readonly Secret[]
-  /** Public key as PEM (SPKI) or JWK. Several while one is rotated. `algorithms` must be given too, unless a JWK has `alg`. */
+  /** Public key as PEM (SPKI) or JWK, or a list for rotation. Needs `algorithms`, unless it is a JWK with `alg`. */
   readonly publicKey?: PublicKey | readonly PublicKey[]
   /**
-   * URL of a JSON Web Key Set. Cached for ten minutes; an unknown key id makes it fetched again, at most every 30 s.
-   * While it can't be reached no new client gets in unless its key is cached, and nobody who is in gets thrown out.
+   * URL of a JSON Web Key Set, of up to 512 KiB. Cached for ten minutes. An unknown key id fetches it again. It is fetched at
+   * most every 30 s, also after a failure. While it is unavailable, new clients need a cached key, and connected clients stay.
    */
   readonly jwksUrl?: string
   /**
-   * Signature algorithms that are accepted. Pinned here because a token must not choose how it is checked.
-   * Default: HS256 for a secret; RS256, ES256 and EdDSA for a JWKS.
+   * Accepted signature algorithms. A token must not choose how it is verified, so they are fixed here. Default: HS256 for a
+   * secret; RS256, ES256 and EdDSA for a JWKS.
    */
   readonly algorithms?: readonly string[]
 }
@@ -25,7 +26,7 @@ export interface KeyOptions {
 type Secret = string | Uint8Array
 type PublicKey = string | JWK
 
-/** One way a token may have been signed. */
+/** A key, and the algorithms for which it is accepted. */
 export interface Key {
   readonly key: CryptoKey | KeyObject | Uint8Array | JWTVerifyGetKey
   readonly algorithms: string[]
@@ -36,29 +37,35 @@ const ASYMMETRIC = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 export const MIN_SECRET = 32
 
 /**
- * The keys that these options name. Asynchronous where a key must be imported; a bad one is found on first use.
+ * Reads keys from options. A malformed public key is reported on its first use, because its import is asynchronous.
  * @throws SpanwireError `invalid-argument`
  */
 export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
   const { secret, publicKey, jwksUrl } = options
   if ([secret, publicKey, jwksUrl].filter((source) => source !== undefined).length !== 1) {
-    throw new SpanwireError('invalid-argument', 'Give exactly one of auth.secret, auth.publicKey and auth.jwksUrl.')
+    throw new SpanwireError('invalid-argument', 'Set exactly one of auth.secret, auth.publicKey and auth.jwksUrl.')
   }
   if (secret !== undefined) {
     const keys = toList(secret).map((one) => secretKey(one, options.algorithms))
     return async () => keys
   }
-  // A public key is no secret: were HS256 accepted with it, anybody could sign (RFC 8725, section 2.1).
+  // With HS256, the public key would be sufficient to sign tokens (RFC 8725, section 2.1).
   const algorithms = options.algorithms ?? []
   const bad = algorithms.find((algorithm) => !ASYMMETRIC.test(algorithm))
   if (bad !== undefined) {
-    throw new SpanwireError('invalid-argument', `auth.algorithms holds ${bad}, which does not go with a public key.`)
+    throw new SpanwireError(
+      'invalid-argument',
+      `auth.algorithms contains ${bad}, which is not valid with a public key.`,
+    )
   }
   if (jwksUrl !== undefined) {
     const url = URL.parse(jwksUrl)
     if (!url || !/^https?:$/.test(url.protocol))
-      throw new SpanwireError('invalid-argument', `auth.jwksUrl is ${JSON.stringify(jwksUrl)}: give an https URL.`)
-    const key = createRemoteJWKSet(url)
+      throw new SpanwireError(
+        'invalid-argument',
+        `auth.jwksUrl is ${JSON.stringify(jwksUrl)}. It must be an https URL.`,
+      )
+    const key = createKeySet(url)
     return async () => [{ key, algorithms: algorithms.length > 0 ? [...algorithms] : ['RS256', 'ES256', 'EdDSA'] }]
   }
   let imported: Promise<Key[]> | undefined
@@ -71,7 +78,7 @@ export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
 
 /**
  * The bytes of a shared secret.
- * @param what the option's name, for the error
+ * @param what name of the option, for errors
  * @throws SpanwireError `invalid-argument` if it is too short
  */
 export function toSecretKey(secret: Secret, what: string): Uint8Array {
@@ -79,7 +86,7 @@ export function toSecretKey(secret: Secret, what: string): Uint8Array {
   if (key.length < MIN_SECRET) {
     throw new SpanwireError(
       'invalid-argument',
-      `${what} has ${key.length} bytes; HS256 needs at least ${MIN_SECRET} (try: openssl rand -base64 32).`,
+      `${what} has ${key.length} bytes. HS256 needs at least ${MIN_SECRET}: openssl rand -base64 32.`,
     )
   }
   return key
@@ -89,7 +96,10 @@ function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): K
   const key = toSecretKey(secret, 'auth.secret')
   const bad = algorithms.find((algorithm) => !/^HS(256|384|512)$/.test(algorithm))
   if (bad !== undefined) {
-    throw new SpanwireError('invalid-argument', `auth.algorithms holds ${bad}, which does not go with a shared secret.`)
+    throw new SpanwireError(
+      'invalid-argument',
+      `auth.algorithms contains ${bad}, which is not valid with a shared secret.`,
+    )
   }
   return { key, algorithms: [...algorithms] }
 }
@@ -100,7 +110,7 @@ async function importPublicKey(publicKey: PublicKey, pinned: readonly string[]):
   if (!first || !ASYMMETRIC.test(first)) {
     throw new SpanwireError(
       'invalid-argument',
-      'Name the algorithm of auth.publicKey in auth.algorithms, such as ["RS256"].',
+      'Set auth.algorithms to the algorithm of auth.publicKey, such as ["RS256"].',
     )
   }
   const key = typeof publicKey === 'string' ? await importSPKI(publicKey, first) : await importJWK(publicKey, first)

@@ -16,17 +16,17 @@ type NatsAuth = Pick<typeof import('@nats-io/jwt'), 'decode'> & Pick<typeof impo
 export async function loadNatsAuth(): Promise<NatsAuth> {
   const missing = notInstalled('auth.accounts', '@nats-io/jwt', '@nats-io/nkeys')
   const [{ decode }, { fromPublic }] = await Promise.all([
-    import('@nats-io/jwt').catch(missing),
-    import('@nats-io/nkeys').catch(missing),
+    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@nats-io/jwt').catch(missing),
+    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@nats-io/nkeys').catch(missing),
   ])
   return { decode, fromPublic }
 }
 
 /**
- * Verifies NATS's own credentials (`.creds` files): a user JWT that a trusted account signed, and the connection's
- * nonce signed by the user's key. Stock clients use them unchanged.
+ * Verifies NATS credentials (`.creds` files): a user JWT that a trusted account has signed, and the connection's nonce
+ * signed by the user's key. Stock clients use them unchanged.
  * Source: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt and ADR-14
- * @param accounts public keys (`A…`) of accounts whose users may come in, and of their signing keys
+ * @param accounts public keys (`A…`) of trusted accounts, and of their signing keys
  * @throws SpanwireError `invalid-argument`
  */
 export function createNatsUserVerifier(
@@ -37,7 +37,7 @@ export function createNatsUserVerifier(
     if (!isAccountKey(account))
       throw new SpanwireError(
         'invalid-argument',
-        `auth.accounts holds ${account}, which is not the public key of an account (A…).`,
+        `auth.accounts contains ${account}, which is not the public key of an account (A…).`,
       )
   }
   const trusted = new Set(accounts)
@@ -51,17 +51,23 @@ export function createNatsUserVerifier(
     try {
       return verify(nats, credentials, { trusted, now: clock() })
     } catch (cause) {
-      throw new SpanwireError('authentication-failed', 'The NATS credentials are not valid here.', { cause })
+      throw new SpanwireError('authentication-failed', 'The NATS credentials are not valid.', { cause })
     }
   }
 }
+
+/** Fields of a user's claims. Source: `UserPermissionLimits`, `User` and `GenericFields` of github.com/nats-io/jwt v2. */
+const KNOWN: ReadonlySet<string> = new Set([
+  ...['pub', 'sub', 'resp', 'subs', 'data', 'payload', 'src', 'times', 'times_location', 'bearer_token'],
+  ...['proxy_required', 'allowed_connection_types', 'issuer_account', 'tags', 'type', 'version'],
+])
 
 function verify(
   { decode, fromPublic }: NatsAuth,
   { jwt = '', sig, nonce }: Credentials,
   { trusted, now }: { readonly trusted: ReadonlySet<string>; readonly now: number },
 ): Identity {
-  // decode() checks the signature against the key in the token's `iss`. It does not check whether that key is trusted.
+  // decode() verifies the signature with the key in `iss`. Whether that key is trusted is checked here.
   const claims = decode<User>(jwt)
   const { nats } = claims
   if (nats.type !== 'user') throw new Error('not a user JWT')
@@ -71,21 +77,26 @@ function verify(
   if (claims.nbf && claims.nbf * 1000 > now) throw new Error('not valid yet')
   const types = nats.allowed_connection_types ?? []
   if (types.length > 0 && !types.includes('WEBSOCKET')) throw new Error('not allowed over WebSocket')
-  // What can't be checked at the edge must not be ignored.
+  // Limits that the bridge can't check must not be ignored.
+  const unknown = Object.keys(nats).find((field) => !KNOWN.has(field))
+  if (unknown !== undefined) throw new Error(`the field ${JSON.stringify(unknown)} is not supported`)
+  const { proxy_required, times_location = '' } = nats as { proxy_required?: boolean; times_location?: string }
+  if (proxy_required) throw new Error('users that must connect by a trusted proxy are not supported')
+  if (!isTimeZone(times_location)) throw new Error(`${JSON.stringify(times_location)} is not a known time zone`)
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
   if (!nats.bearer_token && !signed(fromPublic(claims.sub), nonce, sig))
     throw new Error('the nonce is not signed by the user')
-  // A scoped signing key's: what its user may do is written in the account's JWT, which the bridge doesn't have. All that
-  // other users have is named, -1 where there is no limit.
+  // Permissions of a scoped signing key are in the account's JWT, which the bridge does not have. JWTs of all other users
+  // have all fields, with -1 for no limit.
   const { pub, sub, resp, subs, payload, data } = nats
   if (![pub, sub, resp, subs, payload, data].some((part) => part !== undefined && part !== null && !isEmpty(part)))
-    throw new Error('the permissions are those of a scoped signing key, which are not known here')
+    throw new Error('users of a scoped signing key are not supported')
   const reply = toReplyPermission(nats.resp)
   const publish = toRules(nats.pub)
   return {
     user: claims.sub,
     permissions: {
-      // As in nats-server: who may answer and has no rule of what to publish may do nothing else.
+      // Like in nats-server, a user with `resp` and without publish rules may publish nothing else.
       publish: reply && publish.allow.length === 0 && publish.deny.length === 0 ? publish : openUnlessNamed(publish),
       subscribe: openUnlessNamed(toRules(nats.sub)),
       ...(reply && { reply }),
@@ -99,7 +110,16 @@ function verify(
   }
 }
 
-/** As `omitempty` of Go leaves out, and other libraries may not. */
+function isTimeZone(name: string): boolean {
+  if (name === '') return true
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
+}
+
+/** Values that Go's `omitempty` leaves out, and other libraries may write. */
 function isEmpty(part: unknown): boolean {
   return part === 0 || (typeof part === 'object' && Object.values(part as object).every((list) => !list?.length))
 }
@@ -113,11 +133,11 @@ function signed(user: ReturnType<NatsAuth['fromPublic']>, nonce: string | undefi
 function toRules(rules: { allow?: string[]; deny?: string[] } | undefined): SubjectRules {
   const { allow = [], deny = [] } = rules ?? {}
   const bad = [...allow, ...deny].find((filter) => !isSubjectFilter(filter))
-  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no subject filter`)
+  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is not a valid subject filter`)
   return { allow, deny }
 }
 
-/** In NATS's own credentials no allow list means everything. */
+/** In NATS credentials a missing allow list means everything. */
 function openUnlessNamed({ allow, deny }: SubjectRules): SubjectRules {
   return { allow: allow.length > 0 ? allow : ['>'], deny }
 }

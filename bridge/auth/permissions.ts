@@ -1,69 +1,75 @@
 import { filtersOverlap, isSubsetFilter, matchesFilter } from '../../sdk/wire/subject.ts'
 
-/** Subject filters that are allowed, and those that are not; deny wins. What neither names is denied. */
+/** Rules for subjects. Deny takes precedence. Subjects without a rule are denied. */
 export interface SubjectRules {
+  /** Allowed subject filters. */
   readonly allow: readonly string[]
+  /** Denied subject filters. */
   readonly deny: readonly string[]
 }
 
-/** What a client may do. The shape follows a NATS user JWT's `nats.pub` and `nats.sub`. */
+/** Permissions of a client, in the structure of a NATS user JWT (`nats.pub`, `nats.sub`, `nats.resp`). */
 export interface Permissions {
+  /** Subjects to which it may publish. */
   readonly publish: SubjectRules
+  /** Subjects to which it may subscribe. */
   readonly subscribe: SubjectRules
-  /** If given, the client may publish to the reply subject of what it receives, whatever `publish` says. */
+  /** Permission to publish to reply subjects of received messages, in addition to `publish`. Default: none. */
   readonly reply?: ReplyPermission
 }
 
-/** How often and how long a client may answer one message. A negative number stands for no limit. */
+/** Permission to answer one message. A negative number means no limit. */
 export interface ReplyPermission {
+  /** Number of replies. */
   readonly max: number
-  /** In ms. */
+  /** Time to reply, in ms. */
   readonly ttl: number
 }
 
 /**
- * - `refused`: no
- * - `allowed`: yes, and every message of the filter may be delivered
- * - `withheld`: yes, but messages that {@link mayReceive} refuses must be held back
+ * - `refused`: the client must not subscribe.
+ * - `allowed`: it may subscribe, and may get all messages of the filter.
+ * - `withheld`: it may subscribe, but must not get messages that {@link mayReceive} refuses.
  */
 export type SubscriptionVerdict = 'refused' | 'allowed' | 'withheld'
 
-const INBOXES = '_INBOX.>'
-/** The bridge's own subjects: hubs talk to each other there. No permission reaches them. */
+/** Beginning of inboxes. */
+export const INBOX = '_INBOX.'
+const INBOXES = `${INBOX}>`
+/** Subjects of the bridge, with messages between hubs. No permission includes them. */
 const RESERVED = '$EDGE.>'
-/** What no filter reaches into, however wide the permission. */
+/** Subjects that no permission includes by a wildcard. */
 const CLOSED = [INBOXES, RESERVED]
 
 /**
- * Whether `filter` lies under a literal inbox token, such as `_INBOX.k3f9.*`. That token is a client's own secret,
- * so these need no permission, and nothing else reaches into inboxes: one client can't read another's replies.
+ * Whether `filter` is under a literal inbox token, such as `_INBOX.k3f9.*`. The token is a secret of the client, so such a
+ * filter needs no permission. No other filter includes inboxes, so a client can't read the replies of another one.
  */
-function isOwnInbox(filter: string): boolean {
+export function isOwnInbox(filter: string): boolean {
   const [prefix, token] = filter.split('.', 2)
   return prefix === '_INBOX' && token !== undefined && token !== '*' && token !== '>'
 }
 
-/** Whether `subject` is the bridge's own, so that no client may publish there, nor have others answer there. */
+/** Whether `subject` is reserved for the bridge. Clients must not publish to it, nor use it as a reply subject. */
 export function isReserved(subject: string): boolean {
   return matchesFilter(RESERVED, subject)
 }
 
-/** Whether a client may publish to `subject`. */
+/** Whether a client may publish to `subject`. If it ends with a filter for JetStream, all of that must be allowed. */
 export function mayPublish(permissions: Permissions, subject: string): boolean {
   return !isReserved(subject) && permits(permissions.publish, subject)
 }
 
-/** Whether a client may be in a channel (publish) or see who is (subscribe), by the channel's own subject. */
+/** Whether a client may join a channel (publish rules) or watch it (subscribe rules). @param subject of the channel */
 export function mayBePresent(rules: SubjectRules, subject: string): boolean {
   return permits(rules, subject)
 }
 
 function permits({ allow, deny }: SubjectRules, subject: string): boolean {
-  const names = (filter: string) => matchesFilter(filter, subject)
-  return allow.some(names) && !deny.some(names)
+  return allow.some((rule) => matchesFilter(rule, subject)) && !deny.some((rule) => filtersOverlap(rule, subject))
 }
 
-/** Whether a client may subscribe to `filter`. As in nats-server, the whole filter must lie inside one allow. */
+/** Checks a subscription to `filter`. As in nats-server, the whole filter must be inside one allow. */
 export function maySubscribe(permissions: Permissions, filter: string): SubscriptionVerdict {
   if (isOwnInbox(filter)) return 'allowed'
   const { allow, deny } = permissions.subscribe
@@ -74,24 +80,36 @@ export function maySubscribe(permissions: Permissions, filter: string): Subscrip
 }
 
 /**
- * Whether others may answer a client's message on `reply`. They publish there with rights that it may not have: it must be
- * an inbox (which is the client's own, see SubjectScope), or its own to publish to or to read.
+ * Checks a SUB with a queue group. Each message of the group has one receiver: a member must not take messages that it is
+ * denied.
  */
-export function mayBeAnswered(permissions: Permissions, reply: string): boolean {
-  return matchesFilter(INBOXES, reply) || mayPublish(permissions, reply) || mayRead(permissions, reply)
+export function mayJoinQueue(permissions: Permissions, filter: string): SubscriptionVerdict {
+  const isDenied = permissions.subscribe.deny.some((rule) => filtersOverlap(filter, rule))
+  return isDenied ? 'refused' : maySubscribe(permissions, filter)
 }
 
-/** Whether a client may have what is published on `subject`, by one way or another. No inbox, not even its own. */
+/**
+ * Whether a client may use `reply` as a reply subject. Responders may have permissions that the client lacks. So it must be
+ * an inbox (always the client's own, see SubjectScope), or a subject that the client may publish to or read. Deny takes
+ * precedence: a responder must not publish for the client where the client must not.
+ */
+export function mayBeAnswered(permissions: Permissions, reply: string): boolean {
+  if (matchesFilter(INBOXES, reply)) return true
+  if (permissions.publish.deny.some((rule) => matchesFilter(rule, reply))) return false
+  return mayPublish(permissions, reply) || mayRead(permissions, reply)
+}
+
+/** Whether a client may receive messages of `subject` by some filter. False for inboxes, including its own. */
 export function mayRead(permissions: Permissions, subject: string): boolean {
   return permits(permissions.subscribe, subject) && mayReceive(permissions, subject)
 }
 
-/** Whether a client may publish everywhere but under `$EDGE`. */
+/** Whether a client may publish to all subjects except `$EDGE.>`. */
 export function mayPublishAll({ publish }: Permissions): boolean {
   return isEverything(publish)
 }
 
-/** Whether nothing is kept from a client but inboxes and `$EDGE`. */
+/** Whether a client has all permissions, except for inboxes and `$EDGE.>`. */
 export function mayDoAll({ publish, subscribe }: Permissions): boolean {
   return isEverything(publish) && isEverything(subscribe)
 }
@@ -100,7 +118,7 @@ function isEverything({ allow, deny }: SubjectRules): boolean {
   return deny.length === 0 && allow.some((rule) => isSubsetFilter('>', rule))
 }
 
-/** Whether a message on `subject` may be delivered to a subscription whose verdict was `withheld`. */
+/** Whether a client may get a message of `subject` from a subscription with the verdict `withheld`. */
 export function mayReceive(permissions: Permissions, subject: string): boolean {
   return ![...CLOSED, ...permissions.subscribe.deny].some((rule) => matchesFilter(rule, subject))
 }

@@ -1,15 +1,15 @@
-/** How much may be published, on average and at once. */
+/** A publish rate, with a burst of one second. */
 export interface PublishRate {
-  /** Per second. */
+  /** Messages per second. */
   readonly messages: number
-  /** Headers and payload, per second. */
+  /** Bytes of headers and payloads per second. */
   readonly bytes: number
 }
 
-/** How long a client that publishes too fast is held before it is closed, in ms. */
+/** Delay before a client that publishes too fast is closed, in ms. */
 export const PENALTY = 1_000
 
-/** A token bucket of one second's worth of messages, and one of bytes (RFC 2697's way of counting, without its colours). */
+/** Two token buckets of one second, for messages and for bytes (as in RFC 2697, without its colors). */
 export class RateMeter {
   readonly #rate: PublishRate
   #messages: number
@@ -23,7 +23,7 @@ export class RateMeter {
     this.#at = now
   }
 
-  /** Takes one message of `bytes` if there is room for it. */
+  /** Counts one message of `bytes`. Returns whether it is within the rate. */
   take(bytes: number, now: number): boolean {
     const seconds = Math.max(0, now - this.#at) / 1_000
     this.#at = Math.max(this.#at, now)
@@ -35,7 +35,7 @@ export class RateMeter {
     return true
   }
 
-  /** Takes away what is left, and what would come in until then: being held must not earn another burst. */
+  /** Empties the buckets until that time, so that a delay does not lead to another burst. */
   suspend(until: number): void {
     this.#messages = 0
     this.#bytes = 0

@@ -1,3 +1,4 @@
+import type { Context, Handler } from 'hono'
 import { importJWK, importPKCS8, type JWK, type JWTPayload, SignJWT } from 'jose'
 import type { EventName, Events } from '../../sdk/contract/contract.ts'
 import { SubjectTemplate } from '../../sdk/contract/template.ts'
@@ -6,48 +7,61 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { toSecretKey } from './keys.ts'
 
-/** What tokens are signed with: the other half of what the bridge checks them with. */
+/** The key that signs tokens. The bridge verifies them with the same secret, or with the public key. */
 export type SigningKey =
-  | { readonly secret: string | Uint8Array }
   | {
-      /** PEM (PKCS #8) or JWK. */
+      /** Shared secret for HS256, at least 32 bytes. */
+      readonly secret: string | Uint8Array
+    }
+  | {
+      /** Private key as PEM (PKCS #8) or JWK. */
       readonly privateKey: string | JWK
-      /** Such as `ES256`. */
+      /** Signature algorithm, such as `ES256`. */
       readonly algorithm: string
-      /** The key's id in the JWKS. */
+      /** Id of the key in the JWKS. Default: none. */
       readonly keyId?: string
     }
 
 /**
- * Subjects of a permission: an event of the contract, whole or for some parameters, or a subject filter as it is.
- * `{{claim}}` in a filter is filled by the bridge.
+ * Subjects of a permission: an event of the contract, for all or some parameters, or a subject filter. The bridge replaces
+ * `{{claim}}` in a filter.
  */
 export type Grant<Contract> =
   | EventName<Contract>
   | { [Name in EventName<Contract>]: readonly [name: Name, params: ParamsFilter<Name>] }[EventName<Contract>]
   | { readonly filter: string }
 
-/** What a token says. */
+/** Content of a token. */
 export type TokenClaims<Contract extends Events> = {
-  /** Who it is for: the claim `sub`. */
+  /** The user: the claim `sub`. */
   readonly user: string
-  /** The contract that grants are named by. */
+  /** Contract with the events in grants. */
   readonly events: Contract
-  /** What may be published. Default: nothing. */
+  /** Subjects that the user may publish to. Default: none. */
   readonly publish?: ReadonlyArray<Grant<Contract>>
-  /** What may be subscribed to. Default: nothing. */
+  /** Subjects that the user may subscribe to. Default: none. */
   readonly subscribe?: ReadonlyArray<Grant<Contract>>
+  /** Exceptions to the grants. Default: none. */
   readonly deny?: {
+    /** Subjects that the user must not publish to. */
     readonly publish?: ReadonlyArray<Grant<Contract>>
+    /** Subjects that the user must not subscribe to. */
     readonly subscribe?: ReadonlyArray<Grant<Contract>>
   }
-  /** For responders: how often each request may be answered (default 1) and how long, in ms (default 120,000). */
-  readonly reply?: { readonly max?: number; readonly ttl?: number }
-  /** How long it lasts, in s. The SDK gets a new one before it ends. Keep it short: a token can't be taken back. */
+  /** Permission of responders to publish to reply subjects. Default: none. */
+  readonly reply?: {
+    /** Replies per request. Default 1. */
+    readonly max?: number
+    /** Time to reply, in ms. Default 120,000. */
+    readonly ttl?: number
+  }
+  /** Lifetime, in s. The SDK renews it in time. Keep it short: a token can't be revoked. */
   readonly expiresIn: number
+  /** The claim `iss`. Default: none. */
   readonly issuer?: string
+  /** The claim `aud`. Default: none. */
   readonly audience?: string
-  /** More claims, such as the tenant that `subjectPrefix` names. */
+  /** More claims, such as the tenant for `subjectPrefix`. Default: none. */
   readonly claims?: JWTPayload
 }
 
@@ -60,7 +74,8 @@ export type TokenClaims<Contract extends Events> = {
  */
 export async function signToken<Contract extends Events>(options: SigningKey & TokenClaims<Contract>): Promise<string> {
   const { user, publish, subscribe, deny, reply, expiresIn, issuer, audience, claims } = options
-  if (!(expiresIn > 0)) throw new SpanwireError('invalid-argument', 'expiresIn must be a number of seconds above 0.')
+  if (!(expiresIn > 0))
+    throw new SpanwireError('invalid-argument', `expiresIn is ${expiresIn}. It must be a number of seconds above 0.`)
   const { key, header } = await importKey(options)
   const now = Math.floor(Date.now() / 1000)
   const token = new SignJWT({
@@ -81,6 +96,30 @@ export async function signToken<Contract extends Events>(options: SigningKey & T
   return token.sign(key)
 }
 
+/**
+ * A Hono handler that issues a token for the session of an application:
+ *
+ *     app.get('/token', tokenEndpoint({ secret }, async (c) => {
+ *       const user = await sessionOf(c)
+ *       return user && { user: user.id, events, subscribe: ['orders.{orderId}.created'], expiresIn: 300 }
+ *     }))
+ *
+ * Responds with `{ token, expiresIn }`, or with 401 if `grant` returns nothing. Pages set the SDK's option
+ * `token: async () => (await (await fetch('/token')).json()).token`.
+ */
+export function tokenEndpoint<Contract extends Events>(
+  key: SigningKey,
+  grant: (c: Context) => TokenClaims<Contract> | undefined | null | Promise<TokenClaims<Contract> | undefined | null>,
+): Handler {
+  return async (c) => {
+    // A token is personal: caches must not store it.
+    c.header('Cache-Control', 'no-store')
+    const claims = await grant(c)
+    if (!claims) return c.json({ code: 'authentication-failed', detail: 'Sign in first.' }, 401)
+    return c.json({ token: await signToken({ ...key, ...claims }), expiresIn: claims.expiresIn })
+  }
+}
+
 async function importKey(options: SigningKey) {
   if ('secret' in options) {
     return { key: toSecretKey(options.secret, 'secret'), header: { alg: 'HS256' } }
@@ -94,18 +133,21 @@ function toFilters<Contract extends Events>(events: Contract, grants: ReadonlyAr
   return grants.map((grant) => {
     if (isFilter(grant)) {
       if (!isSubjectFilter(grant.filter.replace(/\{\{[^{}]*\}\}/g, 'claim'))) {
-        throw new SpanwireError('invalid-subject', `${JSON.stringify(grant.filter)} is no subject filter.`)
+        throw new SpanwireError('invalid-subject', `${JSON.stringify(grant.filter)} is not a valid subject filter.`)
       }
       return grant.filter
     }
     const [name, params] = typeof grant === 'string' ? [grant, {}] : grant
     if (!Object.hasOwn(events, name))
-      throw new SpanwireError('unknown-event', `The contract has no event ${JSON.stringify(name)}.`)
+      throw new SpanwireError(
+        'unknown-event',
+        `The contract has no event ${JSON.stringify(name)}. Add it, or grant { filter }.`,
+      )
     return new SubjectTemplate(name).filter(params)
   })
 }
 
-/** An array has a `filter`, too. */
+/** Arrays have a method `filter`. */
 function isFilter<Contract>(grant: Grant<Contract>): grant is { readonly filter: string } {
   return typeof grant === 'object' && !Array.isArray(grant)
 }

@@ -1,42 +1,49 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { checkFilter, checkMessage, noRespondersMessage } from '../upstream/message.ts'
 import { recipients } from '../upstream/recipients.ts'
 import { StateCell } from '../upstream/state-cell.ts'
 import { SubjectTree } from '../upstream/subject-tree.ts'
 import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from '../upstream/upstream.ts'
+import { checkFilter, checkMessage, noRespondersMessage } from '../upstream/upstream-message.ts'
+import type { BrokerPort } from './jetstream/broker-port.ts'
 import { JetStream } from './jetstream/jetstream.ts'
 import { createMemoryStore } from './jetstream/memory-store.ts'
 import { openSqlite } from './jetstream/node-sqlite.ts'
 import type { Sql } from './jetstream/sql.ts'
 import { createSqliteStore } from './jetstream/sqlite-store.ts'
-import type { Wire } from './jetstream/wire.ts'
 
+/** Options of an embedded broker. */
 export interface EmbeddedOptions {
-  /** Largest header block and payload together, in bytes. Default 1 MiB, as nats-server's. */
+  /** Largest header block and payload together, in bytes. Default 1 MiB, as in nats-server. */
   readonly maxPayload?: number
-  /** Chooses the member of a queue group. Default `Math.random`. */
+  /** Source of randomness for queue groups. Default `Math.random`. */
   readonly random?: () => number
   /**
-   * Keeps streams of storage `file` in this SQLite database, by `node:sqlite`: they survive the process. One process at
-   * a time. Default: in memory.
+   * Path of a SQLite database for streams with storage `file`, which then survive the process. Needs `node:sqlite`. One
+   * process at a time. Default: all streams are in memory.
    */
   readonly path?: string
-  /** The same in a database that the host has, such as a Durable Object's. */
+  /** Same as `path`, with a database of the host, for example of a Durable Object. */
   readonly sql?: Sql
   /**
-   * What the messages of all streams may take together, in bytes; 400 more are counted for each message. Beyond it
-   * messages are refused. Default 64 MiB: a fill-up costs an error, not the process.
+   * Largest size of all streams together, in bytes, with 400 bytes for each message in addition. Further messages are
+   * refused. Default 64 MiB.
    */
   readonly maxBytes?: number
-  /** For times and ages of streams, in ms. Default `Date.now`. */
+  /** Current time, in ms since 1970. Default `Date.now`. */
   readonly clock?: () => number
 }
 
-/** A broker inside this process, shared by the upstreams that `connect` makes. */
+/**
+ * The version of nats-server in INFO. Stock clients decide by it which features they use: this broker has the streams and
+ * consumers of 2.10, within the limits that its errors state.
+ */
+const VERSION = '2.10.0'
+
+/** A broker in this process. The upstreams of `connect` share it. */
 export interface EmbeddedBroker {
-  /** One more connection to the broker. It is `open` from the start. */
+  /** Creates an upstream, which is `open` at once. */
   connect(): Upstream
-  /** Ends consumers, and closes the database of `path`. Its upstreams are to be closed before. Idempotent. */
+  /** Ends consumers, and closes the database of `path`. Close its upstreams before. Idempotent. */
   close(): void
 }
 
@@ -44,20 +51,23 @@ interface Subscription {
   readonly owner: EmbeddedUpstream
   readonly queue: string | undefined
   readonly deliver: (message: UpstreamMessage) => void
+  /** Messages that were sent to it, and the number after which it ends. */
+  sent: number
+  max: number
   ended: boolean
 }
 
 /**
- * A broker for development and for bridges of a single process: core NATS (wildcards, queue groups, request and reply
- * with no-responders, headers) and streams by a subset of JetStream's API, without a server. Nothing leaves the process;
- * only streams outlive it, and only where `path` or `sql` says where they are kept.
- * @throws SpanwireError `unsupported`, `invalid-argument` if the database of `path` can't be had
+ * Creates a broker without a server, for development and for bridges of a single process. It has core NATS (wildcards,
+ * queue groups, requests with no-responders, headers) and a subset of JetStream. Only streams in `path` or `sql` outlive
+ * the process.
+ * @throws SpanwireError `unsupported` without `node:sqlite`, `invalid-argument` if `path` can't be opened
  */
 export function createEmbeddedBroker(options: EmbeddedOptions = {}): EmbeddedBroker {
   return new Broker(options)
 }
 
-/** An upstream with an embedded broker of its own; see {@link createEmbeddedBroker}. */
+/** Creates an upstream with an embedded broker of its own; see {@link createEmbeddedBroker}. */
 export function createEmbeddedUpstream(options: EmbeddedOptions = {}): Upstream {
   const broker = new Broker(options)
   return broker.connect(() => broker.close())
@@ -67,57 +77,61 @@ class Broker implements EmbeddedBroker {
   readonly info: UpstreamInfo
   readonly subscriptions = new SubjectTree<Subscription>()
   readonly #random: () => number
-  readonly #streams: JetStream
-  /** Deliveries and answers to flushes, in order. */
+  readonly #jetstream: JetStream
+  /** Deliveries and flushes, in order. */
   #tasks: Array<{ readonly run: () => void; readonly pause: boolean }> = []
 
   constructor(options: EmbeddedOptions) {
     const { maxPayload = 1_048_576, random = Math.random, maxBytes = 64 * 1_048_576, clock = Date.now } = options
-    this.info = { name: 'embedded', jetstream: true, maxPayload }
+    this.info = { name: 'embedded', version: VERSION, jetstream: true, maxPayload }
     this.#random = random
     const sql = options.path === undefined ? options.sql : openSqlite(options.path)
     const store = sql ? createSqliteStore(sql) : createMemoryStore()
-    this.#streams = new JetStream(this.#wire(), { store, maxBytes, clock, random: Math.random })
+    this.#jetstream = new JetStream(this.#port(), { store, maxBytes, clock, random: Math.random })
   }
 
-  /** @param closed what is to be done when that upstream was closed */
-  connect(closed?: () => void): Upstream {
-    return new EmbeddedUpstream(this, closed)
+  /**
+   * @param closed called when the upstream is closed
+   * @param echo whether it gets its own messages
+   */
+  connect(closed?: () => void, echo = true): Upstream {
+    return new EmbeddedUpstream(this, closed, echo)
   }
 
   close(): void {
-    this.#streams.close()
+    this.#jetstream.close()
   }
 
   subscribe(filter: string, subscription: Subscription): void {
     this.subscriptions.add(filter, subscription)
-    this.#streams.interestChanged(filter)
+    this.#jetstream.interestChanged(filter)
   }
 
   unsubscribe(filter: string, subscription: Subscription): void {
-    if (this.subscriptions.delete(filter, subscription)) this.#streams.interestChanged(filter)
+    if (this.subscriptions.delete(filter, subscription)) this.#jetstream.interestChanged(filter)
   }
 
-  #wire(): Wire {
-    const hearing = (subject: string, queue: string | undefined) => {
+  #port(): BrokerPort {
+    const interestIn = (subject: string, queue: string | undefined) => {
       const all = this.subscriptions.match(subject)
       return queue === undefined ? all : all.filter((subscription) => subscription.queue === queue)
     }
     return {
-      // Under another name: the message keeps the subject that it was published on.
-      send: (to, message, queue) => this.#deliver(message, hearing(to, queue)),
-      hears: (subject, queue) => hearing(subject, queue).length > 0,
+      // The message keeps its own subject.
+      send: (to, message, queue) => this.#deliver(message, interestIn(to, queue)),
+      hasInterest: (subject, queue) => interestIn(subject, queue).length > 0,
     }
   }
 
   publish(message: UpstreamMessage, from: EmbeddedUpstream): void {
     checkMessage(message, this.info.maxPayload)
-    const matching = this.subscriptions.match(message.subject)
+    const all = this.subscriptions.match(message.subject)
+    const matching = from.echo ? all : all.filter(({ owner }) => owner !== from)
     this.#deliver(message, matching)
-    if (this.#streams.take(message) || matching.length > 0 || message.reply === undefined) return
-    // Like nats-server, which tells only the connection that asked.
-    const asking = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
-    this.#deliver(noRespondersMessage(message.reply), asking)
+    if (this.#jetstream.take(message) || matching.length > 0 || message.reply === undefined) return
+    // As in nats-server, the status goes to one subscription of the requesting connection.
+    const requesters = this.subscriptions.match(message.reply).filter(({ owner }) => owner === from)
+    this.#deliver(noRespondersMessage(message.reply), requesters.slice(0, 1))
   }
 
   #deliver(message: UpstreamMessage, matching: readonly Subscription[]): void {
@@ -125,15 +139,16 @@ class Broker implements EmbeddedBroker {
       this.later(() => {
         if (!subscription.ended) subscription.deliver(message)
       })
+      if (++subscription.sent >= subscription.max) subscription.owner.drain(subscription)
     }
   }
 
-  /** Never at once: a deliver that publishes must not find itself called again before it has returned. */
+  /** Never within the call: a subscriber that publishes must not be called again before it returns. */
   later(run: () => void): void {
     this.#add({ run, pause: false })
   }
 
-  /** Resolves after all that was asked before, and before anything that was asked later. */
+  /** Resolves after all earlier tasks, and before later ones. */
   flush(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#add({ run: resolve, pause: true })
@@ -146,15 +161,15 @@ class Broker implements EmbeddedBroker {
 
   #run(): void {
     const tasks = this.#tasks
-    // Appended to while it runs, so that what a deliver publishes comes after what was there before.
+    // Tasks are appended while it runs. Messages of subscribers come after earlier ones.
     for (const [index, { run, pause }] of tasks.entries()) {
       try {
         run()
       } catch {
-        // A deliver broke its word; the others are not to suffer.
+        // A subscriber must not throw. Other subscribers are not affected.
       }
       if (!pause) continue
-      // Whoever waited for the flush goes first.
+      // Code after the flush runs before later tasks.
       this.#tasks = tasks.slice(index + 1)
       if (this.#tasks.length > 0) queueMicrotask(() => this.#run())
       return
@@ -169,10 +184,12 @@ class EmbeddedUpstream implements Upstream {
   readonly #state = new StateCell('open')
 
   readonly #closed: (() => void) | undefined
+  readonly echo: boolean
 
-  constructor(broker: Broker, closed?: () => void) {
+  constructor(broker: Broker, closed: (() => void) | undefined, echo: boolean) {
     this.#broker = broker
     this.#closed = closed
+    this.echo = echo
   }
 
   get state(): UpstreamState {
@@ -190,19 +207,38 @@ class EmbeddedUpstream implements Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertOpen()
     checkFilter(filter, queue)
-    const subscription: Subscription = { owner: this, queue, deliver, ended: false }
+    const subscription: Subscription = {
+      owner: this,
+      queue,
+      deliver,
+      sent: 0,
+      max: Number.POSITIVE_INFINITY,
+      ended: false,
+    }
     this.#own.set(subscription, filter)
     this.#broker.subscribe(filter, subscription)
     return (how = 'now') => {
-      if (how === 'now') return this.#end(subscription, filter)
-      this.#broker.unsubscribe(filter, subscription)
-      this.#broker.later(() => this.#end(subscription, filter))
+      if (how === 'now') return this.#end(subscription)
+      if (how !== 'drain') subscription.max = how.after
+      if (how === 'drain' || subscription.sent >= how.after) this.drain(subscription)
     }
+  }
+
+  /** Sends it nothing more. Messages that were sent are still delivered. */
+  drain(subscription: Subscription): void {
+    const filter = this.#own.get(subscription)
+    if (filter === undefined) return
+    this.#broker.unsubscribe(filter, subscription)
+    this.#broker.later(() => this.#end(subscription))
   }
 
   publish(message: UpstreamMessage): void {
     this.#assertOpen()
     this.#broker.publish(message, this)
+  }
+
+  branch(): Upstream {
+    return this.#broker.connect(undefined, false)
   }
 
   flush(): Promise<void> {
@@ -211,15 +247,16 @@ class EmbeddedUpstream implements Upstream {
 
   async close(): Promise<void> {
     if (this.state === 'closed') return
-    for (const [subscription, filter] of this.#own) this.#end(subscription, filter)
+    for (const subscription of this.#own.keys()) this.#end(subscription)
     this.#state.set('closed')
     this.#closed?.()
   }
 
-  #end(subscription: Subscription, filter: string): void {
+  #end(subscription: Subscription): void {
+    const filter = this.#own.get(subscription)
     subscription.ended = true
     this.#own.delete(subscription)
-    this.#broker.unsubscribe(filter, subscription)
+    if (filter !== undefined) this.#broker.unsubscribe(filter, subscription)
   }
 
   #assertOpen(): void {
@@ -228,5 +265,5 @@ class EmbeddedUpstream implements Upstream {
 }
 
 function closed(): SpanwireError {
-  return new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
+  return new SpanwireError('connection-closed', 'This upstream is closed. Create a new one.')
 }

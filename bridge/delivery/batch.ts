@@ -1,17 +1,17 @@
 import type { Allocate } from './client-socket.ts'
 
 /**
- * What a client is sent in one turn: an immutable list of frames, shared by every client that gets the same ones.
+ * Frames for one client in one turn: an immutable list that clients with the same frames share.
  *
- * Clients with equal subscriptions get the same frames in the same order, so their lists are one object, found by one
- * comparison per delivery; its bytes are joined once and sent to all of them.
+ * Clients with equal subscriptions get the same frames in the same order. Their lists are one object, which one comparison
+ * per delivery finds. Its bytes are joined once and sent to all of them.
  */
 export class Batch {
   /** In bytes. */
   readonly length: number
   readonly #previous: Batch | undefined
   readonly #frame: Uint8Array
-  /** The batch that last grew from this one: the next client of the same group asks for the same. */
+  /** The batch that last grew from this one. The next client of the same group will need the same. */
   #next: Batch | undefined
   #joined: Uint8Array | undefined
   #joinedIn: Allocate | undefined
@@ -22,17 +22,17 @@ export class Batch {
     this.length = (previous?.length ?? 0) + frame.length
   }
 
-  /** The batch that all of one turn's batches grow from. */
+  /** The batch from which all batches of one turn grow. */
   static empty(): Batch {
     return new Batch(undefined, new Uint8Array(0))
   }
 
-  /** One frame alone. */
+  /** A batch of one frame. */
   static of(frame: Uint8Array): Batch {
     return new Batch(undefined, frame)
   }
 
-  /** This batch and one more frame. */
+  /** Returns a batch with one more frame. */
   with(frame: Uint8Array): Batch {
     const next = this.#next
     if (next !== undefined && next.#frame === frame) return next
@@ -41,8 +41,8 @@ export class Batch {
     return grown
   }
 
-  /** All frames in one buffer of just that size, at the end of what `allocate` gives. Shared: don't change it. */
-  join(allocate: Allocate = ownRoom): Uint8Array {
+  /** Joins all frames at the end of a buffer from `allocate`. The result is shared: do not change it. */
+  join(allocate: Allocate = allocateBytes): Uint8Array {
     if (this.#joined && this.#joinedIn === allocate) return this.#joined
     const joined = allocate(this.length)
     let end = joined.length
@@ -56,6 +56,6 @@ export class Batch {
   }
 }
 
-function ownRoom(length: number): Uint8Array {
+function allocateBytes(length: number): Uint8Array {
   return new Uint8Array(length)
 }

@@ -1,51 +1,110 @@
+import { conflatedFilter, parseConflated } from '../../sdk/wire/conflate-subject.ts'
+import { isSubjectFilter } from '../../sdk/wire/subject.ts'
+import { isReserved, maySubscribe, type Permissions, type SubscriptionVerdict } from '../auth/permissions.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-import type { SubscriptionOwner } from './subscription.ts'
+import type { Client } from './client.ts'
+import type { FrameSink } from './send-queue.ts'
+import type { Subscription } from './subscription.ts'
+import type { SubscribeOp, SubscribeRefusal, SubscriptionTarget, Topic } from './topic.ts'
 
-/** What a held message costs beside its bytes. */
+/** Memory of a held message in addition to its bytes. */
 const OVERHEAD = 200
 
 /** Keeps only the newest message of each subject while a client is behind. */
 export class Conflation {
-  readonly #owner: SubscriptionOwner
-  /** Bytes that a client may leave unread before it is behind; and as much is held. */
-  readonly #limit: number
+  readonly #sendQueue: FrameSink
   readonly #held = new Map<string, UpstreamMessage>()
   #bytes = 0
+  #send: ((message: UpstreamMessage) => void) | undefined
 
-  constructor(owner: SubscriptionOwner, limit: number) {
-    this.#owner = owner
-    this.#limit = limit
+  constructor(sendQueue: FrameSink) {
+    this.#sendQueue = sendQueue
   }
 
   /**
-   * Whether `message` waits until the client has caught up, or a newer one takes its place.
-   * @param send called with what is left then, in the order in which it came
+   * Whether `message` is held until the client has caught up, or a newer one replaces it.
+   * @param send called with the held messages, in the order of their arrival
    */
   holds(message: UpstreamMessage, send: (message: UpstreamMessage) => void): boolean {
+    const { held, unread } = this.#sendQueue
     if (this.#held.size === 0) {
-      if (this.#owner.unread < this.#limit) return false
-      this.#owner.whenRead(this.#limit, () => this.#release(send))
+      if (unread < held.limit) return false
+      this.#sendQueue.whenRead(held.limit, this.#release)
     }
-    const { subject, payload, headers } = message
+    this.#send = send
+    const { subject } = message
     const before = this.#held.get(subject)
-    if (before) this.#bytes -= sizeOf(before)
     this.#held.delete(subject)
-    // A copy: the bytes are a part of a much larger buffer.
-    this.#held.set(subject, { ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) })
-    this.#bytes += sizeOf(message)
-    // More subjects than there is room for: it gets them, and is a slow consumer if it doesn't read.
-    if (this.#bytes > this.#limit) this.#release(send)
+    this.#held.set(subject, copyOf(message))
+    const more = sizeOf(message) - (before ? sizeOf(before) : 0)
+    this.#bytes += more
+    // Too many subjects: the client is sent all, and becomes a slow consumer if it does not read.
+    held.add(more, this.#release)
     return true
   }
 
-  #release(send: (message: UpstreamMessage) => void): void {
+  readonly #release = (): void => {
     const messages = [...this.#held.values()]
     this.#held.clear()
+    this.#sendQueue.held.remove(this.#bytes, this.#release)
     this.#bytes = 0
-    for (const message of messages) send(message)
+    for (const message of messages) this.#send?.(message)
+    this.#send = undefined
   }
+}
+
+/** Copies of messages, which subscriptions share. */
+const copies = new WeakMap<UpstreamMessage, UpstreamMessage>()
+
+/** A message of an upstream is a view of a much larger buffer. */
+function copyOf(message: UpstreamMessage): UpstreamMessage {
+  let copy = copies.get(message)
+  if (!copy) {
+    const { payload, headers } = message
+    copy = { ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) }
+    copies.set(message, copy)
+  }
+  return copy
 }
 
 function sizeOf({ subject, payload, headers }: UpstreamMessage): number {
   return OVERHEAD + subject.length + payload.length + (headers?.length ?? 0)
+}
+
+/** `$EDGE.CONFLATE.<filter>`: subscriptions of another topic that may skip outdated messages. */
+export class ConflatedTopic implements Topic {
+  readonly prefix: string = conflatedFilter('')
+  /** The other topic counts its filters. */
+  readonly size = 0
+  readonly #topic: Topic
+
+  constructor(topic: Topic) {
+    this.#topic = topic
+  }
+
+  parse({ subject, queue }: SubscribeOp, _: Client, sendQueue: FrameSink): SubscriptionTarget | SubscribeRefusal {
+    const filter = parseConflated(subject) ?? ''
+    if (queue !== undefined || !isSubjectFilter(filter) || isReserved(filter)) return { refused: 'invalid-subject' }
+    return { filter, conflation: new Conflation(sendQueue) }
+  }
+
+  judge(permissions: Permissions, filter: string): SubscriptionVerdict {
+    return maySubscribe(permissions, filter)
+  }
+
+  has(subscription: Subscription): boolean {
+    return this.#topic.has(subscription)
+  }
+
+  add(subscription: Subscription, published: number): number {
+    return this.#topic.add(subscription, published)
+  }
+
+  remove(subscription: Subscription): void {
+    this.#topic.remove(subscription)
+  }
+
+  leave(subscription: Subscription): number {
+    return this.#topic.leave(subscription)
+  }
 }

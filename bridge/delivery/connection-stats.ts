@@ -1,37 +1,45 @@
-/** What of a connection can be seen from outside, as of now. Counts are since it was opened, or its hub restarted. */
-export interface ConnectionFigures {
-  /** As an administrator's order names it. */
+/** Statistics of one connection. Counts begin when it was opened, or when its hub restarted. */
+export interface ConnectionStats {
+  /** Id of the connection, as `POST /admin/disconnect` takes it. */
   readonly id: string
+  /** User of the token; empty for an anonymous client. */
   readonly user: string
-  /** What the client's CONNECT said of itself. */
+  /** Names that the client gave itself in CONNECT. */
   readonly client: ClientName
-  /** In ms since 1970. */
+  /** IP address of the client, or of the last proxy before the bridge. Missing if the host does not report it. */
+  readonly address?: string
+  /** Time of the WebSocket upgrade, in ms since 1970. */
   readonly openedAt: number
-  /** When the client last said anything, to the second, in ms since 1970. */
-  readonly heardAt: number
+  /** Time of the client's last bytes, in ms since 1970, to the second. */
+  readonly activeAt: number
+  /** Number of subscriptions. */
   readonly subscriptions: number
-  /** Bytes that it was sent and has not confirmed. */
+  /** Bytes that were sent to the client and that it has not confirmed. */
   readonly unread: number
-  /** Messages that it published, and those that it was sent. */
+  /** Messages that the client published. */
   readonly inMessages: number
+  /** Messages that the client was sent. */
   readonly outMessages: number
-  /** Header blocks and payloads. */
+  /** Bytes of header blocks and payloads that the client published. */
   readonly inBytes: number
-  /** With protocol lines. */
+  /** Bytes that the client was sent, with protocol lines. */
   readonly outBytes: number
 }
 
-/** As in CONNECT. */
+/** Names in a client's CONNECT. Each is cut to 64 characters. */
 export interface ClientName {
+  /** Name of the connection. */
   readonly name?: string
+  /** Language of the client library. */
   readonly lang?: string
+  /** Version of the client library. */
   readonly version?: string
 }
 
-/** So much of each is kept. */
+/** In characters. */
 const MAX_NAME = 64
 
-/** What is kept of a CONNECT. Nothing of the line itself, which may hold a token. */
+/** Takes the names from a CONNECT and nothing else: the line may hold a token. */
 export function readClientName({ name, lang, version }: ClientName): ClientName {
   return {
     ...(name !== undefined && { name: name.slice(0, MAX_NAME) }),
@@ -40,7 +48,7 @@ export function readClientName({ name, lang, version }: ClientName): ClientName 
   }
 }
 
-/** The number that INFO and `/connz` give a connection. */
-export function clientIdOf(sessionId: string): number {
-  return Number(sessionId.slice(sessionId.lastIndexOf('.') + 1))
+/** The number of a connection in INFO and `/connz`. */
+export function clientIdOf(connectionId: string): number {
+  return Number(connectionId.slice(connectionId.lastIndexOf('.') + 1))
 }

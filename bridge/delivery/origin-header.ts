@@ -1,17 +1,20 @@
+import { join } from '../../sdk/wire/bytes.ts'
+
 /**
- * Publishes of a client that asked for `echo: false` carry its connection id, because the hub's one upstream
- * connection has to have its own messages back for everybody else.
+ * Carries the connection id of a client with `echo: false`. NATS's own `echo: false` does not work for the hub's shared
+ * upstream connection: other clients need its messages.
  */
 export const ORIGIN_HEADER = 'Spanwire-Origin'
 
+const CR = 13
 const encoder = new TextEncoder()
 const LINE = encoder.encode(`\r\n${ORIGIN_HEADER}: `)
 const BLOCK_END = encoder.encode('\r\n\r\n')
 const EMPTY_BLOCK = encoder.encode('NATS/1.0\r\n\r\n')
 
 /**
- * Adds the connection id to a header block, or makes one. Every other byte stays as it is: a block that isn't whole is
- * left alone, and its message comes back to its publisher.
+ * Adds the connection id to a header block, or creates one. An incomplete block is returned unchanged. All other bytes stay
+ * the same.
  */
 export function withOrigin(headers: Uint8Array = EMPTY_BLOCK, id: string): Uint8Array {
   const end = headers.length - BLOCK_END.length
@@ -24,17 +27,33 @@ export function withOrigin(headers: Uint8Array = EMPTY_BLOCK, id: string): Uint8
   return block
 }
 
-/** The connection that published this message and doesn't want it back. The last such line counts: the bridge's own. */
+/** The publishing client's connection id, if it has `echo: false`. The last such line counts: the bridge wrote it. */
 export function originOf(headers: Uint8Array): string | undefined {
   let origin: string | undefined
-  // Every line begins after a CR: stepping from one to the next looks at each header line once.
-  for (let at = headers.indexOf(13); at >= 0; at = headers.indexOf(13, at + 1)) {
+  // Each line begins after a CR, so this looks at each header line once.
+  for (let at = headers.indexOf(CR); at >= 0; at = headers.indexOf(CR, at + 1)) {
     if (!startsAt(headers, LINE, at)) continue
     const start = at + LINE.length
-    const end = headers.indexOf(13, start)
+    const end = headers.indexOf(CR, start)
     if (end > 0) origin = new TextDecoder().decode(headers.subarray(start, end))
   }
   return origin
+}
+
+/**
+ * The header block as its receivers see it: without origin headers, which name a connection of the bridge. Undefined if
+ * nothing else is left.
+ */
+export function withoutOrigin(headers: Uint8Array): Uint8Array | undefined {
+  let block = headers
+  for (let at = block.indexOf(CR); at >= 0; ) {
+    const end = startsAt(block, LINE, at) ? block.indexOf(CR, at + LINE.length) : -1
+    if (end < 0) at = block.indexOf(CR, at + 1)
+    // Looks again from the same place, where the next line begins now.
+    else block = join([block.subarray(0, at), block.subarray(end)])
+  }
+  const isEmpty = block !== headers && block.length === EMPTY_BLOCK.length && startsAt(block, EMPTY_BLOCK, 0)
+  return isEmpty ? undefined : block
 }
 
 function startsAt(bytes: Uint8Array, part: Uint8Array, offset: number): boolean {

@@ -1,46 +1,42 @@
 import type { Identity } from '../auth/identity.ts'
+import type { ClientFlags } from './client.ts'
 import type { ClientName } from './connection-stats.ts'
-
-/** What CONNECT settles about a connection, beside who it is. */
-export interface ClientFlags {
-  readonly verbose: boolean
-  /** Whether the client wants to hear what it published itself. */
-  readonly echo: boolean
-  /** Whether the client understands HMSG. */
-  readonly headers: boolean
-  /** Whether the client wants a 503 status for a request that nobody listens to. */
-  readonly noResponders: boolean
-}
 
 /** One subscription of a client, as data. */
 export interface SubscriptionSnapshot {
+  /** The client's id of the subscription. */
   readonly sid: string
-  /** As the client asked for it; one that begins with `$EDGE.REPLAY.` is not restored, its client is told. */
+  /** Subject of the SUB, as the client sent it. */
   readonly filter: string
+  /** Queue group, if there is one. */
   readonly queue?: string
-  /** Ends after this many messages in all; 0 for never. */
+  /** Number of messages after which the subscription ends; 0 for no limit. */
   readonly max: number
+  /** Number of messages that were delivered. */
   readonly delivered: number
 }
 
 /**
- * All that a session needs to go on after its hub lost its memory while the socket stayed, as on a Durable Object.
- * Plain data: it survives structured cloning and JSON.
+ * State of a session, from which a hub continues it after it lost its memory while the socket stayed, as on a Durable
+ * Object. Plain data: it survives structured cloning and JSON.
  */
 export interface SessionSnapshot {
+  /** Id of the connection. */
   readonly id: string
-  /** What its inboxes are under at the broker. */
+  /** Token under which the client's inboxes are at the broker. */
   readonly inboxKey: string
+  /** Options of the first CONNECT. */
   readonly flags: ClientFlags
-  /** For monitoring. */
+  /** Names for monitoring. */
   readonly client?: ClientName
-  /** What INFO asked this client to sign. */
+  /** Nonce of the client's INFO. */
   readonly nonce?: string
-  /** Undefined before CONNECT was accepted. */
+  /** Identity of the client; undefined before its CONNECT was accepted. */
   readonly identity?: Identity
+  /** All subscriptions, in no order. */
   readonly subscriptions: readonly SubscriptionSnapshot[]
-  /** PINGs that are not answered yet. */
+  /** Number of the client's PINGs that have no PONG yet. */
   readonly unansweredPings: number
-  /** Whether the client's stream stands in the middle of an operation: such a session can't be continued. */
+  /** Whether the client has sent the beginning of an operation. Such a session can't be continued. */
   readonly midOperation: boolean
 }

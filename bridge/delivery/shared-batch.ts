@@ -1,13 +1,13 @@
 import type { Batch } from './batch.ts'
 
 /**
- * What all members of a group get, as long as none of them gets anything else: then a message costs one step for the whole
- * group, and one write for each member at the end of the turn.
+ * The batch of all members of a group while none of them gets anything else. A message then costs one step for the whole
+ * group, and one write per member at the end of the turn.
  */
 export class SharedBatch {
-  /** Frames so far. */
+  /** All frames that were added. */
   batch: Batch
-  /** Somebody was sent it, or got something else: nothing is added any more. */
+  /** Set once a member was sent the batch or got something else. No frames are added after that. */
   closed = false
 
   constructor(batch: Batch) {

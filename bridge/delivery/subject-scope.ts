@@ -1,42 +1,68 @@
-const INBOX = '_INBOX.'
+import { INBOX } from '../auth/permissions.ts'
+
+const BRIDGE_INBOX = /^_INBOX\.[0-9a-f]{32}\./
 
 /**
- * Where a client's subjects are at the broker.
+ * Whether a subject is under a key of a bridge: a client learned it as a reply subject, and it belongs to another client.
+ * No client of NATS chooses such names for its own inboxes.
+ */
+export function isBridgeInbox(subject: string): boolean {
+  return BRIDGE_INBOX.test(subject)
+}
+
+/**
+ * Maps the subjects of a client to the broker's.
  *
- * - With a subject prefix they are under it, and the client sees nothing of the prefix, neither in subjects nor in
- *   errors.
- * - Its inboxes are under a key of its own: `_INBOX.k3f9.1` is the broker's `_INBOX.<key>.k3f9.1`. Who answers a request
- *   learns that name and may publish there; but subscribing to it leads under the subscriber's own key, to nothing.
+ * - With a subject prefix, all of the client's subjects are under it at the broker. The client never sees the prefix.
+ * - The client's inboxes are under a key of its own: `_INBOX.k3f9.1` is `_INBOX.<key>.k3f9.1` at the broker. A responder
+ *   sees that name and may publish to it. A subscription to it is refused, and maps to the subscriber's own key.
  */
 export class SubjectScope {
-  /** With its dot, or empty. */
+  /** The subject prefix with its dot, or empty. */
   readonly prefix: string
-  readonly #inboxes: string
+  /** Secret token of the client's inboxes. */
+  readonly inboxKey: string
+  /** Beginning of the client's inboxes at the broker. */
+  readonly inboxes: string
+  #isUsed = false
 
-  /** @param inboxKey unguessable, and the same as long as the connection lives */
+  /** @param inboxKey unguessable, 32 hexadecimal digits, and constant for the connection */
   constructor(subjectPrefix: string | undefined, inboxKey: string) {
     this.prefix = subjectPrefix === undefined ? '' : `${subjectPrefix}.`
-    this.#inboxes = `${this.prefix}${INBOX}${inboxKey}.`
+    this.inboxKey = inboxKey
+    this.inboxes = `${this.prefix}${INBOX}${inboxKey}.`
   }
 
-  /** Where a message of the client goes. */
+  /** The broker's subject for a publish of the client. */
   publishTo(subject: string): string {
     return this.prefix + subject
   }
 
-  /** Where the client listens, or wants to be answered. */
+  /** The broker's subject for a filter or reply subject of the client. */
   listenOn(filter: string): string {
-    return filter.startsWith(INBOX) ? this.#inboxes + filter.slice(INBOX.length) : this.prefix + filter
+    if (!filter.startsWith(INBOX)) return this.prefix + filter
+    this.#isUsed = true
+    return this.inboxes + filter.slice(INBOX.length)
   }
 
-  /** The client's name of a broker's subject; undefined if it lies outside of the prefix. */
+  /** Whether the client has used an inbox, so that its key must stay. */
+  get isUsed(): boolean {
+    return this.#isUsed
+  }
+
+  /** Whether a subject of the broker is an inbox of the client. */
+  isOwnInbox(subject: string): boolean {
+    return subject.startsWith(this.inboxes)
+  }
+
+  /** The client's subject for a subject of the broker. Undefined outside of the prefix. */
   toClient(subject: string): string | undefined {
-    if (subject.startsWith(this.#inboxes)) return INBOX + subject.slice(this.#inboxes.length)
+    if (this.isOwnInbox(subject)) return INBOX + subject.slice(this.inboxes.length)
     return subject.startsWith(this.prefix) ? subject.slice(this.prefix.length) : undefined
   }
 
-  /** The part of it that makes the names of a filter's messages differ between clients. */
+  /** Clients with equal keys see the same subjects in messages of a filter. */
   keyOf(filter: string): string {
-    return filter.startsWith(INBOX) ? this.#inboxes : this.prefix
+    return filter.startsWith(INBOX) ? this.inboxes : this.prefix
   }
 }

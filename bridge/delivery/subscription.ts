@@ -1,113 +1,83 @@
-import { conflatedFilter } from '../../sdk/wire/conflate-subject.ts'
-import { presenceSubject } from '../../sdk/wire/presence-frames.ts'
-import { encodeReplay, type ReplayStart } from '../../sdk/wire/replay-frames.ts'
-import { mayReceive, type Permissions } from '../auth/permissions.ts'
-import { isNoResponders } from '../upstream/message.ts'
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
+import { mayReceive } from '../auth/permissions.ts'
+import type { SharedUpstream } from '../upstream/shared-upstream.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import type { Client } from './client.ts'
 import type { Conflation } from './conflation.ts'
-import type { ReplyGrants } from './reply-grants.ts'
-import type { SharedBatch } from './shared-batch.ts'
-import type { SubjectScope } from './subject-scope.ts'
+import type { FrameSink } from './send-queue.ts'
+import type { SubscribeOp, SubscriptionTarget, Topic } from './topic.ts'
 
-/** Where a subscription's frames go. */
+/** The client's side of its subscriptions. */
 export interface SubscriptionOwner {
-  readonly id: string
-  /** Empty if nobody knows who it is. */
-  readonly user: string
-  /** What its token says of it to others. */
-  readonly presence: unknown
-  readonly headers: boolean
-  readonly noResponders: boolean
-  readonly echo: boolean
-  readonly permissions: Permissions
-  readonly scope: SubjectScope
-  readonly replies: ReplyGrants
-  /** What it may publish in all, in bytes; undefined for no limit. */
-  readonly maxData: number | undefined
-  /** Bytes that the client was sent and has not confirmed. */
-  readonly unread: number
-  /** Calls `run` once, when fewer than `below` bytes are unread. */
-  whenRead(below: number, run: () => void): void
-  write(frame: Uint8Array, window?: number): void
-  /** As of an outlet. */
-  share(shared: SharedBatch, window: number): boolean
-  /** As of an outlet. */
-  part(): void
-  /** The subscription reached its maximum. */
-  exhausted(subscription: Subscription): void
-  /** The count of a subscription with a maximum changed. */
+  readonly client: Client
+  readonly sendQueue: FrameSink
+  /** Upstream of the client's queue groups, if it has one of its own. */
+  readonly branch: SharedUpstream | undefined
+  /** The subscription has reached its maximum, or its topic ends it. */
+  ended(subscription: Subscription): void
+  /** The count of a subscription with a maximum has changed. */
   changed(): void
 }
 
 /** One SUB of one client. */
 export class Subscription {
-  readonly owner: SubscriptionOwner
   readonly sid: string
-  /** In the client's own words; see {@link SubjectScope}. */
+  /** Subject of the SUB, as the client sent it. */
+  readonly subject: string
+  /** Subject filter without the topic's prefix, as the client names it. A replay may have a list of filters. */
   readonly filter: string
+  /** The filter at the broker; see {@link SubjectScope}. */
+  readonly brokerFilter: string
   readonly queue: string | undefined
-  /** Where it begins, if it reads a stream. */
-  readonly replay: ReplayStart | undefined
-  /** Whether it is about who is in a channel; the filter is the channel's name then. */
-  readonly presence: boolean
-  /** Ends after this many messages in all; 0 for never. */
+  readonly topic: Topic
+  readonly client: Client
+  readonly sendQueue: FrameSink
+  /** Keeps the newest message of each subject while the client is behind. */
+  readonly conflation: Conflation | undefined
+  /** Number of messages after which it ends; 0 for no limit. */
   max = 0
-  #delivered = 0
-  /** Counts what its group gets together, which is not counted one by one. */
-  #tally: { readonly frames: number } | undefined
-  /** It may skip what is outdated when its client is behind. */
-  conflation: Conflation | undefined
   /** How long messages may wait to be sent with others, in ms. */
   window = 0
-  /** Whether some of the filter's messages may not be delivered to this client. */
-  withheld: boolean
+  /** Whether the client must not get some of the filter's messages. */
+  withheld = false
+  readonly #owner: SubscriptionOwner
+  #delivered = 0
+  /** Counts messages that the whole group got together. */
+  #tally: { readonly frames: number } | undefined
 
-  constructor(
-    owner: SubscriptionOwner,
-    sid: string,
-    filter: string,
-    queue: string | undefined,
-    withheld: boolean,
-    replay?: ReplayStart,
-    presence = false,
-  ) {
-    this.owner = owner
-    this.sid = sid
+  constructor(owner: SubscriptionOwner, topic: Topic, op: SubscribeOp, { filter, conflation }: SubscriptionTarget) {
+    this.#owner = owner
+    this.client = owner.client
+    this.sendQueue = owner.sendQueue
+    this.topic = topic
+    this.sid = op.sid
+    this.subject = op.subject
+    this.queue = op.queue
     this.filter = filter
-    this.queue = queue
-    this.withheld = withheld
-    this.replay = replay
-    this.presence = presence
+    this.brokerFilter = splitFilters(filter)
+      .map((one) => owner.client.scope.listenOn(one))
+      .join(' ')
+    this.conflation = conflation
   }
 
-  /** What the client asked for, in its words. */
-  get name(): string {
-    if (this.presence) return presenceSubject(this.filter)
-    if (this.conflation) return conflatedFilter(this.filter)
-    return this.replay ? encodeReplay(this.replay, this.filter) : this.filter
-  }
-
-  /** The filter at the broker. */
-  get brokerFilter(): string {
-    return this.owner.scope.listenOn(this.filter)
-  }
-
-  /** Whether each message needs a look before it is delivered here: most subscriptions need none. */
-  get needsCare(): boolean {
-    return (
-      this.max > 0 || this.withheld || this.conflation !== undefined || !this.owner.noResponders || !this.owner.echo
-    )
+  /** Whether each message must be checked before delivery. Most subscriptions need no check. */
+  get needsCheck(): boolean {
+    return this.max > 0 || this.withheld || this.conflation !== undefined || !this.client.flags.echo
   }
 
   /**
-   * Whether `message` may go to this subscription.
-   * @param origin the client that published it and asked for no echo, if there is one
+   * Whether the client may get `message`.
+   * @param origin id of the publishing client if that has `echo: false`
    */
   accepts(message: UpstreamMessage, origin: string | undefined): boolean {
-    const { owner } = this
-    if (this.withheld && !mayReceive(owner.permissions, owner.scope.toClient(message.subject) ?? '')) return false
-    if (!owner.noResponders && isNoResponders(message)) return false
-    return owner.echo || origin !== owner.id
+    const { id, identity, scope, flags } = this.client
+    if (this.withheld && !mayReceive(identity.permissions, scope.toClient(message.subject) ?? '')) return false
+    return flags.echo || origin !== id
+  }
+
+  /** See {@link SubscriptionOwner.branch}. */
+  get branch(): SharedUpstream | undefined {
+    return this.#owner.branch
   }
 
   get delivered(): number {
@@ -118,18 +88,23 @@ export class Subscription {
     this.#delivered = count - (this.#tally?.frames ?? 0)
   }
 
-  /** From now on counts what `tally` counts, too. */
+  /** Counts the frames of `tally` as well, from now on. */
   countWith(tally: { readonly frames: number }): void {
     const { delivered } = this
     this.#tally = tally
     this.delivered = delivered
   }
 
-  /** Counts one delivery towards the maximum. */
+  /** Counts one message towards the maximum. */
   count(): void {
     this.#delivered++
     if (this.max === 0) return
-    if (this.delivered >= this.max) this.owner.exhausted(this)
-    else this.owner.changed()
+    if (this.delivered >= this.max) this.#owner.ended(this)
+    else this.#owner.changed()
+  }
+
+  /** Ends the subscription at the client's side and at its topic. */
+  end(): void {
+    this.#owner.ended(this)
   }
 }

@@ -1,30 +1,37 @@
 import { Batch } from './batch.ts'
 
-/** Runs a function once, soon: after what the event loop has in hand, but without waiting for a clock. */
+/** Frames of one turn, in bytes, that are sent before its end. */
+const MAX_ENCODED = 8 * 1024 * 1024
+
+/** Runs a function once, after the current turn of the event loop and without a timer. */
 export type Schedule = (run: () => void) => void
 
-/** What takes part in a turn: it is flushed once, however much was written. */
+/** A member of a turn. It is flushed once, at the end. */
 export interface TurnMember {
   flush(): void
 }
 
 /**
- * One turn of the event loop. Frames that are written during it are gathered and go out together at its end: one send
- * per client and turn. An idle hub adds no delay. Frames that may wait are gathered for longer, where that is wanted.
+ * One turn of the event loop. Frames of a turn are sent together at its end: one socket write per client and turn. This
+ * adds no delay on an idle hub. Frames with a window may wait longer.
  */
 export class Turn {
   readonly #schedule: Schedule
   #members: TurnMember[] = []
   #empty: Batch = Batch.empty()
   readonly #later = new Map<number, TurnMember[]>()
+  readonly #relieved: () => void
+  #encoded = 0
 
-  constructor(schedule: Schedule) {
+  /** @param relieved called when a turn was flushed before its end, because it had too many bytes */
+  constructor(schedule: Schedule, relieved: () => void = () => {}) {
     this.#schedule = schedule
+    this.#relieved = relieved
   }
 
   /**
-   * Takes part in the flush at the end of this turn, or in one `window` ms after the first who wants the same. Call it once
-   * for each flush.
+   * Flushes `member` at the end of this turn, or `window` ms after the first member with the same window joined. Call it
+   * once for each flush.
    */
   join(member: TurnMember, window = 0): void {
     if (window > 0) return this.#joinLater(member, window)
@@ -43,7 +50,7 @@ export class Turn {
     }, window)
   }
 
-  /** What a client's batch of this turn grows from. */
+  /** The batch from which each client's batch of this turn grows. */
   get emptyBatch(): Batch {
     return this.#empty
   }
@@ -53,6 +60,23 @@ export class Turn {
     const members = this.#members
     this.#members = []
     this.#empty = Batch.empty()
+    this.#encoded = 0
     for (const member of members) member.flush()
+  }
+
+  /** Counts a frame that was encoded for this turn. */
+  encoded(bytes: number): void {
+    this.#encoded += bytes
+  }
+
+  /**
+   * Flushes now if the frames of this turn take much memory: one message can be a frame for each of many clients. Call it
+   * between the members of a group or a filter, where any client may be closed.
+   */
+  relieve(): void {
+    if (this.#encoded < MAX_ENCODED) return
+    for (const waiting of this.#later.values()) for (const member of waiting.splice(0)) this.#members.push(member)
+    this.flush()
+    this.#relieved()
   }
 }

@@ -1,24 +1,27 @@
+import { maxFrame } from '../auth/limits.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import { isWebSocket } from '../http/connect-route.ts'
 import { atMost } from '../hub/at-most.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
-  drainThen,
-  maxFrame,
+  createBridgeServer,
   openBridge,
   type ServeOptions,
-  urlOf,
-} from './server.ts'
+} from './bridge-server.ts'
 
-export type { BridgeServer, ServeOptions } from './server.ts'
+export type { BridgeServer, ServeOptions } from './bridge-server.ts'
+export type { Timeouts } from './timeouts.ts'
 
-/** The part of Bun that is used here, by its shape. */
+/** The parts of Bun that this file uses. */
 interface BunSocket {
   readonly data: SocketData
+  readonly remoteAddress: string
   send(bytes: Uint8Array): number
   getBufferedAmount(): number
   close(code?: number, reason?: string): void
+  terminate(): void
 }
 
 interface SocketData {
@@ -36,6 +39,7 @@ declare const Bun: {
   serve(options: {
     port: number
     hostname: string
+    reusePort: boolean
     /** In s. */
     idleTimeout: number
     maxRequestBodySize: number
@@ -53,38 +57,49 @@ declare const Bun: {
   }): BunServer
 }
 
-/** Seconds of silence before Bun cuts a request: longer than the longest `POST /request` waits. */
-const IDLE_TIMEOUT = 120
+/** Bun has one timeout for connections without a request and for requests without a response, in s: 255 at most. */
+const MAX_IDLE = 255
+/** In s. Longer than the largest timeout of `POST /request`. */
+const MIN_IDLE = 70
+/** Bytes of a refused request's body that are read and dropped. */
+const MAX_DRAINED = 4 * 1024 * 1024
 
 /**
- * Starts a bridge on Bun's own server. Resolves when it listens; the upstream is dialled in the background.
- * @throws SpanwireError `invalid-argument`; as cause of `connection-refused` Bun's own error, such as EADDRINUSE
+ * Starts a bridge on Bun's HTTP server. Resolves once it listens. The upstream is dialled in the background.
+ *
+ *     const server = await serve({ upstream: 'nats://127.0.0.1:4222', auth: { secret }, port: 8222 })
+ *
+ * @throws SpanwireError (as rejection) `invalid-argument`; `connection-refused` with Bun's error as `cause`, such as
+ * EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
-  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
-  const { maxPending } = bridge.hub.limits
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
+  const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })
+  const { limits } = bridge.hub
   let server: BunServer
   try {
     server = Bun.serve({
       port,
       hostname: host,
-      idleTimeout: IDLE_TIMEOUT,
-      maxRequestBodySize: 16 * 1024 * 1024,
+      reusePort,
+      idleTimeout: Math.min(MAX_IDLE, Math.max(MIN_IDLE, Math.ceil(timeouts.keepAlive / 1_000))),
+      maxRequestBodySize: Math.max(limits.maxBody, maxFrame(limits)),
       fetch: (request, bun) => answer(request, bun),
       websocket: {
         perMessageDeflate: false,
-        // The bridge pings, and knows better than a timeout who is gone.
+        // The bridge finds stale connections by PING.
         idleTimeout: 0,
-        maxPayloadLength: maxFrame(bridge.hub.limits),
-        // Past this Bun drops messages without a word; the hub ends a slow consumer well before.
-        backpressureLimit: 2 * maxPending,
+        maxPayloadLength: maxFrame(limits),
+        // Beyond this Bun drops messages silently. The hub closes a slow consumer before.
+        backpressureLimit: 2 * limits.maxPending,
         open: (socket) => {
           socket.data.connection = socket.data.open({
             get unsent() {
               return socket.getBufferedAmount()
             },
+            address: socket.remoteAddress,
             send: (bytes) => void socket.send(bytes),
+            terminate: () => socket.terminate(),
             close: (code, reason) => socket.close(code, reason),
           })
         },
@@ -97,28 +112,47 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     throw cannotListen(host, port, cause)
   }
 
-  /** Bun wants no response at all for a request that it has upgraded. */
+  /** Bun expects undefined for an upgraded request. */
   async function answer(request: Request, bun: BunServer): Promise<Response | undefined> {
+    // Bun passes on targets that are not the path of a URL, such as the `*` of OPTIONS.
+    if (!URL.canParse(request.url)) return new Response(null, { status: 400, headers: { Connection: 'close' } })
     let upgraded = false
     const response = await bridge.app.fetch(request, {
       upgrade: (open) => {
         upgraded = bun.upgrade(request, { data: { open } })
-        return new Response(null, { status: upgraded ? 200 : 400 })
+        return new Response(null, upgraded ? {} : { status: 400, headers: { Connection: 'close' } })
       },
     })
-    return upgraded ? undefined : response
+    if (upgraded) return undefined
+    // A client that requests a WebSocket sends no other request.
+    if (isWebSocket(request) || !(await drain(request))) response.headers.set('Connection', 'close')
+    return response
   }
 
-  const close = async () => {
+  return createBridgeServer(bridge, { host, port: server.port }, async () => {
     bridge.close()
-    // What was answered a moment ago is on its way.
-    await atMost(CLOSING_TIME, server.stop(false))
-    await server.stop(true)
+    // Recent responses may still be in flight.
+    await atMost(CLOSE_TIMEOUT, server.stop(false))
+    await atMost(CLOSE_TIMEOUT, server.stop(true))
     await release()
+  })
+}
+
+/**
+ * Reads the rest of a refused request's body, within limits: a client reads the response only after it has sent all. Bun
+ * itself would read without end. Returns whether the body has ended.
+ */
+async function drain({ body }: Request): Promise<boolean> {
+  if (!body || body.locked) return true
+  const reader = body.getReader()
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, CLOSE_TIMEOUT))
+  for (let read = 0; read < MAX_DRAINED; ) {
+    const part = await Promise.race([reader.read(), late]).catch(() => undefined)
+    if (!part) return false
+    if (part.done) return true
+    read += part.value.length
   }
-  const drain = drainThen(bridge, close)
-  const { port: bound } = server
-  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+  return false
 }
 
 function toBytes(message: string | Uint8Array): Uint8Array {

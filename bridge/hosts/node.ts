@@ -1,71 +1,97 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
+import { maxFrame } from '../auth/limits.ts'
 import type { Bridge } from '../bridge.ts'
-import type { Allocate, ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
+import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { atMost } from '../hub/at-most.ts'
-import { allocateBuffer, writeFrame } from './node-frames.ts'
 import {
   type BridgeServer,
-  CLOSING_TIME,
+  CLOSE_TIMEOUT,
   cannotListen,
-  drainThen,
-  maxFrame,
+  createBridgeServer,
   openBridge,
   type ServeOptions,
-  urlOf,
-} from './server.ts'
+} from './bridge-server.ts'
+import { NodeSocket } from './node-socket.ts'
+import { NodeSockets } from './node-sockets.ts'
 
-export type { BridgeServer, ServeOptions } from './server.ts'
+export type { BridgeServer, ServeOptions } from './bridge-server.ts'
+export type { Timeouts } from './timeouts.ts'
+
+/** Time for a client to answer a close frame, in ms. Its session has ended, and its socket still counts. */
+const ANSWER_TIMEOUT = 2_000
+/** Sockets for HTTP requests, in addition to `limits.maxConnections`. */
+const HTTP_SOCKETS = 2_000
+
+/** The raw connection of an upgrade request. */
+interface RawUpgrade {
+  readonly request: IncomingMessage
+  readonly socket: Socket
+  /** First bytes of the upgraded stream. */
+  readonly head: Buffer
+}
 
 /**
- * Starts a bridge on Node's HTTP server. Resolves when it listens; the upstream is dialled in the background.
- * @throws SpanwireError `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`, and
- * `connection-refused`, whose cause is Node's error, such as EADDRINUSE
+ * Starts a bridge on Node's HTTP server. Resolves once it listens. The upstream is dialled in the background.
+ *
+ *     const server = await serve({ upstream: 'nats://127.0.0.1:4222', auth: { secret }, port: 8222 })
+ *
+ * @throws SpanwireError (as rejection) `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`,
+ * and `connection-refused` with Node's error as `cause`, such as EADDRINUSE
  */
 export async function serve(options: ServeOptions): Promise<BridgeServer> {
-  const { port = 0, host = '127.0.0.1' } = options
+  const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { getRequestListener, WebSocketServer } = await loadPackages()
-  const { bridge, release } = await openBridge(options, { schedule: setImmediate })
+  const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })
+  const { limits } = bridge.hub
+  const { keepAlive: keepAliveTimeout, headers: headersTimeout, request: requestTimeout } = timeouts
   const server = createServer(
+    // Other upgrades are ignored, and their requests answered as any other (RFC 9110, section 7.8).
+    { keepAliveTimeout, headersTimeout, requestTimeout, shouldUpgradeCallback: isWebSocket },
     getRequestListener((request, { outgoing }) => bridge.app.fetch(request, { cut: () => void outgoing.destroy() })),
   )
-  // Browsers offer compression; it doubles memory and multiplies CPU, so it is off.
-  const sockets = new WebSocketServer({
+  const sockets = new NodeSockets(server, timeouts, limits.maxConnections + HTTP_SOCKETS)
+  const settings = {
     noServer: true,
+    // Browsers offer compression. It doubles memory and multiplies CPU.
     perMessageDeflate: false,
-    maxPayload: maxFrame(bridge.hub.limits),
+    maxPayload: maxFrame(limits),
+    closeTimeout: ANSWER_TIMEOUT,
+  }
+  const webSockets = new WebSocketServer(settings)
+  server.on('upgrade', (request, socket, head) => {
+    const raw = socket as Socket
+    sockets.upgraded(raw)
+    void upgrade(bridge, webSockets, { request, socket: raw, head })
   })
-  server.on('upgrade', (request, socket, head) => upgrade(bridge, sockets, request, socket, head))
   try {
-    await listen(server, port, host)
+    await listen(server, { port, host, reusePort })
   } catch (cause) {
+    sockets.close()
     await release()
     throw cannotListen(host, port, cause)
   }
-  const close = async () => {
-    bridge.close()
-    // Clients are told why; those that don't answer are not waited for.
-    const left = [...sockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await atMost(CLOSING_TIME, Promise.all(left))
-    for (const socket of sockets.clients) socket.terminate()
+  return createBridgeServer(bridge, { host, port: (server.address() as AddressInfo).port }, async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    bridge.close()
+    // Clients that do not answer the close are terminated.
+    const open = [...webSockets.clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await atMost(CLOSE_TIMEOUT, Promise.all(open))
+    for (const socket of webSockets.clients) socket.terminate()
     server.closeIdleConnections()
-    // What was answered a moment ago is on its way.
-    await atMost(CLOSING_TIME, closed)
-    server.closeAllConnections()
-    await closed
+    // Recent responses may still be in flight.
+    await atMost(CLOSE_TIMEOUT, closed)
+    sockets.close()
+    await atMost(CLOSE_TIMEOUT, closed)
     await release()
-  }
-  const drain = drainThen(bridge, close)
-  const bound = (server.address() as AddressInfo).port
-  return { bridge, url: urlOf(host, bound), port: bound, drain, close, [Symbol.asyncDispose]: close }
+  })
 }
 
 async function loadPackages() {
-  const missing = notInstalled('A bridge on Node', 'ws', '@hono/node-server')
+  const missing = notInstalled('A bridge on Node or Deno', 'ws', '@hono/node-server')
   const [{ getRequestListener }, { WebSocketServer }] = await Promise.all([
     import('@hono/node-server').catch(missing),
     import('ws').catch(missing),
@@ -73,95 +99,75 @@ async function loadPackages() {
   return { getRequestListener, WebSocketServer }
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
+function listen(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       resolve()
     })
   })
 }
 
-/** Asks the application; it upgrades the socket, or answers with a refusal. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/** Passes an upgrade request to the application, which upgrades the socket or responds. */
 async function upgrade(
   bridge: Bridge,
-  sockets: WebSocketServer,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
+  webSockets: WebSocketServer,
+  { request, socket, head }: RawUpgrade,
 ): Promise<void> {
   socket.on('error', () => socket.destroy())
+  // Node before 24.9 has no `shouldUpgradeCallback`, and has stopped reading the request.
+  if (!isWebSocket(request)) return refuse(socket, 426, { upgrade: 'websocket' }, 'Only WebSockets are supported.')
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
-    sockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
+    webSockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
     return new Response(null)
   }
   try {
-    // Not as a relative URL: `//evil.example/nats` would name its own host, and so be a page's own.
+    // Not as a relative URL: `//evil.example/nats` would set its own host, and count as the page's own.
     const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
     const headers = Object.entries(request.headers).flatMap(([name, value]) =>
       typeof value === 'string' ? [[name, value] as [string, string]] : [],
     )
     const response = await bridge.app.fetch(new Request(url, { headers }), { upgrade: accept })
-    if (!upgraded) socket.end(await refusal(response))
+    if (!upgraded) refuse(socket, response.status, Object.fromEntries(response.headers), await response.text())
   } catch {
     socket.destroy()
   }
 }
 
-/** The hub's side of a client's socket. */
-class NodeSocket implements ClientSocket {
-  readonly #ws: WebSocket
-  readonly #socket: Duplex
-  readonly allocate: Allocate = allocateBuffer
-
-  constructor(ws: WebSocket, socket: Duplex) {
-    this.#ws = ws
-    this.#socket = socket
-  }
-
-  get unsent(): number {
-    return this.#socket.writableLength
-  }
-
-  /** Past `ws`, which would encode it anew for each client and write it in two parts. */
-  send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes)
-  }
-
-  close(code: number, reason: string): void {
-    this.#ws.close(code, reason)
-    // Behind all that isn't read there is its answer: not worth reading.
-    if (this.#ws.isPaused) setTimeout(() => this.#ws.terminate(), CLOSING_TIME)
-  }
-
-  pause(): void {
-    this.#ws.pause()
-  }
-
-  resume(): void {
-    this.#ws.resume()
-  }
+/** Answers an upgrade by HTTP, and closes the connection, also if the client does not. */
+function refuse(socket: Duplex, status: number, headers: Readonly<Record<string, string>>, body: string): void {
+  const lines = Object.entries(headers)
+    .filter(([name]) => name !== 'connection' && name !== 'content-length')
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+  const length = Buffer.byteLength(body)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}content-length: ${length}\r\nconnection: close\r\n\r\n${body}`,
+  )
+  setTimeout(() => socket.destroy(), CLOSE_TIMEOUT).unref()
 }
 
-/** Joins a socket and the hub. Apart from the upgrade: what it knows would stay for as long as the connection. */
-function adopt(ws: WebSocket, socket: Duplex, open: (socket: ClientSocket) => ClientConnection): void {
+/** Connects a socket to the hub. A separate function, so that closures of the upgrade do not outlive it. */
+function adopt(ws: WebSocket, socket: Socket, open: (socket: ClientSocket) => ClientConnection): void {
   ws.binaryType = 'nodebuffer'
-  const connection = open(new NodeSocket(ws, socket))
-  ws.on('message', (data) => connection.receive(data as Buffer))
+  const client = new NodeSocket(ws, socket)
+  const connection = open(client)
+  ws.on('message', (data) => {
+    client.received()
+    connection.receive(data as Buffer)
+  })
+  socket.on('data', () => {
+    if (client.grew()) connection.grown()
+  })
   ws.on('close', () => connection.closed())
   ws.on('error', ignore)
 }
 
-/** `ws` reports protocol errors and closes; there is nothing to add. */
+/** `ws` reports protocol errors, and closes the socket. */
 function ignore(): void {}
-
-async function refusal(response: Response): Promise<string> {
-  const body = await response.text()
-  const headers = [...response.headers]
-    .filter(([name]) => name !== 'connection' && name !== 'upgrade')
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${response.status} Refused\r\n${headers.join('')}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
-}

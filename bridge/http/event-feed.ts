@@ -1,18 +1,19 @@
+import { begin, catchUp, lose, open, type Position, startOf, take } from '../../sdk/replay/position.ts'
+import { parseReplayStatus } from '../../sdk/replay/replay-status.ts'
 import { encodeFrame } from '../../sdk/wire/bytes.ts'
 import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from '../../sdk/wire/client-op.ts'
-import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { parseHeaders } from '../../sdk/wire/headers.ts'
+import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { splitFilters } from '../../sdk/wire/filter-list.ts'
 import {
   encodeReplay,
   parseAckSubject,
   REPLAY_STATUS_SUBJECT,
-  type ReplayStart,
-  replayHeaders,
-  replayStatus,
+  type ReplayOpening,
 } from '../../sdk/wire/replay-frames.ts'
+import type { SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import type { ServerMessage } from '../../sdk/wire/server-reader.ts'
-import { encodeCursor, type Position, streamMark } from './event-cursor.ts'
+import { encodeCursor, type StreamPosition, streamKey } from './event-cursor.ts'
 import { encodeJson } from './event-json.ts'
 import type { EventsQuery } from './events-query.ts'
 import type { HubClientHandler } from './hub-client.ts'
@@ -20,29 +21,31 @@ import type { HubLine } from './hub-line.ts'
 import { readRefusal } from './hub-refusal.ts'
 import { encodeSse, type SseBody } from './sse-body.ts'
 
-/** One filter of a feed. */
+/** One subject filter of a feed. */
 interface Source {
   readonly filter: string
-  /** Changes with each SUB: what still comes for a former one is not for us. */
+  /** Changes with each SUB. Messages with an earlier sid are dropped. */
   sid: string
-  /** Where it is in its stream; undefined before it has one. */
-  at: Position | undefined
-  /** `asked`: the hub has not said yet which stream there is. `plain`: there is none. */
+  /** Decides where to resume and which gaps to report. Its stream is a {@link streamKey}, its epoch is empty. */
+  position: Position
+  /** `asked`: the hub has not answered the replay yet. `plain`: no stream keeps the filter. */
   state: 'asked' | 'replayed' | 'plain'
+  /** First sequence of the last replay. A `last-per-subject` replay has no message before it. */
+  start: number
 }
 
 /**
- * What one reader of `GET /events` follows: subscriptions of one session of the hub, told as events.
- * Messages are events without a name. Named are `subscribed`, `live`, `gap`, `upstream`, and `error` before an end.
+ * Subscriptions of one `GET /events`, as events. Messages are events without a name. Named events are `subscribed`, `live`,
+ * `gap`, `upstream`, and `error` before the end.
  */
 export class EventFeed implements HubClientHandler {
-  /** Resolves when the hub has taken every subscription; rejects with the reason when it hasn't. */
+  /** Resolves when the hub has accepted all subscriptions. Rejects with the reason if it refuses one. */
   readonly accepted: Promise<void>
   readonly #query: EventsQuery
   readonly #body: SseBody
   readonly #sources: readonly Source[]
   readonly #acceptance = Promise.withResolvers<void>()
-  /** Who waits for which PONG. */
+  /** Called with PONGs, in order. */
   readonly #pongs: Array<() => void> = []
   #line: HubLine | undefined
   #started = false
@@ -54,14 +57,19 @@ export class EventFeed implements HubClientHandler {
     this.#body = body
     this.accepted = this.#acceptance.promise
     this.accepted.catch(() => {})
-    this.#sources = query.filters.map((filter) => ({ filter, sid: '', at: query.cursor.get(filter), state: 'asked' }))
+    this.#sources = query.filters.map((filter) => ({
+      filter,
+      sid: '',
+      position: beginAt(filter, query),
+      state: 'asked',
+      start: 0,
+    }))
   }
 
-  /** @param line which knows whose it is */
   start(line: HubLine): void {
     this.#line = line
     this.#send(encodeConnect({ verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1 }))
-    for (const source of this.#sources) this.#replay(source, resumeAt(source.at) ?? this.#beginning(source))
+    for (const source of this.#sources) this.#replay(source)
     this.#ping(() => {
       this.#started = true
       this.#acceptance.resolve()
@@ -78,17 +86,18 @@ export class EventFeed implements HubClientHandler {
     const source = this.#sources.find((own) => own.sid === sid)
     if (!source) return
     if (message.subject === REPLAY_STATUS_SUBJECT) return this.#status(source, message.headerBlock)
-    const place = source.state === 'replayed' && message.reply ? parseAckSubject(message.reply) : undefined
-    if (place && source.at) {
-      if (place.seq < source.at.next) return
-      source.at = { stream: source.at.stream, next: place.seq + 1 }
+    const ack = source.state === 'replayed' ? parseAckSubject(message.reply ?? '') : undefined
+    if (ack) {
+      const position = take(source.position, ack.seq)
+      if (!position) return
+      source.position = position
     }
     const { subject, payload, headerBlock } = message
-    this.#write(encodeJson({ subject, payload, headerBlock, seq: place?.seq, time: place?.time }))
+    this.#write(encodeJson({ subject, payload, headerBlock, seq: ack?.seq, time: ack?.time }))
   }
 
   ping(): void {
-    // The hub counts what was not confirmed: so it sees how much the reader has left unread.
+    // The hub counts unconfirmed bytes, so it sees how much the reader has left unread.
     this.#body.whenTaken(() => this.#send(encodeFrame('PONG')))
   }
 
@@ -100,84 +109,79 @@ export class EventFeed implements HubClientHandler {
     const refusal = readRefusal(text, this.#query.filters)
     if (!this.#started) return this.#acceptance.reject(refusal)
     if (refusal.code === 'slow-consumer') return this.#body.abort()
-    // Others than these end with the connection, and the browser comes again by itself.
+    // All other errors close the connection, and the browser reconnects.
     if (refusal.code === 'permission-denied' || refusal.code === 'authentication-failed') this.#fail(refusal)
   }
 
-  closed(): void {
-    this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub ended the connection: try again.'))
+  get held(): number {
+    return this.#body.held
+  }
+
+  abort(): void {
+    this.#body.abort()
+  }
+
+  closed(reason: string): void {
+    if (reason !== '') this.error(reason)
+    this.#acceptance.reject(new SpanwireError('upstream-unavailable', 'The hub closed the connection. Try again.'))
     this.#body.end()
   }
 
-  #beginning({ filter }: Source): ReplayStart {
-    // The cursor knows it as a filter without a stream: there is nothing to make up for.
-    return this.#query.cursor.has(filter) ? { at: 'new' } : this.#query.from
-  }
-
   #status(source: Source, block: Uint8Array | undefined): void {
-    const { status = 0, description = '', fields } = parseHeaders(block ?? new Uint8Array(0))
-    const header = (name: string) => fields.find(([own]) => own === name)?.[1] ?? ''
-    if (description === replayStatus.open) return this.#opened(source, header)
-    if (description === replayStatus.live) return this.#event('live', { subject: source.filter })
-    if (description === replayStatus.gap) return this.#gap(source, header(replayHeaders.gap))
-    if (description === replayStatus.interrupted) {
-      return this.#replay(source, resumeAt(source.at) ?? this.#beginning(source))
+    const status = parseReplayStatus(block)
+    switch (status.kind) {
+      case 'opened':
+        return this.#opened(source, status.opening)
+      case 'live':
+        source.position = catchUp(source.position)
+        return this.#event('live', { subject: source.filter })
+      case 'gap':
+        return this.#gap(source, status.ranges)
+      case 'interrupted':
+        return this.#replay(source)
+      case 'no-stream':
+        return this.#listen(source)
+      case 'too-many':
+        return this.#fail(
+          new SpanwireError('payload-too-large', `${source.filter} has too many subjects for last-per-subject.`),
+        )
+      case 'refused':
+        return this.#fail(new SpanwireError('request-refused', `${source.filter} has no replay.`))
+      default:
+        if (status.status >= 400)
+          this.#fail(new SpanwireError(codeOf(status.status), `${source.filter}: ${status.status} ${status.reason}`))
     }
-    if (description === replayStatus.noStream) return this.#listen(source)
-    if (description === replayStatus.tooMany) {
-      return this.#fail(
-        new SpanwireError('payload-too-large', `${source.filter} has too many subjects for last-per-subject.`),
-      )
-    }
-    if (status >= 400) this.#fail(new SpanwireError('request-refused', `${source.filter}: ${status} ${description}`))
   }
 
-  /** The stream is known; or it is another than it was. */
-  #opened(source: Source, header: (name: string) => string): void {
-    const stream = header(replayHeaders.stream)
-    const mark = streamMark(stream, header(replayHeaders.epoch))
-    const [first, last, start] = [replayHeaders.first, replayHeaders.last, replayHeaders.start].map((name) =>
-      Number(header(name)),
-    ) as [number, number, number]
-    const resumed = source.state === 'asked'
-    const { at } = source
+  #opened(source: Source, opening: ReplayOpening): void {
+    const { stream, epoch, first, last, start } = opening
+    const { position, gap, again } = open(source.position, { ...opening, stream: streamKey(stream, epoch), epoch: '' })
+    source.position = position
+    source.start = start
     source.state = 'replayed'
-    if (at && at.stream !== mark) {
-      source.at = { stream: mark, next: resumed ? 1 : start }
-      this.#event('gap', { subject: source.filter, stream, reason: 'recreated' })
-      // Asked for a sequence of another stream, the hub has begun at the wrong place.
-      if (resumed) return this.#replay(source, { at: 'all' })
-    } else if (at && last + 1 < at.next) {
-      source.at = { stream: mark, next: resumed ? last + 1 : start }
-      this.#event('gap', { subject: source.filter, stream, reason: 'truncated' })
-      if (resumed) return this.#replay(source, { at: 'seq', seq: last + 1 })
-    } else {
-      source.at = { stream: mark, next: at?.next ?? start }
-    }
-    this.#event('subscribed', { subject: source.filter, stream, first, last })
+    if (gap) this.#event('gap', { subject: source.filter, stream, reason: gap.reason })
+    if (again) this.#replay(source)
+    else this.#event('subscribed', { subject: source.filter, stream, first, last })
   }
 
-  #gap(source: Source, text: string): void {
-    const ranges = text.split(',').map((range) => {
-      const [from, to = from] = range.split('-').map(Number)
-      return [from, to] as [number, number]
-    })
-    for (const [from, to] of ranges) {
-      // What lies between two ranges is still to come.
-      if (source.at && from <= source.at.next && source.at.next <= to) source.at = { ...source.at, next: to + 1 }
-    }
-    this.#event('gap', { subject: source.filter, reason: 'removed', ranges })
+  #gap(source: Source, ranges: SequenceRanges): void {
+    const { position, fresh } = lose(source.position, ranges)
+    source.position = position
+    if (fresh.length === 0) return
+    const pairs = fresh.map(({ from, to }) => [from, to])
+    this.#event('gap', { subject: source.filter, reason: 'removed', ranges: pairs })
   }
 
-  #replay(source: Source, start: ReplayStart): void {
+  #replay(source: Source): void {
     source.state = 'asked'
-    this.#subscribe(source, encodeReplay(start, source.filter))
+    this.#subscribe(source, encodeReplay(startOf(source.position), source.filter))
   }
 
-  /** No stream keeps it: from now on only. */
+  /** No stream keeps the filter. Subscribes to new messages. */
   #listen(source: Source): void {
+    if (splitFilters(source.filter).length > 1)
+      return this.#fail(new SpanwireError('stream-not-found', `No stream stores all of ${source.filter}.`))
     source.state = 'plain'
-    source.at = undefined
     this.#subscribe(source, source.filter)
     this.#ping(() => this.#event('subscribed', { subject: source.filter }))
   }
@@ -193,7 +197,7 @@ export class EventFeed implements HubClientHandler {
     this.#send(encodeFrame('PING'))
   }
 
-  /** Says why, and ends. */
+  /** Sends an `error` event and ends. */
   #fail({ code, message }: SpanwireError): void {
     this.#event('error', { code, detail: message })
     this.#body.end()
@@ -209,15 +213,32 @@ export class EventFeed implements HubClientHandler {
   }
 
   #write(data: string, name?: string): void {
-    const cursor = new Map(
-      this.#sources.filter(({ state }) => state !== 'asked').map(({ filter, at }) => [filter, at] as const),
-    )
-    for (const { filter, state, at } of this.#sources) if (state === 'asked' && at) cursor.set(filter, at)
+    const cursor = new Map<string, StreamPosition | undefined>()
+    for (const source of this.#sources) {
+      const at = positionOf(source)
+      // A filter that is not in the cursor has not begun.
+      if (at || source.state === 'plain') cursor.set(source.filter, at)
+    }
     const id = [...cursor.values()].some((at) => at !== undefined) ? encodeCursor(cursor) : undefined
     this.#body.write(encodeSse(data, name, id))
   }
 }
 
-function resumeAt(at: Position | undefined): ReplayStart | undefined {
-  return at && { at: 'seq', seq: at.next }
+/** A filter that the cursor knows without a stream begins with new messages. */
+function beginAt(filter: string, { cursor, from }: EventsQuery): Position {
+  const at = cursor.get(filter)
+  if (at) return begin(from, { stream: at.stream, epoch: '', next: at.next })
+  return begin(cursor.has(filter) ? { at: 'new' } : from)
+}
+
+function positionOf({ position, state, start }: Source): StreamPosition | undefined {
+  const { cursor, sparse } = position
+  if (state === 'plain' || !cursor) return undefined
+  return { stream: cursor.stream, next: sparse ? Math.max(cursor.next, start) : cursor.next }
+}
+
+/** The code for a status of a replay that has no other meaning for HTTP clients. */
+export function codeOf(status: number): SpanwireErrorCode {
+  if (status === 429) return 'rate-limited'
+  return status === 503 ? 'upstream-unavailable' : 'request-refused'
 }

@@ -2,17 +2,23 @@ import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import { createServerReader, type ServerMessage } from '../../sdk/wire/server-reader.ts'
 import type { HubLineHandler } from './hub-line.ts'
 
-/** Who hears what the hub says on a line, one operation at a time. None may throw, and none is called after `closed`. */
+/** Handles the hub's operations on a line, one at a time. No method may throw. None is called after `closed`. */
 export interface HubClientHandler {
   info(info: ServerInfo): void
   message(sid: string, message: ServerMessage): void
+  /** @param text the text of an `-ERR` */
   error(text: string): void
   ping(): void
   pong(): void
-  closed(): void
+  /** @param reason of the close frame, or empty */
+  closed(reason: string): void
+  /** As {@link HubLineHandler.held}. */
+  readonly held: number
+  /** As {@link HubLineHandler.abort}. */
+  abort(): void
 }
 
-/** Reads what a hub sends. */
+/** Parses the bytes of a hub. */
 export function readHub(handler: HubClientHandler): HubLineHandler {
   const read = createServerReader({
     message: (sid, message) => handler.message(sid, message),
@@ -23,18 +29,22 @@ export function readHub(handler: HubClientHandler): HubLineHandler {
       else if (verb === 'PONG') handler.pong()
     },
   })
-  let broken = false
+  let isBroken = false
   return {
     bytes: (bytes) => {
-      if (broken) return
+      if (isBroken) return
       try {
         read(bytes)
       } catch {
-        // Not ours to explain: the reader comes again, to a hub that speaks NATS.
-        broken = true
-        handler.closed()
+        // The other side does not speak NATS. The client reconnects, and may reach a hub.
+        isBroken = true
+        handler.closed('')
       }
     },
-    closed: () => handler.closed(),
+    closed: (reason) => handler.closed(reason),
+    abort: () => handler.abort(),
+    get held() {
+      return handler.held
+    },
   }
 }

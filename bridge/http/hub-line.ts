@@ -1,63 +1,71 @@
 import type { Context } from 'hono'
-import type { Hub } from '../hub/hub.ts'
+import type { HubCore } from '../hub/hub-core.ts'
 import type { Tunnels } from './tunnels.ts'
 
-/** A connection to the hub that speaks the NATS client protocol: what a WebSocket at `/nats` is, without one. */
+/** A connection to the hub that speaks the NATS client protocol, as a WebSocket at `/nats` does. */
 export interface HubLine {
-  /** Bytes for the hub. Once the line is gone it does nothing. */
+  /** Sends bytes to the hub. Ignored once the line has ended. */
   send(bytes: Uint8Array): void
-  /** Ends it; `closed` is not called for that. Idempotent. */
+  /** Ends the line, without a call of `closed`. Idempotent. */
   close(): void
 }
 
-/** Who hears what the hub says. Neither may throw. */
+/** Handles the hub's side of a line. No method may throw. */
 export interface HubLineHandler {
-  /** Bytes from the hub. Others may have the same: don't change them. */
+  /** Bytes from the hub, which may be shared: do not change them. */
   bytes(bytes: Uint8Array): void
-  /** The hub ended it. Called at most once, and nothing after it. */
-  closed(): void
+  /** Memory that the handler holds, in bytes. Default: none. */
+  readonly held?: number
+  /** The hub takes back the memory that the handler holds. `closed` was called. */
+  abort?(): void
+  /** The hub has closed the line. Called at most once, and only `abort` after it. @param reason of the close frame, or empty */
+  closed(reason: string): void
 }
 
-/** What a line may need to know beside the request that it is for. */
+/** Options of a line. */
 export interface DialOptions {
-  /** What the request presented; it counts for a CONNECT without credentials. */
+  /** Token of the request, for a CONNECT without credentials. */
   readonly token?: string | undefined
-  /** Under this key what the client posts reaches the same session; see tunnels.ts. */
+  /** Key under which POST requests of the client reach the same session; see {@link Tunnels}. */
   readonly tunnel?: string
 }
 
 /**
- * How a route that answers by Server-Sent Events reaches the hub: in this process, or, from a stateless Worker, over a
- * WebSocket.
- * @throws SpanwireError (as rejection, too) what the hub says why there is no line
+ * Connects a route with Server-Sent Events to its hub: within this process or, from a stateless Worker, by a WebSocket.
+ * @throws SpanwireError (also as rejection) with the hub's reason
  */
 export type DialHub = (c: Context, handler: HubLineHandler, options: DialOptions) => HubLine | Promise<HubLine>
 
-/** Lines to a hub in this process. */
-export function dialLocally(hub: Hub, tunnels: Tunnels): DialHub {
+/** Connects to a hub in this process. */
+export function dialLocally(hub: HubCore, tunnels: Tunnels): DialHub {
   return (_, handler, { token, tunnel }) => {
     let ended = false
     const socket = {
       send: (bytes: Uint8Array) => {
         if (!ended) handler.bytes(bytes)
       },
-      close: () => {
+      get held() {
+        return handler.held ?? 0
+      },
+      terminate: () => handler.abort?.(),
+      close: (_: number, reason: string) => {
         if (ended) return
-        leave()
-        handler.closed()
+        end()
+        handler.closed(reason)
+        queueMicrotask(() => connection.closed())
       },
     }
-    const leave = () => {
+    const end = () => {
       ended = true
       if (tunnel !== undefined) tunnels.remove(tunnel)
     }
     const connection = hub.open(socket, token)
     if (tunnel !== undefined && !ended) tunnels.add(tunnel, (bytes) => connection.receive(bytes))
     return {
-      // A socket must not call back into the hub from within `send`, and this may be called from there.
+      // Later: the handler may call it within `bytes`, and a socket must not call back into the hub.
       send: (bytes) => queueMicrotask(() => ended || connection.receive(bytes)),
       close: () => {
-        leave()
+        end()
         queueMicrotask(() => connection.closed())
       },
     }

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
+import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../../sdk/wire/errors.ts'
 
 const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'authentication-failed': 401,
@@ -17,7 +17,17 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   timeout: 504,
 }
 
-/** Answers with `application/problem+json` (RFC 9457); `code` is the error's stable code. */
+/** An error whose HTTP status does not follow from its code. */
+export class StatusError extends SpanwireError {
+  readonly status: ContentfulStatusCode
+
+  constructor(status: ContentfulStatusCode, code: SpanwireErrorCode, message: string) {
+    super(code, message)
+    this.status = status
+  }
+}
+
+/** A response with `application/problem+json` (RFC 9457). `code` is the stable code of the error. */
 export function problem(c: Context, error: SpanwireError, status = statuses[error.code] ?? 400): Response {
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (status === 429 || error.code === 'upstream-unavailable') c.header('Retry-After', '1')
@@ -31,10 +41,11 @@ export function problem(c: Context, error: SpanwireError, status = statuses[erro
   return c.body(body, status, { 'Content-Type': 'application/problem+json' })
 }
 
-/** Whatever was thrown, as a problem. What is not ours stays unsaid: it may hold what nobody should read. */
+/** The response for an error. Messages of unknown errors are left out, because they may hold secrets. */
 export function toProblem(c: Context, error: unknown): Response {
-  if (error instanceof SpanwireError) return problem(c, error)
-  // Hono's own, of its middleware for keys.
+  if (error instanceof StatusError) return problem(c, error, error.status)
+  if (isSpanwireError(error)) return problem(c, error)
+  // Thrown by Hono's bearerAuth.
   if (error instanceof HTTPException && error.status < 500) {
     return problem(c, new SpanwireError('authentication-failed', 'The key for this route is required.'))
   }

@@ -1,48 +1,51 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { Hub } from '../hub/hub.ts'
+import { TENANT_STREAM } from '../delivery/client-headers.ts'
+import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
-import { readReplyHeaders } from './message.ts'
+import { readReplyHeaders } from './submission.ts'
 
-/** What a stream answers that took a message. */
+/** Acknowledgement of a stream. */
 export interface PublishAck {
   readonly stream: string
   readonly seq: number
-  /** The stream had a message of that id already; `seq` is that one's. */
+  /** Whether the stream already has a message with this id, and its sequence is `seq`. */
   readonly duplicate: boolean
 }
 
-/** In ms. nats-server answers in one or two; with a leader to be elected it takes some seconds. */
+/** In ms. nats-server answers within 2 ms, or several seconds while it elects a leader. */
 const ACK_TIMEOUT = 5_000
-/** JetStream's `err_code` for an expectation that didn't hold: of one server, and of a cluster under way. */
+/** JetStream's `err_code` for a failed expectation: from a server, and from a cluster in the middle of a proposal. */
 const WRONG_LAST_SEQUENCE = [10071, 10164]
 
 /**
- * Publishes what a stream captures, and waits until the stream has it.
+ * Publishes a message that a stream captures, and waits until it is stored.
  * @throws SpanwireError (as rejection) `stream-refused`, `wrong-last-sequence`, `timeout`, `upstream-unavailable`
  */
-export async function publishToStream(hub: Hub, message: UpstreamMessage, identity: Identity): Promise<PublishAck> {
+export async function publishToStream(hub: HubCore, message: UpstreamMessage, identity: Identity): Promise<PublishAck> {
   return readAck(await hub.requests.request(message, ACK_TIMEOUT), identity.subjectPrefix !== undefined)
 }
 
-/** @param hidden whether the stream's name would tell a tenant of others */
+/** @param hidden whether to replace the stream's name, which may reveal other tenants */
 function readAck({ headers, payload }: UpstreamMessage, hidden: boolean): PublishAck {
   if (readReplyHeaders(headers).status === 503) {
-    throw new SpanwireError('upstream-unavailable', 'The stream is out of reach for the moment: try again.')
+    throw new SpanwireError('upstream-unavailable', 'The stream is unavailable at the moment. Try again.')
   }
   const { stream, seq, duplicate = false, error } = readJson(payload)
   if (error) {
     const { err_code: code = 0, description = '' } = error
     throw new SpanwireError(
       WRONG_LAST_SEQUENCE.includes(code) ? 'wrong-last-sequence' : 'stream-refused',
-      // Its texts name sequences and limits, and the stream in none.
       description || 'The stream did not take the message.',
     )
   }
   if (typeof stream !== 'string' || typeof seq !== 'number') {
-    throw new SpanwireError('stream-refused', 'What answered is no stream: a responder listens on this subject, too.')
+    throw new SpanwireError(
+      'stream-refused',
+      'The reply is not from a stream: there is also a responder on this subject.',
+    )
   }
-  return { stream: hidden ? 'EDGE' : stream, seq, duplicate }
+  return { stream: hidden ? TENANT_STREAM : stream, seq, duplicate }
 }
 
 interface Answer {

@@ -1,54 +1,59 @@
 import type { Context } from 'hono'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import type { HostBindings } from './connect.ts'
+import type { HostBindings } from './connect-route.ts'
 import type { HubLine } from './hub-line.ts'
 
-/** In ms. Middleboxes cut what is silent; some do after 30 s. */
+/** In ms. Some middleboxes cut connections after 30 s of silence. */
 const HEARTBEAT = 15_000
-/**
- * In bytes. Some proxies and browsers' own decoders hold the beginning of an answer back until they have about 2 KiB of
- * it.
- */
+/** In bytes. Some proxies and browsers hold back a response until they have about 2 KiB. */
 const PREAMBLE = 2_048
-/** How soon a browser comes again once it was cut off, in ms. */
+/** Wait before a browser reconnects, in ms. */
 const RETRY = 2_000
-/** How long a client has for what was written before the end, in ms. It would be kept for it for ever. */
+/** Time for the client to read the rest at the end, in ms. */
 const LINGER = 5_000
-/** In characters. */
+/** Largest part that is given to the stream at once, in characters. */
 const PART = 65_536
 
 const encoder = new TextEncoder()
 
-/** In bytes. More would make a heartbeat an attack. */
+/** In bytes. Larger padding would turn heartbeats into an attack. */
 const MAX_PAD = 16_384
 
-/** What buffering proxies on the way are asked for, and what makes the body an event stream. */
+/** The media type, and requests to proxies not to buffer. */
 const SSE_HEADERS: Readonly<Record<string, string>> = {
   'Content-Type': 'text/event-stream; charset=utf-8',
-  // no-transform: a proxy that compresses gathers what it compresses.
+  // no-transform: a proxy that compresses also buffers.
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
 }
 
-/** One event of an event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). No field may hold a line end. */
+/** One event of an event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). Fields must have no line breaks. */
 export function encodeSse(data: string, event?: string, id?: string): string {
   return `${event === undefined ? '' : `event: ${event}\n`}${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
 }
 
-/** A comment of so many bytes in all: what pushes an answer through whoever gathers it. */
+/**
+ * The line that sets a browser's reconnection delay: `mean` ms, give or take half of it. Browsers that lose the same
+ * bridge do not return in step.
+ */
+export function retryAfter(mean: number): string {
+  return `retry: ${Math.round(mean * (0.5 + Math.random()))}\n`
+}
+
+/** A comment of that total size, which pushes the response through buffers. */
 function comment(bytes: number): string {
   return `:${' '.repeat(Math.max(0, bytes - 3))}\n\n`
 }
 
 /**
- * The body of an answer by Server-Sent Events. It gives away what was written only when the client's side asks for more,
- * and can tell when that was: so whoever writes knows what was taken. It bounds nothing by itself.
+ * The body of a response with Server-Sent Events. It gives text to the stream only on demand, and reports when text was
+ * taken. It has no limit by itself.
  */
 export class SseBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>
   readonly #pad: number
   readonly #cut: (() => void) | undefined
-  /** What was written and not taken, and who wants to know when what stands before them was. */
+  /** Text that was not taken yet, and functions to call when the text before them was. */
   #queue: Array<string | (() => void)> = []
   #held = 0
   #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined
@@ -58,7 +63,7 @@ export class SseBody {
   #over = false
 
   /**
-   * @param cancelled the client went away
+   * @param cancelled called when the client closes the connection
    * @throws SpanwireError `invalid-argument`, see {@link readPad}
    */
   constructor(c: Context<{ Bindings: HostBindings }>, cancelled: () => void) {
@@ -80,10 +85,10 @@ export class SseBody {
     this.#timer = setInterval(() => {
       if (this.#queue.length === 0) this.write(comment(3))
     }, c.env?.heartbeat ?? HEARTBEAT)
-    this.write(`retry: ${RETRY}\n${comment(PREAMBLE)}`)
+    this.write(retryAfter(RETRY) + comment(PREAMBLE))
   }
 
-  /** Characters that were written and not taken. */
+  /** Characters that were not taken yet. */
   get held(): number {
     return this.#held
   }
@@ -95,14 +100,14 @@ export class SseBody {
     this.#wake()
   }
 
-  /** Calls `run` once the client's side has taken all that was written before. */
+  /** Calls `run` once all text before was taken. */
   whenTaken(run: () => void): void {
     if (this.#ending) return
     this.#queue.push(run)
     this.#wake()
   }
 
-  /** Ends the answer behind what was written. A client that doesn't read that soon is cut off. */
+  /** Ends the response after the text so far. A client that does not read it within 5 s is cut off. */
   end(): void {
     if (this.#ending) return
     this.#ending = true
@@ -111,7 +116,7 @@ export class SseBody {
     this.#wake()
   }
 
-  /** Cuts the answer off: what was written and not taken is dropped. */
+  /** Cuts the response off. Text that was not taken is dropped. */
   abort(): void {
     if (this.#over) return
     this.#stop()
@@ -119,7 +124,7 @@ export class SseBody {
     else this.#controller?.error(new Error('The stream was cut off.'))
   }
 
-  /** The client has gone: there is nobody to tell. */
+  /** The client has closed the connection, or gets another response. */
   gone(): void {
     if (this.#over) return
     this.#stop()
@@ -142,7 +147,7 @@ export class SseBody {
 
   async #pull(): Promise<void> {
     for (;;) {
-      // Being asked again means that what was given before was taken.
+      // A second pull means that the earlier text was taken.
       while (typeof this.#queue[0] === 'function') (this.#queue.shift() as () => void)()
       if (this.#over) return
       const text = this.#take()
@@ -157,7 +162,7 @@ export class SseBody {
     }
   }
 
-  /** What can be given away at once: not so much that the client's side would hold what belongs in the queue. */
+  /** Text for one pull. Bounded, so that unread text stays in this queue. */
   #take(): string {
     let count = 0
     for (let length = 0; length < PART; count++) {
@@ -177,8 +182,8 @@ export class SseBody {
 }
 
 /**
- * The query parameter `pad`: each part of the answer is filled up to so many bytes, for a proxy that holds back whatever
- * is less.
+ * The query parameter `pad`: each part of the response is padded to that size in bytes, for proxies that buffer smaller
+ * parts.
  * @throws SpanwireError `invalid-argument`
  */
 function readPad(c: Context): number {
@@ -187,7 +192,12 @@ function readPad(c: Context): number {
   throw new SpanwireError('invalid-argument', `pad must be a number of bytes up to ${MAX_PAD}.`)
 }
 
-/** The answer whose body this is. When the client goes away, so does its line. */
+/** The response to HEAD, without a session, which nothing would end. Undefined for other methods. */
+export function answerHead(c: Context): Response | undefined {
+  return c.req.method === 'HEAD' ? c.body(null, 200, SSE_HEADERS) : undefined
+}
+
+/** The response with this body. Closes the line when the client closes the connection. */
 export function sseResponse(c: Context, body: SseBody, line: HubLine): Response {
   // Not every runtime cancels the body.
   c.req.raw.signal.addEventListener('abort', () => {

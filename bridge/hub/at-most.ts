@@ -1,4 +1,4 @@
-/** Resolves with the promise, or after so many ms. Rejects if the promise does first. */
+/** Resolves with the promise, or after `ms`. Rejects if the promise rejects first. */
 export async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<void>((resolve) => {

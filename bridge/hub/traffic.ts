@@ -1,54 +1,48 @@
-import type { ConnectionFigures } from '../delivery/connection-stats.ts'
-
-/** Messages and bytes, in from clients and out to them. */
-export interface TrafficFigures {
-  readonly inMessages: number
-  readonly inBytes: number
-  readonly outMessages: number
-  readonly outBytes: number
-}
+import type { ConnectionStats } from '../delivery/connection-stats.ts'
+import type { TrafficStats } from './hub.ts'
 
 /**
- * What a hub has carried since it was made. What goes out is counted where it is counted anyway, by each connection, and
- * summed up when somebody asks: a delivery costs nothing for it.
+ * Messages and bytes of a hub. Each connection counts its own. They are summed up on request, so that a delivery costs no
+ * additional step.
  */
 export class Traffic {
-  #inMessages = 0
-  #inBytes = 0
-  /** Of connections that have ended. */
-  #outMessages = 0
-  #outBytes = 0
+  /** Traffic of connections that have ended, and of HTTP requests. */
+  readonly #past = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 }
   #opened = 0
-  /** How many the hub has closed, by what they were told. */
+  /** Connections that the hub closed, by the text of their `-ERR`. */
   readonly closed = new Map<string, number>()
 
-  /** Connections in all. */
+  /** All connections that were opened. */
   get opened(): number {
     return this.#opened
   }
 
-  admitted(): void {
+  connected(): void {
     this.#opened++
   }
 
+  /** A message of an HTTP request. */
   published(bytes: number): void {
-    this.#inMessages++
-    this.#inBytes += bytes
+    this.#past.inMessages++
+    this.#past.inBytes += bytes
   }
 
-  /** @param reason of a fixed number of texts; undefined if the client left by itself */
-  ended({ outMessages, outBytes }: ConnectionFigures, reason: string | undefined): void {
-    this.#outMessages += outMessages
-    this.#outBytes += outBytes
+  /** @param reason one of a fixed number of texts; undefined if the client closed the connection */
+  disconnected(stats: ConnectionStats, reason: string | undefined): void {
+    add(this.#past, stats)
     if (reason !== undefined) this.closed.set(reason, (this.closed.get(reason) ?? 0) + 1)
   }
 
-  sum(connections: Iterable<ConnectionFigures>): TrafficFigures {
-    let [outMessages, outBytes] = [this.#outMessages, this.#outBytes]
-    for (const connection of connections) {
-      outMessages += connection.outMessages
-      outBytes += connection.outBytes
-    }
-    return { inMessages: this.#inMessages, inBytes: this.#inBytes, outMessages, outBytes }
+  sum(connections: Iterable<ConnectionStats>): TrafficStats {
+    const sum = { ...this.#past }
+    for (const connection of connections) add(sum, connection)
+    return sum
   }
+}
+
+function add(sum: { -readonly [Name in keyof TrafficStats]: number }, stats: TrafficStats): void {
+  sum.inMessages += stats.inMessages
+  sum.inBytes += stats.inBytes
+  sum.outMessages += stats.outMessages
+  sum.outBytes += stats.outBytes
 }

@@ -1,63 +1,62 @@
-import { type Member, type PresenceNews, presenceSubject } from '../../sdk/wire/presence-frames.ts'
+import type { Member, PresenceNews } from '../../sdk/wire/presence-frames.ts'
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
 import type { Subscription } from '../delivery/subscription.ts'
 import { pagesOf, pagesOfChanges } from './pages.ts'
 
 const encoder = new TextEncoder()
 
-/** Those in a channel, on all hubs, and who watches it here. */
+/** The members of a channel over all hubs, and its watchers at this hub: clients that subscribe to it. */
 export class Channel {
-  /** By hub, then by id. A member's newest hub is the one that counts: a connection may outlive its hub. */
+  /** Members by hub and id. If two hubs have one id, the later hub counts: a connection may outlive its hub. */
   readonly hubs = new Map<string, Map<string, Member>>()
   readonly watchers = new Set<Subscription>()
-  /** What watchers were told: by id. */
-  #told = new Map<string, Member>()
+  /** Members that were reported to the watchers, by id. */
+  #reported = new Map<string, Member>()
 
-  /** Everybody, once. */
-  members(): Map<string, Member> {
+  /** Reports all members to a new watcher, as the other watchers know them. */
+  welcome(watcher: Subscription): void {
+    this.watchers.add(watcher)
+    const pages = pagesOf([...this.#reported.values()])
+    // An empty channel is reported as well.
+    const last = pages.pop() ?? []
+    const report = (members: readonly Member[], more: boolean) =>
+      send([watcher], { kind: 'members', you: watcher.client.id, members, more })
+    for (const page of pages) report(page, true)
+    report(last, false)
+  }
+
+  /** Reports changes since the last report to all watchers. */
+  report(): void {
+    const now = this.members
+    const joined = [...now.values()].filter((member) => this.#reported.get(member.id) !== member)
+    const left = [...this.#reported.keys()].filter((id) => !now.has(id))
+    this.#reported = now
+    for (const page of pagesOfChanges(joined, left)) send(this.watchers, { kind: 'changes', ...page })
+  }
+
+  /** @param member the sender, for watchers to which it was not reported yet */
+  signal(id: string, data: unknown, member?: Member): void {
+    send(this.watchers, { kind: 'signal', id, data, ...(member && !this.#reported.has(id) && { member }) })
+  }
+
+  /** Members over all hubs, by id. */
+  get members(): Map<string, Member> {
     const all = new Map<string, Member>()
     for (const members of this.hubs.values()) for (const [id, member] of members) all.set(id, member)
     return all
   }
-
-  /** Tells a new watcher who is there, as the others know it. */
-  welcome(watcher: Subscription): void {
-    this.watchers.add(watcher)
-    const pages = pagesOf([...this.#told.values()])
-    // Nobody is there: that is said too.
-    const last = pages.pop() ?? []
-    const tell = (members: readonly Member[], more: boolean) =>
-      say([watcher], { kind: 'members', you: watcher.owner.id, members, more })
-    for (const page of pages) tell(page, true)
-    tell(last, false)
-  }
-
-  /** Tells the watchers what has changed since they were told last. */
-  tell(): void {
-    const now = this.members()
-    const joined = [...now.values()].filter((member) => this.#told.get(member.id) !== member)
-    const left = [...this.#told.keys()].filter((id) => !now.has(id))
-    this.#told = now
-    for (const page of pagesOfChanges(joined, left)) say(this.watchers, { kind: 'changes', ...page })
-  }
-
-  /** @param member who it is, if watchers may not have been told yet */
-  signal(id: string, data: unknown, member?: Member): void {
-    say(this.watchers, { kind: 'signal', id, data, ...(member && !this.#told.has(id) && { member }) })
-  }
 }
 
-/** One encoding for all. */
-function say(watchers: Iterable<Subscription>, news: PresenceNews): void {
+/** Encodes the message once per sid. */
+function send(watchers: Iterable<Subscription>, news: PresenceNews): void {
   const payload = encoder.encode(JSON.stringify(news))
   const frames = new Map<string, Uint8Array>()
-  for (const watcher of watchers) {
-    const { sid, filter, owner } = watcher
+  for (const { sid, subject, sendQueue } of watchers) {
     let frame = frames.get(sid)
     if (!frame) {
-      frame = encodeMessage(presenceSubject(filter), sid, payload)
+      frame = encodeMessage(subject, sid, payload)
       frames.set(sid, frame)
     }
-    owner.write(frame)
+    sendQueue.write(frame)
   }
 }

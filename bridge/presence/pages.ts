@@ -1,13 +1,13 @@
 import type { Member } from '../../sdk/wire/presence-frames.ts'
 
-/** Members, or changes, in one message: a channel may have thousands. */
+/** Members or changes in one message. A channel may have thousands. */
 const PAGE = 500
-/** So much of members' JSON, in bytes: NATS takes 1 MiB in one message. One that is larger goes alone. */
+/** JSON of members in one message, in bytes. NATS takes 1 MiB per message. A larger member is sent alone. */
 const PAGE_BYTES = 256 * 1024
 
 const encoder = new TextEncoder()
 
-/** Changes, in as many parts as messages are needed for them. */
+/** Splits changes into messages. */
 export function* pagesOfChanges(
   joined: readonly Member[],
   left: readonly string[],
@@ -17,7 +17,7 @@ export function* pagesOfChanges(
     yield { joined: pages[i] ?? [], left: left.slice(i * PAGE, (i + 1) * PAGE) }
 }
 
-/** Members, in as many parts. */
+/** Splits members into messages. */
 export function pagesOf(members: readonly Member[]): Array<readonly Member[]> {
   const pages: Member[][] = []
   let page: Member[] = []
@@ -37,7 +37,7 @@ export function pagesOf(members: readonly Member[]): Array<readonly Member[]> {
 
 const sizes = new WeakMap<Member, number>()
 
-/** As JSON: a number may be longer there than its author wrote it. */
+/** Size as JSON, in bytes. A number may be longer there than the client wrote it. */
 function sizeOf(member: Member): number {
   const known = sizes.get(member)
   if (known !== undefined) return known

@@ -1,51 +1,63 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
 import { type Page, readPage } from '../../sdk/jetstream/page.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
-import { type Budget, type Ring, sizeOf } from './ring.ts'
+import type { Reserve } from '../budget/budget.ts'
+import { type Ring, sizeOf, takeFrom } from './ring.ts'
 
-/** A page, and which of its sequences the stream has lost. */
+/** A page, and the sequences in it that the stream has lost. */
 interface ReadPage extends Page {
   readonly missing: SequenceRanges
-  /** What it takes in memory, about. */
+  /** Approximate memory, in bytes. */
   readonly size: number
 }
 
 const PAGE = { messages: 512, bytes: 512 * 1024 }
-/** Pages that are kept for who comes next. */
+/** Number of pages that are kept for other followers. */
 const KEPT = 4
-/** Until a read is tried again, in ms: after an empty one, and after one that failed. */
-const AGAIN = 100
-const RETRY = 500
+/** Delays before a page that was empty, or that failed, is read again. */
+const RETRIES = { first: 200, longest: 2_000 }
 
-/** Reads what is older than the ring: one page at a time, shared by all who wait for it. */
+/** A filter of a stream, and the ring that has its newest messages. */
+interface BacklogSource {
+  readonly stream: StreamState
+  readonly filter: string
+  readonly ring: Ring
+  readonly cache: Reserve
+  /** The stream refuses to be read; see {@link isRefusal}. */
+  refused(): void
+}
+
+/** Reads messages that are older than the ring: one page at a time, shared by all followers that need it. */
 export class Backlog {
   readonly #api: JetStreamApi
-  readonly #stream: StreamState
-  readonly #filter: string
-  readonly #ring: Ring
-  readonly #budget: Budget
+  readonly #source: BacklogSource
   #pages: ReadPage[] = []
   #waiting: Array<{ readonly next: number; readonly run: () => void }> = []
   #reading = false
   #closed = false
 
-  constructor(api: JetStreamApi, stream: StreamState, filter: string, ring: Ring, budget: Budget) {
+  constructor(api: JetStreamApi, source: BacklogSource) {
     this.#api = api
-    this.#stream = stream
-    this.#filter = filter
-    this.#ring = ring
-    this.#budget = budget
+    this.#source = source
   }
 
-  /** A page that was read and has this sequence. */
+  /** The page in memory that has this sequence. */
   pageAt(seq: number): ReadPage | undefined {
     return this.#pages.find(({ from, to }) => from <= seq && seq <= to)
   }
 
-  /** Calls `run` when there may be a page, or a ring, that has `next`. */
+  /** Reads a page with the sequence `next`, and calls `run` when it, or the ring, may have it. */
   read(next: number, run: () => void): void {
     this.#waiting.push({ next, run })
     if (!this.#reading) void this.#readAll()
+  }
+
+  /** Drops the pages in memory. */
+  shed(): void {
+    this.#keep([])
   }
 
   close(): void {
@@ -56,50 +68,64 @@ export class Backlog {
 
   async #readAll(): Promise<void> {
     this.#reading = true
+    const backoff = createBackoff(RETRIES)
     while (this.#waiting.length > 0 && !this.#closed) {
-      const pause = await this.#readOne().catch(() => RETRY)
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
-      else for (const { run } of this.#waiting.splice(0)) run()
-      // Whoever waited has had what there was room for. Who wants the rest reads it again: that is slower, and bounded.
-      if (this.#budget.isOver) this.#keep([])
+      if (await this.#readOne().catch((error) => this.#failed(error))) {
+        backoff.failures = 0
+        for (const { run } of this.#waiting.splice(0)) run()
+      } else {
+        await pause(backoff.next())
+      }
+      // Waiting followers have taken a part already. They read the rest again, which is slower but bounded.
+      if (this.#source.cache.isOver) this.#keep([])
     }
     this.#reading = false
   }
 
+  #failed(error: unknown): false {
+    if (isRefusal(error)) this.#source.refused()
+    return false
+  }
+
   #keep(pages: ReadPage[]): void {
-    for (const { size } of this.#pages) this.#budget.take(-size)
-    for (const { size } of pages) this.#budget.take(size)
+    const { cache } = this.#source
+    for (const { size } of this.#pages) takeFrom(cache, -size)
+    for (const { size } of pages) takeFrom(cache, size)
     this.#pages = pages
   }
 
-  /** Returns how long to wait before the next attempt. */
-  async #readOne(): Promise<number> {
-    const ring = this.#ring
+  /** Returns whether there may be a page now. False: read again later. */
+  async #readOne(): Promise<boolean> {
+    const { stream, filter, ring } = this.#source
     const first = this.#waiting[0]?.next ?? 0
-    // Whoever is a little behind the first gets there with the same page.
+    // The page also serves followers that are a little behind the first.
     const from = this.#waiting.reduce(
       (low, { next }) => (next >= first - PAGE.messages ? Math.min(low, next) : low),
       first,
     )
     const end = ring.floor - 1
-    if (from > end) return 0
-    const page = await readPage(this.#api, this.#stream.name, this.#filter, from, end, PAGE)
-    if (this.#closed) return 0
-    if (page.to < page.from) return AGAIN
-    // Read after the page: what is in neither is gone.
-    const state = await this.#api.streamState(this.#stream.name, { deleted: true })
-    // Another stream of the same name: its consumer will tell.
-    if (!state || state.epoch !== this.#stream.epoch) return RETRY
+    if (from > end) return true
+    const page = await readPage(this.#api, { stream: stream.name, filter, from, to: end }, PAGE)
+    if (this.#closed) return true
+    if (page.to < page.from) return false
+    // Read after the page: a sequence that is in neither is missing.
+    const state = await this.#api.streamState(stream.name, { deleted: true })
+    // Another stream of the same name. The consumer will notice it.
+    if (!state || state.epoch !== stream.epoch) return false
     const here = new Set(page.messages.map(({ seq }) => seq))
-    const gone = clip(missingFrom(state), page.from, page.to)
-    // Removed between the two reads: it came all the same.
-    const missing = gone.flatMap((range) => without(range.from, range.to, here))
-    // What the ring takes is not kept twice.
-    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return 0
+    const removed = clip(missingFrom(state), page.from, page.to)
+    // A message that was removed between the two reads is here.
+    const missing = removed.flatMap((range) => without(range.from, range.to, here))
+    if (page.to === ring.floor - 1 && ring.prepend(page.from, page.messages, missing)) return true
     const size = page.messages.reduce((sum, message) => sum + sizeOf(message), 0)
     this.#keep([{ ...page, missing, size }, ...this.#pages].slice(0, KEPT))
-    return 0
+    return true
   }
+}
+
+/** Whether JetStream has refused a request, such as because of too many consumers. An immediate retry would fail as well. */
+export function isRefusal(error: unknown): boolean {
+  return isSpanwireError(error, 'stream-conflict')
 }
 
 function without(from: number, to: number, here: ReadonlySet<number>): SequenceRanges {

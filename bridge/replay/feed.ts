@@ -1,73 +1,80 @@
 import type { JetStreamApi, StreamState } from '../../sdk/jetstream/api.ts'
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { type Following, followStream } from '../../sdk/jetstream/ordered-consumer.ts'
-import { readLastPerSubject, resolveStart } from '../../sdk/jetstream/page.ts'
+import { whyUnreadable } from '../../sdk/jetstream/unreadable.ts'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
-import { replayStatus } from '../../sdk/wire/replay-frames.ts'
-import { clip, missingFrom, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
+import { parseReplay, replayStatus } from '../../sdk/wire/replay-frames.ts'
+import { clip, missingFrom } from '../../sdk/wire/sequence-ranges.ts'
+import { shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
-import { Backlog } from './backlog.ts'
+import { isRefusal } from './backlog.ts'
 import { Follower } from './follower.ts'
-import { Memo } from './memo.ts'
-import { type Budget, Ring, type RingLimits } from './ring.ts'
+import { History, type HistoryOptions } from './history.ts'
+import { StartResolver, type StartServices } from './start-resolver.ts'
 
-export interface FeedOptions {
-  readonly ring: RingLimits
-  readonly budget: Budget
-  /** Most that `last-per-subject` holds in memory. */
-  readonly snapshot: RingLimits
-  /** A client with more bytes unread than this is given no backlog for now. */
-  readonly backlogMark: number
-  /** A live client with more bytes unread than this reads at its own pace from then on. */
-  readonly liveMark: number
+export interface FeedOptions extends HistoryOptions, StartServices {
+  /** Unread bytes with which a live client goes back to reading stored messages at its own pace. */
+  readonly maxLiveUnread: number
+  /** The JetStream API in the name of a user; see {@link shareOf}. */
+  readonly apiFor: (user: string) => JetStreamApi
 }
 
-/** How long a feed stays after its last follower has left, in ms: a network's hiccup takes all of them for a moment. */
+/** Calls of a feed to its owner. */
+export interface FeedEvents {
+  /** Messages can be read. */
+  opened(): void
+  /** The stream refuses to be read. The feed closes. */
+  refused(): void
+  closed(): void
+}
+
+/** How long a feed stays after its last follower has left, in ms. A short network outage removes all followers at once. */
 const LINGER = 30_000
-/** Until the broker is asked again, in ms. */
-const RETRY = 500
+/** Delays before a failed request to the broker is repeated. */
+const RETRIES = { first: 500, longest: 5_000 }
 const CLOSED: Following = { next: 0, restart() {}, stop() {} }
 
-/**
- * One filter of one stream, for everybody at this hub who follows it: one consumer, a ring of recent messages, and reads
- * of older ones that all who need them share.
- */
+/** One filter of one stream, for all followers at this hub: one consumer, and one {@link History} that they share. */
 export class Feed {
   readonly #api: JetStreamApi
   readonly #filter: string
   readonly #options: FeedOptions
   readonly #followers = new Map<Subscription, Follower>()
-  readonly #memo = new Memo()
-  readonly #ended: () => void
+  readonly #starts: StartResolver
+  readonly #events: FeedEvents
   #state: StreamState | undefined
-  #ring: Ring | undefined
-  #backlog: Backlog | undefined
+  #history: History | undefined
   #following: Following = CLOSED
   #closed = false
   #lingering: ReturnType<typeof setTimeout> | undefined
 
-  /** @param ended called when the feed is of no more use */
-  constructor(api: JetStreamApi, filter: string, options: FeedOptions, ended: () => void) {
+  /** @param api in the name of the first follower's user */
+  constructor(api: JetStreamApi, filter: string, options: FeedOptions, events: FeedEvents) {
     this.#api = api
     this.#filter = filter
     this.#options = options
-    this.#ended = ended
+    this.#starts = new StartResolver(filter, options)
+    this.#events = events
     void this.#open()
   }
 
   add(subscription: Subscription): void {
-    if (!subscription.replay) return
+    const replay = parseReplay(subscription.subject)
+    if (!replay) return
     clearTimeout(this.#lingering)
-    const follower = new Follower(subscription, subscription.replay)
+    const follower = new Follower(subscription, replay.start)
     this.#followers.set(subscription, follower)
-    if (this.#ring) void this.#admit(follower)
+    if (this.#history) void this.#admit(follower)
   }
 
-  /** Returns whether nobody is left: then it stays a while. */
+  /** Returns whether this was the last follower. The feed stays for {@link LINGER}. */
   remove(subscription: Subscription): boolean {
     const follower = this.#followers.get(subscription)
     if (!follower) return false
     follower.ended = true
+    follower.snapshot = undefined
     this.#followers.delete(subscription)
     if (this.#followers.size > 0 || this.#closed) return false
     clearTimeout(this.#lingering)
@@ -75,7 +82,7 @@ export class Feed {
     return true
   }
 
-  /** The broker is within reach again: what was missed meanwhile is read at once. */
+  /** The upstream is open again. Missed messages are read at once. */
   reconnected(): void {
     this.#following.restart()
   }
@@ -85,161 +92,167 @@ export class Feed {
     this.#closed = true
     clearTimeout(this.#lingering)
     this.#following.stop()
-    this.#backlog?.close()
-    this.#ring?.clear()
-    this.#ended()
+    this.#history?.close()
+    this.#events.closed()
+  }
+
+  /** Drops messages that can be read again. */
+  shed(): void {
+    this.#history?.shed()
   }
 
   async #open(): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!this.#closed) {
       try {
         const state = await this.#api.findStream(this.#filter)
         if (this.#closed) return
-        if (state) return this.#follow(state)
-        return this.#refuse()
+        if (!state) return this.#end(404, replayStatus.noStream)
+        if (!this.#isUnreadable(state)) this.#follow(state)
+        return
       } catch (error) {
-        if (isSpanwireError(error, 'stream-not-found') || isSpanwireError(error, 'stream-conflict')) {
-          return this.#refuse()
-        }
+        if (isSpanwireError(error, 'stream-not-found') || isRefusal(error)) return this.#end(404, replayStatus.noStream)
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY))
+      await pause(backoff.next())
     }
   }
 
-  #refuse(): void {
-    for (const follower of [...this.#followers.values()]) follower.end(404, replayStatus.noStream)
+  #end(code: number, status: string): void {
+    for (const follower of [...this.#followers.values()]) follower.end(code, status)
     this.close()
+  }
+
+  /**
+   * Ends the feed with the reason. Retries would take the time of a stream that has too many consumers. The stream may also
+   * have been created again, with a configuration that allows no replays.
+   */
+  async #refused(): Promise<void> {
+    const state = this.#state && (await this.#api.streamState(this.#state.name).catch(() => undefined))
+    if (this.#closed || (state && this.#isUnreadable(state))) return
+    this.#events.refused()
+    this.#end(503, replayStatus.unavailable)
+  }
+
+  /** Ends all replays with the reason if the stream's configuration makes them impossible. */
+  #isUnreadable({ config }: StreamState): boolean {
+    const reason = whyUnreadable(config, this.#filter)
+    if (reason !== undefined) this.#end(422, reason)
+    return reason !== undefined
   }
 
   #follow(state: StreamState): void {
     this.#state = state
     this.#following.stop()
-    this.#following = followStream(this.#api, state.name, this.#filter, state.lastSeq + 1, {
-      message: (message) => this.#message(message),
-      started: (next, state) => this.#started(next, state),
-    })
+    this.#following = followStream(
+      this.#api,
+      { stream: state.name, filter: this.#filter, from: state.lastSeq + 1 },
+      {
+        message: (message) => this.#message(message),
+        started: (next, state) => this.#started(next, state),
+        trouble: (error) => {
+          if (isSpanwireError(error, 'unsupported')) this.#end(501, replayStatus.tooOld)
+          else if (isRefusal(error)) void this.#refused()
+        },
+      },
+    )
   }
 
   #started(next: number, state: StreamState): void {
+    if (this.#isUnreadable(state)) return
     const before = this.#state as StreamState
     if (state.epoch !== before.epoch || state.lastSeq + 1 < next)
       return this.#renew(state, state.epoch !== before.epoch)
     this.#state = state
-    if (!this.#ring) {
+    if (!this.#history) {
+      this.#events.opened()
       this.#settle(state, next)
       for (const follower of this.#followers.values()) void this.#admit(follower)
       return
     }
-    // After an outage: what the stream lost before it could be read.
+    // Messages that the stream lost during an outage, before they could be read.
     const missing = clip(missingFrom(state), next, state.lastSeq)
-    this.#ring.skip(missing)
+    this.#history.ring.addMissing(missing)
     for (const follower of this.#followers.values())
-      if (follower.live) follower.miss(clip(missing, follower.next ?? 0, state.lastSeq))
+      if (follower.live) follower.reportGap(clip(missing, follower.next ?? 0, state.lastSeq))
   }
 
-  /** The stream is another, or went back: everybody begins anew with what there is. */
+  /** The stream was recreated or went back. All followers begin again. */
   #renew(state: StreamState, recreated: boolean): void {
     const start = recreated ? Math.max(state.firstSeq, 1) : state.lastSeq + 1
-    const known = this.#ring !== undefined
+    const isFirst = this.#history === undefined
     this.#settle(state, state.lastSeq + 1)
     for (const follower of this.#followers.values()) {
       follower.live = false
       follower.snapshot = undefined
-      // Whoever is still being placed goes on with that.
-      if (!known || follower.next === undefined) continue
+      // A follower whose start is still being resolved continues.
+      if (isFirst || follower.next === undefined) continue
       follower.exempt = missingFrom(state)
-      follower.next = recreated ? start : Math.min(follower.next ?? start, start)
-      this.#tellOpened(follower, state, follower.next)
+      follower.next = recreated ? start : Math.min(follower.next, start)
+      this.#reportOpening(follower, state, follower.next)
     }
     this.#follow(state)
     for (const follower of this.#followers.values()) {
-      if (!known) void this.#admit(follower)
+      if (isFirst) void this.#admit(follower)
       else this.#advance(follower)
     }
   }
 
   #settle(state: StreamState, next: number): void {
-    this.#memo.clear()
-    this.#ring?.clear()
-    this.#backlog?.close()
-    const ring = new Ring(next, this.#options.ring, this.#options.budget)
-    this.#ring = ring
-    this.#backlog = new Backlog(this.#api, state, this.#filter, ring, this.#options.budget)
+    this.#starts.clear()
+    this.#history?.close()
+    const refused = () => void this.#refused()
+    this.#history = new History(this.#api, { stream: state, filter: this.#filter, next, refused }, this.#options)
   }
 
-  /** Finds out where a follower begins, and tells it. */
+  /** Resolves the start of a follower, reports it, and begins to deliver. */
   async #admit(follower: Follower): Promise<void> {
+    const backoff = createBackoff(RETRIES)
     while (!follower.ended && !this.#closed) {
-      const ring = this.#ring
+      const history = this.#history as History
       try {
-        await this.#place(follower, ring as Ring)
-        if (ring === this.#ring) return this.#advance(follower)
+        await this.#place(follower, history)
+        if (history === this.#history) return this.#advance(follower)
       } catch (error) {
         if (isSpanwireError(error, 'payload-too-large')) return follower.end(413, replayStatus.tooMany)
-        await new Promise((resolve) => setTimeout(resolve, RETRY))
+        if (isRefusal(error)) return follower.end(503, replayStatus.unavailable)
+        await pause(backoff.next())
       }
     }
   }
 
-  async #place(follower: Follower, ring: Ring): Promise<void> {
-    const { start } = follower
-    // While nobody followed, the stream may have been made again, and the consumer not have noticed yet.
-    if (this.#followers.size === 1) {
-      const now = await this.#freshState()
-      if (ring === this.#ring && now.epoch !== this.#state?.epoch) return this.#renew(now, true)
-    }
+  async #place(follower: Follower, history: History): Promise<void> {
+    const isCurrent = () => !follower.ended && history === this.#history
+    const user = shareOf(follower.subscription.client)
+    const api = this.#options.apiFor(user)
     const known = this.#state as StreamState
-    const isHere = () => !follower.ended && ring === this.#ring
-    const open = (state: StreamState, next: number) => {
-      if (!isHere()) return
-      this.#tellOpened(follower, state, next)
-      follower.next = next
+    // While the feed had no followers, the stream may have been recreated without the consumer's notice.
+    if (this.#followers.size === 1) {
+      const fresh = await this.#starts.freshState(api, known)
+      if (isCurrent() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
     }
-    if (start.at === 'new') return open(known, ring.head + 1)
-    // Most who come back ask for what the ring has: no question to the broker.
-    if (start.at === 'seq' && start.seq <= Math.max(known.lastSeq, ring.head) + 1) return open(known, start.seq)
-    const fresh = await this.#freshState()
-    if (isHere() && fresh.epoch !== this.#state?.epoch) return this.#renew(fresh, true)
-    // What has come in since it was asked.
-    const state = { ...fresh, lastSeq: Math.max(fresh.lastSeq, ring.head) }
-    if (start.at === 'seq') return open(state, start.seq)
-    follower.exempt = missingFrom(state)
-    if (start.at === 'last-per-subject') {
-      const { snapshot } = this.#options
-      const made = await this.#memo.get('snapshot', () => readLastPerSubject(this.#api, state, this.#filter, snapshot))
-      if (!isHere()) return
-      follower.snapshot = made
-      follower.snapshotRead = 0
-      return open(state, made.messages[0]?.seq ?? made.upTo + 1)
-    }
-    open(
-      state,
-      await this.#memo.get(`${JSON.stringify(start)} ${ring.head}`, () =>
-        resolveStart(this.#api, state, this.#filter, start),
-      ),
-    )
+    const { start } = follower
+    const query = { start, known: this.#state as StreamState, ring: history.ring, api, user }
+    const { state, next, exempt, snapshot } = await this.#starts.resolve(query)
+    if (!isCurrent()) return
+    if (state.epoch !== this.#state?.epoch) return this.#renew(state, true)
+    if (exempt) follower.exempt = exempt
+    follower.snapshot = snapshot
+    follower.snapshotAt = 0
+    this.#reportOpening(follower, state, next)
+    follower.next = next
   }
 
-  /** As of a moment ago, and one question for all who ask at the same time. */
-  #freshState(): Promise<StreamState> {
-    return this.#memo.get('state', async () => {
-      const state = await this.#api.streamState((this.#state as StreamState).name, { deleted: true })
-      return state ?? (this.#state as StreamState)
-    })
-  }
-
-  #tellOpened(follower: Follower, { name, epoch, firstSeq, lastSeq }: StreamState, start: number): void {
-    const last = Math.max(lastSeq, this.#ring?.head ?? 0)
-    follower.opened({ stream: name, epoch, first: firstSeq, last, start })
+  #reportOpening(follower: Follower, { name, epoch, firstSeq, lastSeq }: StreamState, start: number): void {
+    const last = Math.max(lastSeq, this.#history?.ring.head ?? 0)
+    follower.open({ stream: name, epoch, first: firstSeq, last, start })
   }
 
   #message(message: StoredMessage): void {
-    const ring = this.#ring as Ring
-    ring.add(message)
+    this.#history?.ring.add(message)
     for (const follower of this.#followers.values()) {
       if (!follower.live || message.seq < (follower.next ?? 0)) continue
-      if (follower.unread > this.#options.liveMark) {
-        // It doesn't keep up: from here on it reads at its own pace, and nothing is lost.
+      if (follower.unread > this.#options.maxLiveUnread) {
+        // It reads too slowly. From here on it reads stored messages at its own pace, and loses none.
         follower.live = false
         this.#advance(follower)
       } else {
@@ -248,53 +261,7 @@ export class Feed {
     }
   }
 
-  /** Gives a follower what is stored, as far as there is room, until it is live. */
   #advance(follower: Follower): void {
-    const { backlogMark } = this.#options
-    const later = () => this.#advance(follower)
-    while (!follower.ended && !follower.live && !this.#closed && follower.next !== undefined) {
-      if (follower.unread >= backlogMark) return follower.subscription.owner.whenRead(backlogMark, later)
-      const ring = this.#ring as Ring
-      const { next, snapshot } = follower
-      if (snapshot) this.#deliverSnapshot(follower, snapshot)
-      else if (next > ring.head) follower.goLive()
-      else if (next >= ring.floor)
-        this.#deliverAll(follower, ring.messages, ring.indexFrom(next), ring.head, ring.missing)
-      else {
-        const page = this.#backlog?.pageAt(next)
-        if (!page) return void this.#backlog?.read(next, later)
-        const index = page.messages.findIndex(({ seq }) => seq >= next)
-        this.#deliverAll(follower, page.messages, index < 0 ? page.messages.length : index, page.to, page.missing)
-      }
-    }
-  }
-
-  #deliverSnapshot(follower: Follower, { messages, upTo }: NonNullable<Follower['snapshot']>): void {
-    while (follower.snapshotRead < messages.length) {
-      if (follower.ended || follower.unread >= this.#options.backlogMark) return
-      const at = follower.snapshotRead++
-      follower.deliver(messages[at] as StoredMessage, messages.length - 1 - at)
-    }
-    follower.snapshot = undefined
-    follower.next = upTo + 1
-  }
-
-  /** Delivers from an index on. What is missing is told before what comes after it. */
-  #deliverAll(
-    follower: Follower,
-    messages: readonly StoredMessage[],
-    index: number,
-    to: number,
-    missing: SequenceRanges,
-  ): void {
-    for (let at = index; at < messages.length; at++) {
-      if (follower.ended || follower.unread >= this.#options.backlogMark) return
-      const message = messages[at] as StoredMessage
-      if (missing.length > 0) follower.miss(clip(missing, follower.next ?? 0, message.seq - 1))
-      follower.deliver(message, messages.length - 1 - at)
-    }
-    if (follower.ended) return
-    if (missing.length > 0) follower.miss(clip(missing, follower.next ?? 0, to))
-    follower.next = to + 1
+    if (!this.#closed) this.#history?.advance(follower, () => this.#advance(follower))
   }
 }

@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
@@ -10,61 +10,79 @@ import {
 } from '../../sdk/wire/replay-frames.ts'
 import { formatRanges, type SequenceRanges, subtract } from '../../sdk/wire/sequence-ranges.ts'
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
+import { TENANT_STREAM, toClientHeaders } from '../delivery/client-headers.ts'
 import { originOf } from '../delivery/origin-header.ts'
 import type { Subscription } from '../delivery/subscription.ts'
+import type { Snapshot } from './start-resolver.ts'
 
 const EMPTY = new Uint8Array(0)
-/** Ranges of one status: a header must not grow without bound. */
-const RANGES = 256
-/** The name of every stream for clients with a subject prefix: the real one may tell of it. */
-const HIDDEN = 'EDGE'
+/** Ranges in one status message, so that its headers stay small. */
+const MAX_RANGES = 256
 
-/** The frame that was made last of a message: followers who come back together share it. */
+type StatusFields = ReadonlyArray<readonly [string, string]>
+
+/** The last frame of each message. Followers that resume together share it. */
 const frames = new WeakMap<
   StoredMessage,
   { readonly key: string; readonly pending: number; readonly frame: Uint8Array }
 >()
 
-/** A status message on a replay's sid. */
-export function encodeStatus(
-  sid: string,
-  code: number,
-  description: string,
-  fields: ReadonlyArray<readonly [string, string]> = [],
-): Uint8Array {
-  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, undefined, encodeHeaders(fields, code, description))
+/** A status message on the sid of a replay. */
+export function encodeStatus(sid: string, code: number, description: string, fields: StatusFields = []): Uint8Array {
+  return encodeMessage(REPLAY_STATUS_SUBJECT, sid, EMPTY, { headers: encodeHeaders(fields, code, description) })
 }
 
-/** One client's way through a stream. */
+/** The position of one client in a stream. */
 export class Follower {
   readonly subscription: Subscription
   readonly start: ReplayStart
-  /** The next sequence it wants; undefined while that is found out. */
+  /** The next sequence for this client. Undefined until its start is resolved. */
   next: number | undefined
-  /** It gets what comes in; else it reads what is stored, at its own pace. */
+  /** Whether it gets new messages as they arrive. Otherwise it reads stored ones at its own pace. */
   live = false
   ended = false
-  /** Sequences that were gone before it asked. */
+  /** Sequences that were missing before the replay began. They are not reported as a gap. */
   exempt: SequenceRanges = []
-  /** The last message of each subject, which comes before everything else; the sequence after which to go on. */
-  snapshot: { readonly messages: readonly StoredMessage[]; readonly upTo: number } | undefined
-  snapshotRead = 0
+  /** Index of the next message of the snapshot. */
+  snapshotAt = 0
+  /** Messages to deliver before all others. */
+  #snapshot: Snapshot | undefined
   #stream = ''
-  #toldLive = false
+  #reportedLive = false
 
   constructor(subscription: Subscription, start: ReplayStart) {
     this.subscription = subscription
     this.start = start
   }
 
-  get unread(): number {
-    return this.subscription.owner.unread
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot
   }
 
-  opened({ stream, epoch, first, last, start }: ReplayOpening): void {
-    this.#stream = this.subscription.owner.scope.prefix === '' ? stream : HIDDEN
-    this.#toldLive = false
-    this.#say(100, replayStatus.open, [
+  /** Its memory counts for the clients that have not read it yet. */
+  set snapshot(snapshot: Snapshot | undefined) {
+    const { held } = this.subscription.sendQueue
+    if (this.#snapshot) this.#snapshot.followers--
+    if (snapshot) snapshot.followers++
+    this.#snapshot = snapshot
+    if (snapshot) held.attach(this)
+    else held.detach(this)
+  }
+
+  /** In bytes. */
+  get heldBytes(): number {
+    return this.#snapshot?.share ?? 0
+  }
+
+  get unread(): number {
+    return this.subscription.sendQueue.unread
+  }
+
+  /** Reports that the replay opens, or opens again. */
+  open({ stream, epoch, first, last, start }: ReplayOpening): void {
+    this.#stream = this.subscription.client.scope.prefix === '' ? stream : TENANT_STREAM
+    this.#reportedLive = false
+    this.#sendStatus(100, replayStatus.open, [
       [replayHeaders.stream, this.#stream],
       [replayHeaders.epoch, epoch],
       [replayHeaders.first, `${first}`],
@@ -75,53 +93,52 @@ export class Follower {
 
   goLive(): void {
     this.live = true
-    if (this.#toldLive) return
-    this.#toldLive = true
-    this.#say(100, replayStatus.live)
+    if (this.#reportedLive) return
+    this.#reportedLive = true
+    this.#sendStatus(100, replayStatus.live)
   }
 
-  /** Tells what is gone, but for what was gone before. */
-  miss(ranges: SequenceRanges): void {
-    const news = ranges.length === 0 ? ranges : subtract(ranges, this.exempt)
-    for (let at = 0; at < news.length; at += RANGES)
-      this.#say(410, replayStatus.gap, [[replayHeaders.gap, formatRanges(news.slice(at, at + RANGES))]])
+  /** Reports a gap: sequences that the stream no longer has, except for the exempt ones. */
+  reportGap(ranges: SequenceRanges): void {
+    const gap = ranges.length === 0 ? ranges : subtract(ranges, this.exempt)
+    for (let at = 0; at < gap.length; at += MAX_RANGES)
+      this.#sendStatus(410, replayStatus.gap, [[replayHeaders.gap, formatRanges(gap.slice(at, at + MAX_RANGES))]])
   }
 
-  /** Says the last word on this sid, and frees it. */
+  /** Sends a final status and ends the subscription. */
   end(code: number, description: string): void {
-    this.#say(code, description)
-    this.subscription.owner.exhausted(this.subscription)
+    this.#sendStatus(code, description)
+    this.subscription.end()
   }
 
+  /** @param pending messages of the same read that follow this one */
   deliver(message: StoredMessage, pending: number): void {
     const { subscription } = this
     this.next = message.seq + 1
-    if (subscription.needsCare && !subscription.accepts(toUpstream(message), originOf(message.headerBlock ?? EMPTY))) {
+    if (subscription.needsCheck && !subscription.accepts(toUpstream(message), originOf(message.headerBlock ?? EMPTY)))
       return
-    }
-    subscription.owner.write(this.#encode(message, pending), subscription.window)
+    subscription.sendQueue.write(this.#encode(message, pending), subscription.window)
     subscription.count()
   }
 
   #encode(message: StoredMessage, pending: number): Uint8Array {
-    const { sid, owner, filter } = this.subscription
-    const key = `${sid} ${owner.headers} ${owner.scope.keyOf(filter)}`
-    const made = frames.get(message)
-    if (made?.key === key && made.pending === pending) return made.frame
+    const { sid, filter, client } = this.subscription
+    const { scope, flags } = client
+    const key = `${sid} ${flags.headers} ${scope.keyOf(filter)}`
+    const known = frames.get(message)
+    if (known?.key === key && known.pending === pending) return known.frame
     const { subject, seq, time, headerBlock, payload } = message
-    const frame = encodeMessage(
-      owner.scope.toClient(subject) ?? subject,
-      sid,
-      payload,
-      encodeAckSubject(this.#stream, seq, time, pending),
-      owner.headers ? headerBlock : undefined,
-    )
+    const frame = encodeMessage(scope.toClient(subject) ?? subject, sid, payload, {
+      reply: encodeAckSubject(this.#stream, seq, time, pending),
+      headers: flags.headers && headerBlock ? toClientHeaders(headerBlock, scope) : undefined,
+    })
     frames.set(message, { key, pending, frame })
     return frame
   }
 
-  #say(code: number, description: string, fields: ReadonlyArray<readonly [string, string]> = []): void {
-    this.subscription.owner.write(encodeStatus(this.subscription.sid, code, description, fields))
+  #sendStatus(code: number, description: string, fields: StatusFields = []): void {
+    const { sid, sendQueue } = this.subscription
+    sendQueue.write(encodeStatus(sid, code, description, fields))
   }
 }
 

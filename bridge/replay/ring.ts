@@ -1,43 +1,35 @@
-import type { StoredMessage } from '../../sdk/jetstream/link.ts'
+import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
+import type { Reserve } from '../budget/budget.ts'
 
-/** How much may be kept. */
+/** Bounds of messages in memory. */
 export interface RingLimits {
   readonly messages: number
   readonly bytes: number
 }
 
-/** Memory shared by all rings of a hub, in bytes. */
-export class Budget {
-  readonly #max: number
-  #used = 0
+/** Memory of a message with the frame that its last follower got, as a multiple of its own size. */
+const WITH_FRAME = 2
 
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  take(bytes: number): void {
-    this.#used += bytes
-  }
-
-  get isOver(): boolean {
-    return this.#used > this.#max
-  }
-
-  hasRoomFor(bytes: number): boolean {
-    return this.#used + bytes <= this.#max
-  }
+/** Counts messages in the cache of all feeds. */
+export function takeFrom(cache: Reserve, bytes: number): void {
+  cache.take(WITH_FRAME * bytes)
 }
 
-/** What a message takes in memory, about. */
+/** Approximate memory of a message and its frame, in bytes. */
+export function memoryOf(message: StoredMessage): number {
+  return WITH_FRAME * sizeOf(message)
+}
+
+/** Approximate memory of a message, in bytes. */
 export function sizeOf({ subject, headerBlock, payload }: StoredMessage): number {
   return 200 + subject.length + (headerBlock?.length ?? 0) + payload.length
 }
 
-/** The newest messages of a filter: all that there were from sequence `floor` to `head`. */
+/** The newest messages of a filter: all that the stream had from sequence `floor` to `head`. */
 export class Ring {
   readonly #limits: RingLimits
-  readonly #budget: Budget
+  readonly #cache: Reserve
   #messages: StoredMessage[] = []
   #bytes = 0
   #missing: SequenceRanges = []
@@ -45,9 +37,9 @@ export class Ring {
   head: number
 
   /** @param next the first sequence that may be added */
-  constructor(next: number, limits: RingLimits, budget: Budget) {
+  constructor(next: number, limits: RingLimits, cache: Reserve) {
     this.#limits = limits
-    this.#budget = budget
+    this.#cache = cache
     this.floor = next
     this.head = next - 1
   }
@@ -56,12 +48,12 @@ export class Ring {
     return this.#messages
   }
 
-  /** Sequences between floor and head that the stream lost before they came here. */
+  /** Sequences between floor and head that the stream lost before they arrived here. */
   get missing(): SequenceRanges {
     return this.#missing
   }
 
-  /** Index of the first message from a sequence on. */
+  /** Index of the first message with sequence `seq` or a later one. */
   indexFrom(seq: number): number {
     let low = 0
     let high = this.#messages.length
@@ -77,21 +69,21 @@ export class Ring {
     this.#messages.push(message)
     this.#take(sizeOf(message))
     this.head = message.seq
-    // A quarter at a time, so that a full ring doesn't move its whole content for each message.
+    // A quarter at a time: otherwise a full ring would move all of its content for each message.
     if (this.#isFull) this.#drop(Math.max(1, this.#messages.length >> 2))
   }
 
-  /** The stream lost these, which are after all that is here. */
-  skip(missing: SequenceRanges): void {
+  /** Adds sequences after the head that the stream has lost. */
+  addMissing(missing: SequenceRanges): void {
     if (missing.length > 0) this.#missing = [...this.#missing, ...missing]
   }
 
-  /** Puts what lies right below the floor in front, if there is room for it. Returns whether there was. */
+  /** Adds messages right before the floor, if there is room. Returns whether there was. */
   prepend(from: number, messages: readonly StoredMessage[], missing: SequenceRanges): boolean {
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
     const { messages: most, bytes: mostBytes } = this.#limits
     if (messages.length + this.#messages.length > most || bytes + this.#bytes > mostBytes) return false
-    if (!this.#budget.hasRoomFor(bytes)) return false
+    if (!this.#cache.hasRoomFor(WITH_FRAME * bytes)) return false
     this.#messages = [...messages, ...this.#messages]
     this.#take(bytes)
     this.#missing = [...missing, ...this.#missing]
@@ -105,7 +97,7 @@ export class Ring {
 
   get #isFull(): boolean {
     const { messages, bytes } = this.#limits
-    return this.#messages.length > messages || this.#bytes > bytes || this.#budget.isOver
+    return this.#messages.length > messages || this.#bytes > bytes || this.#cache.isOver
   }
 
   #drop(count: number): void {
@@ -117,6 +109,6 @@ export class Ring {
 
   #take(bytes: number): void {
     this.#bytes += bytes
-    this.#budget.take(bytes)
+    takeFrom(this.#cache, bytes)
   }
 }

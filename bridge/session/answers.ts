@@ -1,65 +1,88 @@
+/** Memory of an answer that waits, in addition to its bytes. */
+const OVERHEAD = 200
+
 const PONG = new TextEncoder().encode('PONG\r\n')
 
-/** What a client's answers go through. */
-export interface AnswersOwner {
+/** Services that {@link Answers} uses. */
+export interface AnswerServices {
   write(frame: Uint8Array): void
-  /** Resolves when the broker has processed all up to the mark; undefined if it has, or can't be asked. */
-  confirm(mark: number): Promise<void> | undefined
-  /** The number of unanswered PINGs is another one. */
+  /** Same as {@link SharedUpstream.confirm}. */
+  confirm(operation: number): Promise<unknown> | undefined
+  /** The number of unanswered PINGs has changed. */
   changed(): void
+  /** More answers wait. */
+  memoryChanged(): void
+  /** A PONG was sent. */
+  ponged(): void
 }
 
-/** PINGs that wait for what the broker has to confirm, and the answers to what came behind them. */
-interface Unanswered {
-  readonly mark: number
+/** PINGs whose PONG waits for a confirmation by the broker, and the frames after it. */
+interface Pending {
+  readonly operation: number
   pings: number
-  readonly later: Uint8Array[]
+  readonly after: Uint8Array[]
 }
 
-/** Answers a client in the order in which it asked: a PONG may have to wait, and later answers behind it. */
+/** Sends answers in the order of the client's operations. A PONG may have to wait, and later answers wait for it. */
 export class Answers {
-  readonly #owner: AnswersOwner
-  readonly #unanswered: Unanswered[] = []
+  readonly #services: AnswerServices
+  readonly #pending: Pending[] = []
   #lastPong: Promise<void> | undefined
+  /** Approximate memory of answers that wait, in bytes. */
+  memory = 0
 
-  constructor(owner: AnswersOwner) {
-    this.#owner = owner
+  constructor(services: AnswerServices) {
+    this.#services = services
   }
 
+  /** Number of unanswered PINGs. */
   get pings(): number {
-    return this.#unanswered.reduce((sum, { pings }) => sum + pings, 0)
+    return this.#pending.reduce((sum, { pings }) => sum + pings, 0)
   }
 
-  /** Says it behind whatever waits. */
-  give(frame: Uint8Array): void {
-    const last = this.#unanswered.at(-1)
-    if (last) last.later.push(frame)
-    else this.#owner.write(frame)
+  /** Sends a frame after all earlier answers. */
+  send(frame: Uint8Array): void {
+    const last = this.#pending.at(-1)
+    if (!last) return this.#services.write(frame)
+    last.after.push(frame)
+    this.#hold(frame.length + OVERHEAD)
   }
 
-  /** PONG says that the broker has processed all that the client sent before. */
-  pong(mark: number): void {
-    const last = this.#unanswered.at(-1)
-    // A flood of PINGs is a number, not a list.
-    if (last?.mark === mark && last.later.length === 0) {
+  /** Answers a PING once the broker has processed `operation` and all earlier ones. */
+  pong(operation: number): void {
+    const last = this.#pending.at(-1)
+    // Many PINGs for one operation take the memory of one.
+    if (last?.operation === operation && last.after.length === 0) {
       last.pings++
       return
     }
-    const confirmed = this.#owner.confirm(mark)
-    if (!confirmed && !last) return this.#owner.write(PONG)
-    const ping: Unanswered = { mark, pings: 1, later: [] }
-    this.#unanswered.push(ping)
-    this.#owner.changed()
+    const confirmed = this.#services.confirm(operation)
+    if (!confirmed && !last) return this.#pong()
+    const pending: Pending = { operation, pings: 1, after: [] }
+    this.#pending.push(pending)
+    this.#hold(OVERHEAD)
+    this.#services.changed()
     this.#lastPong = Promise.all([confirmed, this.#lastPong]).then(() => {
-      this.#unanswered.shift()
-      for (let i = 0; i < ping.pings; i++) this.#owner.write(PONG)
-      for (const frame of ping.later) this.#owner.write(frame)
-      this.#owner.changed()
+      this.#pending.shift()
+      this.memory -= pending.after.reduce((sum, { length }) => sum + length + OVERHEAD, OVERHEAD)
+      for (let i = 0; i < pending.pings; i++) this.#pong()
+      for (const frame of pending.after) this.#services.write(frame)
+      this.#services.changed()
     })
   }
 
-  /** Says what waits behind a PONG at once; the PONG itself would promise too much. */
-  giveUp(): void {
-    for (const { later } of this.#unanswered) for (const frame of later) this.#owner.write(frame)
+  #hold(bytes: number): void {
+    this.memory += bytes
+    this.#services.memoryChanged()
+  }
+
+  #pong(): void {
+    this.#services.write(PONG)
+    this.#services.ponged()
+  }
+
+  /** Sends frames that wait for a PONG now, and drops the PONGs: they would confirm too much. */
+  flushWithoutPongs(): void {
+    for (const { after } of this.#pending) for (const frame of after) this.#services.write(frame)
   }
 }

@@ -1,50 +1,64 @@
 import type { Limits } from '../auth/limits.ts'
-import { type Closing, closings } from './close-reason.ts'
+import { type CloseReason, closeReasons } from './close-reason.ts'
 
-/** What a look at the clock tells to do. */
-export type Due = 'ping' | Closing | undefined
+/** State of a session that its deadlines depend on. */
+interface SessionState {
+  /** Whether a CONNECT was accepted. */
+  readonly isKnown: boolean
+  readonly expiresAt: number | undefined
+  readonly subscriptions: number
+  readonly unansweredPings: number
+}
 
-/** How long a connection may go on: deadlines and keep-alive, without timers of its own. */
+/** Deadlines and keep-alive of a connection, without timers of its own. */
 export class Lifetime {
   readonly openedAt: number
-  /** To the second. */
-  heardAt: number
+  /** Time of the client's last bytes, to the second. */
+  activeAt: number
   #activeAt: number
-  #heard = false
-  #active = false
+  #hasReceived = false
+  #isActive = false
+  /** Time since which the client owes a PONG. Undefined if it owes none. */
+  #owesPongSince: number | undefined
 
   constructor(now: number) {
     this.openedAt = now
-    this.heardAt = now
+    this.activeAt = now
     this.#activeAt = now
   }
 
-  /** Bytes came in. */
-  heard(): void {
-    this.#heard = true
+  /** Bytes arrived. */
+  received(): void {
+    this.#hasReceived = true
   }
 
-  /** The client did something that it is connected for. */
+  /** A PONG arrived: the client reads, and owes the next PONG from now on. */
+  pongReceived(): void {
+    this.#owesPongSince = undefined
+  }
+
+  /** The client published or subscribed. */
   active(): void {
-    this.#active = true
+    this.#isActive = true
   }
 
-  /** @param session `expiresAt` is undefined until the client has said who it is */
-  check(
-    now: number,
-    limits: Limits,
-    session: { known: boolean; expiresAt: number | undefined; subscriptions: number; unansweredPings: number },
-  ): Due {
-    if (!session.known) return now - this.openedAt >= limits.connectTimeout ? closings.authenticationTimeout : undefined
-    if (session.expiresAt !== undefined && now >= session.expiresAt) return closings.authenticationExpired
-    if (this.#active || session.subscriptions > 0) this.#activeAt = now
-    this.#active = false
-    if (limits.idleTimeout > 0 && now - this.#activeAt >= limits.idleTimeout) return closings.idle
-    if (this.#heard) this.heardAt = now
-    this.#heard = false
-    if (now - this.heardAt < limits.pingInterval) return undefined
-    if (session.unansweredPings >= 2) return closings.stale
-    this.heardAt = now
+  /** Whether a PING or the end of the connection is due. Called once per second. */
+  check(now: number, limits: Limits, session: SessionState): 'ping' | CloseReason | undefined {
+    if (!session.isKnown)
+      return now - this.openedAt >= limits.connectTimeout ? closeReasons.authenticationTimeout : undefined
+    if (session.expiresAt !== undefined && now >= session.expiresAt) return closeReasons.authenticationExpired
+    if (this.#isActive || session.subscriptions > 0) this.#activeAt = now
+    this.#isActive = false
+    if (limits.idleTimeout > 0 && now - this.#activeAt >= limits.idleTimeout) return closeReasons.idle
+    if (this.#hasReceived) this.activeAt = now
+    this.#hasReceived = false
+    // A client that sends but never answers does not read, and would never be closed.
+    if (session.unansweredPings === 0) this.#owesPongSince = undefined
+    else this.#owesPongSince ??= now
+    if (now - (this.#owesPongSince ?? now) >= 2 * limits.pingInterval) return closeReasons.stale
+    if (now - this.activeAt < limits.pingInterval) return undefined
+    if (session.unansweredPings >= 2) return closeReasons.stale
+    this.activeAt = now
     return 'ping'
   }
 }

@@ -1,485 +1,444 @@
 import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/wire/client-op.ts'
-import { Framer } from '../../sdk/wire/client-reader.ts'
-import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
-import { encodeError, encodeInfo } from '../../sdk/wire/server-op.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
+import { encodeError } from '../../sdk/wire/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { Permissions } from '../auth/permissions.ts'
+import { isOwnInbox } from '../auth/permissions.ts'
 import { PENALTY } from '../auth/rate-meter.ts'
+import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
-import { type ClientName, type ConnectionFigures, readClientName } from '../delivery/connection-stats.ts'
-import { withOrigin } from '../delivery/origin-header.ts'
-import { ReplyGrants } from '../delivery/reply-grants.ts'
-import { Outlet } from '../delivery/send-queue.ts'
-import type { ClientFlags, SessionSnapshot } from '../delivery/session-snapshot.ts'
-import type { SharedBatch } from '../delivery/shared-batch.ts'
-import { SubjectScope } from '../delivery/subject-scope.ts'
-import type { Subscription, SubscriptionOwner } from '../delivery/subscription.ts'
-import { Answers, type AnswersOwner } from './answers.ts'
-import { type Closing, closings } from './close-reason.ts'
+import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
+import { SendQueue } from '../delivery/send-queue.ts'
+import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
+import { Subscription } from '../delivery/subscription.ts'
+import type { SubscribeOp } from '../delivery/topic.ts'
+import type { Branch } from '../upstream/branches.ts'
+import { isNoResponders } from '../upstream/upstream-message.ts'
+import { Answers } from './answers.ts'
+import { type CloseReason, closeReasons } from './close-reason.ts'
+import { type ConnectionKeys, Credentials } from './credentials.ts'
+import { InfoSender } from './info-sender.ts'
 import { Lifetime } from './lifetime.ts'
-import type { Outcome } from './outcome.ts'
-import { Publisher, type PublishOp } from './publisher.ts'
+import { type OperationHandler, OperationReader, type PublishOp } from './operation-reader.ts'
+import { describeOperation } from './operation-trace.ts'
+import { Publications } from './publications.ts'
+import { encodeRefusal, limitOf, type Outcome, textOf } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
-import { Subscriptions } from './subscriptions.ts'
+import { SessionMemory } from './session-memory.ts'
+import { nameOfInbox, Subscriptions } from './subscriptions.ts'
 
-type Phase = 'connecting' | 'authenticating' | 'ready' | 'closed'
+type Phase = 'connecting' | 'authenticating' | 'branching' | 'ready' | 'closed'
 
 const OK = new TextEncoder().encode('+OK\r\n')
-const NOTHING: Permissions = { publish: { allow: [], deny: [] }, subscribe: { allow: [], deny: [] } }
 
-/** What of a client may wait, for its token to be checked or its turn, in bytes: one largest message and this. */
+/** Bytes of a client that may wait for its token or its turn, in addition to one message of the largest size. */
 const WAITING_BYTES = 64 * 1024
-/** Operations of one client in one turn. The rest waits until the others have had theirs: about 0.2 ms later. */
-const OPERATIONS_PER_TURN = 32
 
-/** One client's connection: its protocol state, who it is, and the order in which its operations are carried out. */
-export class Session implements ClientConnection, SubscriptionOwner, AnswersOwner {
+/** One client's connection: its protocol state, and the order of its operations. */
+export class Session implements ClientConnection, OperationHandler {
   readonly id: string
   readonly #hub: SessionHub
   readonly #socket: ClientSocket
-  readonly #outlet: Outlet
-  readonly #framer: Framer
+  readonly #sendQueue: SendQueue
+  readonly #reader: OperationReader
   readonly #lifetime: Lifetime
-  readonly #publisher: Publisher
+  readonly #credentials: Credentials
+  readonly #publications: Publications
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
+  readonly #info: InfoSender
+  readonly #memory: SessionMemory
+  /** Its own connection to the broker, if it needs one. */
+  #branch: Branch | undefined
   #phase: Phase = 'connecting'
-  #identity: Identity | undefined
-  #flags: ClientFlags = { verbose: false, echo: true, headers: false, noResponders: false }
-  #client: ClientName = {}
-  #nonce: string | undefined
-  readonly #token: string | undefined
-  readonly #inboxKey: string
-  #scope: SubjectScope
-  #replies: ReplyGrants
-  /** The PUB whose payload comes next. */
-  #publishing: PublishOp | undefined
-  /** How many operations are left to this client in this turn. */
-  #budget = 0
-  /** It waits for the next turn. */
-  #yielding = false
-  #told: string | undefined
-  /** The socket is closed; what it had sent may be still to do. */
-  #gone = false
-  #midOperation = false
-  /** It published too fast: nothing of it is read any more. */
-  #penalized = false
+  /** The socket is closed. Operations that arrived before may still wait. */
+  #isSocketClosed = false
+  /** Until then its operations are logged, in ms since 1970. */
+  #tracedUntil = 0
+  /** Published too fast. Nothing more of it is read. */
+  #isPenalized = false
 
-  /**
-   * @param inboxKey see {@link SubjectScope}
-   * @param token what the upgrade request presented
-   */
-  constructor(hub: SessionHub, socket: ClientSocket, id: string, inboxKey: string, token?: string) {
-    this.id = id
-    this.#token = token
+  constructor(hub: SessionHub, socket: ClientSocket, keys: ConnectionKeys) {
+    this.id = keys.id
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#publisher = new Publisher(hub, this)
-    this.#subscriptions = new Subscriptions(hub, this)
-    this.#answers = new Answers(this)
-    this.#inboxKey = inboxKey
-    this.#scope = new SubjectScope(undefined, inboxKey)
-    this.#replies = new ReplyGrants(this.#scope, undefined, hub.clock)
-    this.#outlet = new Outlet(socket, hub.turn, hub.limits.maxPending, () => this.end(closings.slowConsumer))
-    this.#framer = new Framer(
-      { line: (line) => this.#line(line), payload: (bytes) => this.#payload(bytes) },
-      hub.limits.maxControlLine,
+    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, {
+      slowConsumer: () => this.end(closeReasons.slowConsumer),
+      memoryChanged: () => this.memoryChanged(),
+    })
+    this.#credentials = new Credentials(hub, keys)
+    this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
+    const { client } = this.#credentials
+    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, () => this.changed())
+    this.#publications = new Publications(hub, client, this.#subscriptions)
+    this.#answers = new Answers({
+      write: (frame) => this.#sendQueue.write(frame),
+      confirm: (operation) => this.#confirm(operation),
+      changed: () => this.changed(),
+      memoryChanged: () => this.memoryChanged(),
+      ponged: () => this.#info.ponged(),
+    })
+    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
+    this.#memory = new SessionMemory(
+      hub.budget,
+      {
+        client,
+        socket,
+        reader: this.#reader,
+        sendQueue: this.#sendQueue,
+        subscriptions: this.#subscriptions,
+        answers: this.#answers,
+      },
+      () => this.#evict(),
     )
   }
 
-  /** Greets a new client. */
+  /** Sends INFO to a new client. */
   open(): void {
-    if (this.#hub.nonces) this.#nonce = crypto.randomUUID().replaceAll('-', '')
+    this.#credentials.issueNonce()
     this.inform()
   }
 
-  /** Goes on where a lost hub left off. A session that stood in the middle of an operation is ended instead. */
+  /** Continues a session of a lost hub. A session in the middle of an operation is closed instead. */
   restore(snapshot: SessionSnapshot): void {
-    if (snapshot.midOperation) return this.end(closings.restart)
-    this.#nonce = snapshot.nonce
-    if (!snapshot.identity) return
-    this.#phase = 'ready'
-    this.#flags = snapshot.flags
-    this.#client = snapshot.client ?? {}
-    this.#become(snapshot.identity)
-    this.#hub.identified(this.user)
-    this.#subscriptions.restore(snapshot.subscriptions)
+    if (snapshot.midOperation) return this.end(closeReasons.restart)
+    if (!this.#credentials.restore(snapshot)) return
+    this.#begin()
+    if (snapshot.subscriptions.some((one) => this.#subscriptions.needsBranch(one))) this.#openBranch()
+    for (const refusal of this.#subscriptions.restore(snapshot.subscriptions))
+      this.#answers.send(encodeRefusal(refusal))
     this.inform()
     for (let i = 0; i < snapshot.unansweredPings; i++) this.#answerPing()
   }
 
-  snapshot(): SessionSnapshot {
-    return {
-      id: this.id,
-      inboxKey: this.#inboxKey,
-      flags: this.#flags,
-      client: this.#client,
-      ...(this.#nonce !== undefined && { nonce: this.#nonce }),
-      ...(this.#identity && { identity: this.#identity }),
-      subscriptions: this.#subscriptions.snapshot(),
-      unansweredPings: this.#answers.pings,
-      midOperation: this.#midOperation,
-    }
-  }
-
-  get ready(): boolean {
+  /** Whether a CONNECT was accepted and the connection is open. */
+  get isReady(): boolean {
     return this.#phase === 'ready'
   }
 
-  get figures(): ConnectionFigures {
-    return {
-      id: this.id,
-      user: this.user,
-      client: this.#client,
-      openedAt: this.#lifetime.openedAt,
-      heardAt: this.#lifetime.heardAt,
-      subscriptions: this.#subscriptions.size,
-      unread: this.unread,
-      inMessages: this.#publisher.messages,
-      inBytes: this.#publisher.bytes,
-      outMessages: this.#subscriptions.delivered,
-      outBytes: this.#outlet.sent,
-    }
-  }
-
-  /** What it subscribes to, in its own words. */
-  get filters(): string[] {
-    return this.#subscriptions.names
+  get client(): Client {
+    return this.#credentials.client
   }
 
   get user(): string {
-    return this.#identity?.user ?? ''
+    return this.client.identity.user
   }
 
-  get presence(): unknown {
-    return this.#identity?.presence
+  get stats(): ConnectionStats {
+    return {
+      id: this.id,
+      user: this.user,
+      client: this.#credentials.name,
+      ...(this.#socket.address !== undefined && { address: this.#socket.address }),
+      openedAt: this.#lifetime.openedAt,
+      activeAt: this.#lifetime.activeAt,
+      subscriptions: this.#subscriptions.size,
+      unread: this.#sendQueue.unread,
+      inMessages: this.#publications.messages,
+      inBytes: this.#publications.bytes,
+      outMessages: this.#subscriptions.delivered,
+      outBytes: this.#sendQueue.sent,
+    }
   }
 
-  get headers(): boolean {
-    return this.#flags.headers
-  }
-
-  get echo(): boolean {
-    return this.#flags.echo
-  }
-
-  get noResponders(): boolean {
-    return this.#flags.noResponders
-  }
-
-  get permissions(): Permissions {
-    return this.#identity?.permissions ?? NOTHING
-  }
-
-  get scope(): SubjectScope {
-    return this.#scope
-  }
-
-  get maxData(): number | undefined {
-    return this.#identity?.limits?.data
-  }
-
-  get replies(): ReplyGrants {
-    return this.#replies
-  }
-
-  get unread(): number {
-    return this.#outlet.unread
-  }
-
-  whenRead(below: number, run: () => void): void {
-    this.#outlet.whenRead(below, run)
-  }
-
-  write(frame: Uint8Array, window?: number): void {
-    this.#outlet.write(frame, window)
-  }
-
-  share(shared: SharedBatch, window: number): boolean {
-    return this.#outlet.share(shared, window)
-  }
-
-  part(): void {
-    this.#outlet.part()
+  /** Subjects of the client's SUBs. */
+  get filters(): string[] {
+    return this.#subscriptions.subjects
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#phase === 'closed' || this.#penalized) return
-    this.#lifetime.heard()
-    this.#read(() => this.#framer.push(bytes))
-    if (!this.#framer.paused || this.#framer.held <= this.#hub.limits.maxPayload + WAITING_BYTES) return
-    if (this.#phase === 'authenticating') this.#stem()
-    else this.#read(() => this.#framer.resume(), Number.POSITIVE_INFINITY)
+    if (this.#phase === 'closed' || this.#isPenalized) return
+    this.#lifetime.received()
+    this.#reader.push(bytes)
+    if (this.#reader.waiting <= this.#hub.limits.maxPayload + WAITING_BYTES) return
+    if (this.#phase !== 'ready') this.#limitWaiting()
+    else this.#reader.readAll()
   }
 
-  /** More has come behind a CONNECT than may wait. Somebody who is known goes on once the new token is checked. */
-  #stem(): void {
-    if (!this.#identity) this.end(closings.authorization)
-    else if (this.#socket.pause) this.#socket.pause()
-    else this.end(closings.restart)
+  grown(): void {
+    this.memoryChanged()
+  }
+
+  memoryChanged(): void {
+    this.#memory.changed()
   }
 
   closed(): void {
+    if (!this.#isSocketClosed) {
+      this.#isSocketClosed = true
+      this.#memory.close()
+      this.#hub.socketClosed()
+    }
     if (this.#phase === 'closed') return
-    this.#outlet.abandon()
-    // It was sent before the socket was closed, so it counts; once it is known whose it is.
-    this.#gone = true
-    if (this.#phase === 'authenticating') return
-    if (this.#yielding) this.#readOn(Number.POSITIVE_INFINITY)
+    this.#sendQueue.abandon()
+    // Operations that were sent before the end count. They wait until the token is checked.
+    if (this.#phase === 'authenticating' || this.#phase === 'branching') return
+    this.#reader.readRest()
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'closed'
     this.#leave()
   }
 
-  /** Tells the client why, and closes. */
-  end(closing: Closing): void {
+  /** Closes the connection, after an `-ERR` if the reason has one. */
+  end(reason: CloseReason): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
-    this.#framer.pause()
-    if (this.#yielding) this.#socket.resume?.()
-    this.#answers.giveUp()
-    this.#outlet.close(closing.code, closing.error, encodeError(closing.error))
-    this.#leave(closing.error)
+    this.#reader.stop()
+    this.#answers.flushWithoutPongs()
+    this.#sendQueue.close(reason, reason.error === undefined ? undefined : encodeError(reason.error))
+    this.#leave(reason.text)
   }
 
-  /** Sends INFO: at the start, whenever the way to the broker is lost or found, and when the hub is about to go. */
+  /** Same as {@link InfoSender.send}. */
   inform(): void {
-    const info = { ...this.#hub.info(this.id, this.#nonce), max_payload: this.#maxPayload }
-    const now = `${info.edge?.upstream} ${info.ldm} ${info.max_payload}`
-    if (now === this.#told) return
-    this.#told = now
-    this.write(encodeInfo(info))
+    this.#info.send()
   }
 
-  /** What a client publishes that wants no echo takes its connection id along, and the broker counts that, too. */
-  get #maxPayload(): number {
-    const { maxPayload, maxBrokerPayload } = this.#hub
-    return this.echo ? maxPayload : Math.min(maxPayload, maxBrokerPayload - withOrigin(undefined, this.id).length)
-  }
-
-  /** Ends all subscriptions to a filter, as if they were no longer allowed. */
+  /** Ends all subscriptions to a filter, as if they were no longer permitted. */
   revoke(filter: string): void {
-    for (const refusal of this.#subscriptions.revoke(filter)) this.#answers.give(encodeError(refusal))
+    for (const refusal of this.#subscriptions.revoke(filter)) this.#answers.send(encodeRefusal(refusal))
     this.changed()
   }
 
-  /** Looks at the clock. */
+  /** Begins or ends a trace, as an administrator ordered. */
+  trace(): void {
+    this.#tracedUntil = this.#hub.tracedUntil(this.id, this.user)
+  }
+
+  /** Checks deadlines. The hub calls it once per second. */
   tick(now: number): void {
     const due = this.#lifetime.check(now, this.#hub.limits, {
-      known: this.#identity !== undefined,
-      expiresAt: this.#identity?.expiresAt,
+      isKnown: this.#credentials.isKnown,
+      expiresAt: this.client.identity.expiresAt,
       subscriptions: this.#subscriptions.size,
-      unansweredPings: this.#outlet.unansweredPings,
+      unansweredPings: this.#sendQueue.unansweredPings,
     })
-    if (due === 'ping') this.#outlet.ping()
+    this.memoryChanged()
+    if (due === 'ping') this.#sendQueue.ping()
     else if (due) this.end(due)
   }
 
-  /** Hands the host what it needs to restore this session, at most once per turn. */
+  /** Gives the host a snapshot, once per turn. */
   changed(): void {
     if (!this.#socket.persist || this.#phase === 'closed') return
-    this.#outlet.beforeFlush(() => {
-      if (this.#phase !== 'closed') this.#socket.persist?.(this.snapshot())
+    this.#sendQueue.beforeFlush(() => {
+      if (this.#phase !== 'closed') this.#socket.persist?.(this.#snapshot())
     })
   }
 
-  confirm(mark: number): Promise<void> | undefined {
-    return this.#hub.confirm(mark)
+  get isReadable(): boolean {
+    return this.#phase === 'ready' && !this.#isPenalized
   }
 
-  exhausted(subscription: Subscription): void {
-    this.#subscriptions.drop(subscription)
-    this.changed()
-  }
-
-  /** Carries out what comes in, up to so many operations; what is left over waits for another turn. */
-  #read(next: () => void, budget = OPERATIONS_PER_TURN): void {
-    this.#budget = budget
-    try {
-      next()
-    } catch (error) {
-      this.end(toClosing(error))
-    }
-    if (this.#budget <= 0 && this.#framer.paused && this.#readable && !this.#yielding) {
-      this.#yielding = true
-      this.#socket.pause?.()
-      this.#hub.turn.join({ flush: () => this.#readOn() })
-    }
-    const midOperation = this.#framer.midway
-    if (midOperation !== this.#midOperation) {
-      this.#midOperation = midOperation
-      this.changed()
-    }
-  }
-
-  #readOn(budget?: number): void {
-    this.#yielding = false
-    if (!this.#readable) return
-    this.#read(() => this.#framer.resume(), budget)
-    if (!this.#yielding && this.#readable) this.#socket.resume?.()
-  }
-
-  get #readable(): boolean {
-    return this.#phase === 'ready' && !this.#penalized
-  }
-
-  #line(line: string): number {
-    // As in nats-server: whoever has not said who they are gets no further than that.
-    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#stop(closings.authorization)
+  parse(line: string): ClientOp | undefined {
+    // Like in nats-server, nothing but CONNECT is parsed before the first CONNECT.
+    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#reject(closeReasons.authorization)
     const op = parseClientOp(line)
-    if (op.verb === 'PUB') {
-      if (op.size > Math.min(this.#maxPayload, this.#identity?.limits?.payload ?? op.size)) {
-        return this.#stop(closings.maxPayload)
-      }
-      this.#publishing = op
-      return op.size
-    }
-    this.#take(op)
-    return -1
+    if (op.verb !== 'PUB') return op
+    const max = Math.min(this.#info.maxPayload, this.client.identity.limits?.payload ?? op.size)
+    return op.size > max ? this.#reject(closeReasons.maxPayload) : op
   }
 
-  #payload(payload: Uint8Array): void {
-    const op = this.#publishing as PublishOp
-    this.#publishing = undefined
-    this.#take(op, payload)
-  }
-
-  #take(op: ClientOp, payload?: Uint8Array): void {
-    this.#perform(op, payload)
-    // What comes behind a CONNECT waits until the token is checked.
-    if (--this.#budget <= 0 || !this.#readable) this.#framer.pause()
-  }
-
-  #perform(op: ClientOp, payload: Uint8Array | undefined): void {
+  perform(op: ClientOp, payload: Uint8Array | undefined): void {
+    if (this.#tracedUntil > 0) this.#trace(() => describeOperation(op))
     switch (op.verb) {
       case 'PUB':
         return this.#conclude(this.#publish(op, payload as Uint8Array))
       case 'SUB':
-        return this.#conclude(this.#subscribe(op.filter, op.sid, op.queue))
+        return this.#subscribe({ subject: op.filter, sid: op.sid, queue: op.queue })
       case 'UNSUB':
-        this.#subscriptions.end(op.sid, op.max)
+        this.#subscriptions.unsubscribe(op.sid, op.max, this.#publications.lastOperation)
         this.changed()
         return this.#conclude(undefined)
       case 'PING':
         return this.#answerPing()
       case 'PONG':
-        return this.#outlet.ponged()
+        this.#lifetime.pongReceived()
+        return this.#sendQueue.pongReceived()
       case 'CONNECT':
         return this.#connect(op.options)
     }
   }
 
-  #publish(op: PublishOp, bytes: Uint8Array): Outcome {
-    this.#lifetime.active()
-    return op.headerSize > 0 && !this.#flags.headers ? closings.headersUnsupported : this.#publisher.publish(op, bytes)
+  fail(reason: CloseReason): void {
+    this.end(reason)
   }
 
-  #subscribe(filter: string, sid: string, queue: string | undefined): Outcome {
-    const { maxSubscriptions } = this.#hub.limits
-    const max = Math.min(maxSubscriptions, this.#identity?.limits?.subscriptions ?? maxSubscriptions)
-    const outcome = this.#subscriptions.add(filter, sid, queue, max)
-    if (outcome === undefined) this.changed()
-    return outcome
+  #trace(describe: () => string): void {
+    if (this.#hub.clock() < this.#tracedUntil) this.#hub.traced(this.stats, describe())
+    else this.#tracedUntil = 0
+  }
+
+  #publish(op: PublishOp, bytes: Uint8Array): Outcome {
+    this.#lifetime.active()
+    if (op.headerSize > 0 && !this.client.flags.headers) return closeReasons.headersUnsupported
+    return this.#publications.publish(op, bytes)
+  }
+
+  #subscribe(op: SubscribeOp): void {
+    if (isOwnInbox(op.subject)) this.#adoptInboxes(nameOfInbox(op.subject))
+    const subscription = this.#subscriptions.prepare(op)
+    if (!(subscription instanceof Subscription)) return this.#conclude(subscription)
+    if (!this.#subscriptions.needsBranch(subscription)) return this.#beginSubscription(subscription)
+    const branch = this.#openBranch()
+    if (!branch) return this.#conclude({ refused: 'too-many-subscriptions' })
+    this.#phase = 'branching'
+    // Earlier publishes are on the shared connection, and must come before later ones.
+    const published = this.#hub.upstream.confirm(this.#publications.lastOperation)
+    void Promise.all([branch.opened(), published]).then(() => {
+      if (this.#phase !== 'branching') return
+      this.#phase = 'ready'
+      this.inform()
+      this.#beginSubscription(subscription)
+      this.#resume()
+    })
+  }
+
+  /** A client that has connected again begins with its inboxes. */
+  #adoptInboxes(name: string): void {
+    const { scope } = this.client
+    const key = scope.isUsed ? undefined : this.#hub.inboxKeys.take(this.user, name)
+    if (key === undefined) return
+    this.#hub.noResponders.remove(this.#subscriptions)
+    this.#credentials.adoptInboxes(key)
+    this.#hub.noResponders.add(this.#subscriptions)
+  }
+
+  #beginSubscription(subscription: Subscription): void {
+    this.#subscriptions.begin(subscription, this.#publications.lastOperation)
+    this.changed()
+    this.memoryChanged()
+    this.#conclude(undefined)
+  }
+
+  /** Opens the client's own connection to the broker. It takes over publishes, and the 503 statuses of requests. */
+  #openBranch(): Branch | undefined {
+    const branch = this.#hub.branches.open(this.user)
+    if (!branch) return undefined
+    this.#branch = branch
+    this.#subscriptions.branch = branch.upstream
+    branch.upstream.subscribe(`${this.client.scope.inboxes}>`, undefined, (message) => {
+      if (isNoResponders(message)) this.#subscriptions.deliverStatus(message)
+    })
+    return branch
   }
 
   #conclude(outcome: Outcome): void {
-    if (typeof outcome === 'string') this.#answers.give(encodeError(outcome))
-    else if (outcome === closings.publishRate) this.#penalize()
-    else if (outcome) this.end(outcome)
-    else if (this.#flags.verbose) this.#answers.give(OK)
+    if (!outcome) {
+      if (this.client.flags.verbose) this.#answers.send(OK)
+    } else if ('refused' in outcome) {
+      if (this.#tracedUntil > 0) this.#trace(() => `-ERR ${textOf(outcome)}`)
+      const limit = limitOf(outcome)
+      if (limit) this.#hub.limited(limit, this)
+      this.#answers.send(encodeRefusal(outcome))
+    } else if (outcome === closeReasons.publishRate) this.#penalize()
+    else this.end(outcome)
   }
 
-  /** Closed at once, a flood would be back at once, and letting it in again costs more than what it sent. */
+  /** Holds a client that publishes too fast before it is closed: it would reconnect at once, which costs more than its publishes. */
   #penalize(): void {
-    if (!this.#socket.pause) return this.end(closings.publishRate)
-    this.#penalized = true
+    if (!this.#socket.pause) return this.end(closeReasons.publishRate)
+    this.#isPenalized = true
     this.#socket.pause()
-    setTimeout(() => this.end(closings.publishRate), PENALTY)
+    setTimeout(() => this.end(closeReasons.publishRate), PENALTY)
   }
 
-  /** The first CONNECT says who the client is; a later one brings new credentials to the live connection. */
+  /** The first CONNECT authenticates the client. A later one renews its credentials. */
   #connect(options: ConnectOptions): void {
-    if (options.no_responders && !options.headers) return this.end(closings.noRespondersWithoutHeaders)
-    if ((options.protocol ?? 0) !== 0 && options.protocol !== 1) return this.end(closings.clientProtocol)
+    const contradiction = this.#credentials.check(options)
+    if (contradiction) return this.end(contradiction)
     this.#phase = 'authenticating'
-    this.#hub.authenticate(options, this.#nonce, this.#token).then(
+    this.#credentials.authenticate(options).then(
       (identity) => this.#accept(identity, options),
-      (error) => this.#refuse(error),
+      (error) => this.#refuse(error, options),
     )
   }
 
-  /** A key set that can't be had lets nobody in, and throws nobody out: the old credentials hold until they expire. */
-  #refuse(error: unknown): void {
-    if (!this.#identity || !isSpanwireError(error, 'upstream-unavailable')) return this.end(closings.authorization)
+  /** If the JWKS is unavailable, new clients are refused, and known ones keep their credentials until they expire. */
+  #refuse(error: unknown, options: ConnectOptions): void {
+    this.#hub.refused({ ...this.stats, client: readClientName(options) }, error)
+    if (!this.#credentials.isKnown || !isSpanwireError(error, 'upstream-unavailable'))
+      return this.end(closeReasons.authorization)
     if (this.#phase !== 'authenticating') return
     this.#phase = 'ready'
-    this.#goOn()
+    this.#resume()
   }
 
   #accept(identity: Identity, options: ConnectOptions): void {
     if (this.#phase !== 'authenticating') return
-    const before = this.#identity
-    // Subscriptions stand at the broker under the prefix, and limits count by user: a live connection stays who it is.
-    if (before && (before.user !== identity.user || before.subjectPrefix !== identity.subjectPrefix)) {
-      return this.end(closings.authorization)
-    }
-    this.#phase = 'ready'
-    this.#become(identity)
-    if (before) {
-      for (const refusal of this.#subscriptions.review()) this.#answers.give(encodeError(refusal))
-      this.#publisher.review()
-    } else {
-      // Only the first CONNECT's flags count: bytes on their way were promised under them.
-      this.#flags = {
-        // As in nats-server, which talks unless it is told not to.
-        verbose: options.verbose !== false,
-        echo: options.echo !== false,
-        headers: options.headers === true,
-        noResponders: options.headers === true && options.no_responders === true,
-      }
-      this.#client = readClientName(options)
-      if (!this.#hub.identified(this.user)) return this.end(closings.maxUserConnections)
+    const isRenewal = this.#credentials.isKnown
+    const reason = this.#credentials.accept(identity, options)
+    if (reason) return this.end(reason)
+    this.#begin()
+    if (isRenewal) {
+      for (const refusal of this.#subscriptions.review()) this.#answers.send(encodeRefusal(refusal))
+      this.#hub.channels.review(this.client)
     }
     this.inform()
     this.#conclude(undefined)
     this.changed()
-    this.#goOn()
+    this.#resume()
   }
 
-  /** Carries out what came behind a CONNECT. */
-  #goOn(): void {
-    this.#readOn(this.#gone ? Number.POSITIVE_INFINITY : undefined)
-    if (this.#gone) this.closed()
+  /** The client is known, and its operations are performed. */
+  #begin(): void {
+    this.#phase = 'ready'
+    this.#memory.identified()
+    this.#hub.noResponders.add(this.#subscriptions)
+    this.trace()
   }
 
-  #become(identity: Identity): void {
-    const { subjectPrefix, permissions } = identity
-    if (!this.#identity) {
-      this.#scope = new SubjectScope(subjectPrefix, this.#inboxKey)
-      this.#replies = new ReplyGrants(this.#scope, undefined, this.#hub.clock)
-    }
-    this.#identity = identity
-    this.#replies.permit(permissions.reply)
+  /** Performs operations that arrived after a CONNECT. */
+  #resume(): void {
+    this.#reader.resume(this.#isSocketClosed ? Number.POSITIVE_INFINITY : undefined)
+    if (this.#isSocketClosed) this.closed()
+  }
+
+  /** Too many bytes wait for a token check. A known client is paused. */
+  #limitWaiting(): void {
+    if (!this.#credentials.isKnown) this.end(closeReasons.authorization)
+    else if (this.#socket.pause) this.#socket.pause()
+    else this.end(closeReasons.restart)
   }
 
   #answerPing(): void {
-    this.#answers.pong(Math.max(this.#publisher.mark, this.#subscriptions.mark))
+    this.#answers.pong(Math.max(this.#publications.lastOperation, this.#subscriptions.lastOperation))
   }
 
-  /** Ends it; no payload follows. */
-  #stop(closing: Closing): number {
-    this.end(closing)
-    return -1
+  #confirm(operation: number): Promise<unknown> | undefined {
+    const shared = this.#hub.upstream.confirm(operation)
+    const branch = this.#branch?.upstream.confirmAll()
+    return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)
+  }
+
+  /** A client that does not read gets no reason, and its unsent bytes must not stay. */
+  #evict(): void {
+    const isReading = (this.#socket.unsent ?? this.#socket.held ?? 0) < WAITING_BYTES
+    // The rest of an unfinished message would take memory until the socket is closed.
+    this.#socket.pause?.()
+    this.end(closeReasons.memory)
+    if (!isReading) this.#socket.terminate?.()
+  }
+
+  #reject(reason: CloseReason): undefined {
+    this.end(reason)
+  }
+
+  #snapshot(): SessionSnapshot {
+    return {
+      ...this.#credentials.snapshot(),
+      subscriptions: this.#subscriptions.snapshot(),
+      unansweredPings: this.#answers.pings,
+      midOperation: this.#reader.midOperation,
+    }
   }
 
   #leave(reason?: string): void {
+    this.#hub.inboxKeys.keep(this.user, this.#subscriptions.inboxNames, this.client.scope.inboxKey)
     this.#subscriptions.dropAll()
+    this.#hub.noResponders.remove(this.#subscriptions)
+    this.#branch?.close()
+    if (this.#tracedUntil > 0 && reason === undefined) this.#trace(() => 'The client has closed the connection.')
     this.#hub.ended(this.id, reason)
   }
-}
-
-function toClosing(error: unknown): Closing {
-  const text = error instanceof SpanwireError ? error.message : ''
-  return text === closings.maxControlLine.error ? closings.maxControlLine : closings.protocol
 }

@@ -1,6 +1,6 @@
 /**
- * A bridge in memory, for an application's own tests: the real hub, permissions and streams, without a server, a port or
- * a wait. Runs wherever JavaScript does.
+ * A bridge in memory for tests of applications, with the real hub, permissions and streams, and without a server or a
+ * port. Runs on every JavaScript runtime.
  */
 export type { TestClock } from './clock.ts'
 export type { TestNetwork } from './network.ts'

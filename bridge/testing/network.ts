@@ -1,27 +1,26 @@
 import type { LinkSocket } from '../../sdk/transport/link-socket.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
-import { createLane } from './lane.ts'
 
-/** The network between clients and a test bridge. It has no delay of its own: what is sent arrives at once, in order. */
+/** The network between clients and a test bridge. Messages arrive in order, without delay. */
 export interface TestNetwork {
-  /** Cuts every connection. Clients notice at once and come back by themselves. */
+  /** Ends all connections. Clients notice it at once, and reconnect. */
   drop(): void
-  /** Cuts every connection, and lets none be made until `heal`. */
+  /** Ends all connections, and refuses new ones until `heal`. */
   down(): void
   /**
-   * Nothing gets through in either direction, and nothing closes: clients notice by their pings. What is sent meanwhile
-   * arrives after `heal`, as with TCP, if the connection is still there.
+   * Holds all messages in both directions, and keeps connections open. Clients notice it by unanswered PINGs. Messages
+   * arrive after `heal`, as with TCP, if their connection is still open.
    */
   partition(): void
-  /** All is well again. */
+  /** Ends `down` and `partition`. */
   heal(): void
 }
 
-/** A network, from within. */
+/** A network, with the operations of the test bridge. */
 export interface Network extends TestNetwork {
   dial(): LinkSocket
-  /** The hub's process is gone: its connections end without a word. */
-  killed(): void
+  /** Ends all connections, as when the hub's process is killed. */
+  kill(): void
 }
 
 /** A connection that ended without a closing handshake. Source: RFC 6455, 7.1.5. */
@@ -29,13 +28,13 @@ const ABNORMAL = { code: 1006, reason: '' }
 
 interface Line {
   flow(): void
-  /** Both ends learn that it is gone. */
+  /** Ends both ends. */
   cut(): void
-  /** The hub's end is gone. */
-  killed(): void
+  /** Ends the client's end. The hub no longer exists. */
+  kill(): void
 }
 
-/** @param accept the hub's door; @param moved told of everything that arrives */
+/** @param accept accepts a connection at the hub; @param moved called for each arrival */
 export function createNetwork(accept: (socket: ClientSocket) => ClientConnection, moved: () => void): Network {
   const lines = new Set<Line>()
   let state: 'up' | 'down' | 'partitioned' = 'up'
@@ -46,7 +45,7 @@ export function createNetwork(accept: (socket: ClientSocket) => ClientConnection
     let isPaused = false
     const toHub = createLane(() => state === 'up' && !isPaused, moved)
     const toClient = createLane(() => state !== 'partitioned', moved)
-    const gone = () => {
+    const end = () => {
       toHub.clear()
       toClient.clear()
       lines.delete(line)
@@ -54,7 +53,7 @@ export function createNetwork(accept: (socket: ClientSocket) => ClientConnection
       connection = undefined
     }
     const lost = (event: { code: number; reason: string }) => {
-      gone()
+      end()
       socket.onclose?.(event)
     }
     const line: Line = {
@@ -63,7 +62,7 @@ export function createNetwork(accept: (socket: ClientSocket) => ClientConnection
         toClient.flow()
       },
       cut: () => lost(ABNORMAL),
-      killed() {
+      kill() {
         connection = undefined
         toHub.clear()
         toClient.clear()
@@ -76,7 +75,7 @@ export function createNetwork(accept: (socket: ClientSocket) => ClientConnection
     }
     function close(): void {
       socket.onclose = socket.onmessage = null
-      toHub.send(gone)
+      toHub.send(end)
     }
     lines.add(line)
     if (state === 'down') toClient.send(() => lost(ABNORMAL))
@@ -116,8 +115,46 @@ export function createNetwork(accept: (socket: ClientSocket) => ClientConnection
     },
     partition: () => enter('partitioned'),
     heal: () => enter('up'),
-    killed() {
-      for (const line of [...lines]) line.killed()
+    kill() {
+      for (const line of [...lines]) line.kill()
+    },
+  }
+}
+
+/** One direction of a connection. Messages arrive in order, asynchronously, while the network lets them pass. */
+interface Lane {
+  send(deliver: () => void): void
+  /** Continues after a partition or a pause. */
+  flow(): void
+  /** Drops messages that have not arrived. */
+  clear(): void
+}
+
+/** @param mayPass whether messages can pass now; @param moved called for each arrival */
+function createLane(mayPass: () => boolean, moved: () => void): Lane {
+  let waiting: Array<() => void> = []
+  let isScheduled = false
+  const flow = () => {
+    if (isScheduled || waiting.length === 0 || !mayPass()) return
+    isScheduled = true
+    // A promise, because test runners fake timers, and some fake `queueMicrotask`.
+    Promise.resolve().then(() => {
+      isScheduled = false
+      for (let deliver = next(); deliver; deliver = next()) {
+        moved()
+        deliver()
+      }
+    })
+  }
+  const next = () => (mayPass() ? waiting.shift() : undefined)
+  return {
+    send(deliver) {
+      waiting.push(deliver)
+      flow()
+    },
+    flow,
+    clear() {
+      waiting = []
     },
   }
 }

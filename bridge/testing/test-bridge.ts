@@ -12,87 +12,98 @@ import { type Grant, signToken, type TokenClaims } from '../auth/sign-token.ts'
 import { assembleBridge, type Bridge } from '../bridge.ts'
 import { createEmbeddedBroker } from '../broker/embedded.ts'
 import type { HubStats } from '../hub/hub.ts'
-import { installClock, type TestClock } from './clock.ts'
-import { moment } from './moments.ts'
-import './loaded.ts'
+import { installClock, nextTurn, type TestClock } from './clock.ts'
 import { createNetwork, type Network, type TestNetwork } from './network.ts'
 
+// Parts that the SDK loads on first use. A dynamic import takes real time, which a test with a fake clock does not expect.
+import '../../sdk/bus/request-reply.ts'
+import '../../sdk/bus/sources.ts'
+import '../../sdk/bus/stream-publisher.ts'
+import '../../sdk/outbox/outbox.ts'
+import '../../sdk/presence/presence.ts'
+import '../../sdk/replay/direct-source.ts'
+import '../../sdk/transport/websocket/fallback.ts'
+import '../../sdk/transport/websocket/requester.ts'
+import '../../sdk/transport/websocket/token-refresh.ts'
+
+/** Options of {@link createTestBridge}. */
 export interface TestBridgeOptions {
   /**
-   * `fake`: time passes only by `clock.advance`, for the whole process until `close`, in the place of the runner's own fake
-   * timers (vi.useFakeTimers, jest.useFakeTimers). It needs the package `@sinonjs/fake-timers`, and Node, Deno or Bun.
-   * Default `real`.
+   * With `fake`, time passes only by `clock.advance`, for the whole process until `close`. It replaces the fake timers of
+   * the test runner (vi.useFakeTimers, jest.useFakeTimers), needs the package `@sinonjs/fake-timers`, and runs on Node,
+   * Deno and Bun. Default `real`.
    */
   readonly clock?: 'real' | 'fake'
-  /** The bridge's own `auth`, to test tokens and permissions. Default: whoever comes may do everything. */
+  /** Option `auth` of the bridge, to test tokens and permissions. Default: clients without a token have all permissions. */
   readonly auth?: AuthOptions
-  /** As of `createBridge`. */
+  /** Limits, as in `createBridge`. */
   readonly limits?: Partial<Limits>
 }
 
-/** Whom a client's token is for. Not for a bridge with an `auth` of its own: give `token` then. */
+/** The user of a client's token. With `auth` without a secret, use `token` instead. */
 export interface TestUser<Contract extends Events> {
+  /** Name of the user: `sub` of its tokens. */
   readonly user: string
-  /** What it may publish. Default: everything. */
+  /** Permissions to publish. Default: all. */
   readonly publish?: ReadonlyArray<Grant<Contract>>
-  /** What it may subscribe to. Default: everything. */
+  /** Permissions to subscribe. Default: all. */
   readonly subscribe?: ReadonlyArray<Grant<Contract>>
   /** More claims, such as `presence`. */
   readonly claims?: NonNullable<TokenClaims<Contract>['claims']>
-  /** How long each token lasts, in s. Default 3,600. */
+  /** Lifetime of each token, in s. Default 3,600. */
   readonly expiresIn?: number
 }
 
-/** As for `connect`, without a URL. */
+/** Options of {@link TestBridge.connect}, which are like options of `connect` without a URL. */
 export type TestClientOptions<Contract extends Events> = BusOptions<Contract> &
   Omit<WebSocketOptions, 'url' | 'openSocket' | 'share' | 'via'> & {
-    /** Default: somebody who may do everything. */
+    /** User of the client. Default: an anonymous client with all permissions. */
     readonly as?: TestUser<Contract>
-    /** One of `network()`. Default: that of the bridge. */
+    /** A network of `network()`. Default: the bridge's own. */
     readonly network?: TestNetwork
   }
 
-/** A bridge in memory. Its own network is the one that clients use unless they are given another. */
+/** A bridge in memory. Its network is the default network of its clients. */
 export interface TestBridge extends TestNetwork, AsyncDisposable {
-  /** A client. Its first wait after a cut is 1 ms unless `backoff` says otherwise. `close` of the bridge closes it. */
+  /** Connects a client. Its first backoff is 1 ms by default. `close` of the bridge closes it. */
   connect<Contract extends Events>(options: TestClientOptions<Contract>): Bus<Contract>
-  /** A service beside the broker: neither `auth` nor what happens to networks and the bridge concerns it. */
+  /** Connects a service to the broker. It is not affected by `auth`, networks and `restart`. */
   service<Contract extends Events>(options: BusOptions<Contract>): Bus<Contract>
-  /** A connection for what takes a transport, such as `consume`: beside the broker, unless a network is given. */
+  /** A transport, for example for `consume`. It is connected to the broker, unless a network is given. */
   transport(options?: { readonly network?: TestNetwork }): Transport
-  /** A network apart, for clients that lose it while others don't. */
+  /** Creates a separate network, for faults that affect only some clients. */
   network(): TestNetwork
-  /** Makes the streams that a contract names, in memory, or brings them up to date. */
+  /** Creates or updates the streams of a contract, in memory. */
   ensureStreams(events: Events): Promise<void>
-  /** The bridge's process dies and another one begins. The broker behind it, with its streams, lives on. */
+  /** Replaces the bridge, as if its process was killed. The broker keeps its streams. */
   restart(): void
-  /** Resolves when everything that is under way has arrived, and nothing more happens until time passes. */
+  /** Resolves once all messages have arrived and nothing more happens until time passes. */
   settle(): Promise<void>
-  /** With `clock: 'fake'`. @throws SpanwireError `invalid-argument` without */
+  /** The fake clock. @throws SpanwireError `invalid-argument` without `clock: 'fake'` */
   readonly clock: TestClock
-  /** The bridge's HTTP routes: `http({ url: 'http://bridge', fetch: bridge.fetch })`. */
+  /** Calls the bridge's HTTP routes: `http({ url: 'http://bridge', fetch: bridge.fetch })`. */
   readonly fetch: (url: string | Request, init?: RequestInit) => Promise<Response>
-  /** How many connections and subscriptions there are now: tests of leaks end with zero. */
+  /** Current numbers of connections and subscriptions, for tests of leaks. */
   readonly stats: HubStats
-  /** Closes its clients and gives the clock back. Idempotent. */
+  /** Closes all clients, and restores the clock. Idempotent. */
   close(): Promise<void>
 }
 
 const everything = { allow: ['>'], deny: [] }
 const OPEN: AuthOptions = { anonymous: { publish: everything, subscribe: everything } }
 
-/** Moments without anything arriving after which nothing is under way. */
+/** Event-loop turns without an arrival after which the bridge has settled. */
 const QUIET = 8
 
 /**
- * Makes a bridge in memory.
+ * Creates a bridge in memory.
  *
  *     await using bridge = createTestBridge({ clock: 'fake' })
  *     const bus = bridge.connect({ events })
  *     bridge.partition()
  *     await bridge.clock.advance(50_000)
  *
- * @throws SpanwireError `invalid-argument` for an `auth` that lets nobody in, and for a second fake clock
+ * @throws SpanwireError `invalid-argument` for an `auth` that rejects all clients, and for a second fake clock
  */
 export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   const secret = secretOf(options.auth) ?? crypto.randomUUID() + crypto.randomUUID()
@@ -100,23 +111,24 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   const broker = createEmbeddedBroker({ clock: now })
   let arrived = 0
   const moved = () => arrived++
-  /** Tokens that are signed or checked, and HTTP requests, under way. */
+  /** Number of pending signatures, token checks and HTTP requests. */
   let pending = 0
   let hub = begin(auth)
-  const beside = begin(OPEN)
+  /** The bridge of services. */
+  const services = begin(OPEN)
   const networks: Network[] = []
   const own = addNetwork()
-  const wire = addNetwork(beside)
+  const wire = addNetwork(services)
   const opened = new Set<{ close(): Promise<void> }>()
   const fake = options.clock === 'fake' ? installClock(settle) : undefined
-  let closing: Promise<void> | undefined
+  let closed: Promise<void> | undefined
 
   function begin(auth: AuthOptions): { readonly bridge: Bridge; readonly end: () => Promise<void> } {
     const upstream = broker.connect()
     const schedule = (run: () => void) => void Promise.resolve().then(run)
     const authenticate = createAuthenticator(auth, now)
-    const bridge = assembleBridge(
-      { auth, limits: options.limits ?? {}, upstream, clock: now, schedule },
+    const { bridge } = assembleBridge(
+      { auth, limits: options.limits ?? {}, log: 'off', upstream, clock: now, schedule },
       (credentials) => during(authenticate(credentials)),
     )
     const end = () => {
@@ -143,7 +155,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     let quiet = 0
     while (quiet < QUIET) {
       const before = arrived
-      await moment()
+      await nextTurn()
       quiet = arrived === before && pending === 0 ? quiet + 1 : 0
     }
   }
@@ -151,7 +163,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     if (options.auth && !secretOf(options.auth))
       throw new SpanwireError(
         'invalid-argument',
-        'This bridge has an `auth` without one secret: give `token`, not `as`.',
+        'The option `auth` of this bridge has no single secret. Use `token` instead of `as`.',
       )
     const all = [{ filter: '>' }]
     const claims: TokenClaims<Contract> = { events, publish: all, subscribe: all, expiresIn: 3_600, ...user }
@@ -170,7 +182,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   async function close(): Promise<void> {
     for (const network of networks) network.heal()
     await Promise.all([...opened].map((client) => client.close()))
-    await Promise.all([hub.end(), beside.end()])
+    await Promise.all([hub.end(), services.end()])
     broker.close()
     fake?.uninstall()
   }
@@ -192,14 +204,17 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
       await transport.close()
     },
     restart() {
-      for (const network of networks) if (network !== wire) network.killed()
+      for (const network of networks) if (network !== wire) network.kill()
       void hub.end()
       hub = begin(auth)
     },
     settle,
     get clock() {
       if (fake) return fake.clock
-      throw new SpanwireError('invalid-argument', "This bridge runs on real time: createTestBridge({ clock: 'fake' }).")
+      throw new SpanwireError(
+        'invalid-argument',
+        "This bridge uses real time. Use createTestBridge({ clock: 'fake' }).",
+      )
     },
     fetch: (url, init) => during(hub.bridge.app.fetch(new Request(url, init))),
     get stats() {
@@ -210,8 +225,8 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     partition: own.partition,
     heal: own.heal,
     close() {
-      closing ??= close()
-      return closing
+      closed ??= close()
+      return closed
     },
     [Symbol.asyncDispose]() {
       return this.close()
@@ -219,7 +234,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   }
 }
 
-/** A function of its own: `Date` itself is what a test runner replaces. */
+/** Reads `Date` at each call, because test runners replace it. */
 function now(): number {
   return Date.now()
 }

@@ -6,7 +6,7 @@ const CR = 13
 const BLANK = 32
 const H = 72
 const M = 77
-/** Longest control line of a server, in bytes. INFO lists a whole cluster's addresses. */
+/** Longest control line of a server, in bytes. INFO lists the addresses of a whole cluster. */
 const MAX_LINE = 65_536
 
 /** One subscription of the connection. */
@@ -16,32 +16,33 @@ interface Receiver {
 }
 
 /**
- * Cuts the messages out of what a NATS server sends, however the network split or joined it, and passes on all other
- * lines. For a hub this is the way in of all that it hands out: nothing is made here that isn't asked for.
+ * Reads messages from the bytes of a NATS server, however the network split or joined them, and passes on all other lines.
+ * All messages of a hub go through here, so it creates as few objects as possible.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
  */
 export class MessageReader {
   readonly #others: (lines: Uint8Array) => void
   readonly #receivers = new Map<number, Receiver>()
-  /** The beginning of a line or message, and how much there must be of it to go on; 0 if nobody knows. */
+  /** The beginning of an incomplete line or message. */
   #held: Uint8Array[] = []
   #heldLength = 0
+  /** Bytes that are needed to continue. 0 if unknown. */
   #needed = 0
-  /** The last one. Filters that overlap bring a message once for each, one right after the other. */
+  /** Subject of the last message. With overlapping filters a message arrives several times in succession. */
   #subject = ''
-  /** Bytes so far. */
+  /** All bytes that were received. */
   received = 0
-  // Where the words of the line that was read last begin and end.
+  // Positions of the words in the last line.
   readonly #starts = new Int32Array(6)
   readonly #ends = new Int32Array(6)
   #words = 0
 
-  /** @param others gets whole lines that aren't messages, such as PING and INFO */
+  /** @param others called with complete lines of other operations, such as PING and INFO */
   constructor(others: (lines: Uint8Array) => void) {
     this.#others = others
   }
 
-  /** Hands the messages of a subscription to `deliver`, which must not throw. What is of no known one is dropped. */
+  /** Passes messages of a subscription to `deliver`, which must not throw. Messages with an unknown sid are dropped. */
   add(sid: number, filter: string, deliver: (message: UpstreamMessage) => void): void {
     this.#receivers.set(sid, { filter, deliver })
   }
@@ -50,10 +51,10 @@ export class MessageReader {
     this.#receivers.delete(sid)
   }
 
-  /** Takes the next bytes of the stream. Throws if they aren't the NATS protocol, and can't be used after that. */
+  /** Reads the next bytes. @throws Error if they are not the NATS protocol. The reader can't be used after that */
   read(chunk: Uint8Array): void {
     this.received += chunk.length
-    // Not a view of Node's Buffer, whose `slice` and `toString` are other than a Uint8Array's.
+    // Not a Buffer, whose `slice` and `toString` differ from Uint8Array.
     let bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
     if (this.#heldLength > 0) {
       this.#hold(bytes)
@@ -71,7 +72,7 @@ export class MessageReader {
     if (at < bytes.length) this.#hold(at > 0 ? bytes.subarray(at) : bytes)
   }
 
-  /** Reads one line or message. Returns where it ends, or where it begins if there is more to come of it. */
+  /** Reads one line or message. Returns its end, or its beginning if it is incomplete. */
   #step(bytes: Uint8Array, at: number): number {
     const isHeaded = bytes[at] === H
     this.#needed = 0
@@ -106,7 +107,7 @@ export class MessageReader {
     return end + 2
   }
 
-  /** Finds the words of a line. Returns where the next line begins, or 0 if this one has no end. */
+  /** Finds the words of a line. Returns the beginning of the next line, or 0 if the line is incomplete. */
   #split(bytes: Uint8Array, from: number): number {
     const starts = this.#starts
     const ends = this.#ends
@@ -119,7 +120,7 @@ export class MessageReader {
         inWord = true
         starts[words] = i
       } else {
-        // More than six aren't a message: their places don't matter.
+        // A line of more than six words is not a message, so positions of further words do not matter.
         if (inWord) ends[words++] = i
         inWord = false
         if (byte !== LF) continue
@@ -140,7 +141,7 @@ export class MessageReader {
     return n
   }
 
-  /** Most subjects are the filter itself or the one before: to compare costs less than to decode. */
+  /** Most subjects equal the filter or the last subject. Comparing costs less than decoding. */
   #subjectOf(bytes: Uint8Array, filter: string): string {
     const start = this.#starts[1] as number
     const end = this.#ends[1] as number
@@ -155,7 +156,7 @@ export class MessageReader {
   }
 }
 
-/** Whether these bytes are `text`, and that is ASCII. */
+/** Whether the bytes equal `text`, which must be ASCII. */
 function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
   if (text.length !== end - start) return false
   for (let i = 0; i < text.length; i++) {

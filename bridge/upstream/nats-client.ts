@@ -1,4 +1,4 @@
-/** What Spanwire needs of the clients `nats` (TCP) and `nats.ws` (WebSocket), which are alike but for the way in. */
+/** The parts of the clients `nats` (TCP) and `nats.ws` (WebSocket) that Spanwire uses. They differ only in their transport. */
 import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscription, TlsOptions } from 'nats'
 import { MAX_TIMER } from '../../sdk/kit/max-timer.ts'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
@@ -6,18 +6,21 @@ import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { MessageReader } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
-/** Who the bridge is at the broker. */
+/** Credentials of the bridge at NATS. */
 export interface NatsCredentials {
+  /** User name, with `pass`. */
   readonly user?: string
+  /** Password of `user`. */
   readonly pass?: string
+  /** Token of NATS's token authentication. */
   readonly token?: string
-  /** The text of a `.creds` file. */
+  /** Text of a `.creds` file. */
   readonly creds?: string
-  /** An authenticator of the `nats` or `nats.ws` package, for anything else. */
+  /** An authenticator of the package `nats` or `nats.ws`, for other methods. */
   readonly authenticator?: Authenticator | Authenticator[]
 }
 
-/** What `nats.ws` uses of a WebSocket. */
+/** The parts of a WebSocket that `nats.ws` uses. */
 export interface NatsSocket {
   binaryType: string
   bufferedAmount: number
@@ -29,7 +32,7 @@ export interface NatsSocket {
   close(): void
 }
 
-/** Opens TCP to `host:port`; `secure` refuses a server without TLS. */
+/** Opens a TCP connection to `host:port`. With `secure`, a server without TLS is refused. */
 export type OpenTcp = (address: string, secure: boolean) => NatsSocket
 
 export interface NatsDialOptions {
@@ -37,62 +40,78 @@ export interface NatsDialOptions {
   readonly tls?: TlsOptions
   readonly openTcp?: OpenTcp
   readonly name: string
-  /** How long one attempt may take, in ms. */
+  /** Timeout of one attempt, in ms. */
   readonly connectTimeout: number
+  /** Whether the connection does not get messages that it publishes. Default `false`. */
+  readonly noEcho?: boolean
 }
 
-/** One attempt to connect, to whichever server answers first. Rejects with the client's own error. */
-export type Dial = () => Promise<NatsLink>
+/** Connects to the servers of one upstream. */
+export interface Dialer {
+  /**
+   * Loads the package that connects.
+   * @throws SpanwireError (as rejection) `unsupported` if it is not installed
+   */
+  load(): Promise<unknown>
+  /** Makes one attempt to connect, to the first server that answers. Rejects with the client's error. */
+  dial(): Promise<NatsLink>
+}
 
-/** One connection, from its first byte to its last: it never reconnects. */
+/** One connection. It never reconnects. */
 export interface NatsLink {
   readonly connection: NatsConnection
-  /** Bytes that came in. */
+  /** All bytes that were received. */
   readonly received: number
-  /** Use no other way to subscribe: what the client itself subscribes to stays silent. `deliver` must not throw. */
+  /** Subscribes. `deliver` must not throw. Subscriptions of `connection` itself get no messages. */
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): Subscription
-  /** Ends it at once, also when the server has stopped answering. */
+  /** Closes the connection at once, also if the server has stopped answering. */
   destroy(): void
 }
 
 /**
- * Reads the servers' addresses and gives the function that dials them.
+ * Parses addresses of servers.
  * @throws SpanwireError `invalid-argument`
  */
-export function createDial(urls: readonly string[], options: NatsDialOptions): Dial {
+export function createDialer(urls: readonly string[], options: NatsDialOptions): Dialer {
   const servers = urls.map(parseServer)
   const first = servers[0]
-  if (!first) throw new SpanwireError('invalid-argument', 'No URL of a NATS server was given.')
+  if (!first) throw new SpanwireError('invalid-argument', 'The list of NATS servers is empty. Give at least one URL.')
   if (servers.some(({ websocket }) => websocket !== first.websocket))
     throw new SpanwireError(
       'invalid-argument',
-      'The servers of one upstream are reached either by nats:// and tls://, or by ws:// and wss://: not by both.',
+      "One upstream can't use TCP and WebSocket servers together. Use either nats:// and tls://, or ws:// and wss://.",
     )
   const credentials = { ...first.credentials, ...options.credentials }
   const common: ConnectionOptions = {
     servers: servers.map(({ address }) => address),
     name: options.name,
     timeout: options.connectTimeout,
-    // Reconnecting is done here: the client would give up, drop what is published meanwhile, and say `reconnect`
-    // before the server has the subscriptions.
+    // The upstream reconnects. The client would stop trying, drop publishes, and report `reconnect` before the server has
+    // the subscriptions.
     reconnect: false,
-    // Addresses that servers tell of each other often can't be reached from here (containers, NAT, TLS names).
+    // Addresses in INFO are often not reachable from here: containers, NAT, TLS names.
     ignoreClusterUpdates: true,
-    // Liveness is checked here too: the client's own check hangs when the socket's buffer is full.
+    // The upstream checks the connection. The client's own check hangs when the socket's buffer is full.
     pingInterval: MAX_TIMER,
     noAsyncTraces: true,
+    noEcho: options.noEcho ?? false,
   }
-  if (first.websocket) return () => dialWebSocket(common, credentials, (address) => new WebSocket(address))
+  const load = loadWebSocketClient
+  if (first.websocket)
+    return { load, dial: () => dialWebSocket(common, credentials, (address) => new WebSocket(address)) }
   const { openTcp } = options
-  if (!openTcp) return () => dialTcp({ ...common, ...tlsOf(servers, options.tls) }, credentials)
+  if (!openTcp) {
+    const overTcp = { ...common, ...tlsOf(servers, options.tls) }
+    return { load: loadTcpClient, dial: () => dialTcp(overTcp, credentials) }
+  }
   const secure = servers.some((server) => server.secure)
   const open = (address: string) => {
     const { hostname, port } = new URL(address)
     return openTcp(`${hostname}:${port || 80}`, secure)
   }
-  // Addresses that this client understands; they are taken apart again above.
+  // nats.ws needs URLs. `open` takes them apart again.
   const addresses = servers.map(({ address }) => `ws://${address}`)
-  return () => dialWebSocket({ ...common, servers: addresses }, credentials, open)
+  return { load, dial: () => dialWebSocket({ ...common, servers: addresses }, credentials, open) }
 }
 
 interface Server {
@@ -103,13 +122,13 @@ interface Server {
 }
 
 function parseServer(text: string): Server {
-  const url = URL.parse(text.trim())
+  const url = URL.parse(text)
   const scheme = url?.protocol.slice(0, -1) ?? ''
   if (!url?.hostname || !['nats', 'tls', 'ws', 'wss'].includes(scheme))
-    // Only the scheme is shown: the rest may hold a password.
+    // Only the scheme: the rest may contain a password.
     throw new SpanwireError(
       'invalid-argument',
-      `Not the URL of a NATS server (scheme ${JSON.stringify(scheme)}): use nats://, tls://, ws:// or wss://host:port.`,
+      `Not the URL of a NATS server (scheme ${JSON.stringify(scheme)}). Use nats://, tls://, ws:// or wss://host:port.`,
     )
   const user = decodeURIComponent(url.username)
   const pass = decodeURIComponent(url.password)
@@ -120,13 +139,13 @@ function parseServer(text: string): Server {
       : `${url.hostname}:${url.port || 4222}`,
     websocket,
     secure: scheme === 'tls' || scheme === 'wss',
-    // As in every NATS client: a user without a password is a token.
+    // Like in all NATS clients, a user without a password is a token.
     credentials: pass ? { user, pass } : user ? { token: user } : {},
   }
 }
 
 function tlsOf(servers: readonly Server[], tls: TlsOptions | undefined): { tls?: TlsOptions } {
-  // An empty object means: refuse a server that doesn't offer TLS.
+  // With an empty object, a server without TLS is refused.
   return tls || servers.some(({ secure }) => secure) ? { tls: tls ?? {} } : {}
 }
 
@@ -142,7 +161,7 @@ function encode(text: string): Uint8Array {
 }
 
 async function dialTcp(options: ConnectionOptions, credentials: NatsCredentials): Promise<NatsLink> {
-  const client = await import('nats').catch(notInstalled('An upstream by nats:// or tls://', 'nats'))
+  const client = await loadTcpClient()
   const connection = await client.connect(withCredentials(options, credentials, client))
   return createLink(connection, () => void connection.close().catch(() => {}))
 }
@@ -152,9 +171,9 @@ async function dialWebSocket(
   credentials: NatsCredentials,
   open: (address: string) => Pick<WebSocket, 'close'> | NatsSocket,
 ): Promise<NatsLink> {
-  const client = (await import('nats.ws').catch(notInstalled('This upstream', 'nats.ws'))) as unknown as Client
+  const client = (await loadWebSocketClient()) as unknown as Client
   let socket: ReturnType<typeof open> | undefined
-  // The socket is kept because the client, when asked to close, first waits for everything to be sent.
+  // Kept for `destroy`: `close` of the client first waits until everything is sent.
   const wsFactory = async (address: string) => {
     socket = open(address)
     return { socket, encrypted: address.startsWith('wss:') }
@@ -167,22 +186,34 @@ async function dialWebSocket(
   return createLink(connection, destroy)
 }
 
-/** A member of both clients' connections that their interface leaves out: it is given all that the server sends. */
+const loadTcpClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats').catch(
+    notInstalled('An upstream by nats:// or tls://', 'nats'),
+  )
+const loadWebSocketClient = () =>
+  import(/* webpackIgnore: true */ /* turbopackIgnore: true */ 'nats.ws').catch(
+    notInstalled('This upstream', 'nats.ws'),
+  )
+
+/** An internal member of both clients' connections. It parses all bytes of the server. */
 interface WithParser {
   readonly protocol?: { parser?: { parse(bytes: Uint8Array): void } }
 }
 
 /**
- * A connection whose messages we read ourselves, before the client does: it would make three objects of each and read its
- * line byte by byte, its `headers` getter throws on names that NATS itself lets through, and forgets order and blanks.
- * All else (INFO, PING, PONG, errors) is the client's.
+ * Puts a {@link MessageReader} in front of the client's parser. The client would create three objects per message and read
+ * its line byte by byte. Its `headers` getter throws on names that NATS allows, and loses order and blanks. All other
+ * operations (INFO, PING, PONG, errors) go to the client.
  */
 function createLink(connection: NatsConnection, destroy: () => void): NatsLink {
   const { protocol } = connection as WithParser
   const parser = protocol?.parser
   if (!protocol || !parser) {
     destroy()
-    throw new SpanwireError('unsupported', 'This NATS client is unknown: install nats ^2.29 or nats.ws ^1.30.')
+    throw new SpanwireError(
+      'unsupported',
+      'This version of the NATS client is not supported. Install nats ^2.29 or nats.ws ^1.30.',
+    )
   }
   const reader = new MessageReader((lines) => parser.parse(lines))
   protocol.parser = { parse: (bytes) => reader.read(bytes) }
@@ -202,10 +233,10 @@ function createLink(connection: NatsConnection, destroy: () => void): NatsLink {
   }
 }
 
-/** The client has no messages. What it says of a refused subscription, `status` says too. */
+/** The client gets no messages. It reports refused subscriptions by `status` as well. */
 function ignore(): void {}
 
-/** Hands a message to the client, with its header block as it is: all the client does with headers is encode them. */
+/** Publishes a message with its raw header block: the client only calls `encode` of headers. */
 export function sendMessage(connection: NatsConnection, { subject, reply, headers, payload }: UpstreamMessage): void {
   connection.publish(subject, payload, {
     ...(reply !== undefined && { reply }),

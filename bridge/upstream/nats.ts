@@ -1,63 +1,73 @@
-import type { NatsConnection, Subscription as NatsSubscription, TlsOptions } from 'nats'
-import { type BackoffOptions, backoff } from '../../sdk/kit/backoff.ts'
+import type { Subscription as NatsSubscription, TlsOptions } from 'nats'
+import { type BackoffOptions, createBackoff } from '../../sdk/kit/backoff.ts'
+import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { checkFilter, checkMessage, noRespondersMessage } from './message.ts'
-import { createDial, type Dial, type NatsCredentials, type NatsLink, type OpenTcp, sendMessage } from './nats-client.ts'
-import { followStatus, toSpanwireError } from './nats-faults.ts'
+import type { ServerInfo } from '../../sdk/wire/server-op.ts'
+import { LiveConnection } from './live-connection.ts'
+import {
+  createDialer,
+  type Dialer,
+  type NatsCredentials,
+  type NatsLink,
+  type OpenTcp,
+  sendMessage,
+} from './nats-client.ts'
+import { FaultReporter, followStatus, toSpanwireError } from './nats-faults.ts'
 import { OfflineBuffer } from './offline-buffer.ts'
 import { recipients } from './recipients.ts'
-import { RoundTrips } from './round-trips.ts'
 import { StateCell } from './state-cell.ts'
 import { SubjectTree } from './subject-tree.ts'
 import type { EndSubscription, Upstream, UpstreamInfo, UpstreamMessage, UpstreamState } from './upstream.ts'
+import { checkFilter, checkMessage, noRespondersMessage } from './upstream-message.ts'
 
+/** Options of {@link createNatsUpstream}. */
 export interface NatsUpstreamOptions {
-  /** One server, or all of a cluster's: `nats://`, `tls://`, `ws://` or `wss://host:port`. */
+  /** `nats://`, `tls://`, `ws://` or `wss://host:port`. A list names servers of one cluster, all with TCP or all with WebSocket. */
   readonly url: string | readonly string[]
+  /** Credentials of the bridge at NATS. Default: the ones in the URL, if any. */
   readonly credentials?: NatsCredentials
-  /** Certificates and the like, for `nats://` and `tls://`. */
+  /** TLS options, such as certificates, for `nats://` and `tls://`. */
   readonly tls?: TlsOptions
-  /** Opens TCP where the package `nats` can't: on Workers. Then `nats.ws` speaks over it, and `tls` is of no account. */
+  /** Opens TCP connections where the package `nats` cannot, as on Workers. `nats.ws` then runs on top, and `tls` is ignored. */
   readonly openTcp?: OpenTcp
-  /** The connection's name in the broker's monitoring. Default `spanwire`. */
+  /** Name of the connection in NATS's monitoring. Default `spanwire`. */
   readonly name?: string
+  /** Publishes that wait while NATS is unavailable. */
   readonly buffer?: {
-    /** Most that is kept of publishes made while the broker is out of reach, in bytes. Default 8 MiB. */
+    /** Largest size of all of them, in bytes. Default 8 MiB. */
     readonly maxBytes?: number
+    /** Largest size of the publishes of one user, in bytes. Default: an eighth of `maxBytes`. */
+    readonly maxBytesPerUser?: number
   }
   /**
-   * Hears of what goes wrong without ending anything: `connection-refused` and `authentication-failed` (it goes on
-   * trying), `connection-lost`, `permission-denied` for what the upstream's own user may not do, `payload-too-large`.
+   * Called with faults that do not end the upstream: `connection-refused` and `authentication-failed` (it keeps trying),
+   * `connection-lost`, `permission-denied` if the upstream's own user lacks a permission, `payload-too-large`.
    * Default: `console.warn`.
    */
   readonly onError?: (error: SpanwireError) => void
-  /** How long one attempt to connect may take, in ms. Default 5,000. */
+  /** Timeout of one attempt to connect, in ms. Default 5,000. */
   readonly connectTimeout?: number
-  /** How long the broker may leave a PING unanswered without sending anything else, in ms. Default 5,000. */
+  /** Time for which NATS may leave a PING unanswered and send nothing else, in ms. Default 5,000. */
   readonly stallTimeout?: number
-  /** How often a quiet connection is checked, in ms. Default 20,000: middleboxes cut at about 100 s of silence. */
+  /** Interval of PINGs, in ms. Default 20,000: middleboxes cut connections after about 100 s of silence. */
   readonly pingInterval?: number
+  /** Waits between attempts to connect. */
   readonly backoff?: BackoffOptions
-  /** Default `Math.random`. */
+  /** Source of randomness for backoff and queue groups. Default `Math.random`. */
   readonly random?: () => number
 }
 
 const MIB = 1_048_576
-/** Without it the bridge can't know what a stream keeps: as if there were no JetStream. */
+/** Without permission for this request the bridge can't find the stream of a subject, as if JetStream were disabled. */
 const FIND_STREAM = '$JS.API.STREAM.NAMES'
-// So much may be on its way to a broker that has confirmed none of it. More would be memory that a slow broker takes
-// from the bridge (a Durable Object has 128 MB).
-const MAX_UNCONFIRMED = 32 * MIB
-// After so much a PING is sent without waiting for the next interval.
-const PING_AFTER = MIB
 
 /**
  * An upstream on a NATS server (2.9 or later).
  *
- * It is returned at once, in state `connecting`, and dials in the background: for ever, with exponential backoff and
- * full jitter. What is published while the broker is out of reach waits in a bounded buffer and is sent, in order,
- * before the state is `open` again; a request made in that time is answered with a 503 status at once. Delivery is
- * that of core NATS, at most once: what was on its way when a connection broke may be lost.
+ * It is returned in state `connecting` and dials in the background, without end, with exponential backoff and full jitter.
+ * Publishes made while NATS is unavailable wait in a bounded buffer. They are sent, in order, before the state is `open`
+ * again. A request made in that time gets a 503 status at once. Delivery is at most once, as in core NATS: messages in
+ * flight when a connection breaks may be lost.
  * @throws SpanwireError `invalid-argument`
  */
 export function createNatsUpstream(options: NatsUpstreamOptions): Upstream {
@@ -68,41 +78,46 @@ interface Subscription {
   readonly filter: string
   readonly queue: string | undefined
   readonly deliver: (message: UpstreamMessage) => void
-  /** What it is on the current connection. */
+  /** The subscription on the current connection. */
   remote: NatsSubscription | undefined
+  /** Messages on this connection and on earlier ones. */
+  received: number
+  receivedBefore: number
+  /** Number of messages after which the broker ends it. */
+  limit: number
+  /** The same, once messages that the broker had sent before are received. */
+  max: number
   ended: boolean
 }
 
-/** A connection in use: made, perhaps still being prepared, not yet lost. */
-interface Current {
-  readonly link: NatsLink
-  readonly connection: NatsConnection
-  readonly roundTrips: RoundTrips
-  readonly lose: (reason: SpanwireError) => void
-}
+/** Bytes that a branch keeps while NATS is unavailable. There may be many branches. */
+const BRANCH_BUFFER = 256 * 1024
 
 class NatsUpstream implements Upstream {
   readonly #options: NatsUpstreamOptions
-  readonly #dial: Dial
+  readonly #dialer: Dialer
   readonly #random: () => number
   readonly #state = new StateCell('connecting')
   readonly #subscriptions = new SubjectTree<Subscription>()
   readonly #buffer: OfflineBuffer
-  readonly #closing = Promise.withResolvers<void>()
-  #current: Current | undefined
+  readonly #faults: FaultReporter
+  readonly #closeRequested = Promise.withResolvers<void>()
+  #current: LiveConnection | undefined
   #info: UpstreamInfo = { name: 'nats-server', maxPayload: MIB }
-  #lastReport = ''
 
-  constructor(options: NatsUpstreamOptions) {
+  /** @param isBranch see {@link Upstream.branch} */
+  constructor(options: NatsUpstreamOptions, isBranch = false) {
     this.#options = options
     this.#random = options.random ?? Math.random
-    this.#buffer = new OfflineBuffer(options.buffer?.maxBytes ?? 8 * MIB)
-    this.#dial = createDial(typeof options.url === 'string' ? [options.url] : options.url, {
+    this.#buffer = new OfflineBuffer(options.buffer?.maxBytes ?? 8 * MIB, options.buffer?.maxBytesPerUser)
+    this.#faults = new FaultReporter(options.onError)
+    this.#dialer = createDialer(typeof options.url === 'string' ? [options.url] : options.url, {
       name: options.name ?? 'spanwire',
       connectTimeout: options.connectTimeout ?? 5_000,
       ...(options.credentials && { credentials: options.credentials }),
       ...(options.tls && { tls: options.tls }),
       ...(options.openTcp && { openTcp: options.openTcp }),
+      ...(isBranch && { noEcho: true }),
     })
     void this.#run()
   }
@@ -115,6 +130,10 @@ class NatsUpstream implements Upstream {
     return this.#info
   }
 
+  async prepare(): Promise<void> {
+    await this.#dialer.load()
+  }
+
   onState(listener: (state: UpstreamState) => void): () => void {
     return this.#state.listen(listener)
   }
@@ -122,44 +141,45 @@ class NatsUpstream implements Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertNotClosed()
     checkFilter(filter, queue)
-    const subscription: Subscription = { filter, queue, deliver, remote: undefined, ended: false }
+    const subscription: Subscription = {
+      filter,
+      queue,
+      deliver,
+      remote: undefined,
+      received: 0,
+      receivedBefore: 0,
+      limit: Number.POSITIVE_INFINITY,
+      max: Number.POSITIVE_INFINITY,
+      ended: false,
+    }
     this.#subscriptions.add(filter, subscription)
     if (this.#current) this.#attach(subscription, this.#current)
     return (how = 'now') => {
       if (subscription.ended) return
-      this.#subscriptions.delete(filter, subscription)
-      const { remote } = subscription
-      if (how === 'drain' && remote && this.state === 'open') {
-        const end = () => {
-          subscription.ended = true
-        }
-        remote.drain().then(end, end)
-        return
-      }
-      subscription.ended = true
-      remote?.unsubscribe()
+      if (typeof how === 'object') this.#limit(subscription, how.after)
+      else if (how === 'drain') this.#drain(subscription)
+      else this.#end(subscription)
     }
   }
 
-  publish(message: UpstreamMessage): void {
+  publish(message: UpstreamMessage, user?: string): void {
     this.#assertNotClosed()
     const size = checkMessage(message, this.#info.maxPayload)
     const current = this.#current
-    if (this.state !== 'open' || !current || current.connection.isClosed()) return this.#keep(message, size)
-    const { roundTrips } = current
-    if (roundTrips.unconfirmed + size > MAX_UNCONFIRMED)
-      throw new SpanwireError('upstream-unavailable', "NATS doesn't keep up with what is published: try again later.")
-    sendMessage(current.connection, message)
-    roundTrips.sent(size)
-    if (roundTrips.unconfirmed > PING_AFTER && !roundTrips.underway) roundTrips.make().catch(() => {})
+    if (this.state !== 'open' || !current || current.connection.isClosed()) this.#keep(message, size, user)
+    else current.send(message, size, user)
+  }
+
+  branch(): Upstream {
+    return new NatsUpstream({ ...this.#options, buffer: { maxBytes: BRANCH_BUFFER } }, true)
   }
 
   async flush(): Promise<void> {
     this.#assertNotClosed()
     if (this.state !== 'open' || !this.#current)
-      throw new SpanwireError('upstream-unavailable', 'NATS is out of reach for the moment: try again.')
+      throw new SpanwireError('upstream-unavailable', 'NATS is unavailable at the moment. Try again.')
     try {
-      await this.#current.roundTrips.make()
+      await this.#current.roundTrip()
     } catch (error) {
       this.#assertNotClosed()
       throw error
@@ -175,158 +195,183 @@ class NatsUpstream implements Upstream {
     this.#buffer.drain()
     this.#state.set('closed')
     if (current && open) {
-      // What was published a moment ago should still leave; a broker that doesn't answer is not waited for.
-      await Promise.race([current.connection.flush().catch(() => {}), current.roundTrips.lost, pause(1_000)])
+      // Recent publishes should still be sent. A broker that does not answer must not delay the end.
+      await Promise.race([current.connection.flush().catch(() => {}), current.lost, pause(1_000)])
     }
     current?.lose(closed())
-    this.#closing.resolve()
+    this.#closeRequested.resolve()
   }
 
-  /** Dials, serves the connection until it is lost, waits, dials again. */
+  /** Dials, uses the connection until it is lost, waits, and dials again. */
   async #run(): Promise<void> {
-    for (let attempt = 0; !this.#isClosed; attempt++) {
+    const backoff = createBackoff(this.#options.backoff, this.#random)
+    const closing = new AbortController()
+    void this.#closeRequested.promise.then(() => closing.abort())
+    while (!this.#isClosed) {
       try {
         const link = await this.#dialUnlessClosed()
         if (!link) return
-        if (await this.#serve(link)) attempt = -1
+        if (await this.#serve(link)) backoff.failures = 0
       } catch (error) {
-        this.#report(toSpanwireError(error))
+        this.#faults.report(toSpanwireError(error))
       }
-      if (this.#isClosed) return
-      await Promise.race([
-        pause(backoff(Math.max(attempt, 0), this.#options.backoff ?? {}, this.#random)),
-        this.#closing.promise,
-      ])
+      await pause(backoff.next(), closing.signal)
     }
   }
 
-  /** The clients can't take a dial back: if it succeeds after `close`, that connection is ended at once. */
+  /** The NATS clients can't cancel a dial. If it succeeds after `close`, the connection is closed at once. */
   async #dialUnlessClosed(): Promise<NatsLink | undefined> {
-    const dialled = this.#dial()
+    const dialled = this.#dialer.dial()
     dialled.then(
       (link) => this.state === 'closed' && link.destroy(),
       () => {},
     )
-    const link = await Promise.race([dialled, this.#closing.promise])
+    const link = await Promise.race([dialled, this.#closeRequested.promise])
     return link && this.state !== 'closed' ? link : undefined
   }
 
-  /** Uses a connection until it is lost. Returns whether it ever was open. */
+  /** Uses a connection until it is lost. Returns whether it was ever open. */
   async #serve(link: NatsLink): Promise<boolean> {
-    const { connection } = link
     const { stallTimeout = 5_000, pingInterval = 20_000 } = this.#options
-    const { promise: lost, resolve: lose } = Promise.withResolvers<SpanwireError>()
-    const roundTrips = new RoundTrips(link, lost, stallTimeout, lose)
-    const current: Current = { link, connection, roundTrips, lose }
-    connection.closed().then((error) =>
-      lose(
-        new SpanwireError('connection-lost', `The connection to NATS was lost${error ? ` (${error.message})` : ''}.`, {
-          cause: error ?? undefined,
-        }),
-      ),
-    )
-    void followStatus(
-      connection,
-      (error) => this.#report(error),
-      () => this.#leave(current),
-      (subject) => {
-        // What isn't answered for want of a permission would be waited for each time.
-        if (subject === FIND_STREAM) this.#info = { ...this.#info, jetstream: false }
-      },
-    )
-    const { version, max_payload, jetstream = false } = connection.info ?? {}
-    this.#info = {
-      name: `nats-server ${version ?? ''}`.trim(),
-      ...(version && { version }),
-      jetstream,
-      maxPayload: max_payload ?? MIB,
-    }
+    const current = new LiveConnection(link, stallTimeout)
+    this.#follow(current)
     this.#current = current
     let opened = false
     let heartbeat: ReturnType<typeof setInterval> | undefined
     try {
       for (const subscription of this.#subscriptions.values()) this.#attach(subscription, current)
-      await roundTrips.make()
+      await current.roundTrip()
       if (this.state !== 'closed') {
-        this.#sendBuffered(connection)
+        this.#sendBuffered(current)
         opened = true
-        this.#lastReport = ''
-        heartbeat = setInterval(() => void roundTrips.make().catch(() => {}), pingInterval)
+        this.#faults.reset()
+        heartbeat = setInterval(() => void current.roundTrip().catch(() => {}), pingInterval)
         this.#state.set('open')
       }
-    } catch {
-      // Lost while being prepared; `lost` has the reason.
+    } catch (error) {
+      // The connection was lost in the meantime, and the first reason counts. Or it can't be used: silence would last for ever.
+      current.lose(toSpanwireError(error))
     }
-    const reason = await lost
+    const reason = await current.lost
     clearInterval(heartbeat)
     this.#current = undefined
-    for (const subscription of this.#subscriptions.values()) subscription.remote = undefined
+    for (const subscription of this.#subscriptions.values()) {
+      subscription.remote = undefined
+      subscription.receivedBefore = subscription.received
+    }
     link.destroy()
     if (opened) this.#state.set('reconnecting')
-    if (this.state !== 'closed') this.#report(reason)
+    if (this.state !== 'closed') this.#faults.report(reason)
     return opened
   }
 
-  /**
-   * What is under way is confirmed, what the server chose a queue group's member for is delivered, and what is published
-   * from now on waits for another server.
-   */
-  #leave({ connection }: Current): void {
-    if (this.state !== 'open') return
-    this.#state.set('reconnecting')
-    this.#report(new SpanwireError('connection-lost', 'The NATS server is shutting down: connecting to another.'))
-    connection.drain().catch(() => {})
-  }
-
-  #attach(subscription: Subscription, current: Current): void {
-    // One that is leaving takes no more subscriptions, and throws: the next one gets them all.
-    if (current.connection.isClosed() || current.connection.isDraining()) return
-    const { filter, queue, deliver } = subscription
-    subscription.remote = current.link.subscribe(filter, queue, (message) => {
-      // A connection that was given up may still hold messages; the new one has its own subscription.
-      if (subscription.ended || this.#current !== current) return
-      try {
-        deliver(message)
-      } catch {
-        // It would end the client's reading loop, and with it everybody's messages.
-      }
+  /** Reads INFO and follows the status of the connection. */
+  #follow(current: LiveConnection): void {
+    const { connection } = current
+    void followStatus(connection, {
+      fault: (error) => this.#faults.report(error),
+      lameDuck: () => this.#leave(current),
+      denied: (subject) => {
+        // NATS does not answer a request without permission. Each one would run into its timeout.
+        if (subject === FIND_STREAM) this.#info = { ...this.#info, jetstream: false }
+      },
     })
-  }
-
-  #keep(message: UpstreamMessage, size: number): void {
-    const asking = message.reply === undefined ? [] : this.#subscriptions.match(message.reply)
-    if (message.reply === undefined || asking.length === 0) return this.#buffer.add(message, size)
-    // Whoever asks waits for an answer; one that comes after the outage would come too late.
-    const answer = noRespondersMessage(message.reply)
-    for (const subscription of recipients(asking, this.#random)) {
-      queueMicrotask(() => {
-        if (!subscription.ended) subscription.deliver(answer)
-      })
+    const { version, max_payload, jetstream = false, api_lvl } = (connection.info ?? {}) as Partial<ServerInfo>
+    this.#info = {
+      name: version ? `nats-server ${version}` : 'nats-server',
+      ...(version && { version }),
+      ...(api_lvl !== undefined && { apiLevel: api_lvl }),
+      jetstream,
+      maxPayload: max_payload ?? MIB,
     }
   }
 
-  #sendBuffered(connection: NatsConnection): void {
+  /**
+   * Drains the connection to a server in lame duck mode: it confirms messages in flight, and delivers
+   * messages that it has already assigned to a queue group. New publishes wait for another server.
+   */
+  #leave({ connection }: LiveConnection): void {
+    if (this.state !== 'open') return
+    this.#state.set('reconnecting')
+    this.#faults.report(
+      new SpanwireError('connection-lost', 'The NATS server is shutting down. Connecting to another one.'),
+    )
+    connection.drain().catch(() => {})
+  }
+
+  #attach(subscription: Subscription, current: LiveConnection): void {
+    // A draining connection throws. The next connection gets all subscriptions.
+    if (current.connection.isClosed() || current.connection.isDraining()) return
+    const { filter, queue, deliver } = subscription
+    subscription.remote = current.link.subscribe(filter, queue, (message) => {
+      // A lost connection may still hold messages. The new one has its own subscription.
+      if (subscription.ended || this.#current !== current) return
+      subscription.received++
+      try {
+        deliver(message)
+      } catch {
+        // An error would end the client's read loop, and with it all subscriptions.
+      }
+      if (subscription.received === subscription.max) this.#end(subscription)
+    })
+    this.#sendLimit(subscription)
+  }
+
+  #limit(subscription: Subscription, max: number): void {
+    if (subscription.received >= max) return this.#drain(subscription)
+    subscription.limit = max
+    this.#sendLimit(subscription)
+    const apply = () => {
+      if (subscription.ended) return
+      subscription.max = max
+      if (subscription.received >= max) this.#end(subscription)
+    }
+    // The broker may have sent more than `max` before it reads this.
+    this.flush().then(apply, apply)
+  }
+
+  /** The broker counts messages of this connection. */
+  #sendLimit({ remote, limit, receivedBefore }: Subscription): void {
+    if (limit < Number.POSITIVE_INFINITY) remote?.unsubscribe(limit - receivedBefore)
+  }
+
+  #drain(subscription: Subscription): void {
+    const { filter, remote } = subscription
+    if (!remote || this.state !== 'open') return this.#end(subscription)
+    this.#subscriptions.delete(filter, subscription)
+    const end = () => {
+      subscription.ended = true
+    }
+    remote.drain().then(end, end)
+  }
+
+  #end(subscription: Subscription): void {
+    subscription.ended = true
+    this.#subscriptions.delete(subscription.filter, subscription)
+    subscription.remote?.unsubscribe()
+  }
+
+  /** Keeps a publish until NATS is available. A request is answered at once: a late reply would be useless. */
+  #keep(message: UpstreamMessage, size: number, user: string | undefined): void {
+    const requesters = message.reply === undefined ? [] : this.#subscriptions.match(message.reply)
+    if (message.reply === undefined || requesters.length === 0) return this.#buffer.add(message, size, user)
+    const answer = noRespondersMessage(message.reply)
+    // As nats-server, which sends it to one subscription of the requester.
+    const [subscription] = recipients(requesters, this.#random)
+    queueMicrotask(() => {
+      if (subscription && !subscription.ended) subscription.deliver(answer)
+    })
+  }
+
+  #sendBuffered({ connection }: LiveConnection): void {
     for (const message of this.#buffer.drain()) {
       try {
         checkMessage(message, this.#info.maxPayload)
         sendMessage(connection, message)
       } catch (error) {
-        // Another server, with a smaller limit than the one it was accepted for.
-        this.#report(toSpanwireError(error))
+        // This server has a smaller limit than the one before.
+        this.#faults.report(toSpanwireError(error))
       }
-    }
-  }
-
-  /** Repetitions of the same are left out: a server that stays away would fill the log. */
-  #report(error: SpanwireError): void {
-    const text = `${error.code} ${error.message}`
-    if (text === this.#lastReport) return
-    this.#lastReport = text
-    const report = this.#options.onError ?? ((e: SpanwireError) => console.warn(`spanwire upstream: ${e.message}`))
-    try {
-      report(error)
-    } catch {
-      // Reporting must not end the connection.
     }
   }
 
@@ -340,9 +385,5 @@ class NatsUpstream implements Upstream {
 }
 
 function closed(): SpanwireError {
-  return new SpanwireError('connection-closed', 'This upstream was closed: make a new one.')
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+  return new SpanwireError('connection-closed', 'This upstream is closed. Create a new one.')
 }

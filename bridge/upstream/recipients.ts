@@ -1,4 +1,4 @@
-/** Who of all matching subscriptions gets a message: everyone without a queue group, and one member of each group. */
+/** Selects the recipients of a message: all subscriptions without a queue group, and one member of each group. */
 export function recipients<T extends { readonly queue: string | undefined }>(
   matching: readonly T[],
   random: () => number,

@@ -1,7 +1,7 @@
 import { Listeners } from '../../sdk/kit/listeners.ts'
 import type { UpstreamState } from './upstream.ts'
 
-/** The state of an upstream and those who want to hear of its changes. */
+/** The state of an upstream, and listeners to its changes. */
 export class StateCell {
   #listeners = new Listeners<UpstreamState>()
   #state: UpstreamState
@@ -14,12 +14,12 @@ export class StateCell {
     return this.#state
   }
 
-  /** Changes the state and tells everyone, unless it is that already. `closed` is for good. */
+  /** Changes the state and notifies listeners, unless it is the same. `closed` is final. */
   set(state: UpstreamState): void {
     if (state === this.#state || this.#state === 'closed') return
     this.#state = state
-    // One listener's fault must not keep the others, or the connection, from going on.
-    this.#listeners.tell(state, () => {})
+    // An error of a listener must not affect other listeners or the connection.
+    this.#listeners.emit(state, () => {})
     if (state === 'closed') this.#listeners = new Listeners()
   }
 

@@ -4,17 +4,17 @@ interface Node<T> {
   readonly values: Set<T>
 }
 
-/** Values filed under subject filters, found by subject: one step per token, however many filters there are. */
+/** Values by subject filter, found by subject. A search takes one step per token, for any number of filters. */
 export class SubjectTree<T> {
   readonly #root: Node<T> = newNode()
   #size = 0
 
-  /** How many values there are. */
+  /** Number of values. */
   get size(): number {
     return this.#size
   }
 
-  /** Files `value` under a valid filter. The same value may be filed under several filters, once under each. */
+  /** Adds `value` under a valid filter. A value may be under several filters, once under each. */
   add(filter: string, value: T): void {
     let node = this.#root
     for (const token of filter.split('.')) {
@@ -30,7 +30,7 @@ export class SubjectTree<T> {
     this.#size++
   }
 
-  /** Takes it out again, with the branches that nothing else needs. Returns whether it was there. */
+  /** Removes a value, and branches without values. Returns whether it was found. */
   delete(filter: string, value: T): boolean {
     const tokens = filter.split('.')
     const path = [this.#root]
@@ -76,19 +76,24 @@ function newNode<T>(): Node<T> {
 function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found: T[]): void {
   const token = tokens[at]
   if (token === undefined) {
-    found.push(...node.values)
+    addAll(found, node.values)
     return
   }
   const rest = node.children.get('>')
-  if (rest) found.push(...rest.values)
+  if (rest) addAll(found, rest.values)
   const any = node.children.get('*')
   if (any) collect(any, tokens, at + 1, found)
   const exact = node.children.get(token)
-  // A subject that happens to hold a wildcard token must not be found twice.
+  // A subject with a token `*` or `>` must not be found twice.
   if (exact && exact !== any && exact !== rest) collect(exact, tokens, at + 1, found)
 }
 
 function gather<T>(node: Node<T>, found: T[]): void {
-  found.push(...node.values)
+  addAll(found, node.values)
   for (const child of node.children.values()) gather(child, found)
+}
+
+/** Not `push(...values)`: it throws for more than about 125,000 of them. */
+function addAll<T>(found: T[], values: Iterable<T>): void {
+  for (const value of values) found.push(value)
 }

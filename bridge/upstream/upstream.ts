@@ -1,67 +1,85 @@
-/** A message from the broker to the hub, as bytes: the hub never looks inside. */
+/** A message from or to the broker. */
 export interface UpstreamMessage {
+  /** Subject at the broker. */
   readonly subject: string
+  /** Reply subject of a request. */
   readonly reply?: string | undefined
   /** The raw `NATS/1.0` header block. */
   readonly headers?: Uint8Array | undefined
+  /** The payload. It may be a view of a larger buffer: copy it to keep it. */
   readonly payload: Uint8Array
 }
 
-/** Where the connection to the broker is. */
+/** State of the connection to the broker. `closed` is final. */
 export type UpstreamState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
-/** What the broker said of itself. Known once the upstream was open. */
+/** Properties of the broker. Known once the upstream was open. */
 export interface UpstreamInfo {
-  /** For people and logs, such as `nats-server 2.15.1` or `embedded`. */
+  /** Name for logs, such as `nats-server 2.15.1` or `embedded`. */
   readonly name: string
-  /** Of nats-server, such as `2.15.1`: what it can do. Undefined for others. */
+  /** Version of nats-server, such as `2.15.1`. Undefined for other brokers. */
   readonly version?: string
-  /** Whether it says that it has JetStream. Who only publishes must not wait for the answer of one that isn't there. */
+  /** Level of JetStream's API, as in nats-server's INFO. Undefined for older servers. */
+  readonly apiLevel?: number
+  /** Whether JetStream is available to the upstream's user. If not, publishes do not look for a stream. */
   readonly jetstream?: boolean
   /** Largest header block and payload together, in bytes. */
   readonly maxPayload: number
 }
 
 /**
- * Ends a subscription: `now`, the default, or by `drain`: at the broker at once, but what the broker had sent or queued
- * for it before is still delivered. In a queue group those messages were chosen for nobody else. Idempotent.
+ * Ends a subscription. With `now`, the default, nothing more is delivered. With `drain`, messages that the broker sent
+ * before are still delivered: in a queue group no other member gets them. With `after`, the broker ends it once it has sent
+ * that many messages in total; if it has sent more, these are still delivered. Idempotent.
  */
-export type EndSubscription = (how?: 'now' | 'drain') => void
+export type EndSubscription = (how?: 'now' | 'drain' | { readonly after: number }) => void
 
 /**
- * How the bridge reaches a broker: the port at the far end.
+ * The port from the bridge to a broker. All implementations pass test/conformance/upstream.ts:
  *
- * Semantics that every implementation keeps (test/conformance/upstream.ts holds them to it):
- * - It dials by itself, reconnects for ever, and restores subscriptions before it says `open` again.
- * - `subscribe` and `publish` are carried out in the order of the calls: a message published after a subscribe
- *   is seen by it.
- * - A publish with a reply subject that nobody listens to is answered with a 503 status message on that subject.
- * - `deliver` is never called from within `publish` or `subscribe`, nor after the subscription's end. If it throws all
- *   the same, that reaches nobody else.
+ * - An upstream connects in the background, reconnects without end, and restores subscriptions before it is `open` again.
+ * - The broker processes `subscribe` and `publish` in the order of the calls. A subscription gets messages that are
+ *   published after it.
+ * - A request without responders gets a 503 status message on its reply subject.
+ * - `deliver` is never called within `publish` or `subscribe`, nor after the end of its subscription. An error that it
+ *   throws does not affect other subscriptions.
  */
 export interface Upstream {
+  /** Current state. */
   readonly state: UpstreamState
+  /** Properties of the broker. */
   readonly info: UpstreamInfo
-  /** Calls `listener` on every change of state. Returns a function that ends it. */
+  /**
+   * Loads dependencies, such as the package of a client. `serve` waits for it.
+   * @throws SpanwireError (as rejection) `unsupported` for a fault that no attempt to connect can end
+   */
+  prepare?(): Promise<void>
+  /** Calls `listener` on every change of `state`. Returns a function that removes it. */
   onState(listener: (state: UpstreamState) => void): () => void
   /**
-   * One more subscription; with `queue` as a member of that queue group. `deliver` must not throw.
+   * Subscribes to a filter; with `queue` as a member of that queue group. `deliver` must not throw.
    * @throws SpanwireError `invalid-subject`, `connection-closed`
    */
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription
   /**
-   * Hands one message to the broker.
-   * @throws SpanwireError `upstream-unavailable` when the broker is out of reach and the bounded buffer for that
-   * time is full; `payload-too-large`, `invalid-subject`, `connection-closed`
+   * Publishes one message.
+   * @param user sender of the message, because one user must not fill the buffer of all. Undefined: the bridge itself
+   * @throws SpanwireError `upstream-unavailable` while the broker is unavailable and the buffer is full;
+   * `payload-too-large`, `invalid-subject`, `connection-closed`
    */
-  publish(message: UpstreamMessage): void
+  publish(message: UpstreamMessage, user?: string): void
   /**
-   * Resolves when the broker has processed all that was asked before: interest is then known, and what was published
-   * before to subscriptions of this upstream has been delivered.
-   * @throws SpanwireError (as rejection) `upstream-unavailable` when the state is not `open`, or the connection is lost
-   * first; `connection-closed`
+   * Resolves once the broker has processed all earlier calls: it has registered subscriptions, and has delivered messages
+   * to subscriptions of this upstream.
+   * @throws SpanwireError (as rejection) `upstream-unavailable` if the state is not `open` or the connection is lost;
+   * `connection-closed`
    */
   flush(): Promise<void>
-  /** Closes for good. Idempotent. */
+  /**
+   * One more connection to the same broker, which does not get messages that it publishes. The caller closes it. Without this
+   * method the bridge refuses queue groups to clients with `echo: false`.
+   */
+  branch?(): Upstream
+  /** Closes the connection. Idempotent. */
   close(): Promise<void>
 }

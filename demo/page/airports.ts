@@ -8,8 +8,13 @@ export const airports: ReadonlyMap<string, MapAirport> = new Map(
   ),
 )
 
+/** Returns the city of an airport without its suburbs: `Wilkes-Barre` for `Wilkes-Barre/Scranton`. */
+export function cityName(code: string): string {
+  return airports.get(code)?.city.split('/', 1)[0] ?? ''
+}
+
 /** Returns a name such as `Nashville, TN`, or the code of an unknown airport. */
 export function placeName(code: string): string {
   const airport = airports.get(code)
-  return airport ? `${airport.city}, ${airport.state}` : code
+  return airport ? `${cityName(code)}, ${airport.state}` : code
 }

@@ -1,10 +1,8 @@
-import { airports } from './airports.ts'
+import { cityName } from './airports.ts'
 import { element, make } from './element.ts'
 
 const ROWS = 24
 const COLUMNS = 5
-/** An empty board fills at once. */
-const FIRST_ROWS = 10
 /** Shortest time for which a row stays, in ms, so that it can be read. */
 const INTERVAL = 700
 
@@ -29,9 +27,10 @@ export class Board {
     element('board').append(...this.#rows.map(({ row }) => row))
   }
 
-  add(departure: Departure, now: number): void {
-    if (now - this.#shown < INTERVAL && this.#departures.length >= FIRST_ROWS) return
-    this.#shown = now
+  /** Adds a departure. @param isPast whether it fills the board at the start, where every row counts */
+  add(departure: Departure, now: number, isPast: boolean): void {
+    if (!isPast && now - this.#shown < INTERVAL && this.#departures.length === ROWS) return
+    if (!isPast) this.#shown = now
     this.#departures = [departure, ...this.#departures.slice(0, ROWS - 1)]
     this.#show()
   }
@@ -62,13 +61,7 @@ function makeRow(): { row: HTMLElement; cells: HTMLElement[] } {
 }
 
 function describe({ departedAt, origin, destination, delay, via }: Departure): string[] {
-  return [
-    departedAt.slice(11),
-    `${origin} → ${destination}`,
-    airports.get(destination)?.city ?? '',
-    signed(delay),
-    via.toUpperCase(),
-  ]
+  return [departedAt.slice(11), `${origin} → ${destination}`, cityName(destination), signed(delay), via.toUpperCase()]
 }
 
 function signed(minutes: number): string {

@@ -18,7 +18,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 
 /** The chat box. */
 export class Chat {
-  readonly #log = element('log')
+  readonly #messages = element('messages')
   readonly #name = element<HTMLInputElement>('name')
   readonly #text = element<HTMLInputElement>('text')
   readonly #problem = element('problem')
@@ -39,15 +39,13 @@ export class Chat {
 
   add({ name, text, time }: Message): void {
     element('log-empty').hidden = true
-    const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 40
     const line = make('p', name === this.#name.value.trim() ? 'message own' : 'message')
     const when = make('time', '', clock.format(time))
     when.dateTime = new Date(time).toISOString()
     line.append(make('b', '', name), when, make('br'), text)
-    this.#log.append(line)
-    const messages = this.#log.querySelectorAll('.message')
+    this.#messages.append(line)
+    const messages = this.#messages.querySelectorAll('.message')
     if (messages.length > MOST) messages[0]?.remove()
-    if (atEnd) this.#log.scrollTop = this.#log.scrollHeight
   }
 
   async #send(): Promise<void> {

@@ -21,8 +21,7 @@ export class FiguresPanel {
     this.#spark.setAttribute('points', sparkline(figures.perSecond.slice(0, -1)))
     milliseconds(this.#p50, figures.percentile(0.5))
     milliseconds(this.#p99, figures.percentile(0.99))
-    const { samples } = figures
-    this.#samples.textContent = samples === 0 ? 'no samples yet' : `of the last ${samples}`
+    this.#samples.title = `of the last ${figures.samples} events`
   }
 }
 

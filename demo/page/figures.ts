@@ -1,6 +1,8 @@
 const WINDOW_SECONDS = 60
 const RATE_SECONDS = 5
 const SAMPLES = 500
+/** Time without samples of the latency after the first live event, in ms. A page that still loads delays its events. */
+const WARM_UP = 1_000
 
 /** Counts events and keeps the latest latencies. Times are parameters, in ms. */
 export class Figures {
@@ -13,10 +15,17 @@ export class Figures {
   readonly #since: number
   #second: number
   #next = 0
+  #measuredFrom: number | undefined
 
   constructor(now: number) {
     this.#since = now
     this.#second = Math.floor(now / 1000)
+  }
+
+  /** Counts an event of the past that fills the page. It has no rate and no latency. */
+  fill(): void {
+    this.received++
+    this.matched++
   }
 
   /** @param latency in ms, or undefined for a replayed event */
@@ -26,6 +35,8 @@ export class Figures {
     this.matched++
     this.perSecond[WINDOW_SECONDS] = (this.perSecond[WINDOW_SECONDS] ?? 0) + 1
     if (latency === undefined) return
+    this.#measuredFrom ??= now + WARM_UP
+    if (now < this.#measuredFrom) return
     // Two clocks may differ by more than the latency.
     this.#latencies[this.#next] = Math.max(0, latency)
     this.#next = (this.#next + 1) % SAMPLES
@@ -36,6 +47,12 @@ export class Figures {
     this.matched = 0
     this.#latencies.length = 0
     this.#next = 0
+    this.settle()
+  }
+
+  /** Leaves out the latencies of the next second, such as after an outage. */
+  settle(): void {
+    this.#measuredFrom = undefined
   }
 
   /** Moves the window of seconds forward. */

@@ -16,7 +16,18 @@ export interface Flight {
   readonly duration: number
 }
 
+/** A flight of an event. */
+export interface DepartingFlight {
+  readonly origin: string
+  readonly destination: string
+  readonly late: boolean
+  /** Time since its departure, in ms. */
+  readonly age: number
+}
+
 const LANDING = 900
+/** Age of the oldest routes that are drawn, in ms. Routes of rare flights would have faded. */
+const OLDEST = 20_000
 /** Number of routes that stay visible, faintly, after their flight. */
 const ROUTES = 420
 const ROUTES_INTERVAL = 500
@@ -49,14 +60,15 @@ export class FlightMap {
     this.#still.addEventListener('change', () => this.#wake())
   }
 
-  /** Adds a departing flight. */
-  depart(origin: string, destination: string, late: boolean): void {
+  /** Adds a departing flight. One that departed earlier is in the air, or only its route is visible. */
+  depart({ origin, destination, late, age }: DepartingFlight): void {
     const from = airports.get(origin)
     const to = airports.get(destination)
     // A hidden page gets no frames. All of its flights would depart together when it becomes visible.
-    if (!from || !to || document.hidden) return
+    if (!from || !to || (document.hidden && age === 0)) return
     const arc = arcBetween(from, to)
-    const flight = { arc, late, start: performance.now(), duration: 2_200 + arc.length * 6 }
+    const start = performance.now() - Math.min(age, OLDEST)
+    const flight = { arc, late, start, duration: 2_200 + arc.length * 6 }
     this.#flights.push(flight)
     this.#routes.push(flight)
     if (this.#routes.length > ROUTES) this.#routes.splice(0, this.#routes.length - ROUTES)

@@ -1,17 +1,5 @@
-import { element, make } from './element.ts'
-
-/** One event as it was received. */
-export interface Inspected {
-  readonly subject: string
-  /** Sequence in the stream. Undefined for an event without a stream. */
-  readonly seq: number | undefined
-  /** Size of its data, in bytes. */
-  readonly size: number
-  /** Latency from publisher to page, in ms. Undefined for a replayed event. */
-  readonly latency: number | undefined
-  /** Id of the trace that the publisher started. */
-  readonly trace: string | undefined
-}
+import { element } from './element.ts'
+import { detailRow, type Inspected, InspectorRow } from './inspector-row.ts'
 
 /** Number of events that are kept. */
 const MOST = 200
@@ -21,22 +9,30 @@ const REFRESH = 250
 
 /** The newest events that match the search text of the visitor. */
 export class Inspector {
-  readonly #rows = element<HTMLTableSectionElement>('events')
+  readonly #tail = element('tail')
   readonly #find = element<HTMLInputElement>('find')
   readonly #pause = element<HTMLButtonElement>('pause')
   readonly #count = element('inspected')
+  readonly #rows = Array.from({ length: SHOWN }, () => new InspectorRow((row) => this.#toggle(row)))
   readonly #kept: Inspected[] = []
   #isPaused = false
   #isStale = true
+  #open: InspectorRow | undefined
+  #detail: HTMLElement | undefined
 
   constructor() {
-    this.#find.addEventListener('input', () => this.#refresh())
+    element('events').append(...this.#rows.map(({ row }) => row))
+    this.#find.addEventListener('input', () => {
+      this.#close()
+      this.#refresh()
+    })
     this.#pause.addEventListener('click', () => {
       this.#isPaused = !this.#isPaused
       this.#pause.textContent = this.#isPaused ? 'Resume' : 'Pause'
+      if (!this.#isPaused) this.#close()
       this.#refresh()
     })
-    setInterval(() => this.#isStale && !this.#isPaused && this.#refresh(), REFRESH)
+    setInterval(() => this.#tick(), REFRESH)
   }
 
   add(event: Inspected): void {
@@ -46,25 +42,40 @@ export class Inspector {
     this.#isStale = true
   }
 
+  /** Rows do not move under a pointer or the focus, and not while one of them is open. */
+  #tick(): void {
+    if (this.#isPaused) return
+    const isTouched = this.#tail.matches(':hover, :focus-within')
+    if (this.#open || isTouched) this.#count.textContent = this.#open ? 'held by the open row' : 'held'
+    else if (this.#isStale) this.#refresh()
+  }
+
   #refresh(): void {
     this.#isStale = false
     const wanted = this.#find.value.trim().toLowerCase()
     const kept = this.#kept.slice(-MOST)
     const found = kept.filter(({ subject, trace = '' }) => `${subject} ${trace}`.toLowerCase().includes(wanted))
-    this.#rows.replaceChildren(...found.slice(-SHOWN).reverse().map(row))
+    const newest = found.slice(-SHOWN).reverse()
+    for (const [i, row] of this.#rows.entries()) row.show(newest[i])
     this.#count.textContent = wanted === '' ? `the last ${found.length}` : `${found.length} of ${kept.length}`
   }
-}
 
-function row({ subject, seq, size, latency, trace }: Inspected): HTMLTableRowElement {
-  const made = make('tr')
-  const cells = [
-    subject,
-    seq === undefined ? '–' : String(seq),
-    String(size),
-    latency === undefined ? 'replay' : `${Math.max(0, latency).toFixed(0)} ms`,
-    trace?.slice(0, 16) ?? '–',
-  ]
-  made.append(...cells.map((text) => make('td', '', text)))
-  return made
+  #toggle(row: InspectorRow): void {
+    const wasOpen = this.#open === row
+    this.#close()
+    if (wasOpen || !row.event) return
+    this.#open = row
+    this.#detail = detailRow(row.event)
+    row.row.after(this.#detail)
+    row.row.classList.add('open')
+    row.button.setAttribute('aria-expanded', 'true')
+  }
+
+  #close(): void {
+    this.#detail?.remove()
+    this.#open?.row.classList.remove('open')
+    this.#open?.button.setAttribute('aria-expanded', 'false')
+    this.#open = undefined
+    this.#detail = undefined
+  }
 }

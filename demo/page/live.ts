@@ -1,12 +1,25 @@
-import { type Bus, type ConnectionStatus, connect, isSpanwireError, type WebSocketOptions } from '../../sdk/index.ts'
-import { DEPARTED, events, MESSAGE } from '../events.ts'
+import {
+  type Bus,
+  type ConnectionStatus,
+  connect,
+  isSpanwireError,
+  type StartFrom,
+  type WebSocketOptions,
+} from '../../sdk/index.ts'
+import { DEPARTED, events, MESSAGE, MESSAGES_KEPT, ROOM } from '../events.ts'
 import type { Filter } from './filter.ts'
-import type { Inspected } from './inspector.ts'
+import type { Inspected } from './inspector-row.ts'
 import type { People } from './people.ts'
 import { Playback } from './playback.ts'
 
-/** Chat room and presence channel of all visitors. */
-const ROOM = 'lobby'
+/** Number of past flights that fill the page at once. */
+const FILL = 100
+
+/**
+ * Kind of a delivery: as it was published, from the past to fill the page, from the past that the slider selects, or
+ * after an outage.
+ */
+export type Delivery = 'live' | 'fill' | 'replay' | 'late'
 
 /** A departure as it was received. */
 export interface LiveDeparture {
@@ -17,26 +30,23 @@ export interface LiveDeparture {
   readonly via: string
   /** Time of publishing, in ms since 1970. */
   readonly time: number
-  /** Whether it was delivered live. False for a replayed event. */
-  readonly isLive: boolean
+  readonly delivery: Delivery
 }
 
 /** Callbacks for received events. */
 export interface Listeners {
   status(status: ConnectionStatus): void
   departure(departure: LiveDeparture): void
+  /** Called with the number of flights that the stream removed before they were delivered. */
+  lost(flights: number): void
   message(message: { id: string; name: string; text: string; time: number }): void
   inspected(event: Inspected): void
 }
 
 /** Members of both kinds of events that the inspector shows. */
-interface AnyEvent {
-  readonly subject: string
-  readonly seq: number | undefined
+interface AnyEvent extends Pick<Inspected, 'subject' | 'seq' | 'payload' | 'time'> {
   readonly live: boolean | undefined
-  readonly time: number
-  readonly payload: Uint8Array
-  readonly headers: { get(name: string): string | undefined }
+  readonly headers: Inspected['headers'] & { get(name: string): string | undefined }
 }
 
 /** The page's one connection. */
@@ -44,25 +54,38 @@ export class Live {
   readonly #bus: Bus<typeof events>
   readonly #listeners: Listeners
   #filtered = new AbortController()
+  #isOpen = false
+  /** Whether the connection was lost since the subscription began. */
+  #wasInterrupted = false
 
   constructor(url: string, openSocket: NonNullable<WebSocketOptions['openSocket']>, listeners: Listeners) {
     this.#listeners = listeners
     this.#bus = connect({ url, events, token: fetchToken, openSocket, via: 'websocket' })
-    this.#bus.status.subscribe((status) => listeners.status(status))
-    listeners.status(this.#bus.status.current)
-    this.#bus.on(MESSAGE, { room: ROOM }, (e) => {
-      listeners.message({ id: e.id, time: e.time, ...e.data })
-      this.#inspect(e)
+    this.#bus.status.subscribe((status) => {
+      if (this.#isOpen && status.state !== 'open') this.#wasInterrupted = true
+      this.#isOpen = status.state === 'open'
+      listeners.status(status)
     })
+    listeners.status(this.#bus.status.current)
+    this.#bus.on(
+      MESSAGE,
+      { room: ROOM },
+      (e) => {
+        listeners.message({ id: e.id, time: e.time, ...e.data })
+        this.#inspect(e)
+      },
+      { from: { last: MESSAGES_KEPT } },
+    )
   }
 
   /**
    * Replaces the subscription. The server sends only matching events.
-   * @param back start of the replay, in ms before now
+   * @param back start of the replay, in ms before now. 0 fills the page with the last flights.
    */
   watch(filter: Filter, back = 0): void {
     this.#filtered.abort()
     this.#filtered = new AbortController()
+    this.#wasInterrupted = false
     void this.#follow(filter, back, this.#filtered.signal)
   }
 
@@ -76,13 +99,20 @@ export class Live {
   }
 
   async #follow(filter: Filter, back: number, signal: AbortSignal): Promise<void> {
+    const from: StartFrom = back > 0 ? { time: Date.now() - back } : { last: FILL }
+    const past = back > 0 ? 'replay' : 'fill'
+    const playback = new Playback()
     try {
-      const from = back > 0 ? { time: Date.now() - back } : 'new'
-      const playback = new Playback()
-      for await (const e of this.#bus.subscribe(DEPARTED, filter, { signal, from })) {
-        await playback.until(e.time, e.live, signal)
+      const flights = this.#bus.subscribe(DEPARTED, filter, {
+        signal,
+        from,
+        onGap: ({ ranges }) => this.#listeners.lost(ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0)),
+      })
+      for await (const e of flights) {
+        const delivery = e.live ? 'live' : this.#wasInterrupted ? 'late' : past
+        await playback.until(e.time, delivery, signal)
         if (signal.aborted) return
-        this.#listeners.departure({ ...e.params, ...e.data, time: e.time, isLive: e.live === true })
+        this.#listeners.departure({ ...e.params, ...e.data, time: e.time, delivery })
         this.#inspect(e)
       }
     } catch (error) {
@@ -97,7 +127,7 @@ export class Live {
     // version-trace-parent-flags
     const trace = headers.get('traceparent')?.split('-')[1]
     const latency = live === false ? undefined : Date.now() - time
-    this.#listeners.inspected({ subject, seq, size: payload.length, latency, trace })
+    this.#listeners.inspected({ subject, seq, payload, headers, time, latency, trace })
   }
 }
 

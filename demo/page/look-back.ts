@@ -2,32 +2,53 @@ import { element } from './element.ts'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
-/** The slider under the map that selects the start of the replay. */
+/**
+ * The slider under the map that selects the start of the replay. Time runs from left to right, and the right end is now.
+ * The thumb follows the replay.
+ */
 export class LookBack {
   readonly #slider = element<HTMLInputElement>('back')
   readonly #text = element('back-text')
+  #isHeld = false
 
   /** @param chosen called with the start of the replay, in ms before now */
   constructor(chosen: (back: number) => void) {
-    this.#slider.addEventListener('input', () => this.#say(describe(Number(this.#slider.value))))
-    this.#slider.addEventListener('change', () => chosen(Number(this.#slider.value) * 1_000))
-    this.#slider.value = '0'
+    this.#slider.addEventListener('pointerdown', () => {
+      this.#isHeld = true
+    })
+    for (const type of ['pointerup', 'pointercancel'])
+      this.#slider.addEventListener(type, () => {
+        this.#isHeld = false
+      })
+    this.#slider.addEventListener('input', () => this.#say(describe(this.#secondsAgo)))
+    this.#slider.addEventListener('change', () => {
+      this.#isHeld = false
+      chosen(this.#secondsAgo * 1_000)
+    })
     this.live()
   }
 
+  get #secondsAgo(): number {
+    return -Number(this.#slider.value)
+  }
+
   /** Shows the time of a replayed event. */
-  replaying(time: number): void {
+  replaying(time: number, now: number): void {
+    if (this.#isHeld) return
+    this.#slider.value = String((time - now) / 1_000)
     this.#say(`Replay of ${clock.format(time)}`)
   }
 
   /** Shows that events are live. */
   live(): void {
-    if (this.#slider.value !== '0' && document.activeElement !== this.#slider) this.#slider.value = '0'
+    if (this.#isHeld) return
+    this.#slider.value = '0'
     this.#say('Live')
   }
 
   #say(text: string): void {
-    if (this.#text.textContent !== text) this.#text.textContent = text
+    if (this.#text.textContent === text) return
+    this.#text.textContent = text
     this.#slider.setAttribute('aria-valuetext', text)
   }
 }

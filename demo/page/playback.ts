@@ -1,3 +1,5 @@
+import type { Delivery } from './live.ts'
+
 /** Speed of the replay, as a multiple of real time. */
 const SPEED = 60
 /** Longest pause between two replayed events, in ms. */
@@ -7,9 +9,10 @@ const LONGEST = 200
 export class Playback {
   #last: number | undefined
 
-  /** Resolves when an event may be shown. @param isLive whether it was delivered live */
-  async until(time: number, isLive: boolean | undefined, signal: AbortSignal): Promise<void> {
-    const wait = isLive === false && this.#last !== undefined ? (time - this.#last) / SPEED : 0
+  /** Resolves when an event may be shown. */
+  async until(time: number, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const isPaced = delivery === 'replay' || delivery === 'late'
+    const wait = isPaced && this.#last !== undefined ? (time - this.#last) / SPEED : 0
     this.#last = time
     // Shorter than the resolution of timers: these events are shown together.
     if (wait < 4 || signal.aborted) return

@@ -2,7 +2,8 @@ import { placeName } from './airports.ts'
 import { element, make } from './element.ts'
 import { ANY, EVERYTHING, type Filter } from './filter.ts'
 
-const ROWS = 8
+/** Rows of a wide page. A narrower page hides the last ones. */
+const ROWS = 20
 
 /** The airports with the most events. A click on an airport filters by it. */
 export class Ranking {

@@ -14,21 +14,15 @@ export class StatusBadge {
   readonly #text = element('status-text')
   readonly #banner = element('banner')
 
-  #isOn = true
-
-  /** Shows a change of the network switch. */
-  network(isOn: boolean): void {
-    this.#isOn = isOn
-  }
-
-  show({ state, reason }: ConnectionStatus): void {
+  /** @param isCut whether the visitor has cut the network */
+  show({ state, reason }: ConnectionStatus, isCut: boolean): void {
     this.#badge.dataset.state = state
     this.#badge.title = reason ? `${reason.code}: ${reason.message}` : ''
     this.#text.textContent = WORDS[state]
     this.#banner.hidden = state === 'open' || (state === 'connecting' && !reason)
     const promise =
       state === 'closed' ? 'Reload the page to try again.' : 'Flights continue where they stopped when it is back.'
-    const why = this.#isOn ? (reason?.message ?? WORDS[state]) : 'You have cut the network.'
+    const why = isCut ? 'You have cut the network.' : (reason?.message ?? WORDS[state])
     this.#banner.textContent = `${why} ${promise}`
   }
 }

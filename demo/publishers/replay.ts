@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { createBackoff } from '../../sdk/kit/backoff.ts'
 import type { RecordedFlight } from '../data/recorded.ts'
 import { nextDeparture, type Timetable } from './timetable.ts'
 
@@ -22,7 +23,7 @@ export interface ReplayOptions {
 
 /** Publishes recorded departures at the times of `timetable`, in a loop, until `signal`. */
 export async function replay({ timetable, share, publish, signal, report }: ReplayOptions): Promise<void> {
-  let failures = 0
+  const backoff = createBackoff({ first: 500, longest: LONGEST_RETRY })
   let next = nextDeparture(timetable, Date.now())
   while (!signal.aborted) {
     await pause(next.at - Date.now(), signal)
@@ -30,12 +31,12 @@ export async function replay({ timetable, share, publish, signal, report }: Repl
     if (flight && !signal.aborted && share(flight)) {
       try {
         await publish(flight)
-        if (failures > 0) report(undefined)
-        failures = 0
+        if (backoff.failures > 0) report(undefined)
+        backoff.failures = 0
       } catch (error) {
         if (signal.aborted) return
-        if (failures++ === 0) report(error as Error)
-        await pause(Math.min(250 * 2 ** failures, LONGEST_RETRY), signal)
+        if (backoff.failures === 0) report(error as Error)
+        await pause(backoff.next(), signal)
       }
     }
     next = after(timetable, next)

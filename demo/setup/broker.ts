@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startChild } from './child.ts'
+import { type Child, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 import { findNatsServer, installHint } from './nats-server.ts'
 import { until } from './until.ts'
@@ -16,6 +16,8 @@ export interface Broker {
   readonly description: string
   /** Rejects when the broker ends permanently without a call of `stop`. Never resolves. */
   readonly failure: Promise<never>
+  /** Ends nats-server with SIGKILL. It starts again by itself. Undefined for the embedded broker. */
+  readonly kill?: () => void
   /** Stops the broker and deletes its data. */
   stop(): Promise<void>
 }
@@ -32,16 +34,18 @@ const OUTAGE = 3_000
 /** A server that ends this soon after its start, in ms, is not started again. */
 const SHORTEST_LIFE = 1_000
 
+/** The broker inside the bridge. */
+export function embeddedBroker(description = 'embedded in the bridge'): Broker {
+  return { url: 'embedded', description, failure: new Promise<never>(() => {}), stop: async () => {} }
+}
+
 /**
  * Starts nats-server on a free port of loopback, or returns the embedded upstream if nats-server is unavailable.
  * A killed nats-server is started again with its data.
  */
 export async function startBroker(): Promise<Broker> {
   const found = await findNatsServer()
-  if (!found) {
-    const description = `embedded in the bridge, because no nats-server was found.\n${installHint}`
-    return { url: 'embedded', description, failure: new Promise<never>(() => {}), stop: async () => {} }
-  }
+  if (!found) return embeddedBroker(`embedded in the bridge, because no nats-server was found.\n${installHint}`)
   const { path } = found
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-demo-'))
   const port = await freePort()
@@ -50,12 +54,13 @@ export async function startBroker(): Promise<Broker> {
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
   let stopping = false
+  let killed: Child | undefined
   let child = start()
   function start() {
     const born = performance.now()
     const started = startChild({ name: 'nats-server', command: path, args: ['-c', config] })
     started.failure.catch(async (error: Error) => {
-      if (performance.now() - born < SHORTEST_LIFE) return failure.reject(error)
+      if (performance.now() - born < SHORTEST_LIFE && killed !== started) return failure.reject(error)
       console.log(`${error.message.split(':', 1)[0]}. It starts again in ${OUTAGE / 1_000} s …`)
       await pause(OUTAGE)
       if (!stopping) child = start()
@@ -77,6 +82,10 @@ export async function startBroker(): Promise<Broker> {
     url: `nats://127.0.0.1:${port}`,
     description: `nats-server ${found.version} (${SOURCES[found.source]}: ${path})`,
     failure: failure.promise,
+    kill() {
+      killed = child
+      child.kill()
+    },
     stop,
   }
 }

@@ -7,6 +7,8 @@ export interface Child {
   readonly failure: Promise<never>
   /** The last lines of its output. */
   log(): string
+  /** Ends the process with SIGKILL, like a crash: `failure` rejects. Without effect after its end. */
+  kill(): void
   /** Stops the process and its child processes. Idempotent. */
   stop(): Promise<void>
 }
@@ -53,6 +55,10 @@ export function startChild({ name, command, args, env, cwd, grace = 4_000 }: Chi
     name,
     failure,
     log: lastLines,
+    kill() {
+      // Its id may belong to another process after its end.
+      if (child.exitCode === null && child.signalCode === null) killNow()
+    },
     stop() {
       stopping ??= (async () => {
         killGroup(child, 'SIGTERM')

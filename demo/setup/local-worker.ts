@@ -12,6 +12,8 @@ export interface LocalWorkerOptions {
   readonly upstream: string
   /** Secret of the tokens. */
   readonly secret: string
+  /** URL of the control that kills nats-server. */
+  readonly control: string | undefined
 }
 
 /** The demo's Worker in workerd on this machine. */
@@ -21,7 +23,7 @@ export interface LocalWorker {
 }
 
 /** Starts `wrangler dev` and waits until `/healthz` reports ok. It makes no requests to Cloudflare. */
-export async function startLocalWorker({ port, upstream, secret }: LocalWorkerOptions): Promise<LocalWorker> {
+export async function startLocalWorker({ port, upstream, secret, control }: LocalWorkerOptions): Promise<LocalWorker> {
   const state = await mkdtemp(join(tmpdir(), 'spanwire-worker-'))
   const child = startChild({
     name: 'wrangler dev',
@@ -33,6 +35,7 @@ export async function startLocalWorker({ port, upstream, secret }: LocalWorkerOp
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
       ...['--persist-to', state, '--log-level', 'warn', '--show-interactive-dev-session=false'],
       ...['--var', `UPSTREAM_URL:${upstream}`, `AUTH_SECRET:${secret}`, 'DEMO:1'],
+      ...(control === undefined ? [] : [`DEMO_CONTROL:${control}`]),
     ],
     cwd: root,
     env: {

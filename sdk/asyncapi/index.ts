@@ -1,3 +1,9 @@
-/** A contract as documentation: an AsyncAPI document. */
-export { type AsyncApiDocument, type AsyncApiOptions, toAsyncApi } from './document.ts'
+/** The entry `spanwire/asyncapi`: a contract as an AsyncAPI document. */
+export {
+  type AsyncApiDocument,
+  type AsyncApiOptions,
+  type DescribedRelay,
+  type ForeignChannel,
+  toAsyncApi,
+} from './document.ts'
 export type { JsonSchema } from './json-schema.ts'

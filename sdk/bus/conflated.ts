@@ -1,12 +1,13 @@
-/** Subscriptions that may skip: loaded when the first is made. */
+/** Conflated subscriptions: loaded with the first one. */
 
+import { createDeferred } from '../kit/deferred.ts'
 import type { SubscriptionHandler, Transport, TransportSubscription } from '../transport/transport.ts'
 import { conflatedFilter } from '../wire/conflate-subject.ts'
-import { SpanwireError } from '../wire/errors.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
 /**
- * Subscribes so that a bridge keeps only the newest message of each subject while this client is behind. A plain
- * nats-server knows nothing of it, and sends everything. Begins when it is known which of them is at the other end.
+ * Subscribes so that a bridge delivers only the newest message of each subject while this client is slow. nats-server does
+ * not support it, and delivers all messages. The subscription begins when the kind of server is known.
  */
 export function subscribeConflated(
   transport: Transport,
@@ -16,8 +17,7 @@ export function subscribeConflated(
   const isKnown = () => transport.edge !== undefined || transport.status.state === 'closed'
   const begin = () => transport.subscribe(transport.edge ? conflatedFilter(filter) : filter, handler)
   if (isKnown()) return begin()
-  const ready = Promise.withResolvers<void>()
-  ready.promise.catch(() => {})
+  const ready = createDeferred()
   let opened: TransportSubscription | undefined
   const stop = transport.onStatus(() => {
     if (!isKnown()) return
@@ -27,12 +27,14 @@ export function subscribeConflated(
       opened.ready.then(ready.resolve, ready.reject)
     } catch (error) {
       ready.reject(error)
-      handler.ended(error as Error)
+      handler.ended(
+        isSpanwireError(error) ? error : new SpanwireError('connection-lost', 'Subscribing failed.', { cause: error }),
+      )
     }
   })
   const end = () => {
     stop()
-    ready.reject(new SpanwireError('aborted', 'Ended before that.'))
+    ready.reject(new SpanwireError('aborted', 'The subscription ended.'))
   }
   return {
     ready: ready.promise,

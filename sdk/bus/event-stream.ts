@@ -1,27 +1,26 @@
-import type { StreamSubscription } from '../contract/bus.ts'
-import { type Source, toSubscription } from '../contract/source.ts'
+import type { SourceMessage } from '../contract/subscription-source.ts'
+import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { onAbort } from '../transport/checks.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
-/** Events that wait to be read, in a bounded buffer. What feeds it. */
-export interface EventSink<Event> {
-  push(event: Event): void
-  /** Nothing more comes; what waits can still be read. An error is thrown once, after that. */
+/** Fills the buffer of an event stream. */
+export interface StreamSink<Event> {
+  push(event: Event, message?: SourceMessage): void
+  /** No more events follow. Events in the buffer can still be read. Then the error is thrown. */
   end(error?: Error): void
 }
 
 /**
- * Events to iterate over.
- * @param start begins the subscription; returns the source, and what ends it
+ * An async iterator over a bounded buffer of events.
+ * @param start begins the subscription. Its `drain` must call `end`
+ * @param limit number of events that may wait to be read
  */
-export function createEventStream<Event>(
-  start: (sink: EventSink<Event>) => readonly [source: Source, unsubscribe: () => void, drain: () => Promise<void>],
+export function createEventStream<Event, Subscription extends { unsubscribe(): void }>(
+  start: (sink: StreamSink<Event>) => Subscription,
   limit = 10_000,
   signal?: AbortSignal,
-): StreamSubscription<Event> {
-  const arrived: Event[] = []
-  /** How many wait to be read. */
-  let waiting = 0
+): Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable {
+  const arrived: Array<readonly [event: Event, message: SourceMessage | undefined]> = []
   let ended = false
   let fault: Error | undefined
   let release = () => {}
@@ -34,62 +33,53 @@ export function createEventStream<Event>(
     release()
     wake()
   }
-  const [source, cancel, finish] = start({
-    push(event) {
+  const attached = start({
+    push(event, message) {
       if (ended) return
-      if (waiting < limit) {
-        waiting++
-        arrived.push(event)
+      if (arrived.length < limit) {
+        arrived.push([event, message])
         wake()
       } else {
+        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: set buffer.`))
         cancel()
-        end(new SpanwireError('slow-consumer', `${limit} events wait to be read: read faster, or set buffer.`))
       }
     },
     end,
   })
+  const { unsubscribe: cancel } = attached
   const unsubscribe = () => {
     cancel()
     end()
-    waiting = arrived.length = 0
+    arrived.length = 0
     fault = undefined
   }
   release = onAbort(signal, unsubscribe)
 
   async function* read(): AsyncGenerator<Event, undefined> {
     for (;;) {
-      for (const event of arrived.splice(0)) {
-        if (!waiting) return
-        waiting--
-        yield event
-        source.read?.()
-      }
-      if (waiting) continue
-      if (fault) throw fault
-      if (ended) return
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+      const next = arrived.shift()
+      if (next) {
+        yield next[0]
+        // The event was handled when the next one is requested.
+        next[1]?.done?.()
+      } else if (fault) throw fault
+      else if (ended) return
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
     }
   }
   const reader = read()
-  return Object.assign(
-    toSubscription(source, unsubscribe, async () => {
-      await finish()
-      end()
-    }),
-    {
-      next: () => reader.next(),
-      async return() {
-        unsubscribe()
-        return reader.return(undefined)
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-      async [Symbol.asyncDispose]() {
-        unsubscribe()
-      },
+  const stream: Subscription & AsyncIterableIterator<Event, undefined> & AsyncDisposable = Object.assign(attached, {
+    unsubscribe,
+    next: () => reader.next(),
+    async return() {
+      unsubscribe()
+      return reader.return(undefined)
     },
-  ) as StreamSubscription<Event>
+    [Symbol.asyncIterator]: () => stream,
+    [ASYNC_DISPOSE]: async () => unsubscribe(),
+  })
+  return stream
 }

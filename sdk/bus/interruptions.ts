@@ -1,10 +1,10 @@
-/** What a subscription without a stream may have missed: loaded with the first that wants to hear of it. */
+/** Gaps of subscriptions without a stream: loaded with the first one that has `onGap`. */
 
 import type { Gap } from '../contract/gap.ts'
 import { guard } from '../kit/guard.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 
-/** Tells of each time that NATS was out of reach, once the subscription is back. Returns what ends it. */
+/** Calls `onGap` after each interruption, once the subscription is restored. Returns a function that ends it. */
 export function watchInterruptions(
   transport: Transport,
   { ready }: TransportSubscription,

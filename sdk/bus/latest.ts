@@ -1,57 +1,56 @@
+import type { Latest } from '../contract/bus.ts'
+import type { ContractEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import type { Listeners } from '../kit/listeners.ts'
+import type { ParamValues, UntypedLatestOptions } from '../contract/untyped-bus.ts'
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
+import { Listeners } from '../kit/listeners.ts'
+import type { Faults } from './receiver.ts'
+import { type Subscriber, sources } from './subscriber.ts'
 
-/**
- * The current values, then every update. What isn't read in time is replaced by what came after it: as many wait as
- * there are subjects. Loaded when the first is asked for.
- * @param ended resolves when nothing more comes
- */
-export function iterateLatest(
-  values: ReadonlyMap<string, ReceivedEvent>,
-  updates: Listeners<ReceivedEvent>,
-  ended: Promise<unknown>,
-): Pick<AsyncGenerator<ReceivedEvent, undefined>, 'next' | 'return'> {
-  const left = Promise.withResolvers<void>()
-  const reader = read(values, updates, Promise.race([ended, left.promise]))
-  return {
-    next: () => reader.next(),
-    // A generator that waits for an update doesn't hear of it by itself.
-    return(value) {
-      left.resolve()
-      return reader.return(value)
+/** Subscribes with `last-per-subject`, and keeps the last event of each subject. */
+export function createLatest(
+  { attach }: Subscriber,
+  { onError }: Faults,
+  event: ContractEvent,
+  [params = {}, options = {}]: [params?: ParamValues | undefined, options?: UntypedLatestOptions],
+): Latest<ReceivedEvent, ParamValues> {
+  const values = new Map<string, ReceivedEvent>()
+  const updates = new Listeners<ReceivedEvent>()
+  const ended = createDeferred()
+  const { live, unsubscribe } = attach(
+    [event],
+    params,
+    { ...options, values },
+    {
+      push(received, { done }) {
+        if (received.removed) values.delete(received.subject)
+        else values.set(received.subject, received)
+        updates.emit(received, onError)
+        done?.()
+      },
+      end: () => ended.resolve(),
     },
-  }
-}
-
-async function* read(
-  values: ReadonlyMap<string, ReceivedEvent>,
-  updates: Listeners<ReceivedEvent>,
-  ended: Promise<unknown>,
-): AsyncGenerator<ReceivedEvent, undefined> {
-  const changed = new Map(values)
-  let wake = () => {}
-  let over = false
-  const end = () => {
-    over = true
-    wake()
-  }
-  ended.then(end, end)
-  const release = updates.add((event) => {
-    changed.set(event.subject, event)
-    wake()
-  })
-  try {
-    while (!over) {
-      for (const [subject, event] of changed) {
-        changed.delete(subject)
-        yield event
+  )
+  return {
+    ready: live,
+    get: (of) => values.get(typeof of === 'string' ? of : event.template.subject(of)),
+    values: () => values,
+    subscribe: (listener, onRemoved) =>
+      updates.add((update) =>
+        update.removed ? onRemoved?.(update as ReceivedEvent<string, ParamValues, undefined>) : listener(update),
+      ),
+    unsubscribe,
+    [Symbol.asyncIterator]() {
+      const reading = sources((module) => module.iterateLatest(values, updates, ended.promise))
+      return {
+        next: async () => (await reading).next(),
+        return: async () => (await reading).return(undefined),
+        [Symbol.asyncIterator]() {
+          return this
+        },
       }
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        if (over || changed.size > 0) resolve()
-      })
-    }
-  } finally {
-    release()
+    },
+    [DISPOSE]: unsubscribe,
   }
 }

@@ -1,23 +1,23 @@
 import type { StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
+import { NEVER_STORED } from '../jetstream/never-stored.ts'
+import { anySignal } from '../kit/any-signal.ts'
+import { createBackoff } from '../kit/backoff.ts'
+import { MAX_TIMER } from '../kit/max-timer.ts'
+import { pause } from '../kit/pause.ts'
 import { timedOut } from '../transport/answer.ts'
-import { aborted } from '../transport/checks.ts'
+import { aborted, onAbort } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
-import type { HeaderFields } from '../wire/headers.ts'
 import { isTemporary, isWrongSequence, type PublishAnswer, readAnswer, refusal } from './publish-answer.ts'
+import { ELECTION, type Place, type PublishOrder } from './publish-order.ts'
 
-/** All attempts together, in ms. */
+/** Time for all attempts together, in ms. */
 const TIMEOUT = 60_000
-/** One attempt, counted while the connection is open: JetStream answers in milliseconds, or its leader is gone. */
+/** Time for one attempt while the connection is open, in ms. JetStream answers in milliseconds if it has a leader. */
 const PATIENCE = 5_000
-/**
- * So long nobody answers while a stream's leader is elected, in ms: its followers stand for it 4 to 9 s after they last
- * heard of one, and may have to a second time. Source: nats-server's raft.go, `minElectionTimeout`.
- */
-const ELECTION = 15_000
-
-/** After these it may or may not have been stored: it is sent again, with the same id. */
+/** After these errors the event may be stored. It is sent again with the same id. */
 const UNCERTAIN: readonly SpanwireErrorCode[] = [
   'timeout',
   'connection-lost',
@@ -25,74 +25,124 @@ const UNCERTAIN: readonly SpanwireErrorCode[] = [
   'connection-refused',
 ]
 
+/** Settings of {@link publishAcked}. */
+export interface AckedOptions extends StreamPublishOptions {
+  /** The order of the events of its stream. */
+  readonly order?: PublishOrder | undefined
+  /** Called after each attempt without a responder while the connection is open. */
+  readonly onSilence?: (() => void) | undefined
+}
+
 /**
- * Publishes until JetStream acknowledges. The first attempt is handed to the transport before this returns.
- * @param headers with the event's id, by which a stream drops what it has already
- * @throws SpanwireError (as rejection) `timeout`, `stream-not-found`, `stream-refused`, `wrong-last-sequence`, and what
- * {@link Transport.request} throws but for what is tried again
+ * Publishes until JetStream acknowledges. The first attempt is passed to the transport before this returns, unless earlier
+ * events of its order failed.
+ * @throws SpanwireError (as rejection) `timeout`, `stream-not-found`, `stream-refused`, `wrong-last-sequence`, and the
+ * errors of {@link Transport.request} after which another attempt has no effect
  */
 export async function publishAcked(
   transport: Transport,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
-  options: StreamPublishOptions,
+  event: EncodedEvent,
+  options: AckedOptions,
 ): Promise<StreamAck> {
+  const { subject } = event
   const { timeout = TIMEOUT, signal, expectLastSeq, expectLastSubjectSeq } = options
   const deadline = performance.now() + timeout
-  const fields: Array<readonly [string, string]> = [...headers]
-  if (expectLastSeq !== undefined) fields.push(['Nats-Expected-Last-Sequence', String(expectLastSeq)])
+  const left = () => deadline - performance.now()
+  const headers = [...event.headers]
+  if (expectLastSeq !== undefined) headers.push(['Nats-Expected-Last-Sequence', String(expectLastSeq)])
   if (expectLastSubjectSeq !== undefined)
-    fields.push(['Nats-Expected-Last-Subject-Sequence', String(expectLastSubjectSeq)])
-  // An id that was given may have been published before.
+    headers.push(['Nats-Expected-Last-Subject-Sequence', String(expectLastSubjectSeq)])
+  // An event with an id of the application may have been published before.
   let uncertain = options.id !== undefined
   let silentSince: number | undefined
-  for (let retry = 0; ; retry++) {
-    let error: SpanwireError
-    try {
-      const answer = await ask(transport, subject, payload, fields, deadline - performance.now(), signal)
-      const conflict = isWrongSequence(answer)
-      const settled = conflict && uncertain ? await wasStored(transport, subject, headers, deadline, signal) : answer
-      const { ack } = settled
-      if (ack) return ack
-      error = refusal(conflict && !isTemporary(settled) ? answer : settled, subject)
-      if (!isTemporary(settled)) throw error
-    } catch (cause) {
-      if (!isSpanwireError(cause)) throw cause
-      error = cause
-      if (UNCERTAIN.includes(cause.code)) {
-        uncertain = true
-      } else if (cause.code === 'no-responders') {
-        // A bridge that has lost NATS says so too.
-        if (transport.status.state === 'open') silentSince ??= performance.now()
-        if (silentSince !== undefined && performance.now() - silentSince >= ELECTION) throw noStream(subject, cause)
-      } else if (cause.code !== 'offline-queue-full' || !uncertain) {
-        // Of those that were under way there may be more than the queue of a connection that is lost has room for.
-        throw cause
+  let isSent = false
+  let isAnswered = false
+  const backoff = createBackoff({ first: 100, longest: 2_000 })
+  const place = options.order?.enter(subject)
+  const attempt = (sent: EncodedEvent) => {
+    isSent = true
+    return request(transport, sent, left(), signal)
+  }
+  try {
+    for (;;) {
+      let error: SpanwireError
+      try {
+        const answer = await inTurn(place, () => attempt({ ...event, headers }), left(), signal)
+        const conflict = isWrongSequence(answer)
+        const settled = conflict && uncertain ? await attempt(storedQuery(event)) : answer
+        isAnswered = !isTemporary(settled)
+        const { ack } = settled
+        if (ack) return ack
+        error = refusal(conflict && isAnswered ? answer : settled, subject)
+        if (isAnswered) throw error
+      } catch (cause) {
+        if (!isSpanwireError(cause)) throw cause
+        error = cause
+        if (UNCERTAIN.includes(cause.code)) {
+          uncertain ||= isSent
+        } else if (cause.code === 'no-responders') {
+          // A bridge that has lost NATS sends the same status.
+          if (transport.status.state === 'open') {
+            silentSince ??= performance.now()
+            options.onSilence?.()
+          }
+          if (isOver(silentSince) && options.timeout === undefined) throw noStream(subject, cause)
+        } else if (cause.code !== 'offline-queue-full' || !uncertain) {
+          // After a lost connection there may be more events under way than the offline queue can hold.
+          throw cause
+        }
       }
+      // While offline the transport waits, unless it has an answer or no room in its queue. A timeout was a wait already.
+      const isImmediate = error.code === 'offline-queue-full' || error.code === 'no-responders'
+      const hasWaited = error.code === 'timeout' || (!isImmediate && transport.status.state !== 'open')
+      const delay = hasWaited ? 0 : backoff.next()
+      if (left() <= delay)
+        throw isOver(silentSince) && !uncertain ? noStream(subject, error) : late(subject, timeout, uncertain, error)
+      place?.failed(silentSince)
+      if (delay > 0) await pause(delay, signal)
+      if (signal?.aborted) throw aborted(signal)
     }
-    const left = deadline - performance.now()
-    // While offline the transport itself waits, if it has room; a timeout was a wait already.
-    const hasWaited =
-      error.code === 'timeout' || (error.code !== 'offline-queue-full' && transport.status.state !== 'open')
-    const pause = hasWaited ? 0 : Math.min(100 * 2 ** retry, 2_000)
-    if (left <= pause) {
-      const why =
-        error.code === 'no-responders' && !uncertain
-          ? `was not stored within ${timeout} ms: no stream keeps it (ensureStreams makes one), or none for the moment`
-          : `was not acknowledged within ${timeout} ms: it may be stored`
-      throw new SpanwireError('timeout', `${subject} ${why}.`, { cause: error })
-    }
-    if (pause > 0) await wait(pause, signal)
+  } finally {
+    place?.leave(isAnswered)
   }
 }
 
-/** One attempt. While offline the transport keeps it; patience begins when it is sent. */
-async function ask(
+/** Makes an attempt when it is its turn. @throws SpanwireError (as rejection) `timeout`, `aborted` if it is not in time */
+function inTurn(
+  place: Place | undefined,
+  attempt: () => Promise<PublishAnswer>,
+  left: number,
+  signal: AbortSignal | undefined,
+): Promise<PublishAnswer> {
+  if (!place) return attempt()
+  return new Promise((resolve, reject) => {
+    let isDue = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let release = () => {}
+    const end = () => {
+      isDue = true
+      clearTimeout(timer)
+      release()
+    }
+    place.turn(() => {
+      end()
+      resolve(attempt())
+    })
+    if (isDue) return
+    const fail = (error: SpanwireError) => {
+      end()
+      reject(error)
+    }
+    const text = 'An earlier event of its stream was not acknowledged.'
+    timer = setTimeout(() => fail(new SpanwireError('timeout', text)), Math.min(left, MAX_TIMER))
+    release = onAbort(signal, fail)
+  })
+}
+
+/** Makes one attempt. While offline it stays in the transport's queue. Its timeout begins when it is sent. */
+async function request(
   transport: Transport,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
+  { subject, payload, headers }: EncodedEvent,
   left: number,
   signal: AbortSignal | undefined,
 ): Promise<PublishAnswer> {
@@ -102,57 +152,49 @@ async function ask(
     const options = { headers, timeout: patience, signal }
     return readAnswer(await transport.request(subject, payload, options), subject)
   }
-  const given = new AbortController()
+  const late = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
-  const release = transport.onStatus(() => {
+  const stop = transport.onStatus(() => {
     clearTimeout(timer)
-    if (isOpen()) timer = setTimeout(() => given.abort(), patience)
+    if (isOpen()) timer = setTimeout(() => late.abort(), patience)
   })
+  const either = anySignal(signal, late.signal)
   try {
-    const either = signal ? AbortSignal.any([signal, given.signal]) : given.signal
-    return readAnswer(
-      await transport.request(subject, payload, { headers, timeout: Math.max(left, 1), signal: either }),
-      subject,
-    )
+    const options = { headers, timeout: Math.max(left, 1), signal: either.signal }
+    return readAnswer(await transport.request(subject, payload, options), subject)
   } catch (error) {
-    throw given.signal.aborted && !signal?.aborted ? timedOut(subject, patience) : error
+    throw late.signal.aborted && !signal?.aborted ? timedOut(subject, patience) : error
   } finally {
     clearTimeout(timer)
-    release()
+    stop()
+    either.end()
   }
 }
 
 /**
- * Asks whether an event with that id was stored, by an attempt that can't be: nats-server looks for duplicates before
- * it checks this expectation. (The order of the other two differs between versions and numbers of replicas, so that a
- * retry of what was stored may be told a wrong sequence.)
+ * A publish that no stream stores, and that finds out whether an event with this id was stored. The other expectations are
+ * checked before or after duplicates, depending on version and number of replicas, so a repeated publish that was stored may
+ * be answered with a wrong sequence.
  */
-function wasStored(
-  transport: Transport,
-  subject: string,
-  headers: HeaderFields,
-  deadline: number,
-  signal: AbortSignal | undefined,
-): Promise<PublishAnswer> {
+function storedQuery({ subject, headers }: EncodedEvent): EncodedEvent {
   const id = headers.filter(([name]) => name === ID_HEADER)
-  const impossible = ['Nats-Expected-Last-Msg-Id', 'spanwire: was it stored?'] as const
-  return ask(transport, subject, new Uint8Array(), [...id, impossible], deadline - performance.now(), signal)
+  return { subject, payload: new Uint8Array(), headers: [...id, ...NEVER_STORED] }
+}
+
+function isOver(silentSince: number | undefined): boolean {
+  return silentSince !== undefined && performance.now() - silentSince >= ELECTION
 }
 
 function noStream(subject: string, cause: unknown): SpanwireError {
-  return new SpanwireError('stream-not-found', `No stream keeps ${subject}: make one with ensureStreams.`, { cause })
+  return new SpanwireError('stream-not-found', `No stream stores ${subject}: create one with ensureStreams.`, { cause })
 }
 
-function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer)
-      reject(aborted(signal as AbortSignal))
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', end)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', end, { once: true })
-  })
+function late(subject: string, timeout: number, uncertain: boolean, cause: SpanwireError): SpanwireError {
+  const within = `within ${timeout} ms`
+  let why = `was not acknowledged ${within}: it may be stored`
+  if (!uncertain && cause.code === 'no-responders')
+    why = `was not stored ${within}: no stream stores it (ensureStreams creates one), or its stream has no leader`
+  if (!uncertain && cause.code === 'timeout')
+    why = `was not sent ${within}: an earlier event of its stream is not acknowledged`
+  return new SpanwireError('timeout', `${subject} ${why}.`, { cause })
 }

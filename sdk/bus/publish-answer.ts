@@ -1,38 +1,41 @@
-/** What JetStream answers to a publish. Source: NATS ADR-22 and `JSPubAckResponse` of nats-server. */
 import type { StreamAck } from '../contract/bus.ts'
 import type { TransportMessage } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
-/** An acknowledgement, or why there is none. */
+/** JetStream's answer to a publish. Source: NATS ADR-22 and `JSPubAckResponse` of nats-server. */
 export interface PublishAnswer {
   readonly ack?: StreamAck
   readonly error?: { readonly err_code?: number; readonly description?: string }
 }
 
-/** Error codes of nats-server's errors.json. */
+/** Values of err_code. Source: nats-server's errors.json */
 const WRONG_SEQUENCE = [10071, 10164]
-/** JetStream is starting; another attempt with the same id is on its way to the replicas. */
+/** JetStream is starting, or an earlier attempt with the same id is being replicated. */
 const TEMPORARY = [10008, 10158]
 
-/** @throws SpanwireError `stream-not-found` if it is no answer of JetStream */
+/** @throws SpanwireError `stream-not-found` if it is not an answer of JetStream */
 export function readAnswer({ payload }: TransportMessage, subject: string): PublishAnswer {
   try {
-    const { error, stream, seq, duplicate } = JSON.parse(new TextDecoder().decode(payload))
+    const { error, stream, seq, duplicate } = JSON.parse(decode(payload))
     if (error) return { error }
     if (typeof stream === 'string' && Number.isSafeInteger(seq))
       return { ack: { stream, seq, duplicate: duplicate === true } }
   } catch {
-    // Told below.
+    // Not JSON. The error below reports it.
   }
-  throw new SpanwireError('stream-not-found', `Somebody answers on ${subject}, but no stream: end that responder.`)
+  throw new SpanwireError(
+    'stream-not-found',
+    `A responder answers on ${subject}, but not a stream: stop the responder or use another subject.`,
+  )
 }
 
-/** Whether an expectation of the sequence didn't hold. */
+/** Whether an expected sequence did not match. */
 export function isWrongSequence({ error }: PublishAnswer): boolean {
   return WRONG_SEQUENCE.includes(error?.err_code ?? 0)
 }
 
-/** Whether the same may be taken in a moment. */
+/** Whether a later attempt may succeed. */
 export function isTemporary({ error }: PublishAnswer): boolean {
   return TEMPORARY.includes(error?.err_code ?? 0)
 }
@@ -40,6 +43,9 @@ export function isTemporary({ error }: PublishAnswer): boolean {
 export function refusal(answer: PublishAnswer, subject: string): SpanwireError {
   const text = answer.error?.description ?? 'no reason given'
   return isWrongSequence(answer)
-    ? new SpanwireError('wrong-last-sequence', `${subject} was not stored: ${text}. Read again, then decide anew.`)
-    : new SpanwireError('stream-refused', `The stream of ${subject} refuses: ${text}.`)
+    ? new SpanwireError(
+        'wrong-last-sequence',
+        `${subject} was not stored: ${text}. Re-read the subject and retry with its current sequence.`,
+      )
+    : new SpanwireError('stream-refused', `The stream of ${subject} refused the event: ${text}.`)
 }

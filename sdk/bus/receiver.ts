@@ -1,54 +1,58 @@
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
-import type { SourceMessage } from '../contract/source.ts'
+import type { SourceMessage } from '../contract/subscription-source.ts'
 import { validate } from '../contract/validate.ts'
+import { isThenable } from '../kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
-/** Hears what goes wrong with one event without ending anything. What these throw is written to the console. */
+/** Receives errors of single events. Errors that its functions throw are written to the console. */
 export interface Faults {
-  /** An event that can't be decoded, or that the schema refuses; `event.data` is undefined in the first case. */
+  /** Called with an event that cannot be decoded (then `event.data` is undefined) or that the schema refuses. */
   readonly onInvalid: (error: SpanwireError, event: ReceivedEvent) => void
-  /** A handler threw, or its promise was rejected. */
+  /** Called when a handler throws or its promise is rejected. */
   readonly onError: (error: unknown, event: ReceivedEvent) => void
 }
 
-/** Decodes and validates messages, and hands them on in the order they came. */
+/** Decodes and validates messages, and delivers them in their order. */
 export interface Receiver {
+  /** Processes a message. */
   receive(message: SourceMessage): void
-  /** Resolves when everything received so far was handed on. */
+  /** Resolves when all messages received so far were delivered. */
   settled(): Promise<void>
 }
 
-/** Neither function may throw. */
+/** The functions must not throw. */
 export function createReceiver(
   event: ContractEvent,
   deliver: (event: ReceivedEvent, message: SourceMessage) => void,
   invalid: (error: SpanwireError, event: ReceivedEvent) => void,
 ): Receiver {
-  const { codec, schema } = event
-  /** While an asynchronous schema is at work: what came in waits behind it. */
+  /** Set while an asynchronous schema validates. Later messages wait. */
   let tail: Promise<void> | undefined
 
-  const hand = (message: SourceMessage, data: unknown) => deliver(new ReceivedEvent(event, message, data), message)
+  const hand = (message: SourceMessage, data: unknown) =>
+    deliver(new ReceivedEvent(message.event ?? event, message, data), message)
 
   const refuse = (message: SourceMessage, data: unknown, cause: unknown) => {
     const error = isSpanwireError(cause)
       ? cause
-      : new SpanwireError('invalid-data', `${message.subject}: the data can't be read.`, { cause })
-    invalid(error, new ReceivedEvent(event, message, data))
+      : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
+    invalid(error, new ReceivedEvent(message.event ?? event, message, data))
     message.done?.()
   }
 
-  const wait = (message: SourceMessage, data: unknown, valid: Promise<unknown>) =>
-    valid.then((later) => hand(message, later)).catch((error) => refuse(message, data, error))
-
   function take(message: SourceMessage): void | Promise<void> {
+    if (message.removed) return hand(message, undefined)
+    const { codec, schema } = message.event ?? event
     let data: unknown
     try {
       const text = codec.decodeText && message.text
       data = text === undefined ? codec.decode(message.payload) : codec.decodeText?.(text)
       const valid = validate(schema, data, message.subject)
-      return valid instanceof Promise ? wait(message, data, valid) : hand(message, valid)
+      if (!isThenable(valid)) return hand(message, valid)
+      return Promise.resolve(valid)
+        .then((later) => hand(message, later))
+        .catch((error) => refuse(message, data, error))
     } catch (error) {
       refuse(message, data, error)
     }

@@ -1,51 +1,51 @@
+import { createBackoff } from '../kit/backoff.ts'
+import { pause } from '../kit/pause.ts'
 import type { Transport } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { isSpanwireError } from '../wire/errors.ts'
 
-/** Between attempts to send what could not be sent, in ms. */
-const PAUSE = 1_000
-
-/** What JetStream is told of one delivery. Source: ADR-13, and nats-server's consumer.go */
+/** The acknowledgement of one delivery. Source: ADR-13, and nats-server's consumer.go */
 export interface Acknowledgement {
-  /** Handled: it doesn't come again. */
+  /** Acknowledges: the message is not delivered again. */
   done(): Promise<void>
-  /** It comes again after so many ms; 0 for at once. */
+  /** Requests another delivery after `delay` ms. 0: immediately. */
   again(delay: number): Promise<void>
-  /** JetStream heard nothing of it for so long that it gives it to somebody again. */
+  /** JetStream received no sign of progress for `ackWait` ms, so it delivers the message again. */
   readonly isLost: boolean
-  /** It came once more: it is ours for another while. */
+  /** The message was delivered to this process again: `ackWait` starts again. */
   renew(): void
-  /** Nothing more is said of it. */
+  /** Ends the signs of progress without an acknowledgement. */
   drop(): void
 }
 
 /**
- * Keeps a delivery for this process until it is acknowledged: JetStream gives it to others when it hears nothing for
- * `ackWait` ms. What is said is said again over lost connections; if it is lost all the same, the event comes again.
+ * Reports progress until a delivery is acknowledged: otherwise JetStream delivers the message to another process after
+ * `ackWait` ms. An acknowledgement is repeated across lost connections. If it is lost, the message is delivered again.
  */
 export function holdDelivery(transport: Transport, ackTo: string, ackWait: number): Acknowledgement {
-  const tell = (text: string, signal?: AbortSignal) => transport.publish(ackTo, encode(text), { signal })
-  let heard = performance.now()
-  const keep = async () => {
-    // While offline it would only fill the transport's queue, and push others out of it.
+  const send = (text: string, signal?: AbortSignal) => transport.publish(ackTo, encode(text), { signal })
+  let reportedAt = performance.now()
+  const reportProgress = async () => {
+    // While offline it would only fill the transport's queue, and displace other messages.
     if (transport.status.state !== 'open') return
-    const said = performance.now()
-    await tell('+WPI')
-    heard = said
+    const sentAt = performance.now()
+    await send('+WPI')
+    reportedAt = sentAt
   }
-  const alive = setInterval(() => void keep().catch(() => {}), ackWait / 3)
+  const timer = setInterval(() => void reportProgress().catch(() => {}), ackWait / 3)
   const settle = async (text: string) => {
-    clearInterval(alive)
+    clearInterval(timer)
+    const backoff = createBackoff({ first: 500, longest: 2_000 })
     const until = performance.now() + ackWait
     for (let left = ackWait; left > 0; left = until - performance.now()) {
       try {
-        if (transport.status.state === 'open') return await tell(text)
-        // Nothing else ends the wait; after that it was given to others.
-        return await within(left, (signal) => tell(text, signal))
+        if (transport.status.state === 'open') return await send(text)
+        // After `ackWait` JetStream delivers the message to another process.
+        return await within(left, (signal) => send(text, signal))
       } catch (error) {
         if (isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'permission-denied')) throw error
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE, left)))
+      await pause(Math.min(backoff.next(), left))
     }
   }
   return {
@@ -53,20 +53,21 @@ export function holdDelivery(transport: Transport, ackTo: string, ackWait: numbe
     // In ns.
     again: (delay) => settle(delay > 0 ? `-NAK {"delay": ${Math.round(delay * 1e6)}}` : '-NAK'),
     get isLost() {
-      return performance.now() - heard > ackWait
+      return performance.now() - reportedAt > ackWait
     },
     renew() {
-      heard = performance.now()
+      reportedAt = performance.now()
     },
-    drop: () => clearInterval(alive),
+    drop: () => clearInterval(timer),
   }
 }
 
-async function within(ms: number, say: (signal: AbortSignal) => Promise<void>): Promise<void> {
+/** Calls a function with a signal that is aborted after `ms` ms. */
+async function within(ms: number, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(), ms)
   try {
-    await say(over.signal)
+    await run(over.signal)
   } finally {
     clearTimeout(timer)
   }

@@ -1,132 +1,188 @@
+import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
+import { removalOf } from '../contract/removal.ts'
 import { validate } from '../contract/validate.ts'
-import type { StoredMessage } from '../jetstream/link.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
+import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { buryEvent, type Obituary } from './dead-letter.ts'
+import { readFields } from '../wire/header-fields.ts'
+import { ID_HEADER } from '../wire/header-names.ts'
+import type { HeaderFields } from '../wire/headers.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 
-/** An event that was delivered so many times as often as it may fail ends the processes that handle it. */
+/** An event is a dead letter after this multiple of `attempts` deliveries, because its processes crash. */
 const DEADLY = 2
-/** So often an event may have been given back untouched by one process after the other, which counts as a delivery, too. */
+/** Deliveries that are not counted with order by lane: draining processes return events without an attempt. */
 const HANDED_ON = 20
+/** Longest error text, in characters. */
+const LONGEST_TEXT = 300
+/** Time for all attempts to publish, in ms. The delivery is held in the meantime. */
+const TIMEOUT = 20_000
+/** Headers of the original publish, such as expectations. They are not copied. */
+const OWN = /^(nats-|spanwire-dead-)/i
 
-/** What an application wants of its events. */
+/** The work of a consumer. */
+export interface Work {
+  /** Returns the event of a subject. */
+  find(subject: string): ContractEvent
+  /** Name of the stream. */
+  readonly stream: string
+  /** Subject filter, or a list of them. */
+  readonly filter: string
+  readonly settings: Settings
+}
+
+/** Functions of the application. */
 export interface Callbacks {
   readonly handler: (event: ReceivedEvent, delivery: DeliveryInfo) => unknown
   readonly onError: (error: unknown, event: ReceivedEvent, delivery: DeliveryInfo) => void
   readonly onEnd: (error: Error) => void
 }
 
-/** How an event fared until now. */
+/** Earlier attempts of an event. */
 export interface Tries {
-  /** How often it was delivered, or tried again here, this time included. */
+  /** Number of deliveries and of repetitions in this process, including this one. */
   readonly attempt: number
-  /** How often it failed, as far as that is known: where it waits for its turn, a delivery is no attempt. */
+  /** Number of known failures. With order by lane, a delivery is not an attempt. */
   readonly failures: number
 }
 
-/** What is to become of an event: it is done with, or tried again after so many ms. */
+/** Result of an attempt: the event is done, or begins again after a delay in ms. */
 export type Outcome = 'done' | { readonly again: number }
 
-/** Has one event after the other handled, and put aside what can't be. */
+/** Calls the handler with events, and publishes dead letters. */
 export class Handling {
   readonly #transport: Transport
-  readonly #event: ContractEvent
-  readonly #stream: string
-  readonly #settings: Settings
+  readonly #work: Work
   readonly #callbacks: Callbacks
 
-  constructor(transport: Transport, event: ContractEvent, stream: string, settings: Settings, callbacks: Callbacks) {
+  constructor(transport: Transport, work: Work, callbacks: Callbacks) {
     this.#transport = transport
-    this.#event = event
-    this.#stream = stream
-    this.#settings = settings
+    this.#work = work
     this.#callbacks = callbacks
   }
 
-  /** Never rejects. @param ended called when the handler has ended: another may begin while the rest is done */
+  /** Never rejects. @param ended called when the handler has ended: another event may begin */
   async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
-    const { codec, schema } = this.#event
-    const { backoff, deadLetter, order } = this.#settings
-    let failure: Failure | undefined
-    try {
-      const handedOn = order === 'by-lane' ? HANDED_ON : 0
-      if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn) throw new Deadly(attempt)
-      let data: unknown
-      try {
-        data = codec.decode(message.payload)
-        data = await validate(schema, data, message.subject)
-      } catch (error) {
-        throw new Unreadable(error, data)
-      }
-      await this.#callbacks.handler(new ReceivedEvent(this.#event, message, data), { attempt })
-    } catch (error) {
-      failure = error instanceof Unreadable ? error : { error }
-    }
+    const { backoff, deadLetter } = this.#work.settings
+    const event = this.#work.find(message.subject)
+    const failure = await this.#attempt(message, attempt)
     ended()
     if (!failure) return 'done'
-    const event = new ReceivedEvent(this.#event, message, failure.data)
     const failed = failures + 1
-    this.#report(failure.error, event, attempt)
-    const isHopeless = failure instanceof Unreadable || failure.error instanceof Deadly
-    if (deadLetter && (isHopeless || failed >= deadLetter.attempts)) {
+    const received = new ReceivedEvent(event, message, failure.data)
+    this.#report(failure.error, received, attempt)
+    if (deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)) {
       const why = { attempts: attempt, error: failure.error }
-      if (await this.#bury(message, deadLetter.subject, why, event)) return 'done'
+      if (await this.#publishDeadLetter(message, deadLetter.subject, why, received)) return 'done'
     }
     return { again: backoff[Math.min(failed, backoff.length) - 1] ?? 0 }
   }
 
-  /** Whether the event is out of the way. */
-  async #bury(
+  /** Returns the failure of an attempt. Undefined if it succeeded. */
+  async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
+    const { deadLetter, order } = this.#work.settings
+    // A marker of a removal is not an event.
+    if (!message.payload.length && removalOf(message)) return undefined
+    const event = this.#work.find(message.subject)
+    const handedOn = order === 'by-lane' ? HANDED_ON : 0
+    if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)
+      return { error: new Error(`Delivered ${attempt - 1} times without an acknowledgement.`), isHopeless: true }
+    let data: unknown
+    try {
+      data = event.codec.decode(message.payload)
+      data = await validate(event.schema, data, message.subject)
+    } catch (cause) {
+      const error = isSpanwireError(cause)
+        ? cause
+        : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
+      return { error, data, isHopeless: true }
+    }
+    try {
+      await this.#callbacks.handler(new ReceivedEvent(event, message, data), { attempt })
+      return undefined
+    } catch (error) {
+      return { error, isHopeless: false }
+    }
+  }
+
+  /** Returns whether the dead letter was stored. */
+  async #publishDeadLetter(
     message: StoredMessage,
     subject: string,
-    why: Pick<Obituary, 'attempts' | 'error'>,
-    event: ReceivedEvent,
+    why: Pick<Origin, 'attempts' | 'error'>,
+    received: ReceivedEvent,
   ): Promise<boolean> {
     try {
-      const { consumer } = this.#settings
-      await buryEvent(this.#transport, subject, message, { stream: this.#stream, consumer, ...why })
+      const { stream, settings } = this.#work
+      await publishDeadLetter(this.#transport, subject, message, { stream, consumer: settings.consumer, ...why })
       return true
     } catch (cause) {
-      this.#report(cause, event, why.attempts)
+      this.#report(cause, received, why.attempts)
       return false
     }
   }
 
-  #report(error: unknown, event: ReceivedEvent, attempt: number): void {
+  #report(error: unknown, received: ReceivedEvent, attempt: number): void {
     guard(this.#callbacks.onError, (cause) => console.error('spanwire: onError threw', cause), [
       error,
-      event,
+      received,
       { attempt },
     ])
   }
 }
 
+/** A failed attempt. */
 interface Failure {
   readonly error: unknown
+  /** Decoded data of an event that is not valid. */
   readonly data?: unknown
+  /** Further attempts have no effect. */
+  readonly isHopeless: boolean
 }
 
-/** An event whose data can't be read. */
-class Unreadable implements Failure {
+/** Origin and reason of a dead letter. */
+interface Origin {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Name of the consumer. */
+  readonly consumer: string
+  /** Number of attempts. */
+  readonly attempts: number
+  /** The last error. */
   readonly error: unknown
-  /** As far as it was decoded. */
-  readonly data: unknown
-
-  constructor(cause: unknown, data: unknown) {
-    this.error = isSpanwireError(cause)
-      ? cause
-      : new SpanwireError('invalid-data', "The event's data can't be read.", { cause })
-    this.data = data
-  }
 }
 
-/** An event whose processes die. */
-class Deadly extends Error {
-  constructor(attempt: number) {
-    super(`Delivered ${attempt - 1} times, and nobody lived to say what came of it.`)
-  }
+/**
+ * Publishes a dead letter: the payload and headers of the event, and headers `Spanwire-Dead-…`. Resolves when a stream has
+ * stored it. The id prevents duplicates.
+ * @throws SpanwireError (as rejection) the errors of {@link publishAcked}
+ */
+async function publishDeadLetter(
+  transport: Transport,
+  subject: string,
+  message: StoredMessage,
+  origin: Origin,
+): Promise<void> {
+  const { stream, consumer, attempts, error } = origin
+  const text = isError(error) ? error.message : String(error)
+  const fields = readFields(message.headerBlock)
+  const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
+  const headers: HeaderFields = [
+    // Differs for each consumer, as several may publish the same event.
+    [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
+    ...fields.filter(([name]) => !OWN.test(name)),
+    // The command `spanwire dead redrive` publishes the event with its own id.
+    ...(id === undefined ? [] : [['Spanwire-Dead-Id', id] as const]),
+    ['Spanwire-Dead-Subject', message.subject],
+    ['Spanwire-Dead-Stream', stream],
+    ['Spanwire-Dead-Sequence', String(message.seq)],
+    ['Spanwire-Dead-Consumer', consumer],
+    ['Spanwire-Dead-Attempts', String(attempts)],
+    ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
+  ]
+  await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })
 }

@@ -1,74 +1,86 @@
-/** Work queues: events of a stream, each handled once by one of many processes. */
-import type { EventOf, StreamEventName } from '../contract/bus.ts'
+/** The entry `spanwire/consumer`: work queues. Each event of a stream is handled once, by one of many processes. */
+import type { EventOf, OneStream, StreamEventName } from '../contract/bus.ts'
 import { type Events, findEvent } from '../contract/contract.ts'
-import type { ReceivedEvent } from '../contract/received-event.ts'
+import { readEventList } from '../replay/event-list.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
 import { toTransport } from '../transport/nats/nats-transport.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import { splitFilters } from '../wire/filter-list.ts'
 import { matchesFilter } from '../wire/subject.ts'
-import { type Consumer, DurableConsumer } from './consumer.ts'
+import { type Consumer, DurableConsumer } from './durable-consumer.ts'
+import type { Callbacks } from './handling.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './options.ts'
 
-export type { Consumer } from './consumer.ts'
+export type { Consumer } from './durable-consumer.ts'
 export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './options.ts'
 
+/** The contract and the connection of a consumer. */
+export interface ConsumeSource<Contract> {
+  /** The contract, as `defineEvents` returned it. */
+  readonly events: Contract
+  /** A transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of a NATS client. It stays open. */
+  readonly connection: Transport | NatsConnectionLike
+}
+
 /**
- * Handles the events of a stream as a queue of work: each goes to one of the processes that name the same `consumer`, and
- * is done when its handler has returned, or its promise has resolved. One whose handler fails is tried again, here or
- * elsewhere, and so is one whose process died: at least once, so that handlers should stand a repetition (`e.id` and
- * `e.seq` are the same).
+ * Handles the events of a stream as a work queue. Each event is delivered to one of the processes with the same
+ * `consumer`. It is done when the handler has returned or its promise has resolved. If the handler fails, or its process
+ * crashes, the event is delivered again. Delivery is at least once, so handlers must tolerate repetitions (`e.id` and
+ * `e.seq` are equal). A list of names of one stream delivers all of them, and `e.name` discriminates. It requires
+ * nats-server 2.10.
  *
- *     const worker = consume(stored, nats({ url: 'nats://127.0.0.1:4222' }), 'shop.{id}.paid', (e) => invoice(e.data), {
+ * Requires permission to publish to `$JS.API.CONSUMER.<action>.<stream>.<consumer>` for the actions `INFO`, `MSG.NEXT` and
+ * `DURABLE.CREATE`, and to `$JS.ACK.<stream>.<consumer>.>`. With `ordered` by params it also uses the action `UNPIN`, so
+ * that another process takes over immediately. It works through a bridge, but not for clients with a subject prefix.
+ *
+ * @example
+ *     const connection = nats({ url: 'nats://127.0.0.1:4222' })
+ *     const worker = consume({ events, connection }, 'shop.{id}.paid', (e) => invoice(e.data), {
  *       consumer: 'invoices',
  *       deadLetter: { subject: 'dead.invoices' },
  *     })
  *     process.once('SIGTERM', () => worker.drain())
- *
- * Needs permission to publish to `$JS.API.CONSUMER.<what>.<stream>.<consumer>` (`INFO`, `MSG.NEXT`, and `DURABLE.CREATE` to
- * make or change it) and `$JS.ACK.<stream>.<consumer>.>`; with `ordered` by params `UNPIN`, too, for others to take over at once. It works by a bridge, too, but for clients with a subject prefix.
- * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of NATS's own clients; it stays
- * open
- * @throws SpanwireError `unknown-event`, `invalid-argument`, `invalid-params`; `ready` rejects, and `onEnd` hears,
- * `stream-not-found`, `stream-conflict` (a consumer of that name is something else), `permission-denied`
+ * @throws SpanwireError `unknown-event`, `invalid-argument`, `invalid-params`. `ready` rejects with, and `onEnd` is called
+ * with, `stream-not-found`, `stream-conflict` (a consumer with this name has other settings), `permission-denied`
  */
 export function consume<Contract extends Events, Name extends StreamEventName<Contract>>(
-  events: Contract,
-  connection: Transport | NatsConnectionLike,
-  name: Name,
+  { events, connection }: ConsumeSource<Contract>,
+  name: Name | (readonly Name[] & OneStream<Contract, Name>),
   handler: (event: EventOf<Contract, Name>, delivery: DeliveryInfo) => unknown,
   options: ConsumeOptions<Contract, Name>,
 ): Consumer {
-  const event = findEvent(events, name)
-  const { stream } = event
-  if (stream === undefined)
-    throw new SpanwireError('invalid-argument', `No stream keeps ${name}: name one in the contract, { stream: '…' }.`)
-  const settings = readSettings(options, Object.keys(event.template.params('')))
-  const filter = event.template.filter(options.params ?? {})
-  // Each event that it gives up would come back to it, and be given up again.
-  if (settings.deadLetter && matchesFilter(filter, settings.deadLetter.subject))
+  const consumed = [name].flat().map((one) => findEvent(events, one))
+  for (const { name: own, stream } of consumed)
+    if (stream === undefined)
+      throw new SpanwireError('invalid-argument', `${own} has no stream: name one in the contract, { stream: '…' }.`)
+  const filters = consumed.map(({ template }) => template.filter(options.params ?? {}))
+  const { stream, filter, find } = readEventList(consumed, filters)
+  const params = consumed.map(({ template }) => Object.keys(template.params('')))
+  // A lane has a value of each param for all events.
+  const settings = readSettings(options, params[0]?.filter((param) => params.every((own) => own.includes(param))) ?? [])
+  // A dead letter would be delivered to this consumer, and become a dead letter again.
+  const dead = settings.deadLetter?.subject
+  if (dead && splitFilters(filter).some((one) => matchesFilter(one, dead)))
     throw new SpanwireError(
       'invalid-argument',
-      `deadLetter.subject is ${settings.deadLetter.subject}, which this consumer reads (${filter}): name another.`,
+      `deadLetter.subject is ${dead}, which is in the filter of this consumer (${filter}): use another subject.`,
     )
   const { onError = report, onEnd = reportEnd } = options
-  // The contract's types are the caller's: inside there is one kind of event.
-  type Untyped<Call> = Call extends (...args: infer Args) => infer Result
-    ? (...args: { [At in keyof Args]: Args[At] extends EventOf<Contract, Name> ? ReceivedEvent : Args[At] }) => Result
-    : never
-  return new DurableConsumer(toTransport(connection), event, stream, filter, settings, {
-    handler: handler as Untyped<typeof handler>,
-    onError: onError as Untyped<typeof onError>,
-    onEnd,
-  })
+  // The implementation does not have the types of the contract.
+  return new DurableConsumer(
+    toTransport(connection),
+    { find, stream, filter, settings },
+    { handler: handler as Callbacks['handler'], onError: onError as Callbacks['onError'], onEnd },
+  )
 }
 
-/** Who closes a connection knows that nothing more comes. */
+/** Default of `onEnd`. An application that closes the connection expects the end. */
 function reportEnd(error: Error): void {
   if (!isSpanwireError(error, 'connection-closed')) report(error)
 }
 
 function report(error: unknown, event?: { readonly subject: string }): void {
-  // Spanwire's own say what to do; where they were made helps nobody.
+  // Spanwire's errors state the remedy. Their stack does not help.
   console.error('spanwire:', event?.subject ?? '', isSpanwireError(error) ? `${error.code}: ${error.message}` : error)
 }

@@ -1,24 +1,25 @@
 interface Lane<Item> {
   readonly name: string | number
-  /** In the order of the stream. */
+  /** Items in the order of the stream. */
   readonly waiting: Item[]
-  /** The first one may begin; one has begun; the first one is to be tried again, later. */
+  /** `free`: the first item may begin. `busy`: an item has begun. `resting`: the first item begins again later. */
   state: 'free' | 'busy' | 'resting'
   rest?: ReturnType<typeof setTimeout>
 }
 
-/** What waits for its turn: several lanes beside each other, in each one after the other. */
+/** A queue with lanes: items of one lane begin one after the other, items of different lanes concurrently. */
 export class Lanes<Item extends { readonly seq: number; readonly lane: string | number }> {
   readonly #lanes = new Map<string | number, Lane<Item>>()
-  /** Those that may begin, the longest waiting first. */
+  /** Lanes whose first item may begin. The one that waits longest is the first. */
   readonly #free = new Set<Lane<Item>>()
   #size = 0
 
-  /** How many have not begun. */
+  /** Number of items that have not begun. */
   get size(): number {
     return this.#size
   }
 
+  /** Adds an item to its lane, in the order of the stream. */
   add(item: Item): void {
     let lane = this.#lanes.get(item.lane)
     if (!lane) {
@@ -27,14 +28,14 @@ export class Lanes<Item extends { readonly seq: number; readonly lane: string | 
     }
     const { waiting } = lane
     let at = waiting.length
-    // What is delivered again may be older.
-    while (at > 0 && (waiting[at - 1] as Item).seq > item.seq) at--
+    // An item that is delivered again may be older.
+    while ((waiting[at - 1]?.seq ?? 0) > item.seq) at--
     waiting.splice(at, 0, item)
     this.#size++
     if (lane.state === 'free') this.#free.add(lane)
   }
 
-  /** The next that may begin. Its lane is busy until {@link finish} or {@link rest}. */
+  /** Returns the next item to begin. Its lane is busy until {@link finish} or {@link rest}. */
   next(): Item | undefined {
     const [lane] = this.#free
     if (!lane) return undefined
@@ -44,12 +45,13 @@ export class Lanes<Item extends { readonly seq: number; readonly lane: string | 
     return lane.waiting.shift()
   }
 
+  /** An item has ended: the next one of its lane may begin. */
   finish({ lane: name }: Item): void {
     const lane = this.#lanes.get(name)
     if (lane) this.#release(lane)
   }
 
-  /** It begins again after so many ms, before the others of its lane; `then` is called at that time. */
+  /** Puts an item back in front of its lane. After `delay` ms it may begin again, and `then` is called. */
   rest(item: Item, delay: number, then: () => void): void {
     const lane = this.#lanes.get(item.lane)
     if (!lane) return
@@ -62,7 +64,7 @@ export class Lanes<Item extends { readonly seq: number; readonly lane: string | 
     }, delay)
   }
 
-  /** Takes out all that have not begun, in the order of the stream. */
+  /** Removes all items that have not begun. Returns them in the order of the stream. */
   clear(): Item[] {
     const taken: Item[] = []
     for (const lane of this.#lanes.values()) {

@@ -6,68 +6,84 @@ import { MAX_TIMER } from '../kit/max-timer.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { isSubject } from '../wire/subject.ts'
 
-/** Where a consumer begins that is not there yet: with all that the stream has, what is new, or from a sequence or time. */
-export type ConsumerStart = 'all' | 'new' | { readonly seq: number } | { readonly time: number | Date }
+/**
+ * Position at which a new consumer begins: the first message (`all`), the next message that is published (`new`), a
+ * sequence, or a time (a Date, or ms since 1970).
+ */
+export type ConsumerStart =
+  | 'all'
+  | 'new'
+  | {
+      /** Sequence of the first message, from 1. */
+      readonly seq: number
+    }
+  | {
+      /** Time of the first message, as a Date or in ms since 1970. */
+      readonly time: number | Date
+    }
 
-/** Where events go that can't be handled. */
+/** Destination of events that cannot be handled. */
 export interface DeadLetter {
-  /** A subject that a stream keeps, and this consumer doesn't read. */
+  /** A subject that a stream stores, and that is not in the filter of this consumer. */
   readonly subject: string
   /**
-   * After how many attempts that failed. Default 5. Data that the schema refuses goes there at the first; an event whose
-   * processes die, after twice as many deliveries, untouched. With `ordered` by params each process counts its own failures,
-   * and gives an event 20 deliveries more: it may have been held and given back by several that were drained.
+   * Number of failed attempts after which an event is a dead letter. Default 5. An event that the schema refuses is one
+   * after the first attempt. An event whose processes crash is one after twice this number of deliveries, without another
+   * call of the handler. With `ordered` by params, each process counts its own failures, and 20 more deliveries are
+   * allowed, because processes that drain return events without an attempt.
    */
   readonly attempts?: number
 }
 
-/** What a handler may want to know beside the event. */
+/** Information about a delivery, in addition to the event. */
 export interface DeliveryInfo {
   /**
-   * How often it was delivered; 1 for the first. More than 1: another attempt failed, its process died, maybe after the
-   * work was done, or it was drained, and gave back what it held.
+   * Number of deliveries, including this one. Above 1, an earlier attempt failed, or its process crashed (possibly after the
+   * work was done) or drained.
    */
   readonly attempt: number
 }
 
+/** Options of {@link consume}. */
 export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
-  /** The durable consumer's name at JetStream: all processes that give the same one share the events. */
+  /** Name of the durable JetStream consumer. All processes with the same name share the events. */
   readonly consumer: string
-  /** Only these; others count as handled. Default: all. */
+  /** Filter for the params. Default: all events. */
   readonly params?: ParamsFilter<Name>
-  /** Where it begins if it is not there yet. Default `all`. */
+  /** Position at which a new consumer begins. Default `all`. */
   readonly from?: ConsumerStart
-  /** Handlers that may run at a time in this process. Default 1. */
+  /** Number of handlers that run concurrently in this process. Default 1. */
   readonly concurrency?: number
   /**
-   * `true`: one event at a time, of all processes together. None is begun before the one before it is done, however often
-   * that has to be tried.
+   * `true`: all processes together handle one event at a time. The next event begins when the one before it is done, after
+   * any number of attempts.
    *
-   * A param's name, or several: events that have these in common one after the other, others beside them, as many at a
-   * time as `concurrency` says (Kafka's order within a key). One process has all of the work then; when it drains another
-   * takes over, and when it dies or isn't heard of, after `ackWait` or two. Needs nats-server 2.11. An event that is tried
-   * again keeps its process, and those behind it wait; at most 256 events are held at a time.
+   * The name of a param, or several: events with equal values are handled one after the other, other events concurrently up
+   * to `concurrency` (the order within a key, as in Kafka). One process handles all events. When it drains, another process
+   * takes over. When it crashes or loses its connection, another one takes over after one or two times `ackWait`. Requires
+   * nats-server 2.11. A failed event stays in its process, and events of the same values wait. At most 256 events are held
+   * at a time.
    *
-   * Default false: no order between events that run at the same time, or are tried again.
+   * Default false: concurrent events and repeated events have no order.
    */
   readonly ordered?: boolean | ParamName<Name> | ReadonlyArray<ParamName<Name>>
   /**
-   * After how long without a sign of a process its events are given to others, in ms. Default 30,000, at least 1,000. A
-   * handler may take longer: it is kept alive as long as its process lives.
+   * Time without a sign of progress after which JetStream delivers an event to another process, in ms. Default 30,000, at
+   * least 1,000. Handlers may run longer: the process reports progress for them.
    */
   readonly ackWait?: number
   /**
-   * How long to wait before an event is tried again, in ms: after its first failure, its second, and so on; the last
-   * number stands for all others. Default 1,000, 5,000, 30,000, 120,000.
+   * Delays before the next attempt after the first failure of an event, the second, and so on, in ms. The last delay is used
+   * for all further failures. Default 1,000, 5,000, 30,000, 120,000.
    */
   readonly backoff?: readonly number[]
-  /** Default: none. An event is tried until it works. */
+  /** Destination of events that cannot be handled. Default: none. Attempts are repeated without limit. */
   readonly deadLetter?: DeadLetter
-  /** Hears what a handler throws, and what is wrong with an event. Default: written to the console. */
+  /** Called with errors of handlers and of events that are not valid. Default: writes to the console. */
   readonly onError?: (error: unknown, event: EventOf<Contract, Name>, delivery: DeliveryInfo) => void
   /**
-   * Hears, once, that nothing more comes although nobody drained it: `stream-not-found`, `stream-conflict`,
-   * `permission-denied`, `connection-closed`. Default: written to the console, but for the last.
+   * Called once if the consumer ends for any reason other than `drain`: `stream-not-found`, `stream-conflict`,
+   * `permission-denied`, `connection-closed`. Default: writes to the console, except for `connection-closed`.
    */
   readonly onEnd?: (error: Error) => void
 }
@@ -75,39 +91,40 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
 const BACKOFF = [1_000, 5_000, 30_000, 120_000]
 const ATTEMPTS = 5
 
-/** Most events that a process takes where each is kept until those before it in its lane are done. */
+/** Number of events that a process holds if they are ordered by lane. */
 export const MOST_HELD = 256
 
-/** Any, one event at a time over all processes, or one at a time of each lane. */
+/** No order, one event at a time for all processes, or one event at a time for each lane. */
 export type Order = 'none' | 'one-by-one' | 'by-lane'
 
-/** With defaults, and without what depends on a contract's types. */
+/** Options with defaults, without the types of a contract. See {@link ConsumeOptions}. */
 export interface Settings {
   readonly consumer: string
   readonly from: ConsumerStart
   readonly concurrency: number
   readonly order: Order
-  /** Which lane an event belongs to, by its params. */
+  /** Params that determine the lane of an event. */
   readonly laneBy: readonly string[]
   readonly ackWait: number
   readonly backoff: readonly number[]
   readonly deadLetter: Required<DeadLetter> | undefined
 }
 
-/** The same as an application gives it. */
+/** Options as the application passes them. */
 type Given = Pick<Settings, 'consumer'> &
   Partial<Omit<Settings, 'deadLetter' | 'order' | 'laneBy'>> & {
     readonly deadLetter?: DeadLetter
     readonly ordered?: boolean | string | readonly string[]
   }
 
-/** What can be written as a date. */
+/** Whether a time is in the range of dates. */
 function isTime(time: number | Date): boolean {
   return !Number.isNaN(new Date(time).getTime())
 }
 
 /**
- * @param params those of the event
+ * Validates options and adds defaults.
+ * @param params names of the event's params
  * @throws SpanwireError `invalid-argument`
  */
 export function readSettings(options: Given, params: readonly string[]): Settings {
@@ -120,13 +137,13 @@ export function readSettings(options: Given, params: readonly string[]): Setting
     backoff = BACKOFF,
     deadLetter,
   } = options
-  const check = (holds: boolean, what: string) => {
-    if (!holds) throw new SpanwireError('invalid-argument', `${what}.`)
+  const check = (isValid: boolean, rule: string) => {
+    if (!isValid) throw new SpanwireError('invalid-argument', `${rule}.`)
   }
   const isCount = (value: number) => Number.isSafeInteger(value) && value > 0
   check(
     typeof consumer === 'string' && isJetStreamName(consumer),
-    'consumer must be a name without dots, wildcards and blanks',
+    'consumer must be a name without dots, wildcards and white space',
   )
   check(
     typeof from === 'object'
@@ -136,22 +153,25 @@ export function readSettings(options: Given, params: readonly string[]): Setting
       : from === 'all' || from === 'new',
     'from must be all, new, a sequence from 1, or a time',
   )
-  check(isCount(concurrency), 'concurrency must be a whole number from 1')
-  check(ordered !== true || concurrency === 1, 'With ordered: true, concurrency is 1')
+  check(isCount(concurrency), 'concurrency must be a positive integer')
+  check(ordered !== true || concurrency === 1, 'With ordered: true, concurrency must be 1')
   const laneBy = typeof ordered === 'boolean' ? [] : [ordered].flat()
   const known = laneBy.length > 0 && laneBy.every((name) => params.includes(name))
   check(
     typeof ordered === 'boolean' || known,
-    `ordered must be true, false or params of the event (${params.join(', ')})`,
+    `ordered must be true, false or names of the event's params (${params.join(', ')})`,
   )
-  check(laneBy.length === 0 || concurrency <= MOST_HELD, `With ordered, concurrency is at most ${MOST_HELD}`)
+  check(laneBy.length === 0 || concurrency <= MOST_HELD, `With ordered, concurrency must be at most ${MOST_HELD}`)
+  check(isCount(ackWait) && ackWait >= 1_000 && ackWait <= MAX_TIMER, 'ackWait must be between 1,000 ms and 24 days')
   check(
-    isCount(ackWait) && ackWait >= 1_000 && ackWait <= MAX_TIMER,
-    'ackWait must be at least 1,000 ms, and 24 days at most',
+    backoff.length > 0 && backoff.every((ms) => Number.isFinite(ms) && ms >= 0),
+    'backoff must be a list of delays in ms',
   )
-  check(backoff.length > 0 && backoff.every((ms) => Number.isFinite(ms) && ms >= 0), 'backoff must be a list of ms')
   const dead = deadLetter && { attempts: ATTEMPTS, ...deadLetter }
-  check(!dead || (isSubject(dead.subject) && isCount(dead.attempts)), 'deadLetter needs a subject, and attempts from 1')
+  check(
+    !dead || (isSubject(dead.subject) && isCount(dead.attempts)),
+    'deadLetter must have a subject, and a positive number of attempts',
+  )
   const order = laneBy.length > 0 ? 'by-lane' : ordered ? 'one-by-one' : 'none'
   return { consumer, from, concurrency, order, laneBy, ackWait, backoff, deadLetter: dead }
 }

@@ -1,47 +1,50 @@
 import type { JetStreamApi } from '../jetstream/api.ts'
 import { type Delivery, readDelivery } from '../jetstream/delivery.ts'
+import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { isLasting } from '../jetstream/lasting.ts'
-import type { StoredMessage } from '../jetstream/link.ts'
+import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
-import { SpanwireError } from '../wire/errors.ts'
-import { GROUP, takePin, WRONG_PIN } from './pin.ts'
+import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import { GROUP, takePin, WRONG_PIN } from './priority-group.ts'
 
-/** A message that a consumer gave out. */
+/** A message that a consumer delivered. */
 export interface Pulled {
   readonly message: StoredMessage
-  /** How often, this time included. */
+  /** Number of deliveries, including this one. */
   readonly delivered: number
-  /** Where its acknowledgement goes. */
+  /** Subject for the acknowledgement. */
   readonly ackTo: string
 }
 
-/** Whose messages. */
+/** The consumer to pull from. */
 export interface PullTarget {
+  /** Name of the stream. */
   readonly stream: string
+  /** Name of the consumer. */
   readonly consumer: string
-  /** Where all of them belong to one process at a time: after how long without a word of it to another, in ms. */
+  /** For a pinned consumer: time without a request after which another process is pinned, in ms. */
   readonly pinTimeout?: number
 }
 
-/** None of these may throw. */
+/** Receives messages. Its functions must not throw. */
 export interface PullHandler {
-  /** How many messages may come now. */
+  /** Returns the number of messages that may be delivered now. */
   room(): number
+  /** Called with each message. */
   message(pulled: Pulled): void
-  /** What comes from now on comes to this process alone. */
+  /** Called when the consumer was pinned to this process. */
   pinned(): void
-  /** It may come to another process now. */
+  /** Called when the consumer may be pinned to another process. */
   unpinned(): void
-  /** Nothing more comes: the consumer is gone, or may not be asked. */
-  gone(error: SpanwireError): void
+  /** Called once if the consumer was deleted, or refuses requests. */
+  ended(error: SpanwireError): void
 }
 
-/** A request is open for so long, in ms. */
+/** Time until a request expires, in ms. */
 const EXPIRES = 30_000
-/** In ms. A request that is silent for longer than two and a half of these is given up. */
+/** Interval of heartbeats, in ms. A request is repeated after a silence of 2.5 intervals. */
 const HEARTBEAT = 5_000
-const LONGEST_PAUSE = 2_000
 
 const BAD_REQUEST = 400
 const NO_MESSAGES = 404
@@ -49,8 +52,9 @@ const EXPIRED = 408
 const HEARTBEAT_STATUS = 100
 
 /**
- * Asks a durable consumer for as many messages as there is room for: one request at a time, so that it is known how many
- * may still come. Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference (CONSUMER.MSG.NEXT), ADR-13
+ * Pulls messages from a durable consumer as long as the handler has room. It has one open request at a time, so that the
+ * number of messages on their way is known.
+ * Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference (CONSUMER.MSG.NEXT), ADR-13
  */
 export class Pull {
   readonly #transport: Transport
@@ -62,13 +66,15 @@ export class Pull {
   readonly #releaseStatus: () => void
   readonly #watch: ReturnType<typeof setInterval>
   readonly #keepPin: ReturnType<typeof setInterval> | undefined
+  readonly #backoff = createBackoff({ first: 100, longest: 2_000 })
+  /** A retry is scheduled, or the consumer is queried before it. */
+  #isRetrying = false
   #pin: string | undefined
-  #pause: ReturnType<typeof setTimeout> | undefined
+  /** Number of the newest request. */
   #request = 0
-  /** What the open request may still bring. */
+  /** Number of messages that the open request may still deliver. */
   #open = 0
-  #heardAt = 0
-  #failures = 0
+  #lastSeen = 0
   #stopped = false
 
   constructor(transport: Transport, api: JetStreamApi, target: PullTarget, handler: PullHandler) {
@@ -82,45 +88,43 @@ export class Pull {
         const delivery = readDelivery(given)
         if (delivery) this.#take(delivery, given.subject, given.reply)
       },
-      ended: (error) => this.#gone(error),
+      ended: (error) => this.#ended(error),
     })
     this.#releaseStatus = transport.onStatus(({ state }) => {
-      if (state === 'open') this.#askAnew()
+      if (state === 'open') this.#renew()
     })
     this.#watch = setInterval(() => {
-      // Nobody answers for a consumer that was deleted while no request was open: it is looked for.
-      if (this.#open > 0 && performance.now() - this.#heardAt > 2.5 * HEARTBEAT) this.#retry()
+      // A consumer that was deleted without an open request sends no status. The retry queries it.
+      if (this.#open > 0 && performance.now() - this.#lastSeen > 2.5 * HEARTBEAT) this.#retry()
     }, HEARTBEAT)
     if (target.pinTimeout !== undefined) this.#keepPin = setInterval(() => this.#renewPin(), target.pinTimeout / 3)
   }
 
-  /** Resolves when messages can come. Rejects if they may not. */
+  /** Resolves when messages can be delivered. Rejects if they are refused. */
   get ready(): Promise<void> {
     return this.#subscription.ready
   }
 
-  /** Whether messages come to this process alone, as far as it knows. */
+  /** Whether this process has a pin. */
   get isPinned(): boolean {
     return this.#pin !== undefined
   }
 
-  /** There may be room for more. */
+  /** Requests messages if the handler has room. */
   fill(): void {
     const batch = this.#handler.room()
-    if (this.#stopped || this.#open > 0 || this.#pause !== undefined || batch <= 0) return
+    if (this.#stopped || this.#open > 0 || this.#isRetrying || batch <= 0) return
     if (this.#transport.status.state !== 'open') return
     this.#open = batch
-    this.#heardAt = performance.now()
+    this.#lastSeen = performance.now()
     const own = ++this.#request
-    this.#ask(`${own}`, { batch, expires: EXPIRES * 1e6, idle_heartbeat: HEARTBEAT * 1e6 }).catch(
-      (error: SpanwireError) => {
-        if (isLasting(error)) this.#gone(error)
-        else if (own === this.#request) this.#retry()
-      },
-    )
+    this.#send(`${own}`, { batch, expires: EXPIRES * 1e6, idle_heartbeat: HEARTBEAT * 1e6 }).catch((error) => {
+      if (isLasting(error)) this.#ended(error)
+      else if (own === this.#request) this.#retry()
+    })
   }
 
-  #ask(name: string, body: object): Promise<void> {
+  #send(name: string, body: object): Promise<void> {
     const { stream, consumer, pinTimeout } = this.#target
     const group = pinTimeout === undefined ? {} : { group: GROUP, ...(this.#pin !== undefined && { id: this.#pin }) }
     return this.#transport.publish(
@@ -130,12 +134,12 @@ export class Pull {
     )
   }
 
-  /** Each request renews the pin, also one that no message is small enough for: there may be no room for more. */
+  /** Renews the pin by a request that no message fits, because the handler may have no room for a message. */
   #renewPin(): void {
-    if (this.#pin !== undefined) this.#ask('pin', { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
+    if (this.#pin !== undefined) this.#send('pin', { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
   }
 
-  /** Another process may begin at once. Where that isn't permitted it begins a little later. */
+  /** Releases the pin, so that another process begins immediately. Without permission, it begins after the timeout. */
   unpin(): void {
     if (this.#pin === undefined) return
     const { stream, consumer } = this.#target
@@ -146,7 +150,7 @@ export class Pull {
     )
   }
 
-  /** Resolves when what was on its way has come; nothing more is asked for. */
+  /** Ends all requests. Resolves when the messages that are on their way were delivered. */
   async stop(): Promise<void> {
     this.#end()
     await this.#subscription.drain()
@@ -156,24 +160,26 @@ export class Pull {
     this.#stopped = true
     clearInterval(this.#watch)
     clearInterval(this.#keepPin)
-    clearTimeout(this.#pause)
+    this.#backoff.cancel()
     this.#releaseStatus()
   }
 
-  #gone(error: Error): void {
+  #ended(cause: Error): void {
     if (this.#stopped) return
     this.#end()
     this.#subscription.unsubscribe()
-    this.#handler.gone(error as SpanwireError)
+    this.#handler.ended(
+      isSpanwireError(cause) ? cause : new SpanwireError('connection-lost', 'The consumer ended.', { cause }),
+    )
   }
 
   #take(delivery: Delivery, subject: string, reply: string | undefined): void {
-    this.#heardAt = performance.now()
+    this.#lastSeen = performance.now()
     if ('message' in delivery) {
       const { delivered } = delivery
       const { message, pin } =
         this.#target.pinTimeout === undefined ? { ...delivery, pin: undefined } : takePin(delivery.message)
-      this.#failures = 0
+      this.#backoff.failures = 0
       if (this.#open > 0) this.#open--
       if (pin !== this.#pin) {
         this.#pin = pin
@@ -182,51 +188,48 @@ export class Pull {
       this.#handler.message({ message, delivered, ackTo: reply ?? '' })
       this.fill()
     } else if (delivery.status === WRONG_PIN) {
-      // Every request that is open says so.
+      // Each open request has this status.
       if (this.#pin === undefined) return
       this.#pin = undefined
       this.#handler.unpinned()
-      this.#askAnew()
+      this.#renew()
     } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
       this.#open = 0
       const { status, description } = delivery
       if (status === EXPIRED || status === NO_MESSAGES) this.fill()
       else if (status === BAD_REQUEST || /^exceeded maxrequest/i.test(description))
-        this.#gone(
-          new SpanwireError('stream-conflict', `The consumer ${this.#target.consumer} refuses: ${description}.`),
+        this.#ended(
+          new SpanwireError('stream-conflict', `The consumer ${this.#target.consumer} refused: ${description}.`),
         )
-      // A leader went, the server did, the consumer did, or there are too many who ask.
+      // The leader, the server or the consumer is unavailable, or the consumer has the maximum number of requests.
       else this.#retry()
     }
   }
 
-  /** The open request is no more: its connection, or its server, was lost. */
-  #askAnew(): void {
+  /** The open request was lost with its connection, or ended. */
+  #renew(): void {
     this.#open = 0
     this.fill()
   }
 
   #retry(): void {
-    if (this.#stopped || this.#pause !== undefined) return
+    if (this.#stopped || this.#isRetrying) return
     this.#open = 0
-    this.#pause = setTimeout(
-      () => {
-        void this.#look().then((error) => {
-          this.#pause = undefined
-          if (error) this.#gone(error)
-          else this.fill()
-        })
-      },
-      Math.min(100 * 2 ** this.#failures++, LONGEST_PAUSE),
-    )
+    this.#isRetrying = true
+    this.#backoff.schedule(async () => {
+      const error = await this.#query()
+      this.#isRetrying = false
+      if (error) this.#ended(error)
+      else this.fill()
+    })
   }
 
-  /** Whether the consumer is there still. Who can't say asks for messages again, and hears it then. */
-  async #look(): Promise<SpanwireError | undefined> {
+  /** Queries the consumer. Returns an error if it does not exist. If the query fails, the next request shows it. */
+  async #query(): Promise<SpanwireError | undefined> {
     try {
       const { stream, consumer } = this.#target
       if (await this.#api.consumer(stream, consumer)) return undefined
-      return new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${consumer} any more.`)
+      return new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${consumer}.`)
     } catch (error) {
       return isLasting(error) ? error : undefined
     }

@@ -1,25 +1,31 @@
-import { type HeaderFields, readFields } from '../wire/header-fields.ts'
+import { type HeaderFields, parseFields } from '../wire/header-fields.ts'
 
-/** The headers of an event. Names are compared without regard to case. Iterates over [name, value] in order. */
+/** The headers of an event. Names are case-insensitive. Iterates over [name, value] in their order. */
 export class EventHeaders {
-  readonly #fields: HeaderFields
+  /** The header block as text, empty without headers. It survives a structured clone, for `new EventHeaders(block)`. */
+  readonly block: string
 
-  constructor(block: Uint8Array | undefined) {
-    this.#fields = readFields(block)
+  constructor(block = '') {
+    this.block = block
   }
 
-  /** The first value of that name. */
+  /** Returns the first value of a name. */
   get(name: string): string | undefined {
     return this.getAll(name)[0]
   }
 
-  /** Every value of that name, in order. */
+  /** Returns all values of a name, in their order. */
   getAll(name: string): string[] {
-    const wanted = name.toLowerCase()
-    return this.#fields.filter(([other]) => other.toLowerCase() === wanted).map(([, value]) => value)
+    return this.toJSON().flatMap(([other, value]) => (other.toLowerCase() === name.toLowerCase() ? value : []))
   }
 
+  /** Returns all [name, value]: what `JSON.stringify` writes. */
+  toJSON(): HeaderFields {
+    return parseFields(this.block)
+  }
+
+  /** Iterates over [name, value]. */
   [Symbol.iterator](): Iterator<readonly [name: string, value: string]> {
-    return this.#fields[Symbol.iterator]()
+    return this.toJSON()[Symbol.iterator]()
   }
 }

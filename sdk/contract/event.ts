@@ -1,35 +1,38 @@
+import { isBytes } from '../kit/kinds.ts'
 import { type Codec, raw } from './codec.ts'
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
 
-/** The name of a JetStream stream; `false`: none, whatever the contract's default is. */
+/** Name of a JetStream stream. `false`: no stream, even if the contract has a default. */
 export type StreamName = string | false | undefined
 
-/** What may be said of an event beside its schema. */
+/** Options of {@link event}. */
 export interface EventOptions<
   Reply extends StandardSchema | undefined = StandardSchema | undefined,
   Stream extends StreamName = StreamName,
 > {
-  /** Schema of the answer, for events that are requests. */
+  /** Schema of the answer, for an event that is a request. */
   readonly reply?: Reply
-  /** How data becomes bytes, for the event and its reply. Default: JSON. */
+  /** Encoding of the event and its reply. Default: JSON. */
   readonly codec?: Codec
   /**
-   * The JetStream stream that keeps the event: publishing is acknowledged, subscriptions can begin in the past and
-   * resume. `ensureStreams` of `spanwire/streams` makes it. `false`: none, whatever `defineEvents` says for all.
+   * Name of the JetStream stream that stores the event. Publishing is then acknowledged, and subscriptions can begin in
+   * the past and resume. `ensureStreams` of `spanwire/streams` creates the stream. `false`: no stream, even if
+   * `defineEvents` has a default.
    */
   readonly stream?: Stream
 }
 
-/** An event with options: what {@link event} returns. */
+/** A definition of an event, as {@link event} returns it. */
 export interface EventDefinition<
   Schema extends StandardSchema = StandardSchema,
   Reply extends StandardSchema | undefined = StandardSchema | undefined,
   Stream extends StreamName = StreamName,
 > extends EventOptions<Reply, Stream> {
+  /** Schema of the event's data. */
   readonly schema: Schema
 }
 
-/** One entry of a contract: a schema, or a definition that has one. */
+/** An entry of a contract: a schema or a definition. */
 export type EventEntry = StandardSchema | EventDefinition
 
 type SchemaOf<Entry> = Entry extends { readonly schema: infer Schema extends StandardSchema }
@@ -38,28 +41,29 @@ type SchemaOf<Entry> = Entry extends { readonly schema: infer Schema extends Sta
     ? Entry
     : never
 type ReplyOf<Entry> = Entry extends { readonly reply?: infer Reply } ? Extract<Reply, StandardSchema> : never
-/** The name of the stream that keeps an event; `never` if it has none. */
+/** Name of an event's stream. `never` if it has none. */
 export type StreamOf<Entry> = Entry extends { readonly stream?: infer Stream } ? Extract<Stream, string> : never
 
-/** An entry, kept by `Stream` unless it says something else. */
+/** An entry with the stream `Stream`, unless it names another. */
 export type WithStream<Entry, Stream extends string> = Entry extends StandardSchema
   ? EventDefinition<Entry, undefined, Stream>
   : [Extract<Entry[keyof Entry & 'stream'], string | false>] extends [never]
     ? Omit<Entry, 'stream'> & { readonly stream: Stream }
     : Entry
 
-/** What a publisher gives. */
+/** Data that a publisher passes: the schema's input. */
 export type DataInput<Entry> = InputOf<SchemaOf<Entry>>
-/** What a subscriber gets. */
+/** Data that a subscriber receives: the schema's output. */
 export type DataOutput<Entry> = OutputOf<SchemaOf<Entry>>
-/** What a responder returns; anything if the event has no `reply` schema. */
+/** Data that a responder returns. `unknown` if the event has no `reply` schema. */
 export type ReplyInput<Entry> = [ReplyOf<Entry>] extends [never] ? unknown : InputOf<ReplyOf<Entry>>
-/** What a requester gets; `unknown` if the event has no `reply` schema. */
+/** Data that a requester receives. `unknown` if the event has no `reply` schema. */
 export type ReplyOutput<Entry> = [ReplyOf<Entry>] extends [never] ? unknown : OutputOf<ReplyOf<Entry>>
 
 /**
- * An event with options.
+ * Defines an event with options.
  *
+ * @example
  *     defineEvents({ 'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }) }) })
  */
 export function event<
@@ -70,17 +74,33 @@ export function event<
   return { ...options, schema }
 }
 
-/** An event whose data is a `Uint8Array`, sent as it is. `reply` is bytes too unless it has its own schema. */
+/**
+ * Defines an event whose data is a `Uint8Array`, sent unchanged. A reply is also bytes.
+ *
+ * @example
+ *     defineEvents({ 'images.{id}': bytes() })
+ */
 export function bytes<const Stream extends StreamName = undefined>(options?: {
   readonly stream?: Stream
 }): EventDefinition<StandardSchema<Uint8Array>, StandardSchema<Uint8Array>, NoInfer<Stream>> {
   return { ...options, schema: bytesSchema, reply: bytesSchema, codec: raw }
 }
 
+/**
+ * Returns a schema with the type `Data` that accepts every value: types without a validator. Data that others publish is not
+ * checked, so use it only where all publishers are trusted.
+ *
+ * @example
+ *     defineEvents({ 'orders.{orderId}.created': json<{ total: number }>() })
+ */
+export function json<Data>(): StandardSchema<Data> {
+  return { '~standard': { version: 1, vendor: 'spanwire', validate: (value) => ({ value: value as Data }) } }
+}
+
 const bytesSchema: StandardSchema<Uint8Array> = {
   '~standard': {
     version: 1,
     vendor: 'spanwire',
-    validate: (value) => (value instanceof Uint8Array ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
+    validate: (value) => (isBytes(value) ? { value } : { issues: [{ message: 'Expected a Uint8Array' }] }),
   },
 }

@@ -1,78 +1,85 @@
 import type { TransportMessage } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import type { ContractEvent } from './contract.ts'
 import { EventHeaders } from './event-headers.ts'
+import type { RemovalReason } from './removal.ts'
 
-/** A message, and what is known of it if it came from a stream. */
+/** A message with its position in a stream, if it came from one. */
 export interface EventMessage extends TransportMessage {
+  /** Name of the stream. */
+  readonly stream?: string
+  /** Sequence in the stream. */
   readonly seq?: number
+  /** Whether it was delivered when it was published. False for an event from the past. */
   readonly live?: boolean
+  /** Set if it is not an event, but marks a removal. */
+  readonly removed?: RemovalReason | undefined
 }
 
-/** An event as a subscriber gets it. Headers, id, time and params are read when they are asked for. */
-export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
-  /** Its name in the contract: the subject template. */
-  readonly name: Name
-  readonly data: Data
-  readonly #event: ContractEvent
-  readonly #message: EventMessage
-  #headers: EventHeaders | undefined
-  #params: Params | undefined
+/** The headers of an event of Spanwire, which are parsed for each event. */
+const OWN = /^NATS\/1\.0\r\nNats-Msg-Id: ([^\r]*)\r\nSpanwire-Time: (\d+)\r/
 
-  constructor(event: ContractEvent, message: EventMessage, data: Data) {
-    this.name = event.name as Name
+/**
+ * An event as a subscriber receives it. It is plain data: all members but `payload` survive a spread, `JSON.stringify` and
+ * a structured clone.
+ */
+export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
+  /** The event's name in the contract: its subject template. */
+  readonly name: Name
+  /** The data, decoded and validated. */
+  readonly data: Data
+  /** The subject of the message. */
+  readonly subject: string
+  /** Values of the template's parameters. */
+  readonly params: Params
+  /** Unique id of the event. Without one of its publisher: stream and sequence, or empty without a stream. */
+  readonly id: string
+  /**
+   * Time of publishing, in ms since 1970 by the publisher's clock. If the message does not contain it: the time when the
+   * stream stored it, or when it was received.
+   */
+  readonly time: number
+  /** Headers of the message. Empty if it has none. */
+  readonly headers: EventHeaders
+  /** The reply subject, if the event is a request. */
+  declare readonly reply: string | undefined
+  /** Sequence in the stream. The first is 1. Undefined for an event without a stream. */
+  declare readonly seq: number | undefined
+  /** Whether it was delivered when it was published. False for an event from the past. Undefined without a stream. */
+  declare readonly live: boolean | undefined
+  /** Only for `onRemoved`: why the stream removed the last event of the subject. */
+  declare readonly removed: RemovalReason | undefined
+  readonly #message: EventMessage
+
+  constructor({ name, template }: ContractEvent, message: EventMessage, data: Data) {
+    const { subject, time, reply, seq, stream, removed } = message
+    this.name = name as Name
     this.data = data
-    this.#event = event
+    this.subject = subject
+    this.params = template.params(subject) as Params
+    const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
+    const headers = new EventHeaders(block)
+    const [, id, sent] = block ? (OWN.exec(block) ?? ['', headers.get(ID_HEADER), headers.get(TIME_HEADER)]) : []
+    this.headers = headers
+    this.id = id ?? (stream === undefined ? '' : `${stream}.${seq}`)
+    this.time = Number(sent) || time
+    if (reply !== undefined) this.reply = reply
+    if (seq !== undefined) {
+      this.seq = seq
+      this.live = message.live
+    }
+    if (removed) this.removed = removed
     this.#message = message
   }
 
-  /** The subject it was published to. */
-  get subject(): string {
-    return this.#message.subject
-  }
-
-  /** Where an answer is wanted, if it is a request. */
-  get reply(): string | undefined {
-    return this.#message.reply
-  }
-
-  /** The data as it came, before it was decoded. */
+  /** The payload, before decoding. */
   get payload(): Uint8Array {
     return this.#message.payload
   }
 
-  /** The values of the template's parameters. */
-  get params(): Params {
-    this.#params ??= this.#event.template.params(this.subject) as Params
-    return this.#params
-  }
-
-  get headers(): EventHeaders {
-    this.#headers ??= new EventHeaders(this.#message.headerBlock)
-    return this.#headers
-  }
-
-  /** Unique for each event; empty if the publisher gave none, which only publishers without Spanwire do. */
-  get id(): string {
-    return this.headers.get(ID_HEADER) ?? ''
-  }
-
-  /** Its place in the stream, if it came from one; the first is 1. */
-  get seq(): number | undefined {
-    return this.#message.seq
-  }
-
-  /** Whether it was delivered as it was published, and not from the past; undefined if it came from no stream. */
-  get live(): boolean | undefined {
-    return this.#message.live
-  }
-
-  /**
-   * When it was published, in ms since 1970 by the publisher's clock; when the stream took it, or it was received, if
-   * that isn't known.
-   */
-  get time(): number {
-    const text = this.headers.get(TIME_HEADER)
-    return text && Number.isFinite(+text) ? +text : this.#message.time
+  /** Vue does not wrap events in a proxy, on which `payload` would throw. */
+  get __v_skip(): true {
+    return true
   }
 }

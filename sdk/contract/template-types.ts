@@ -1,12 +1,12 @@
-/** Subject templates as the compiler sees them; template.ts is the same at run time. */
+/** Subject templates as types. template.ts checks them at run time. */
 
 type Forbidden = '{' | '}' | '*' | '>' | ' '
 type IsWord<Text extends string> = Text extends '' | `${string}${Forbidden}${string}` ? false : true
 
-/** A string type that no string has; its text is what the compiler shows. */
+/** A type that no template has. The compiler shows its text. */
 type Bad<Template extends string> = `Not a subject template: ${Template}`
 
-/** `Template` itself if it is one, else a type that nothing matches. */
+/** `Template` if it is a valid subject template, else a type that no string matches. */
 export type CheckedTemplate<Template extends string, Rest extends string = Template, Seen = never> = Rest extends ''
   ? Bad<Template>
   : Rest extends `${infer Token}.${infer Tail}`
@@ -17,7 +17,7 @@ export type CheckedTemplate<Template extends string, Rest extends string = Templ
             ? Bad<Template>
             : CheckedTemplate<Template, Tail, Seen | Name>
           : Bad<Template>
-        : // `{rest...}` holds dots itself: what is left of it is `{rest` and `..}`.
+        : // `{rest...}` contains dots. They split it into `{rest` and `..}`.
           Tail extends '..}'
           ? IsWord<Open> extends true
             ? Open extends Seen
@@ -38,15 +38,15 @@ export type CheckedTemplate<Template extends string, Rest extends string = Templ
         ? Template
         : Bad<Template>
 
-/** The names of a template's parameters. */
+/** Names of a template's parameters. */
 export type ParamName<Template extends string> = Template extends `${string}{${infer Name}}${infer Tail}`
   ? (Name extends `${infer Rest}...` ? Rest : Name) | ParamName<Tail>
   : never
 
-/** A value for each parameter: `{ orderId: string }` of `orders.{orderId}.created`. */
+/** A value for each parameter: `{ orderId: string }` for `orders.{orderId}.created`. */
 export type Params<Template extends string> = { readonly [Name in ParamName<Template>]: string }
 
-/** What a subscriber asks for: a value or `'*'` for each parameter; what is left out is `'*'`. */
+/** A filter: a value or `'*'` for each parameter. Default: `'*'`. */
 export type ParamsFilter<Template extends string> = [ParamName<Template>] extends [never]
   ? Readonly<Record<string, never>>
   : { readonly [Name in ParamName<Template>]?: string | undefined }

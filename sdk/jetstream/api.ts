@@ -1,49 +1,64 @@
+import { createDeferred } from '../kit/deferred.ts'
 import { fromBase64 } from '../wire/base64.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { isSubsetFilter } from '../wire/subject.ts'
-import type { JetStreamLink, StoredMessage } from './link.ts'
+import { isWithin, splitFilters } from '../wire/filter-list.ts'
+import type { JetStreamLink, StoredMessage } from './jetstream-link.ts'
 
-/** A stream's configuration, as nats-server writes it: times in ns. What is not named here is kept as it is. */
+/** Configuration of a stream in the format of nats-server, with times in ns. Other fields are preserved. */
 export interface StreamConfig {
+  /** Name of the stream. */
   readonly name: string
+  /** Subject filters of the messages that it stores. */
   readonly subjects?: readonly string[]
   readonly [field: string]: unknown
 }
 
-/** A consumer's configuration, as nats-server writes it: times in ns. What is not named here is kept as it is. */
+/** Configuration of a consumer in the format of nats-server, with times in ns. Other fields are preserved. */
 export interface ConsumerConfig {
   readonly durable_name?: string
   readonly filter_subject?: string
+  /** Requires nats-server 2.10. */
+  readonly filter_subjects?: readonly string[]
   readonly ack_policy?: string
-  /** Only of push consumers. */
+  /** Only for push consumers. */
   readonly deliver_subject?: string
   readonly ack_wait?: number
   readonly max_ack_pending?: number
   readonly [field: string]: unknown
 }
 
-/** What a stream is and has, as of when it was asked. */
+/** State of a stream at the time of the query. */
 export interface StreamState {
+  /** Name of the stream. */
   readonly name: string
-  /** When it was made, as the server writes it: another stream of the same name has another. */
+  /** Creation time, as the server formats it. A stream that was created again has another. */
   readonly epoch: string
+  /** Subject filters of the messages that it stores. */
   readonly subjects: readonly string[]
+  /** First sequence. */
   readonly firstSeq: number
+  /** Last sequence. */
   readonly lastSeq: number
+  /** Number of messages. */
   readonly messages: number
-  /** Sequences between first and last that are gone. Only if asked for. */
+  /** Sequences between first and last that were removed. Empty unless requested. */
   readonly deleted: readonly number[]
+  /** Configuration. */
   readonly config: StreamConfig
 }
 
-/** What a server answers, as far as it is used. Nothing of it is trusted to be there. */
+/** Members of an answer of the server. All of them may be missing. */
 interface Answer {
   readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string }
-  readonly config?: StreamConfig | ConsumerConfig
+  readonly config?: Partial<StreamConfig> & ConsumerConfig
   readonly created?: string
   readonly state?: Readonly<Record<string, unknown>>
   readonly streams?: readonly string[] | null
   readonly name?: string
+  readonly total?: unknown
+  readonly num_pending?: unknown
+  readonly num_ack_pending?: unknown
+  readonly num_redelivered?: unknown
   readonly message?: {
     readonly subject?: string
     readonly seq?: number
@@ -53,19 +68,27 @@ interface Answer {
   }
 }
 
+/** Messages that a consumer has not finished. */
+export interface Lag {
+  readonly pending: number
+  readonly unacknowledged: number
+  readonly redelivered: number
+}
+
+/** Options of {@link JetStreamApi}. */
 export interface JetStreamOptions {
-  /** How long to wait for an answer, in ms. Default 5,000. */
+  /** Time for an answer, in ms. Default 5,000. */
   readonly timeout?: number
 }
 
-/** How long to wait before what only reads is asked again, in ms. */
-const AGAIN = 1_000
+/** Interval at which a query without an answer is sent again, in ms. */
+const RESEND = 1_000
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
- * JetStream's API, as far as Spanwire needs it. Works on nats-server 2.9 and later, and on the embedded broker.
+ * The part of JetStream's API that Spanwire uses. Works with nats-server 2.9 and later, and with the embedded broker.
  * Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
  */
 export class JetStreamApi {
@@ -78,24 +101,27 @@ export class JetStreamApi {
   }
 
   /**
-   * The one stream that keeps all subjects of a filter; undefined if none keeps any.
-   * @throws SpanwireError `stream-conflict` if streams keep only a part; `stream-not-found` if JetStream isn't there
+   * Finds the stream that stores all subjects of a list of filters. Undefined if no stream stores any of the first filter.
+   * @throws SpanwireError `stream-conflict` if streams store only a part, `stream-not-found` if JetStream is not enabled
    */
   async findStream(filter: string): Promise<StreamState | undefined> {
-    // Null if there are none.
-    const streams = (await this.#read('STREAM.NAMES', { subject: filter })).streams ?? []
+    // The server answers null for an empty list.
+    const streams = (await this.#read('STREAM.NAMES', { subject: splitFilters(filter)[0] })).streams ?? []
     for (const name of streams) {
       const state = await this.streamState(name)
-      if (state?.subjects.some((subject) => isSubsetFilter(filter, subject))) return state
+      if (state && isWithin(filter, state.subjects)) return state
     }
     if (streams.length === 0) return undefined
     throw new SpanwireError(
       'stream-conflict',
-      `No stream keeps all of ${filter}; a part is kept by ${streams.join(', ')}: subscribe to what one of them keeps.`,
+      `No stream stores all subjects of ${filter}. ${streams.join(', ')} store a part: use a filter within one stream.`,
     )
   }
 
-  /** @param options.deleted whether to list what is gone between first and last */
+  /**
+   * Queries the state of a stream. Undefined if it does not exist.
+   * @param options.deleted whether to list removed sequences between first and last
+   */
   async streamState(
     name: string,
     { deleted = false }: { readonly deleted?: boolean } = {},
@@ -103,7 +129,7 @@ export class JetStreamApi {
     const gone: number[] = []
     let answer: Answer
     let total = 0
-    // Long lists come in parts (2.9 knows no parts, and sends all at once).
+    // Long lists are sent in parts. (2.9 sends the whole list.)
     do {
       const body = deleted ? { deleted_details: true, offset: gone.length } : {}
       const given = await unlessMissing(this.#read(`STREAM.INFO.${name}`, body))
@@ -111,11 +137,11 @@ export class JetStreamApi {
       answer = given
       const part = answer.state?.deleted
       if (!deleted || !Array.isArray(part) || part.length === 0) break
-      gone.push(...part.filter(Number.isSafeInteger))
-      total = Number((answer as { total?: unknown }).total) || 0
+      // One by one: a call takes about 125,000 arguments, and 2.9 may send more.
+      for (const seq of part) if (Number.isSafeInteger(seq)) gone.push(seq)
+      total = Number(answer.total) || 0
     } while (gone.length < total)
-    const { created, state } = answer
-    const config = answer.config as StreamConfig | undefined
+    const { created, state, config } = answer
     if (!config || typeof created !== 'string') throw unreadable('STREAM.INFO')
     return {
       name,
@@ -125,11 +151,23 @@ export class JetStreamApi {
       lastSeq: count(state?.last_seq),
       messages: count(state?.messages),
       deleted: gone,
-      config,
+      config: { ...config, name },
     }
   }
 
-  /** One message, by the word of the stream's leader. Needs no consumer. */
+  /** Reads the first message from a sequence on, without a consumer. Undefined if it does not exist. */
+  async nextMessage(stream: string, filter: string, seq: number): Promise<StoredMessage | undefined> {
+    const found = splitFilters(filter).map((one) => this.message(stream, { seq, next_by_subj: one }))
+    return first(await Promise.all(found), (a, b) => a.seq - b.seq)
+  }
+
+  /** Reads the last message, without a consumer. Undefined if it does not exist. */
+  async lastMessage(stream: string, filter: string): Promise<StoredMessage | undefined> {
+    const found = splitFilters(filter).map((one) => this.message(stream, { last_by_subj: one }))
+    return first(await Promise.all(found), (a, b) => b.seq - a.seq)
+  }
+
+  /** Reads one message from the stream's leader. Undefined if it does not exist. */
   async message(
     stream: string,
     query: { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string },
@@ -137,10 +175,11 @@ export class JetStreamApi {
     const answer = await unlessMissing(this.#read(`STREAM.MSG.GET.${stream}`, query))
     if (!answer) return undefined
     const { message } = answer
-    if (typeof message?.subject !== 'string' || !Number.isSafeInteger(message.seq)) throw unreadable('MSG.GET')
+    const seq = count(message?.seq)
+    if (typeof message?.subject !== 'string' || seq === 0) throw unreadable('MSG.GET')
     return {
       subject: message.subject,
-      seq: message.seq as number,
+      seq,
       time: Date.parse(message.time ?? '') || 0,
       pending: 0,
       ...(message.hdrs && { headerBlock: fromBase64(message.hdrs) }),
@@ -148,68 +187,98 @@ export class JetStreamApi {
     }
   }
 
-  /** @throws SpanwireError `stream-conflict` */
+  /**
+   * Creates a stream.
+   * @throws SpanwireError `stream-conflict`
+   */
   async createStream(config: StreamConfig): Promise<void> {
-    await this.#ask(`STREAM.CREATE.${config.name}`, config)
+    await this.#request(`STREAM.CREATE.${config.name}`, config)
   }
 
-  /** @throws SpanwireError `stream-conflict` */
+  /**
+   * Changes the configuration of a stream.
+   * @throws SpanwireError `stream-conflict`
+   */
   async updateStream(config: StreamConfig): Promise<void> {
-    await this.#ask(`STREAM.UPDATE.${config.name}`, config)
+    await this.#request(`STREAM.UPDATE.${config.name}`, config)
   }
 
+  /** Deletes a stream. */
   async deleteStream(name: string): Promise<void> {
-    await this.#ask(`STREAM.DELETE.${name}`, {})
+    await this.#request(`STREAM.DELETE.${name}`, {})
   }
 
-  /** Makes a consumer that ends by itself when nobody uses it. Returns its name and how much is pending. */
-  async createConsumer(stream: string, config: object): Promise<{ readonly name: string; readonly pending: number }> {
-    const answer = await this.#ask(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
+  /**
+   * Creates an ephemeral consumer. Returns its name and the number of pending messages.
+   * @throws SpanwireError (as rejection) `unsupported` if the server does not support several filters
+   */
+  async createConsumer(
+    stream: string,
+    config: ConsumerConfig,
+  ): Promise<{ readonly name: string; readonly pending: number }> {
+    const answer = await this.#request(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
     if (typeof answer.name !== 'string') throw unreadable('CONSUMER.CREATE')
-    return { name: answer.name, pending: count((answer as { num_pending?: unknown }).num_pending) }
+    if (!hasFilters(answer.config, config)) {
+      this.deleteConsumer(stream, answer.name)
+      throw tooOldForFilters()
+    }
+    return { name: answer.name, pending: count(answer.num_pending) }
   }
 
-  /** How many deliveries of a consumer nobody has acknowledged yet. */
+  /** Returns the number of unacknowledged deliveries of a consumer. */
   async unacknowledged(stream: string, name: string): Promise<number> {
     const answer = await this.#read(`CONSUMER.INFO.${stream}.${name}`, {})
-    return count((answer as { num_ack_pending?: unknown }).num_ack_pending)
+    return count(answer.num_ack_pending)
   }
 
-  /** The configuration of a consumer; undefined if the stream has none of that name, or there is no such stream. */
+  /** Returns the numbers of messages that a consumer has not finished. Undefined if it does not exist. */
+  async consumerLag(stream: string, name: string): Promise<Lag | undefined> {
+    const answer = await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {}))
+    return (
+      answer && {
+        pending: count(answer.num_pending),
+        unacknowledged: count(answer.num_ack_pending),
+        redelivered: count(answer.num_redelivered),
+      }
+    )
+  }
+
+  /** Returns the configuration of a consumer. Undefined if the consumer or the stream does not exist. */
   async consumer(stream: string, name: string): Promise<ConsumerConfig | undefined> {
     return (await unlessMissing(this.#read(`CONSUMER.INFO.${stream}.${name}`, {})))?.config
   }
 
   /**
-   * Makes a durable consumer, or changes it. Returns what the server made of it: an older one passes over what it doesn't know.
-   * @throws SpanwireError `stream-conflict` for what can't be changed; `stream-not-found`
+   * Creates or changes a durable consumer. Returns its configuration: an older server ignores fields that it does not
+   * support.
+   * @throws SpanwireError `stream-conflict` for fields that cannot be changed, `stream-not-found`
    */
   async putConsumer(stream: string, name: string, config: ConsumerConfig): Promise<ConsumerConfig> {
-    // The younger CONSUMER.CREATE has the filter in its subject, wildcards and all: a bridge takes no such subject.
+    // The newer CONSUMER.CREATE has the filter in its subject. A bridge does not accept a subject with wildcards.
     const given = { ...config, durable_name: name }
     const body = { stream_name: stream, config: given }
-    return (await this.#ask(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, body)).config ?? {}
+    return (await this.#request(`CONSUMER.DURABLE.CREATE.${stream}.${name}`, body)).config ?? {}
   }
 
-  /** Doesn't wait: the server would end it by itself a little later. */
+  /** Deletes a consumer, without a confirmation: the server removes an unused consumer after its threshold. */
   deleteConsumer(stream: string, name: string): void {
     this.link.publish(`$JS.API.CONSUMER.DELETE.${stream}.${name}`, new Uint8Array(), `${this.link.newInbox()}.deleted`)
   }
 
   /**
-   * Asks until something answers: what a server is asked while there is no leader it drops without a word. A late answer to
-   * an earlier question counts as well.
+   * Repeats a query until an answer arrives: a server without a leader drops queries silently. A late answer to an earlier
+   * query is accepted.
    */
   async #read(action: string, body: object): Promise<Answer> {
     const deadline = performance.now() + this.#timeout
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const { promise, resolve, reject } = createDeferred<Answer>()
     const over = new AbortController()
-    const ask = () => {
+    const send = () => {
       const left = Math.max(deadline - performance.now(), 1)
-      this.#ask(action, body, { timeout: left, signal: over.signal }).then(resolve, reject)
+      this.#request(action, body, { timeout: left, signal: over.signal }).then(resolve, reject)
     }
-    const timer = setInterval(ask, AGAIN)
-    ask()
+    const timer = setInterval(send, RESEND)
+    send()
     try {
       return await promise
     } finally {
@@ -218,7 +287,7 @@ export class JetStreamApi {
     }
   }
 
-  async #ask(
+  async #request(
     action: string,
     body: object,
     options: { readonly timeout: number; readonly signal?: AbortSignal } = { timeout: this.#timeout },
@@ -229,7 +298,7 @@ export class JetStreamApi {
       answer = Object(JSON.parse(decoder.decode(payload)))
     } catch (cause) {
       if (isSpanwireError(cause, 'no-responders'))
-        throw new SpanwireError('stream-not-found', 'JetStream is not there: turn it on in nats-server (-js).', {
+        throw new SpanwireError('stream-not-found', 'JetStream is not enabled: start nats-server with -js.', {
           cause,
         })
       throw isSpanwireError(cause) ? cause : unreadable(action, cause)
@@ -239,9 +308,32 @@ export class JetStreamApi {
   }
 }
 
-/** err_codes of nats-server's errors.json: stream, consumer and message not found. */
+/** Returns the fields of a consumer's configuration for a list of filters. */
+export function toFilters(list: string): Pick<ConsumerConfig, 'filter_subject' | 'filter_subjects'> {
+  const filters = splitFilters(list)
+  return filters.length > 1 ? { filter_subjects: filters } : { filter_subject: list }
+}
+
+/** Whether a consumer has the filters that were requested. nats-server before 2.10 ignores several filters. */
+export function hasFilters(consumer: ConsumerConfig = {}, { filter_subjects }: ConsumerConfig): boolean {
+  return filter_subjects === undefined || consumer.filter_subjects?.length === filter_subjects.length
+}
+
+/** Returns the error for a server that does not support several filters. */
+export function tooOldForFilters(): SpanwireError {
+  return new SpanwireError(
+    'unsupported',
+    'Several events in one subscription require nats-server 2.10 or later: upgrade it, or subscribe to each event.',
+  )
+}
+
+function first<Item>(items: ReadonlyArray<Item | undefined>, compare: (a: Item, b: Item) => number): Item | undefined {
+  return items.filter((item) => item !== undefined).sort(compare)[0]
+}
+
+/** Values of err_code for a missing stream, consumer and message. Source: nats-server's errors.json */
 const MISSING = [10059, 10014, 10037]
-/** JetStream is not enabled: for the server, for the account. */
+/** Values of err_code for a server and an account without JetStream. */
 const DISABLED = [10076, 10039]
 
 function refusal(action: string, error: NonNullable<Answer['error']>): SpanwireError {
@@ -250,15 +342,15 @@ function refusal(action: string, error: NonNullable<Answer['error']>): SpanwireE
   const text = `JetStream refuses ${action}: ${description}.`
   if (MISSING.includes(err_code) || DISABLED.includes(err_code) || code === 404)
     return new SpanwireError('stream-not-found', text, { cause })
-  // No leader at the moment, or starting up.
+  // JetStream has no leader, or is starting.
   if (code === 503) return new SpanwireError('upstream-unavailable', text, { cause })
   return new SpanwireError('stream-conflict', text, { cause })
 }
 
-/** Undefined for what the server says isn't there. */
-async function unlessMissing(asked: Promise<Answer>): Promise<Answer | undefined> {
+/** Resolves with undefined if the server answers that the object does not exist. */
+async function unlessMissing(query: Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return await asked
+    return await query
   } catch (error) {
     if (isSpanwireError(error, 'stream-not-found') && isMissing(error)) return undefined
     throw error
@@ -266,14 +358,14 @@ async function unlessMissing(asked: Promise<Answer>): Promise<Answer | undefined
 }
 
 function isMissing({ cause }: SpanwireError): boolean {
-  const { err_code = 0, code } = Object(cause) as { err_code?: number; code?: number }
+  const { err_code = 0, code }: { err_code?: number; code?: number } = Object(cause)
   return MISSING.includes(err_code) || (code === 404 && !DISABLED.includes(err_code))
 }
 
 function count(value: unknown): number {
-  return Number.isSafeInteger(value) ? (value as number) : 0
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : 0
 }
 
 function unreadable(action: string, cause?: unknown): SpanwireError {
-  return new SpanwireError('protocol-violation', `The answer to ${action} can't be read.`, { cause })
+  return new SpanwireError('protocol-violation', `The answer to ${action} is malformed.`, { cause })
 }

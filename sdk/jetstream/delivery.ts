@@ -1,8 +1,8 @@
 import { parseHeaders } from '../wire/headers.ts'
 import { parseAckSubject } from '../wire/replay-frames.ts'
-import type { JetStreamMessage, StoredMessage } from './link.ts'
+import type { JetStreamMessage, StoredMessage } from './jetstream-link.ts'
 
-/** What a consumer sends: a message of the stream, or a status such as a heartbeat. */
+/** A delivery of a consumer: a message of the stream, or a status such as a heartbeat. */
 export type Delivery =
   | { readonly message: StoredMessage; readonly consumerSeq: number; readonly delivered: number }
   | {
@@ -11,7 +11,7 @@ export type Delivery =
       readonly header: (name: string) => string | undefined
     }
 
-/** Reads what came to a consumer's inbox; undefined if it is neither. */
+/** Reads a message to a consumer's inbox. Undefined if it is not a delivery. */
 export function readDelivery(given: JetStreamMessage): Delivery | undefined {
   const { subject, reply, headerBlock, payload } = given
   const ack = reply === undefined ? undefined : parseAckSubject(reply)

@@ -1,7 +1,7 @@
 import { isSpanwireError, type SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 
-/** These pass by themselves. */
-const PASSING: readonly SpanwireErrorCode[] = [
+/** Errors that may not occur in a later attempt. */
+const TEMPORARY: readonly SpanwireErrorCode[] = [
   'timeout',
   'aborted',
   'no-responders',
@@ -12,7 +12,7 @@ const PASSING: readonly SpanwireErrorCode[] = [
   'rate-limited',
 ]
 
-/** Whether what JetStream was asked for can't be had by asking again. */
+/** Whether another attempt of a JetStream request would have the same error. */
 export function isLasting(error: unknown): error is SpanwireError {
-  return isSpanwireError(error) && !PASSING.includes(error.code)
+  return isSpanwireError(error) && !TEMPORARY.includes(error.code)
 }

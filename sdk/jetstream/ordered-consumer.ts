@@ -1,149 +1,99 @@
+import { createBackoff } from '../kit/backoff.ts'
+import { pause } from '../kit/pause.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import type { JetStreamApi, StreamState } from './api.ts'
+import { type JetStreamApi, type StreamState, toFilters } from './api.ts'
 import { readDelivery } from './delivery.ts'
-import type { JetStreamMessage, StoredMessage } from './link.ts'
+import type { JetStreamMessage, StoredMessage } from './jetstream-link.ts'
 
-/** Who follows a stream. None of these may throw. */
+/** Receives the messages of a stream. Its functions must not throw. */
 export interface FollowHandler {
+  /** Called with each message, in order. */
   message(message: StoredMessage): void
   /**
-   * A consumer stands: the first, or one in the place of one that was lost. `next` is the first sequence it may deliver;
-   * `state` was read after it was made. A stream that is another (`epoch`), or went back (`lastSeq` + 1 < `next`), is
-   * for the caller to deal with: it stops this and begins anew.
+   * Called when a consumer was created, at first and after each loss. `next` is the first sequence that it may deliver.
+   * `state` was read after the consumer was created. If the stream was created again (`epoch`) or lost its newest messages
+   * (`lastSeq` + 1 < `next`), the handler must stop this and start again.
    */
   started(next: number, state: StreamState): void
-  /** Something failed, and is tried again. */
+  /** Called with an error after which another attempt follows. */
   trouble?(error: SpanwireError): void
 }
 
-/** A stream being followed. */
+/** The part of a stream to follow. */
+export interface FollowTarget {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Subject filter, or a list of them. */
+  readonly filter: string
+  /** First sequence to deliver. */
+  readonly from: number
+}
+
+/** A stream that is being followed. */
 export interface Following {
   /** The sequence after the last one delivered. */
   readonly next: number
-  /** Makes a new consumer now, as after an outage. */
+  /** Creates a new consumer now, as after an outage. */
   restart(): void
+  /** Ends it and deletes the consumer. */
   stop(): void
 }
 
-/** In ms. A consumer that is silent for longer than two and a half of these is given up. */
+/** Interval of heartbeats, in ms. A consumer is replaced after a silence of 2.5 intervals. */
 const HEARTBEAT = 1_000
 /**
- * In ms. A consumer that has delivered nothing for so long is compared with the stream's leader: it may live at a replica
- * that has fallen behind, and then its heartbeats say that all is well. Twice as long after each time that it was right.
+ * Time without messages after which a consumer is compared with the stream's leader, in ms. The consumer may be on a
+ * replica that lags behind, and still send heartbeats. The time doubles after each comparison without a difference.
  */
 const QUIET = 10_000
 const LONGEST_QUIET = 300_000
+const RETRIES = { first: 100, longest: 2_000 }
 
 /**
- * Follows a stream from a sequence, for ever: every message of the filter once and in order, through an ordered push
- * consumer that is made again whenever something was missed. Source: NATS ADR-17.
+ * Follows a stream from a sequence on. It delivers every message of the filter once and in order, through an ordered push
+ * consumer that is created again after each gap or loss. Source: NATS ADR-17.
  */
-export function followStream(
-  api: JetStreamApi,
-  stream: string,
-  filter: string,
-  from: number,
-  handler: FollowHandler,
-): Following {
-  const { link } = api
+export function followStream(api: JetStreamApi, target: FollowTarget, handler: FollowHandler): Following {
+  const { stream, from } = target
+  const backoff = createBackoff(RETRIES)
   let next = from
-  let attempt = 0
-  let failures = 0
   let stopped = false
-  let end = () => {}
-  let retry: ReturnType<typeof setTimeout> | undefined
+  let current: OrderedConsumer | undefined
 
   async function start(): Promise<void> {
-    end()
-    clearTimeout(retry)
-    const own = ++attempt
-    const isCurrent = () => own === attempt && !stopped
-    const inbox = `${link.newInbox()}.follow`
-    let waiting: JetStreamMessage[] | undefined = []
-    let expected = 1
-    let heardAt = Date.now()
-    let quiet = QUIET
-    let compareAt = heardAt + quiet
-    const take = (given: JetStreamMessage) => {
-      if (!isCurrent()) return
-      heardAt = Date.now()
-      const delivery = readDelivery(given)
-      if (!delivery) return
-      if ('status' in delivery) {
-        const { status, header } = delivery
-        const stalled = header('Nats-Consumer-Stalled')
-        if (status !== 100 || Number(header('Nats-Last-Consumer') ?? 0) >= expected) return void start()
-        // Flow control: the server goes on once it is answered.
-        if (given.reply) link.publish(given.reply, new Uint8Array())
-        else if (stalled) link.publish(stalled, new Uint8Array())
-        return
-      }
-      if (delivery.consumerSeq !== expected) return void start()
-      expected++
-      quiet = QUIET
-      compareAt = heardAt + quiet
-      const { message } = delivery
-      if (message.seq < next) return
-      next = message.seq + 1
-      handler.message(message)
-    }
-    const unsubscribe = link.subscribe(inbox, (given) => (waiting ? waiting.push(given) : take(given)))
-    const watch = setInterval(() => {
-      const now = Date.now()
-      if (now - heardAt > 2.5 * HEARTBEAT) return void start()
-      if (now < compareAt) return
-      quiet = Math.min(2 * quiet, LONGEST_QUIET)
-      compareAt = now + quiet
-      compare(next).catch(() => {})
-    }, HEARTBEAT)
-    const compare = async (before: number) => {
-      const last = await api.message(stream, { last_by_subj: filter })
-      // What was published just now is on its way.
-      await new Promise((resolve) => setTimeout(resolve, HEARTBEAT))
-      if (isCurrent() && next === before && (last?.seq ?? 0) >= next) void start()
-    }
-    let name: string | undefined
-    end = () => {
-      clearInterval(watch)
-      unsubscribe()
-      if (name !== undefined) api.deleteConsumer(stream, name)
-    }
+    current?.end()
+    backoff.cancel()
+    const consumer = new OrderedConsumer(api, target, { next: () => next, restart, message })
+    current = consumer
     try {
-      const made = await api.createConsumer(stream, {
-        deliver_subject: inbox,
-        deliver_policy: 'by_start_sequence',
-        opt_start_seq: next,
-        filter_subject: filter,
-        ack_policy: 'none',
-        max_deliver: 1,
-        flow_control: true,
-        // In ns.
-        idle_heartbeat: HEARTBEAT * 1_000_000,
-        mem_storage: true,
-        num_replicas: 1,
-      })
-      if (!isCurrent()) return api.deleteConsumer(stream, made.name)
-      name = made.name
+      await consumer.create(next)
       const state = await api.streamState(stream, { deleted: true })
-      if (!isCurrent()) return
-      if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} is gone.`)
-      failures = 0
+      if (consumer !== current) return
+      if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} does not exist.`)
+      backoff.failures = 0
       handler.started(next, state)
-      const held = waiting ?? []
-      waiting = undefined
-      for (const given of held) take(given)
+      consumer.deliver()
     } catch (cause) {
-      if (!isCurrent()) return
-      end()
-      end = () => {}
+      if (consumer !== current) return
+      consumer.end()
       handler.trouble?.(
         isSpanwireError(cause)
           ? cause
-          : new SpanwireError('upstream-unavailable', `Can't follow ${stream}.`, { cause }),
+          : new SpanwireError('upstream-unavailable', `Cannot follow ${stream}.`, { cause }),
       )
-      // Whoever hears of it may have stopped this.
-      if (isCurrent()) retry = setTimeout(() => void start(), Math.min(100 * 2 ** failures++, 2_000))
+      // The handler may have stopped it.
+      if (!stopped) backoff.schedule(start)
     }
+  }
+
+  function restart(): void {
+    if (!stopped) void start()
+  }
+
+  function message(message: StoredMessage): void {
+    if (message.seq < next) return
+    next = message.seq + 1
+    handler.message(message)
   }
 
   void start()
@@ -151,13 +101,125 @@ export function followStream(
     get next() {
       return next
     },
-    restart() {
-      if (!stopped) void start()
-    },
+    restart,
     stop() {
       stopped = true
-      clearTimeout(retry)
-      end()
+      backoff.cancel()
+      current?.end()
+      current = undefined
     },
+  }
+}
+
+/** The owner of an {@link OrderedConsumer}. */
+interface Owner {
+  /** The next sequence to deliver. */
+  next(): number
+  message(message: StoredMessage): void
+  /** The consumer missed something: it must be replaced. */
+  restart(): void
+}
+
+/** One push consumer, from its creation to its end. */
+class OrderedConsumer {
+  readonly #api: JetStreamApi
+  readonly #target: FollowTarget
+  readonly #owner: Owner
+  readonly #inbox: string
+  readonly #unsubscribe: () => void
+  readonly #watch: ReturnType<typeof setInterval>
+  /** Messages that arrived before `deliver`. */
+  #held: JetStreamMessage[] | undefined = []
+  /** Consumer sequence of the next message. */
+  #expected = 1
+  #lastSeen = Date.now()
+  #quiet = QUIET
+  #compareAt = Date.now() + QUIET
+  #name: string | undefined
+  #ended = false
+
+  constructor(api: JetStreamApi, target: FollowTarget, owner: Owner) {
+    this.#api = api
+    this.#target = target
+    this.#owner = owner
+    this.#inbox = `${api.link.newInbox()}.follow`
+    this.#unsubscribe = api.link.subscribe(this.#inbox, (given) =>
+      this.#held ? this.#held.push(given) : this.#take(given),
+    )
+    this.#watch = setInterval(() => this.#check(), HEARTBEAT)
+  }
+
+  async create(from: number): Promise<void> {
+    const { stream, filter } = this.#target
+    const { name } = await this.#api.createConsumer(stream, {
+      deliver_subject: this.#inbox,
+      deliver_policy: 'by_start_sequence',
+      opt_start_seq: from,
+      ...toFilters(filter),
+      ack_policy: 'none',
+      max_deliver: 1,
+      flow_control: true,
+      // In ns.
+      idle_heartbeat: HEARTBEAT * 1_000_000,
+      mem_storage: true,
+      num_replicas: 1,
+    })
+    if (this.#ended) this.#api.deleteConsumer(stream, name)
+    else this.#name = name
+  }
+
+  /** Delivers the messages that have arrived, and from now on each one immediately. */
+  deliver(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const given of held) this.#take(given)
+  }
+
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearInterval(this.#watch)
+    this.#unsubscribe()
+    if (this.#name !== undefined) this.#api.deleteConsumer(this.#target.stream, this.#name)
+  }
+
+  #take(given: JetStreamMessage): void {
+    if (this.#ended) return
+    this.#lastSeen = Date.now()
+    const delivery = readDelivery(given)
+    if (!delivery) return
+    if ('status' in delivery) {
+      const { status, header } = delivery
+      const stalled = header('Nats-Consumer-Stalled')
+      if (status !== 100 || Number(header('Nats-Last-Consumer') ?? 0) >= this.#expected) return this.#owner.restart()
+      // Flow control: the server continues after an answer.
+      const { link } = this.#api
+      if (given.reply) link.publish(given.reply, new Uint8Array())
+      else if (stalled) link.publish(stalled, new Uint8Array())
+      return
+    }
+    if (delivery.consumerSeq !== this.#expected) return this.#owner.restart()
+    this.#expected++
+    this.#quiet = QUIET
+    this.#compareAt = this.#lastSeen + QUIET
+    this.#owner.message(delivery.message)
+  }
+
+  #check(): void {
+    const now = Date.now()
+    if (now - this.#lastSeen > 2.5 * HEARTBEAT) return this.#owner.restart()
+    if (now < this.#compareAt) return
+    this.#quiet = Math.min(2 * this.#quiet, LONGEST_QUIET)
+    this.#compareAt = now + this.#quiet
+    this.#compare().catch(() => {})
+  }
+
+  /** Replaces the consumer if the stream's leader has messages that it did not deliver. */
+  async #compare(): Promise<void> {
+    const next = this.#owner.next()
+    const last = await this.#api.lastMessage(this.#target.stream, this.#target.filter)
+    // Messages that were just published are still on their way.
+    await pause(HEARTBEAT)
+    if (!this.#ended && this.#owner.next() === next && (last?.seq ?? 0) >= next) this.#owner.restart()
   }
 }

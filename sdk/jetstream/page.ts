@@ -1,54 +1,69 @@
+import { createDeferred } from '../kit/deferred.ts'
+import { encode } from '../wire/bytes.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import type { ReplayStart } from '../wire/replay-frames.ts'
-import type { JetStreamApi, StreamState } from './api.ts'
+import { type ConsumerConfig, type JetStreamApi, type StreamState, toFilters } from './api.ts'
 import { readDelivery } from './delivery.ts'
-import type { StoredMessage } from './link.ts'
+import type { StoredMessage } from './jetstream-link.ts'
 
-/** All messages of a filter with `from` ≤ sequence ≤ `to` that a stream had. */
+/** All messages of a filter with `from` ≤ sequence ≤ `to`. */
 export interface Page {
+  /** First sequence of the page. */
   readonly from: number
+  /** Last sequence of the page. */
   readonly to: number
+  /** Messages in the order of their sequences. */
   readonly messages: readonly StoredMessage[]
 }
 
-/** Most that is read at once. At least one message is. */
+/** The part of a stream to read. */
+export interface PageTarget {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Subject filter, or a list of them. */
+  readonly filter: string
+  /** First sequence to read. */
+  readonly from: number
+  /** Last sequence to read. */
+  readonly to: number
+}
+
+/** Limits of one read. At least one message is read. */
 export interface PageLimits {
+  /** Number of messages. */
   readonly messages: number
+  /** Size of payloads and header blocks, in bytes. */
   readonly bytes: number
 }
 
-/** Where a consumer begins, in the words of its configuration. */
+/** Delivery policy of a consumer, as in its configuration. */
 type Policy = Readonly<Record<string, unknown>>
 
-/** How long a server may be silent in the middle of a page, in ms. */
+/** Longest silence of a server within a page, in ms. */
 const PATIENCE = 5_000
 
 /**
- * Reads from `from` on, no further than `end`.
+ * Reads a page of a stream.
  *
- * When nothing more seems to come before `end`, the stream's leader is asked: a replica that lags behind must not hide
- * messages. If it does, the page ends with what was read, and may be empty (`to` < `from`): read again in a moment.
+ * If the consumer has no more messages before `to`, the stream's leader is queried, because a replica that lags behind
+ * may not have them yet. In that case the page ends with the last message read. It may be empty (`to` < `from`): read it
+ * again later.
  */
-export async function readPage(
-  api: JetStreamApi,
-  stream: string,
-  filter: string,
-  from: number,
-  end: number,
-  limits: PageLimits,
-): Promise<Page> {
-  const start = { deliver_policy: 'by_start_sequence', opt_start_seq: from }
-  const { messages: read, exhausted } = await pull(api, stream, filter, start, limits)
-  const messages = read.filter(({ seq }) => seq <= end)
+export async function readPage(api: JetStreamApi, target: PageTarget, limits: PageLimits): Promise<Page> {
+  const { stream, filter, from, to } = target
+  const policy = { deliver_policy: 'by_start_sequence', opt_start_seq: from }
+  const { messages: read, exhausted } = await pull(api, { stream, filter, policy }, limits)
+  const messages = read.filter(({ seq }) => seq <= to)
   const last = messages.at(-1)?.seq ?? from - 1
-  if (last === end || messages.length < read.length) return { from, to: end, messages }
+  if (last === to || messages.length < read.length) return { from, to, messages }
   if (!exhausted) return { from, to: last, messages }
-  const next = await api.message(stream, { seq: last + 1, next_by_subj: filter })
-  return { from, to: next && next.seq <= end ? last : end, messages }
+  const next = await api.nextMessage(stream, filter, last + 1)
+  return { from, to: next && next.seq <= to ? last : to, messages }
 }
 
 /**
- * The last message of each subject of the filter, by sequence; `upTo` is the sequence after which to go on.
+ * Reads the last message of each subject of the filter, in the order of their sequences. `upTo` is the sequence after
+ * which to continue.
  * @throws SpanwireError `payload-too-large` beyond the limits
  */
 export async function readLastPerSubject(
@@ -57,13 +72,14 @@ export async function readLastPerSubject(
   filter: string,
   limits: PageLimits,
 ): Promise<{ readonly messages: readonly StoredMessage[]; readonly upTo: number }> {
-  const { messages, exhausted } = await pull(api, stream.name, filter, { deliver_policy: 'last_per_subject' }, limits)
+  const policy = { deliver_policy: 'last_per_subject' }
+  const { messages, exhausted } = await pull(api, { stream: stream.name, filter, policy }, limits)
   if (!exhausted)
     throw new SpanwireError('payload-too-large', `More than ${limits.messages} subjects: use a narrower filter.`)
   return { messages, upTo: Math.max(stream.lastSeq, messages.at(-1)?.seq ?? 0) }
 }
 
-/** The first sequence that a start means. `last-per-subject` has none: it is not a place in the stream. */
+/** Returns the first sequence of a start. `last-per-subject` has none: it returns the sequence after the last. */
 export async function resolveStart(
   api: JetStreamApi,
   stream: StreamState,
@@ -74,16 +90,16 @@ export async function resolveStart(
   if (start.at === 'all') return Math.max(stream.firstSeq, 1)
   if (start.at === 'seq') return start.seq
   if (start.at === 'count') return findNthLast(api, stream, filter, start.count)
-  if (start.at === 'last') return (await api.message(stream.name, { last_by_subj: filter }))?.seq ?? after
+  if (start.at === 'last') return (await api.lastMessage(stream.name, filter))?.seq ?? after
   if (start.at === 'time') {
     const policy = { deliver_policy: 'by_start_time', opt_start_time: new Date(start.time).toISOString() }
-    const { messages } = await pull(api, stream.name, filter, policy, { messages: 1, bytes: 1 })
+    const { messages } = await pull(api, { stream: stream.name, filter, policy }, { messages: 1, bytes: 1 })
     return messages[0]?.seq ?? after
   }
   return after
 }
 
-/** Searches by how much a consumer that begins at a sequence would have pending. */
+/** Searches for the sequence at which a consumer would have `wanted` messages pending. */
 async function findNthLast(api: JetStreamApi, stream: StreamState, filter: string, wanted: number): Promise<number> {
   const first = Math.max(stream.firstSeq, 1)
   const pendingFrom = async (seq: number) => {
@@ -94,7 +110,7 @@ async function findNthLast(api: JetStreamApi, stream: StreamState, filter: strin
   }
   let high = stream.lastSeq + 1
   let low = Math.max(first, high - wanted)
-  // Wider and wider, until there are enough after it; then between.
+  // Widens the interval until it contains enough messages. The binary search follows.
   for (let width = wanted; low > first; width *= 4) {
     const pending = await pendingFrom(low)
     if (pending === wanted) return low
@@ -110,25 +126,23 @@ async function findNthLast(api: JetStreamApi, stream: StreamState, filter: strin
   return low
 }
 
-function consumerConfig(filter: string, policy: Policy): object {
+function consumerConfig(filter: string, policy: Policy): ConsumerConfig {
   return {
     ...policy,
-    filter_subject: filter,
+    ...toFilters(filter),
     ack_policy: 'none',
     max_deliver: -1,
     mem_storage: true,
     num_replicas: 1,
-    // In ns. It is deleted right after use; this is for when that order gets lost.
+    // In ns. The consumer is deleted after use. The threshold applies if the deletion is lost.
     inactive_threshold: 10_000_000_000,
   }
 }
 
-/** Reads up to the limits through a pull consumer of its own. `exhausted`: there was nothing more at the time. */
+/** Reads up to the limits through a pull consumer. `exhausted`: the consumer had no more messages. */
 async function pull(
   api: JetStreamApi,
-  stream: string,
-  filter: string,
-  policy: Policy,
+  { stream, filter, policy }: { readonly stream: string; readonly filter: string; readonly policy: Policy },
   limits: PageLimits,
 ): Promise<{ readonly messages: StoredMessage[]; readonly exhausted: boolean }> {
   const { name, pending } = await api.createConsumer(stream, consumerConfig(filter, policy))
@@ -137,27 +151,23 @@ async function pull(
     return { messages: [], exhausted: true }
   }
   const inbox = `${api.link.newInbox()}.page`
-  const ask = (order: object) =>
-    api.link.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`,
-      new TextEncoder().encode(JSON.stringify(order)),
-      inbox,
-    )
+  const request = (body: object) =>
+    api.link.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, encode(JSON.stringify(body)), inbox)
   const messages: StoredMessage[] = []
   let bytes = 0
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-  const fail = () => reject(new SpanwireError('timeout', `${stream} sent nothing for ${PATIENCE} ms.`))
+  const { promise, resolve, reject } = createDeferred<boolean>()
+  const fail = () => reject(new SpanwireError('timeout', `No message of ${stream} arrived for ${PATIENCE} ms.`))
   let patience = setTimeout(fail, PATIENCE)
   const unsubscribe = api.link.subscribe(inbox, (given) => {
     const delivery = readDelivery(given)
     clearTimeout(patience)
     patience = setTimeout(fail, PATIENCE)
     if (!delivery) return
-    // 404 and 408: nothing more. 409: the size limit, or the consumer is gone.
+    // 404 and 408: no more messages. 409: the size limit, or the consumer was deleted.
     if ('status' in delivery) {
       const isTooLarge = delivery.status === 409 && /MaxBytes/i.test(delivery.description) && messages.length === 0
-      // At least one message is read, however large it is.
-      return isTooLarge ? ask({ batch: 1, no_wait: true }) : resolve(delivery.status !== 409)
+      // At least one message is read, of any size.
+      return isTooLarge ? request({ batch: 1, no_wait: true }) : resolve(delivery.status !== 409)
     }
     const { message } = delivery
     messages.push(message)
@@ -166,8 +176,8 @@ async function pull(
     else if (messages.length >= limits.messages || bytes >= limits.bytes) resolve(false)
   })
   try {
-    // With a bound for the server, too: it would send the whole batch at once, and cut off who is slow to take it.
-    ask({ batch: limits.messages, no_wait: true, ...(limits.messages > 1 && { max_bytes: limits.bytes }) })
+    // With a size limit for the server: it would send the whole batch at once, and close the connection of a slow consumer.
+    request({ batch: limits.messages, no_wait: true, ...(limits.messages > 1 && { max_bytes: limits.bytes }) })
     return { exhausted: await promise, messages }
   } finally {
     clearTimeout(patience)

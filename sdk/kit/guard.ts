@@ -1,4 +1,14 @@
-/** Calls a handler; what it throws, now or later, goes to `onError`, with what it was called with. Then `done`. */
+import { isThenable } from './kinds.ts'
+
+/** Writes an error to the console. */
+export function report(error: unknown): undefined {
+  console.error('spanwire:', error)
+}
+
+/**
+ * Calls a handler, then `done`. If the handler throws or rejects, `onError` is called with the error and the handler's
+ * arguments.
+ */
 export function guard<Args extends unknown[]>(
   call: (...args: Args) => unknown,
   onError: (error: unknown, ...args: Args) => void,
@@ -7,7 +17,10 @@ export function guard<Args extends unknown[]>(
 ): void {
   try {
     const result = call(...args)
-    if (result instanceof Promise) return void result.catch((error) => onError(error, ...args)).then(done)
+    if (isThenable(result))
+      return void Promise.resolve(result)
+        .catch((error) => onError(error, ...args))
+        .then(done)
   } catch (error) {
     onError(error, ...args)
   }

@@ -1,2 +1,2 @@
-/** The longest that a timer can wait, in ms: beyond it, it fires at once. */
+/** Longest delay of a timer, in ms. With a longer one it fires immediately. */
 export const MAX_TIMER: number = 2 ** 31 - 1

@@ -1,9 +1,9 @@
 import { SpanwireError } from '../wire/errors.ts'
 
 /**
- * The `catch` of an `import()` of optional peer dependencies. Bundlers accept that such a package is not installed.
- * @param packages all that the feature needs, as arguments of `npm install`
- * @throws SpanwireError `unsupported`, with the command that installs them
+ * Returns a handler for `import(…).catch()` of optional peer dependencies.
+ * @param packages required packages, as arguments of `npm install`
+ * @throws SpanwireError `unsupported`, with the `npm install` command
  */
 export function notInstalled(feature: string, ...packages: readonly string[]): (cause: unknown) => never {
   return (cause) => {

@@ -1,6 +1,7 @@
 /**
- * Spanwire in OpenTelemetry's traces: a bus whose events carry the trace they belong to. Needs the package
- * `@opentelemetry/api`; what is recorded, and where it goes, is what the application has registered with it.
+ * The entry `spanwire/opentelemetry`: a bus with tracing. Requires the package `@opentelemetry/api`. The application
+ * registers a provider and a propagator with it.
  */
+export { bridgeSpans, type SpanFactory, type StartedSpan } from './bridge-spans.ts'
 export { contextOf } from './propagation.ts'
 export { type TracedOptions, traced, tracedHandler } from './traced.ts'

@@ -1,4 +1,4 @@
-/** A trace's way into an event's headers and out of them, by whatever propagator the application has set. */
+/** Trace context in the headers of an event, by the propagator of the application. */
 import {
   type Context,
   diag,
@@ -15,12 +15,12 @@ import { encodeFields, type HeaderFields } from '../wire/header-fields.ts'
 
 type Field = HeaderFields[number]
 
-/** An event that was received. */
+/** A received event. */
 interface Received {
   readonly headers: EventHeaders
 }
 
-// Takes the event: where no propagator is set nobody reads its headers.
+// The carrier is the event, so that its headers are parsed only with a propagator.
 const received: TextMapGetter<Received> = {
   get({ headers }, name) {
     const values = headers.getAll(name)
@@ -37,12 +37,12 @@ const given: TextMapGetter<HeaderFields> = {
 const added: TextMapSetter<Field[]> = { set: (fields, name, value) => void fields.push([name, value]) }
 
 /**
- * The context that an event came with, as the application's propagator reads it: its trace and its baggage. If it came
- * with none, or with one that can't be read, the root context; never the one that is active here, which belongs to
- * something else. Never throws.
+ * Returns the context of an event: its trace and baggage, as the application's propagator reads them. Without one, or if it
+ * is malformed, returns the root context. It never throws.
  *
- * A span can't wrap the body of a loop. With `subscribe` and `latest` this is how one joins the event's trace:
+ * A span cannot wrap the body of a loop. With `subscribe` and `latest`, use this function to continue the event's trace.
  *
+ * @example
  *     for await (const e of bus.subscribe('orders.{orderId}.created')) {
  *       await context.with(contextOf(e), () => handle(e))
  *     }
@@ -51,37 +51,37 @@ export function contextOf(event: { readonly headers: EventHeaders }): Context {
   return extract(event, received)
 }
 
-/** The trace that these headers name by themselves: in OpenTelemetry's words, a custom creation context. */
+/** Returns the trace that the application set in headers: OpenTelemetry's custom creation context. */
 export function creationContext(headers: HeaderFields): SpanContext | undefined {
   const found = headers.length > 0 ? trace.getSpanContext(extract(headers, given)) : undefined
   return found && isSpanContextValid(found) ? found : undefined
 }
 
-/** What the propagator adds to `headers`. What stands there already it leaves alone. */
+/** Returns the headers that the propagator adds to `headers`, without names that exist already. */
 export function injected(from: Context, headers: HeaderFields): HeaderFields {
   const fields: Field[] = []
   try {
     propagation.inject(from, fields, added)
   } catch (error) {
-    diag.warn('spanwire: the propagator failed; an event goes without its trace.', error)
+    diag.warn('spanwire: the propagator failed. An event is published without its trace.', error)
     return []
   }
   return fields.filter((field) => isWritable(field) && !headers.some((other) => isNamed(other, field[0])))
 }
 
-/** A propagator must not stand in an event's way, whatever somebody wrote into the headers. */
+/** Errors of the propagator must not affect an event: its headers come from the publisher. */
 function extract<Carrier>(carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
   try {
     return propagation.extract(ROOT_CONTEXT, carrier, getter)
   } catch (error) {
-    diag.warn("spanwire: the propagator failed; an event's trace is not continued.", error)
+    diag.warn("spanwire: the propagator failed. An event's trace is not continued.", error)
     return ROOT_CONTEXT
   }
 }
 
 /**
- * Metadata of baggage comes out as it came in. A line end that somebody put there would have every event refused that
- * a handler publishes.
+ * Whether a header can be encoded. Metadata of baggage is not escaped, so it may contain a line end, which would cause every
+ * event that a handler publishes to be refused.
  */
 function isWritable(field: Field): boolean {
   try {

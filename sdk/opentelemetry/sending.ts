@@ -1,17 +1,21 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api'
-import type { Bus, PublishOptions, StreamAck } from '../contract/bus.ts'
+import type { RequestOptions, StreamPublishOptions } from '../contract/bus.ts'
 import { SubjectTemplate } from '../contract/template.ts'
+import { hasParams, type UntypedBus, type WithParamValues, withParams } from '../contract/untyped-bus.ts'
 import { createIds } from '../kit/ids.ts'
 import { creationContext, injected } from './propagation.ts'
 import { attributesOf, describe, during } from './span.ts'
 
-type Values = Readonly<Record<string, string>>
+type SendOptions = StreamPublishOptions & RequestOptions
 
-/** Calls the bus's method of that name, in a span, with an event that carries its trace. */
-export type Send = (operation: 'publish' | 'request', name: string, args: unknown[]) => Promise<unknown>
+/** Calls a method of the bus in a span, with an event that carries its trace. */
+export type Send = (
+  operation: 'publish' | 'request',
+  name: string,
+  args: WithParamValues<[data: unknown, options?: SendOptions]>,
+) => Promise<unknown>
 
-export function createSend<Contract>(bus: Bus<Contract>, tracer: Tracer): Send {
-  const plain = bus as unknown as Record<'publish' | 'request', (name: string, ...args: unknown[]) => Promise<unknown>>
+export function createSend(bus: UntypedBus, tracer: Tracer): Send {
   const newId = createIds()
   const templates = new Map<string, SubjectTemplate>()
 
@@ -26,9 +30,9 @@ export function createSend<Contract>(bus: Bus<Contract>, tracer: Tracer): Send {
 
   return async (operation, name, args) => {
     const template = attempt(() => find(name))
-    // No contract has such a name, and the bus says so.
-    if (!template) return plain[operation](name, ...args)
-    const [params, data, options] = (template.hasParams ? args : [{}, ...args]) as [Values, unknown, PublishOptions?]
+    // No contract has such a name. The bus throws the error.
+    if (!template) return bus[operation](name, ...args)
+    const [params, data, options] = withParams<[data: unknown, options?: SendOptions]>(name, args)
     const headers = options?.headers ?? []
     const own = creationContext(headers)
     const span = tracer.startSpan(`${operation} ${name}`, {
@@ -37,24 +41,32 @@ export function createSend<Contract>(bus: Bus<Contract>, tracer: Tracer): Send {
       attributes: attributesOf(
         operation,
         name,
-        attempt(() => template.subject(params)),
+        attempt(() => template.subject(params ?? {})),
       ),
       links: own ? [{ context: own }] : [],
     })
     const active = trace.setSpan(context.active(), span)
-    // The bus would make an id, and nobody here would know it.
+    // The span records the id, so the bus must not choose another.
     const id = options?.id ?? (span.isRecording() ? newId() : undefined)
     describe(span, () => ({ id }))
     const given = { ...options, headers: own ? headers : [...headers, ...injected(active, headers)], ...(id && { id }) }
     return during(span, active, async () => {
-      const result = await plain[operation](name, ...(template.hasParams ? [params, data, given] : [data, given]))
-      if (operation === 'publish') describe(span, () => ({ seq: (result as StreamAck | undefined)?.seq }))
+      const result = await (hasParams(name)
+        ? bus[operation](name, params, data, given)
+        : bus[operation](name, data, given))
+      if (operation === 'publish') describe(span, () => ({ seq: sequenceOf(result) }))
       return result
     })
   }
 }
 
-/** Undefined where the bus will say what is wrong. */
+/** The sequence of a stream's acknowledgement; undefined for an event without a stream. */
+function sequenceOf(result: unknown): number | undefined {
+  const { seq } = Object(result)
+  return typeof seq === 'number' ? seq : undefined
+}
+
+/** Undefined if the bus will throw the same error. */
 function attempt<T>(make: () => T): T | undefined {
   try {
     return make()

@@ -1,11 +1,12 @@
-/** What Spanwire's spans say, and how long they last. */
+/** Attributes and duration of spans. */
 import { type Attributes, type Context, context, type Span, SpanStatusCode } from '@opentelemetry/api'
+import { isError, isThenable } from '../kit/kinds.ts'
 import { isSpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
 
-/** `messaging.operation.name`: Spanwire's own word for it. */
+/** Value of `messaging.operation.name`. */
 export type Operation = 'publish' | 'request' | 'process' | 'respond'
 
-/** `messaging.operation.type`. */
+/** Values of `messaging.operation.type`. */
 const TYPES: Readonly<Record<Operation, string>> = {
   publish: 'send',
   request: 'send',
@@ -13,14 +14,14 @@ const TYPES: Readonly<Record<Operation, string>> = {
   respond: 'process',
 }
 
-/** Errors whose messages quote what was published: a value of the data, or a param that is in no subject. */
+/** Errors whose messages contain values of the data or of params. */
 const QUOTING: ReadonlySet<SpanwireErrorCode> = new Set(['invalid-data', 'invalid-params'])
 
 /**
- * What is known when a span begins, and samplers may decide by.
+ * Returns the attributes at the start of a span, which samplers can use.
  * Source: OpenTelemetry's semantic conventions, Messaging spans, "Messaging attributes".
- * @param template the event's name in the contract: there are few, where there are many subjects
- * @param subject undefined if the params don't make one
+ * @param template the event's name in the contract, which has a low cardinality
+ * @param subject undefined if the params are not valid
  */
 export function attributesOf(
   operation: Operation,
@@ -38,7 +39,7 @@ export function attributesOf(
   }
 }
 
-/** What is known of one event. Costs nothing where nothing is recorded. */
+/** Adds attributes of an event. `known` is called only if the span is recorded. */
 export function describe(
   span: Span,
   known: () => { readonly id?: string | undefined; readonly size?: number; readonly seq?: number | undefined },
@@ -50,7 +51,7 @@ export function describe(
   if (seq !== undefined) span.setAttribute('spanwire.stream.sequence', seq)
 }
 
-/** Calls `call` in `active`; the span ends when it returned, or when its promise is settled. */
+/** Calls `call` in a context. The span ends when it returns, or when its promise is settled. */
 export function during<Result>(span: Span, active: Context, call: () => Result): Result {
   const failed = (error: unknown): never => {
     fail(span, error)
@@ -63,12 +64,12 @@ export function during<Result>(span: Span, active: Context, call: () => Result):
   } catch (error) {
     return failed(error)
   }
-  if (result instanceof Promise) {
+  if (isThenable(result)) {
     const ended = (value: unknown) => {
       span.end()
       return value
     }
-    return result.then(ended, failed) as Result
+    return Promise.resolve(result).then(ended, failed) as Result
   }
   span.end()
   return result
@@ -78,9 +79,9 @@ export function during<Result>(span: Span, active: Context, call: () => Result):
 function fail(span: Span, error: unknown): void {
   if (!span.isRecording()) return
   const isOurs = isSpanwireError(error)
-  const type = isOurs ? error.code : error instanceof Error ? error.name : '_OTHER'
+  const type = isOurs ? error.code : isError(error) ? error.name : '_OTHER'
   span.setAttribute('error.type', type)
-  if (!(error instanceof Error) || (isOurs && QUOTING.has(error.code))) {
+  if (!isError(error) || (isOurs && QUOTING.has(error.code))) {
     span.setStatus({ code: SpanStatusCode.ERROR })
     if (isOurs) span.recordException({ code: type, name: error.name })
   } else {

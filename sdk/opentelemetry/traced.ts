@@ -1,97 +1,142 @@
-import { type Tracer, trace } from '@opentelemetry/api'
-import type { Bus } from '../contract/bus.ts'
-import type { EventHeaders } from '../contract/event-headers.ts'
+import { SpanKind, type Tracer, trace } from '@opentelemetry/api'
+import type { Bus, OnOptions } from '../contract/bus.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
-import { inSpans, type Receiving, withSpans } from './receiving.ts'
+import { type HandlerArgs, type ParamValues, readHandlerArgs, typed, untyped } from '../contract/untyped-bus.ts'
+import { ASYNC_DISPOSE } from '../kit/dispose.ts'
+import { contextOf } from './propagation.ts'
 import { createSend } from './sending.ts'
+import { attributesOf, describe, during } from './span.ts'
 
+/** Options of {@link traced}. */
 export interface TracedOptions {
-  /** Makes the spans. Default: that of the registered provider, by the name `spanwire`. */
+  /** Creates the spans. Default: the tracer `spanwire` of the registered provider. */
   readonly tracer?: Tracer
   /**
-   * Where the span of an `on` handler belongs.
+   * Parent of the span of an `on` handler.
    *
-   * - `child`: into the event's trace, below the span that published it.
-   * - `link`: into a trace of its own, with a link to that span.
-   * - `auto` (the default): `child`, but `link` for events of the past (`event.live` is false): a replay of last week's
-   *   events would make last week's traces longer, each by a week.
+   * - `child`: the span belongs to the event's trace, below the span that published it.
+   * - `link`: the span belongs to a new trace, with a link to that span.
+   * - `auto` (the default): `child`, but `link` for events of the past (`event.live` is false). Otherwise a replay would
+   *   extend the traces of the past until now.
    *
-   * For more than one way, make more than one traced bus around the same bus. Answers to requests are always children:
-   * somebody waits for them.
+   * To use several values, create several traced buses around one bus. Spans of `respond` are always children, because the
+   * requester waits for them.
    * Source: OpenTelemetry's semantic conventions, Messaging spans, "Message creation context as parent of Process span".
    */
   readonly parent?: 'auto' | 'child' | 'link'
 }
 
-/** What is wrapped, without its types. */
-type Subscribe = (name: string, ...args: unknown[]) => unknown
-
 /**
- * The same bus, traced: events carry the trace in which they are published, and what their handlers do belongs to it.
- *
- *     const bus = traced(connect({ url, events, token }))
+ * Returns a bus with tracing: its events carry the trace in which they are published, and their handlers continue it.
  *
  * - `publish` is a PRODUCER span `publish <event>` until it settles, `request` a CLIENT span `request <event>`. The
- *   application's propagator writes the trace into the event's headers, so it goes wherever the event goes, and waits
- *   where it waits. If `headers` of the call name a trace already, that one stays: nothing is added, and the span (CLIENT
- *   then) has a link to it.
- * - Handlers of `on` run in a CONSUMER span `process <event>`, those of `respond` in a SERVER span `respond <event>`, until
- *   the promise that they return is settled. What they publish by this bus belongs to the same trace (after an `await`, if
- *   the application's context manager follows promises, as Node's does). What they throw marks the span, and goes where
- *   it went before.
- * - `subscribe` and `latest` have no spans: see {@link contextOf}. The rest is passed on as it is.
+ *   propagator of the application adds the trace to the event's headers. If `headers` of the call contain a trace, it
+ *   is not replaced. The span is then a CLIENT span with a link to that trace.
+ * - Handlers of `on` run in a CONSUMER span `process <event>`, handlers of `respond` in a SERVER span `respond <event>`,
+ *   until their promise is settled. Events that they publish belong to the same trace. (After an `await`, this requires a
+ *   context manager that follows promises, such as that of Node.) An error of a handler marks the span.
+ * - `subscribe` and `latest` have no spans, see {@link contextOf}. Other methods are passed on.
  *
- * Spans have the event's name, subject and id, the queue group, the size of what was received, and the place in the stream
- * (`spanwire.stream.sequence`): no data, and no params that are in no subject. `error.type` is the code of a
- * {@link SpanwireError}, or another error's name. An error's message and stack are recorded, except of `invalid-data` and
- * `invalid-params`, which quote values; what an application's own errors say is the application's.
+ * Spans have the name, subject and id of the event, the queue group, the size of the payload, and the sequence in the stream
+ * (`spanwire.stream.sequence`). They do not have data, or params that are not in the subject. `error.type` is the code of a
+ * {@link SpanwireError}, or the name of another error. Message and stack of an error are recorded, except for
+ * `invalid-data` and `invalid-params`, whose messages contain values.
  *
- * Nothing is recorded until the application registers a provider, and nothing travels until it sets a propagator. A trace
- * that isn't sampled travels all the same.
+ * Spans are recorded once the application has registered a provider, and propagated once it has set a propagator. A trace
+ * that is not sampled is also propagated.
  * Source: OpenTelemetry's semantic conventions, Messaging spans (Development, read in November 2026).
+ *
+ * @example
+ *     const bus = traced(connect({ url, events, token }))
  */
 export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}): Bus<Contract> {
-  const { on, respond } = bus as unknown as Record<'on' | 'respond', Subscribe>
+  const plain = untyped(bus)
   const processing = toProcessing(options)
   const { tracer } = processing
-  const send = createSend(bus, tracer)
+  const send = createSend(plain, tracer)
   const responding: Receiving = { tracer, operation: 'respond', isLinked: () => false }
-  const methods: Readonly<Record<keyof Bus<Contract>, unknown>> = {
-    status: bus.status,
-    publish: (name: string, ...args: unknown[]) => send('publish', name, args),
-    request: (name: string, ...args: unknown[]) => send('request', name, args),
-    on: (name: string, ...args: unknown[]) => on.call(bus, name, ...withSpans(processing, args)),
-    respond: (name: string, ...args: unknown[]) => respond.call(bus, name, ...withSpans(responding, args)),
-    subscribe: bus.subscribe.bind(bus),
-    latest: bus.latest.bind(bus),
-    presence: bus.presence.bind(bus),
-    flush: bus.flush.bind(bus),
-    drain: bus.drain.bind(bus),
-    close: bus.close.bind(bus),
-    [Symbol.asyncDispose]: bus[Symbol.asyncDispose].bind(bus),
-  }
-  return methods as unknown as Bus<Contract>
+  return typed<Contract>({
+    status: plain.status,
+    publish: (name, ...args) => send('publish', name, args),
+    request: (name, ...args) => send('request', name, args),
+    on: (name, ...args) => plain.on(name, ...withSpans(processing, args)),
+    respond: (name, ...args) => plain.respond(name, ...withSpans(responding, args)),
+    subscribe: (name, ...args) => plain.subscribe(name, ...args),
+    latest: (name, ...args) => plain.latest(name, ...args),
+    presence: (channel, options) => plain.presence(channel, options),
+    flush: () => plain.flush(),
+    drain: () => plain.drain(),
+    close: () => plain.close(),
+    [ASYNC_DISPOSE]: () => plain[ASYNC_DISPOSE](),
+  })
 }
 
 /**
- * A handler that runs in a span `process <event>`, as those of `on` do: for what is no bus, such as `consume` of
- * `spanwire/consumer`. Each attempt has a span of its own.
+ * Returns a handler that runs in a span `process <event>`, such as for `consume` of `spanwire/consumer`. Each attempt has
+ * its own span.
  *
- *     consume(stored, transport, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
+ * @example
+ *     consume({ events: stored, connection: transport }, 'shop.{id}.paid', tracedHandler((e) => invoice(e.data)), { consumer: 'invoices' })
  */
-export function tracedHandler<Event extends { readonly headers: EventHeaders }, More extends unknown[]>(
+export function tracedHandler<Event extends TracedEvent, More extends unknown[]>(
   handler: (event: Event, ...more: More) => unknown,
   options: TracedOptions & {
-    /** The queue group or the consumer's name, for the span. */
+    /** Name of the queue group or the consumer, for the span. */
     readonly group?: string
   } = {},
 ): (event: Event, ...more: More) => unknown {
-  // What a handler is given is a ReceivedEvent, however its contract types it.
-  const plain = handler as unknown as Parameters<typeof inSpans>[1]
-  return inSpans(toProcessing(options), plain, options.group) as unknown as typeof handler
+  return inSpans(toProcessing(options), handler, options.group)
 }
 
 function toProcessing({ tracer = trace.getTracer('spanwire'), parent = 'auto' }: TracedOptions): Receiving {
-  const isLinked = (event: ReceivedEvent) => parent === 'link' || (parent === 'auto' && event.live === false)
+  const isLinked = (event: TracedEvent) => parent === 'link' || (parent === 'auto' && event.live === false)
   return { tracer, operation: 'process', isLinked }
+}
+
+/** The members of an event that its span describes. */
+export type TracedEvent = Pick<ReceivedEvent, 'name' | 'subject' | 'id' | 'seq' | 'live' | 'payload' | 'headers'>
+
+/** Traces the handlers of subscriptions. */
+interface Receiving {
+  readonly tracer: Tracer
+  readonly operation: 'process' | 'respond'
+  /** Whether an event's handler begins a trace of its own, with a link to the event's trace. */
+  readonly isLinked: (event: TracedEvent) => boolean
+}
+
+/** Wraps the handler among the arguments `params?, handler, options?` of a subscription. */
+function withSpans<Options extends OnOptions>(
+  receiving: Receiving,
+  args: HandlerArgs<ReceivedEvent, Options>,
+): [params: ParamValues, handler: (event: ReceivedEvent) => unknown, options?: Options | undefined] {
+  const [params, handler, options] = readHandlerArgs(args)
+  return [params, inSpans(receiving, handler, options?.queue), options]
+}
+
+/**
+ * Wraps a handler.
+ * @param group the queue group or the consumer's name
+ */
+function inSpans<Event extends TracedEvent, More extends unknown[]>(
+  { tracer, operation, isLinked }: Receiving,
+  handler: (event: Event, ...more: More) => unknown,
+  group?: string,
+): (event: Event, ...more: More) => unknown {
+  return (event, ...more) => {
+    const origin = contextOf(event)
+    const creation = isLinked(event) ? trace.getSpanContext(origin) : undefined
+    // Without the span, the baggage remains.
+    const parent = creation ? trace.deleteSpan(origin) : origin
+    const span = tracer.startSpan(
+      `${operation} ${event.name}`,
+      {
+        kind: operation === 'respond' ? SpanKind.SERVER : SpanKind.CONSUMER,
+        attributes: attributesOf(operation, event.name, event.subject, group),
+        links: creation ? [{ context: creation }] : [],
+      },
+      parent,
+    )
+    describe(span, () => ({ id: event.id, size: event.payload.byteLength, seq: event.seq }))
+    return during(span, trace.setSpan(parent, span), () => handler(event, ...more))
+  }
 }

@@ -3,23 +3,62 @@ import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
 
 interface Row {
   readonly owner: string
+  /** Unique for its owner. Keys are not: a database that was deleted and created again counts from 1. */
+  readonly mark: number
   readonly entry: OutboxEntry
 }
 
+/** Identifies a row. */
+interface Place {
+  readonly key: IDBValidKey
+  readonly mark: number
+}
+
 /**
- * An outbox in IndexedDB, shared by all pages of an origin. Each page holds a lock (Web Locks) for as long as it lives:
- * what has an owner without a lock was left by a page that is gone. Where there are no Web Locks (an insecure origin, an
- * old browser) every page takes over whatever it finds, so open one at a time there.
+ * An outbox in IndexedDB that all pages of an origin share. Each page holds a lock (Web Locks) while it exists. Entries
+ * whose owner has no lock belong to a page that has ended. Without Web Locks (an insecure origin, an old browser) each page
+ * takes over all entries, so use one page at a time there.
  */
 export function indexedDbOutbox(name: string): OutboxStore {
   const owner = randomToken(16)
   const lockOf = (id: string) => `spanwire outbox ${name} ${id}`
   let release = () => {}
   let database: Promise<IDBDatabase> | undefined
+  let lastMark = 0
 
-  async function run<T>(mode: IDBTransactionMode, use: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-    database ??= open(name)
-    const transaction = (await database).transaction('events', mode)
+  /** Opens the database. Opens it again after the browser or another page closed it. */
+  async function opened(): Promise<IDBDatabase> {
+    const opening = database ?? open(name)
+    database = opening
+    const forget = () => {
+      if (database === opening) database = undefined
+    }
+    try {
+      const own = await opening
+      own.onclose = forget
+      // `deleteDatabase` waits until all pages have closed the database, and every later `open` waits for it.
+      own.onversionchange = () => {
+        forget()
+        own.close()
+      }
+      return own
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+
+  async function run<T>(use: (rows: IDBObjectStore) => IDBRequest<T>, isRepeated = false): Promise<T> {
+    const own = await opened()
+    let transaction: IDBTransaction
+    try {
+      transaction = own.transaction('events', 'readwrite')
+    } catch (error) {
+      if (isRepeated) throw error
+      // The database is closing.
+      database = undefined
+      return run(use, true)
+    }
     const request = use(transaction.objectStore('events'))
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve(request.result)
@@ -27,9 +66,9 @@ export function indexedDbOutbox(name: string): OutboxStore {
     })
   }
 
-  /** Who is there. */
+  /** Takes this page's lock. Returns the names of all locks that are held. */
   async function living(): Promise<Set<string | undefined>> {
-    // Not everywhere, whatever the types say.
+    // Undefined in some browsers, contrary to its type.
     const locks = navigator.locks as LockManager | undefined
     if (!locks) return new Set()
     // Rejects where storage is blocked.
@@ -49,16 +88,17 @@ export function indexedDbOutbox(name: string): OutboxStore {
   return {
     async adopt() {
       const alive = await living()
-      const found: Array<{ key: IDBValidKey; entry: OutboxEntry }> = []
-      await run('readwrite', (rows) => {
+      const found: Array<{ key: Place; entry: OutboxEntry }> = []
+      await run((rows) => {
         const request = rows.openCursor()
         request.onsuccess = () => {
           const cursor = request.result
           if (!cursor) return
-          const row = cursor.value as Row
+          const row: Row = cursor.value
           if (!alive.has(lockOf(row.owner))) {
-            cursor.update({ ...row, owner } satisfies Row)
-            found.push({ key: cursor.primaryKey, entry: row.entry })
+            const mark = ++lastMark
+            cursor.update({ ...row, owner, mark } satisfies Row)
+            found.push({ key: { key: cursor.primaryKey, mark }, entry: row.entry })
           }
           cursor.continue()
         }
@@ -66,14 +106,26 @@ export function indexedDbOutbox(name: string): OutboxStore {
       })
       return found
     },
-    put: (entry) => run('readwrite', (rows) => rows.add({ owner, entry } satisfies Row)),
-    async delete(key) {
-      await run('readwrite', (rows) => rows.delete(key as IDBValidKey))
+    async put(entry) {
+      const mark = ++lastMark
+      const key = await run((rows) => rows.add({ owner, mark, entry } satisfies Row))
+      return { key, mark } satisfies Place
+    },
+    async delete(place) {
+      const { key, mark } = place as Place
+      await run((rows) => {
+        const request = rows.get(key)
+        request.onsuccess = () => {
+          const row = request.result as Row | undefined
+          if (row?.owner === owner && row.mark === mark) rows.delete(key)
+        }
+        return request
+      })
     },
     close() {
       release()
       database?.then(
-        (opened) => opened.close(),
+        (own) => own.close(),
         () => {},
       )
     },

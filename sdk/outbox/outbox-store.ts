@@ -1,28 +1,28 @@
-import type { HeaderFields } from '../wire/header-fields.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
 
-/** An event that waits to be published. Structured cloning keeps all of it. */
-export interface OutboxEntry {
-  readonly subject: string
-  readonly payload: Uint8Array
-  /** With its id, by which a stream knows it again. */
-  readonly headers: HeaderFields
-  /** Whether a stream keeps it. */
-  readonly stream: boolean
-  /** Those of its publish that still count. */
+/** An unpublished event. It can be cloned by the structured clone algorithm. */
+export interface OutboxEntry extends EncodedEvent {
+  /** Name of the stream that stores the event. `false` without a stream, and `true` for a stream of unknown name. */
+  readonly stream: string | boolean
+  /** Options of `publish` that remain valid after a reload. */
   readonly options: {
+    /** See {@link StreamPublishOptions.timeout}. */
     readonly timeout?: number | undefined
+    /** See {@link StreamPublishOptions.expectLastSeq}. */
     readonly expectLastSeq?: number | undefined
+    /** See {@link StreamPublishOptions.expectLastSubjectSeq}. */
     readonly expectLastSubjectSeq?: number | undefined
   }
 }
 
-/** Where an outbox keeps what isn't published yet. IndexedDB is one; an application may bring its own. */
+/** Storage of an outbox. The default is IndexedDB. */
 export interface OutboxStore {
-  /** Makes what others have left this outbox's own, and returns it, oldest first. Called once, before anything else. */
+  /** Takes over the entries of closed outboxes. Returns them, oldest first. Called once, before the other methods. */
   adopt(): Promise<ReadonlyArray<{ readonly key: unknown; readonly entry: OutboxEntry }>>
-  /** Keeps an entry, and returns what stands for it. Writes that are called one after the other end in that order. */
+  /** Stores an entry and returns its key. Writes must be completed in the order of the calls. */
   put(entry: OutboxEntry): Promise<unknown>
+  /** Removes an entry. */
   delete(key: unknown): Promise<void>
-  /** What is left is for others to adopt. */
+  /** Closes the store. Other outboxes may adopt its remaining entries. */
   close(): void
 }

@@ -1,46 +1,52 @@
-/** Events are written down before they are published, so that a reload loses none: loaded if the bus has an outbox. */
+/** Events are stored before they are published, so that a reload loses none. Loaded if the bus has an outbox. */
 import type { PublishOptions, StreamAck, StreamPublishOptions } from '../contract/bus.ts'
+import type { EncodedEvent } from '../contract/codec.ts'
 import { guard } from '../kit/guard.ts'
 import { MAX_TIMER } from '../kit/max-timer.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, type SpanwireError } from '../wire/errors.ts'
-import type { HeaderFields } from '../wire/header-fields.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import { indexedDbOutbox } from './indexed-db.ts'
 import type { OutboxEntry, OutboxStore } from './outbox-store.ts'
+import { createPatience } from './patience.ts'
 
-/** What became of an event that an earlier page had left in the outbox. */
+/** Outcome of an event that an earlier page had left in the outbox. */
 export interface OutboxOutcome {
+  /** Subject of the event. */
   readonly subject: string
+  /** Id of the event. */
   readonly id: string
-  /** Where its stream keeps it, if it has one. */
+  /** Acknowledgement of the stream, for an event with a stream. */
   readonly ack?: StreamAck | undefined
-  /** Why it was not published. It is not tried again. */
+  /** Reason why it was not published. It is not published again. */
   readonly error?: SpanwireError
 }
 
+/** Options of an outbox. */
 export interface OutboxOptions {
   /**
-   * Tells outboxes of one origin apart. Give each account its own: what one user has left must not go out in another's
-   * name. Default `default`.
+   * Name of the outbox within the origin. Use one for each account: otherwise events of one user are published with the
+   * credentials of another. Default `default`.
    */
   readonly name?: string
-  /** Default: IndexedDB. */
+  /** Storage. Default: IndexedDB. */
   readonly store?: OutboxStore
-  /** Hears what became of events that an earlier page had left. */
+  /** Called with the outcome of each event that an earlier page had left. */
   readonly onSettled?: (outcome: OutboxOutcome) => void
 }
 
-/** Publishes as a bus does without an outbox. */
-export type Deliver = (
-  stream: boolean,
-  subject: string,
-  payload: Uint8Array,
-  headers: HeaderFields,
-  options: StreamPublishOptions,
-) => Promise<unknown>
+/** Publishes an event. */
+export type Deliver = (event: DeliverableEvent) => Promise<StreamAck | undefined>
 
-/** Takes over what is left, and begins to publish it. Returns what publishes by way of the outbox. */
+/** An event to publish. */
+export interface DeliverableEvent extends EncodedEvent {
+  /** Name of the stream that stores it. */
+  readonly stream: OutboxEntry['stream'] | undefined
+  /** Options of the publish. */
+  readonly options: StreamPublishOptions
+}
+
+/** Opens an outbox, and publishes the entries of earlier pages. Returns a function that publishes through the outbox. */
 export async function openOutbox(
   options: 'persistent' | OutboxOptions | undefined,
   transport: Transport,
@@ -53,22 +59,29 @@ export async function openOutbox(
   }: OutboxOptions = typeof options === 'object' ? options : {}
   let warned = false
   const warn = (cause: unknown) => {
-    if (!warned) console.warn("spanwire: the outbox can't be written; a reload loses what isn't published", cause)
+    if (!warned) console.warn('spanwire: the outbox cannot be written. A reload loses unpublished events.', cause)
     warned = true
   }
+  const patience = createPatience(warn)
 
-  /** Until it is settled; then it is no longer kept, unless only this client is at its end. */
-  async function send(key: unknown, entry: OutboxEntry, { id, signal }: PublishOptions): Promise<unknown> {
-    const { stream, subject, payload, headers, options } = entry
-    const forget = () => key !== undefined && store.delete(key).catch(warn)
+  /** Publishes an entry. Removes it when it is settled, unless only this client has ended. */
+  async function send(kept: Kept, entry: OutboxEntry, { id, signal }: PublishOptions): Promise<StreamAck | undefined> {
+    const { options } = entry
+    const forget = async () => {
+      kept.isOver = true
+      if (kept.key !== undefined) await patience.run(() => store.delete(kept.key))
+    }
     try {
-      const ack = await deliver(stream, subject, payload, headers, {
-        ...options,
-        // It has time, unless its publisher says otherwise.
-        timeout: options.timeout ?? MAX_TIMER,
-        // One that was given may have been published before.
-        ...(id !== undefined && { id }),
-        signal,
+      const ack = await deliver({
+        ...entry,
+        options: {
+          ...options,
+          // Without a timeout of the application, it is published at any later time.
+          timeout: options.timeout ?? MAX_TIMER,
+          // An event with an id of the application may have been published before.
+          ...(id !== undefined && { id }),
+          signal,
+        },
       })
       await forget()
       return ack
@@ -78,34 +91,57 @@ export async function openOutbox(
     }
   }
 
-  const left = await store.adopt().catch((cause) => {
-    warn(cause)
-    return []
-  })
-  for (const { key, entry } of left) {
-    const { subject } = entry
-    const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
-    const tell = (outcome: OutboxOutcome) => onSettled && guard(onSettled, report, [outcome])
-    send(key, entry, { id }).then(
-      (ack) => tell({ subject, id, ack: ack as StreamAck | undefined }),
-      (error) => stays(error) || tell({ subject, id, error }),
-    )
+  /** Publishes the entries that earlier pages have left. */
+  function take(entries: Awaited<ReturnType<OutboxStore['adopt']>>): void {
+    for (const { key, entry } of entries) {
+      const { subject } = entry
+      const id = entry.headers.find(([name]) => name === ID_HEADER)?.[1] ?? ''
+      const settle = (outcome: OutboxOutcome) => onSettled && guard(onSettled, report, [outcome])
+      send({ key }, entry, { id }).then(
+        (ack) => settle({ subject, id, ack }),
+        (error) => stays(error) || settle({ subject, id, error }),
+      )
+    }
   }
+  take((await patience.run(() => store.adopt(), take)) ?? [])
   const follow = () => {
     if (transport.status.state === 'closed') store.close()
   }
   transport.onStatus(follow)
-  // It may have been closed meanwhile: what was published before that is written down first.
+  // The transport may be closed already. Events that were published before are stored first.
   setTimeout(follow)
 
-  return async (stream, subject, payload, headers, options) => {
+  return async ({ subject, payload, headers, stream, options }) => {
     const { timeout, expectLastSeq, expectLastSubjectSeq } = options
-    const entry = { subject, payload, headers, stream, options: { timeout, expectLastSeq, expectLastSubjectSeq } }
-    return send(await store.put(entry).catch(warn), entry, options)
+    // No more than this: IndexedDB can't clone functions.
+    const entry = {
+      subject,
+      payload,
+      headers,
+      stream: stream ?? false,
+      options: { timeout, expectLastSeq, expectLastSubjectSeq },
+    }
+    const kept: Kept = {}
+    kept.key = await patience.run(
+      () => store.put(entry),
+      (key) => {
+        kept.key = key
+        if (kept.isOver) void store.delete(key).catch(warn)
+      },
+    )
+    return send(kept, entry, options)
   }
 }
 
-/** Only this client is at its end: what it couldn't publish stays for the next. */
+/** State of an entry. */
+interface Kept {
+  /** Key in the store. Undefined while the entry is not stored. */
+  key?: unknown
+  /** The entry needs to be stored no longer. */
+  isOver?: boolean
+}
+
+/** Whether only this client has ended. The next one publishes the entry. */
 function stays(error: unknown): boolean {
   return isSpanwireError(error, 'connection-closed') || isSpanwireError(error, 'authentication-failed')
 }

@@ -1,6 +1,9 @@
-/** Who is in a channel: loaded when somebody wants to know. */
+/// <reference lib="esnext.disposable" preserve="true" />
+/** Presence channels: loaded with the first one. */
 
-import { guard } from '../kit/guard.ts'
+import { createDeferred } from '../kit/deferred.ts'
+import { DISPOSE } from '../kit/dispose.ts'
+import { guard, report } from '../kit/guard.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Transport } from '../transport/transport.ts'
 import { decode, encode } from '../wire/bytes.ts'
@@ -13,59 +16,68 @@ import {
   presenceSubject,
 } from '../wire/presence-frames.ts'
 
-/** What has changed in a channel. One that changed its state is in `joined` too. */
+/** Changes of a channel. */
 export interface PresenceChange {
+  /** New members, and members with a new state. */
   readonly joined: readonly Member[]
+  /** Members that left. */
   readonly left: readonly Member[]
 }
 
+/** Options of {@link Presence.join}. */
 export interface JoinOptions {
-  /** Nobody sees it. Default false. */
+  /** Other members do not see this member. Default false. */
   readonly hidden?: boolean
 }
 
-/** Something that a member said to whoever is there. */
+/** Transient data from one member to the current members. */
 export interface PresenceSignal {
+  /** Id of the sender's connection. */
   readonly id: string
-  /** Undefined if it has left meanwhile. */
+  /** The sender. Undefined if it has left. */
   readonly member: Member | undefined
+  /** The data, as it was passed to `signal`. */
   readonly data: unknown
 }
 
-/** Those who are in a channel. While the connection is away it shows who was there before. */
+/** A presence channel. While the client is offline, it has the members from before. */
 export interface Presence extends Disposable {
-  /** This connection's id, which another one than before after each reconnect. */
+  /** Id of this connection. It changes with each reconnect. */
   readonly self: string
-  /** By id. The same map always: it changes as they come and go. */
+  /** Members by id. It is always the same map, and changes with each join and leave. */
   readonly members: ReadonlyMap<string, Member>
-  /** Calls `listener` with each change, about ten times a second at most. Returns what ends it. */
+  /** Calls `listener` with changes, which are batched for 100 ms. Returns an `unsubscribe` function. */
   subscribe(listener: (change: PresenceChange) => void): () => void
   /**
-   * Is in the channel from now on, over reconnects; called again, with another state. `state` is JSON, up to 1,024 bytes.
-   * Resolves when the bridge has taken it; `members` shows it a moment later.
-   * @throws SpanwireError (as rejection) `permission-denied`, and what `publish` throws
+   * Joins the channel, across reconnects. Call it again to change the state. `state` is JSON of at most 1,024 bytes.
+   * Resolves when the bridge has processed it. `members` contains it up to 100 ms later.
+   * @throws SpanwireError (as rejection) `permission-denied`, and the errors of `publish`
    */
   join(state?: unknown, options?: JoinOptions): Promise<void>
-  /** Is no longer in the channel, unless another part of the page joined it too; still sees who is. */
+  /** Leaves the channel, unless another part of the page has joined it. Changes are still reported. */
   leave(): Promise<void>
-  /** Says something to whoever is there now, such as that somebody types: nobody keeps it. Only members can. */
+  /** Sends transient data to the current members, such as a typing indicator. Only members may send it. */
   signal(data: unknown): Promise<void>
-  /** Calls `listener` with what members signal. Returns what ends it. */
+  /** Calls `listener` with signals of members. Returns an `unsubscribe` function. */
   onSignal(listener: (signal: PresenceSignal) => void): () => void
-  /** Leaves, and sees nothing more. Idempotent. */
+  /** Leaves the channel and ends the subscription. Idempotent. */
   close(): void
 }
 
+/** Options of {@link Bus.presence}. */
 export interface PresenceOptions {
-  /** Hears, once, that it ended although nobody here ended it: `permission-denied`, `connection-closed`. */
+  /** Called once if the channel ends for any reason other than `close`: `permission-denied`, `connection-closed`. */
   readonly onEnd?: ((error: Error) => void) | undefined
 }
 
 /**
- * Who has joined a channel over a connection, and as what: a channel has a connection once, however many parts of a page
- * are in it. The newest counts, and with the last of them the connection leaves.
+ * Joins of each connection. A channel has one member for a connection, even if several parts of a page join it. The newest
+ * join has priority. The connection leaves with the last of them.
  */
 const joins = new WeakMap<Transport, Set<Joined>>()
+
+/** Longest time for which a list waits for the join of this member, in ms. The bridge batches changes for 100 ms. */
+const HOLD = 1_000
 
 interface Joined {
   readonly channel: string
@@ -73,8 +85,9 @@ interface Joined {
 }
 
 /**
- * Resolves once it is known who is there.
- * @throws SpanwireError (as rejection) `invalid-argument` for a bad name, `permission-denied`, `unsupported` without a bridge
+ * Opens a channel. Resolves when the members are known.
+ * @throws SpanwireError (as rejection) `invalid-argument` for a name that is not valid, `permission-denied`, `unsupported`
+ * without a bridge
  */
 export async function openPresence(
   transport: Transport,
@@ -82,45 +95,71 @@ export async function openPresence(
   { onEnd }: PresenceOptions = {},
 ): Promise<Presence> {
   if (!isChannel(channel))
-    throw new SpanwireError('invalid-argument', `${JSON.stringify(channel)} is no channel: use a subject.`)
+    throw new SpanwireError(
+      'invalid-argument',
+      `${JSON.stringify(channel)} is not a valid channel: use a NATS subject without wildcards.`,
+    )
   const subject = presenceSubject(channel)
   const all = joinsOf(transport)
   const newest = () => [...all].findLast((one) => one.channel === channel)
   const members = new Map<string, Member>()
   const changes = new Listeners<PresenceChange>()
   const signals = new Listeners<PresenceSignal>()
-  const known = Promise.withResolvers<void>()
+  const known = createDeferred()
   let self = ''
-  /** Of a list that comes in parts. */
+  /** An incomplete list of members. */
   let listed: Map<string, Member> | undefined
+  /** A complete list without this member, whose join the new connection has not processed yet. */
+  let held: Map<string, Member> | undefined
+  let holding: ReturnType<typeof setTimeout> | undefined
   let joined: Joined | undefined
-  /** The one that the bridge has taken: it counts until a later one is taken, too. */
-  let taken: Joined | undefined
+  /** The join that the bridge has processed. It is valid until the bridge has processed a later one. */
+  let confirmed: Joined | undefined
   let isKnown = false
 
   const change = (now: readonly Member[], gone: Iterable<string>) => {
     const left = [...gone].flatMap((id) => members.get(id) ?? [])
     for (const { id } of left) members.delete(id)
     for (const member of now) members.set(member.id, member)
-    if (now.length + left.length > 0) changes.tell({ joined: now, left }, report)
+    if (now.length + left.length > 0) changes.emit({ joined: now, left }, report)
+  }
+  const drop = () => {
+    clearTimeout(holding)
+    held = undefined
+  }
+  /** Replaces the members. */
+  const replace = (now: ReadonlyMap<string, Member>) => {
+    drop()
+    const same = (member: Member) => JSON.stringify(members.get(member.id)) === JSON.stringify(member)
+    change(
+      [...now.values()].filter((member) => !same(member)),
+      [...members.keys()].filter((id) => !now.has(id)),
+    )
   }
   function take(news: PresenceNews): void {
     if (news.kind === 'signal') {
       const { id, data } = news
-      return signals.tell({ id, member: members.get(id) ?? news.member, data }, report)
+      return signals.emit({ id, member: members.get(id) ?? news.member, data }, report)
     }
-    if (news.kind === 'changes') return change(news.joined, news.left)
+    if (news.kind === 'changes') {
+      if (!held) return change(news.joined, news.left)
+      for (const id of news.left) held.delete(id)
+      for (const member of news.joined) held.set(member.id, member)
+      if (held.has(self)) replace(held)
+      return
+    }
     self = news.you
     listed ??= new Map()
     for (const member of news.members) listed.set(member.id, member)
     if (news.more) return
     const now = listed
     listed = undefined
-    const same = (member: Member) => JSON.stringify(members.get(member.id)) === JSON.stringify(member)
-    change(
-      [...now.values()].filter((member) => !same(member)),
-      [...members.keys()].filter((id) => !now.has(id)),
-    )
+    drop()
+    // After a reconnect the bridge sends the list before it processes the join. The roster must not lose this member.
+    if (isKnown && joined?.order.do === 'join' && !joined.order.hidden && !now.has(self)) {
+      held = now
+      holding = setTimeout(replace, HOLD, now)
+    } else replace(now)
     known.resolve()
   }
 
@@ -131,25 +170,29 @@ export async function openPresence(
       if (error && isKnown && onEnd) guard(onEnd, report, [error])
     },
   })
-  const say = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
+  const send = (order: PresenceOrder) => transport.publish(subject, encode(JSON.stringify(order)))
   const stop = transport.onStatus(({ state, reason }) => {
-    // The rest of a list goes with its connection.
-    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') listed = undefined
-    // Another connection, or another hub: neither knows of this one.
-    if (state === 'open' && joined && joined === newest()) say(joined.order).catch(() => {})
+    // The rest of a list is lost with its connection.
+    if (state === 'reconnecting' && reason?.code !== 'upstream-unavailable') {
+      listed = undefined
+      drop()
+    }
+    // A new connection or another hub does not have this member.
+    if (state === 'open' && joined && joined === newest()) send(joined.order).catch(() => {})
     if (state === 'open' && transport.edge === false) known.reject(withoutBridge())
   })
   if (transport.edge === false) known.reject(withoutBridge())
   const leave = async () => {
     if (!joined) return
-    const counted = joined === newest()
+    const isNewest = joined === newest()
     all.delete(joined)
-    if (taken) all.delete(taken)
-    joined = taken = undefined
-    if (counted) await say(newest()?.order ?? { do: 'leave' })
+    if (confirmed) all.delete(confirmed)
+    joined = confirmed = undefined
+    if (isNewest) await send(newest()?.order ?? { do: 'leave' })
   }
   const close = () => {
     stop()
+    drop()
     leave().catch(() => {})
     subscription.unsubscribe()
   }
@@ -171,23 +214,23 @@ export async function openPresence(
       joined = now
       all.add(now)
       try {
-        await say(now.order)
+        await send(now.order)
       } catch (error) {
         all.delete(now)
-        // The bridge still has that one.
-        if (joined === now) joined = taken
+        // The bridge still has the confirmed one.
+        if (joined === now) joined = confirmed
         throw error
       }
-      // Left meanwhile?
+      // `leave` was called in the meantime.
       if (!all.has(now)) return
-      if (taken) all.delete(taken)
-      taken = now
+      if (confirmed) all.delete(confirmed)
+      confirmed = now
     },
     leave,
-    signal: (data) => say({ do: 'signal', data }),
+    signal: (data) => send({ do: 'signal', data }),
     onSignal: (listener) => signals.add(listener),
     close,
-    [Symbol.dispose]: close,
+    [DISPOSE]: close,
   }
 }
 
@@ -197,10 +240,6 @@ function joinsOf(transport: Transport): Set<Joined> {
   return all
 }
 
-function report(error: unknown): void {
-  console.error('spanwire:', error)
-}
-
 function withoutBridge(): SpanwireError {
-  return new SpanwireError('unsupported', 'Presence needs a bridge: a plain nats-server has none.')
+  return new SpanwireError('unsupported', 'Presence requires a bridge: nats-server does not support it.')
 }

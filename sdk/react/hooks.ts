@@ -12,100 +12,130 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { Bus, EventHandler, EventOf, StreamEventName, WithFilter } from '../contract/bus.ts'
+import type {
+  Bus,
+  EventHandler,
+  EventOf,
+  OneStream,
+  ReplayOptions,
+  StreamEventName,
+  WithFilter,
+} from '../contract/bus.ts'
 import type { EventName } from '../contract/contract.ts'
-import type { ParamsFilter } from '../contract/template-types.ts'
+import type { Params, ParamsFilter } from '../contract/template-types.ts'
+import { readHandlerArgs } from '../contract/untyped-bus.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Store } from '../store/create-store.ts'
 import { type EventsArgs, type EventsState, eventsStore } from '../store/events-store.ts'
-import { type HandlerOptions, handlerStore } from '../store/handler-store.ts'
+import { type HandlerOptions, type HandlerStoreArgs, handlerStore } from '../store/handler-store.ts'
 import { type LatestState, latestStore } from '../store/latest-store.ts'
 import { type PresenceState, presenceStore } from '../store/presence-store.ts'
 import { statusStore } from '../store/status-store.ts'
-import type { Store } from '../store/store.ts'
 import type { SubscriptionState } from '../store/subscription-state.ts'
 import type { ConnectionStatus } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import { keyOf, keyOfData } from './key.ts'
 
+/** Props of {@link BusHooks.BusProvider}. */
 export interface BusProviderProps<Contract> {
-  /** What `connect` returned. It stays open: who made it closes it. Another one makes all hooks begin anew. */
+  /** The bus, as `connect` returned it. The provider does not close it. With another bus, all hooks subscribe again. */
   readonly bus: Bus<Contract>
+  /** Components that use the hooks. */
   readonly children?: ReactNode
 }
 
+/** Options of {@link BusHooks.usePresence}. */
 export interface UsePresenceOptions {
-  /** This page's state in the channel. Default: it isn't in it, and only sees who is. */
+  /** State of this member. Default: the page does not join the channel. */
   readonly join?: unknown
-  /** In the channel, but seen by nobody. Default false. */
+  /** Other members do not see this member. Default false. */
   readonly hidden?: boolean
 }
 
 /**
- * React's hooks, typed by a contract.
+ * React hooks with the types of a contract.
  *
- * They subscribe when a component is mounted, never on a server, and once under StrictMode. Params and options count by
- * what is in them, so they may be written inline; where they change, the hook subscribes anew. State changes at most once
- * a frame, however many events come. `error` says why nothing more comes, as in {@link SubscriptionState}.
+ * They subscribe when a component is mounted, not on a server, and once in StrictMode. Params and options are compared by
+ * their content, so they may be written inline. When they change, the hook subscribes again. State changes at most once for
+ * each frame. `error` is the reason why a subscription ended, see {@link SubscriptionState}.
  */
 export interface BusHooks<Contract> {
-  /** Gives a bus to the components inside. */
+  /** Provides a bus for the components inside. */
   BusProvider(props: BusProviderProps<Contract>): ReactElement
 
-  /** The bus, for what is no hook: `request`, `respond`, `flush`. Throws outside of a `BusProvider`, as all of these. */
+  /**
+   * Returns the bus, such as for `request`. All hooks throw outside of a `BusProvider`.
+   * @throws SpanwireError `invalid-argument`
+   */
   useBus(): Bus<Contract>
 
   /**
-   * Calls a handler with each event: `useEvent(name, params?, handler, options?)`. It is always the one of the newest
-   * render, and changing it costs nothing; nor does an event make the component render. What it throws goes to the
-   * bus's `onError`. For events with a stream `from`, `cursorStore` and `cursorKey` are those of `on`; give the store from
+   * Calls a handler with each event: `useEvent(name, params?, handler, options?)`. The handler of the newest render is
+   * called. A new handler causes no new subscription, and an event causes no render. Errors are passed to the bus's
+   * `onError`. For events with a stream, the options are `from`, `cursorStore` and `cursorKey` of `on`. Create the store
    * outside of the component.
+   *
+   * @example
+   *     useEvent('orders.{orderId}.created', (event) => notify(event.data.total))
    */
   useEvent<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     handler: EventHandler<Contract, Name>,
     options?: HandlerOptions<Contract, Name>,
   ): SubscriptionState
+  /** Calls a handler with each event with these params. */
   useEvent<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     params: ParamsFilter<Name>,
     handler: EventHandler<Contract, Name>,
     options?: HandlerOptions<Contract, Name>,
   ): SubscriptionState
 
   /**
-   * The newest events: `useEvents(name, params?, { limit = 100, from }?)`, the newest last. For events with a stream the
-   * list begins at `from`; a time that is computed while rendering is another one each time, so keep it in state.
-   * @throws SpanwireError `invalid-argument` if `limit` isn't a whole number from 1 on
+   * Returns the newest events: `useEvents(name, params?, { limit = 100, from }?)`, the newest last. For events with a stream
+   * the list begins at `from`. Keep a computed time in state: a new time in each render would subscribe again.
+   *
+   * @example
+   *     const { events, error } = useEvents('orders.{orderId}.created', {}, { limit: 20 })
+   * @throws SpanwireError `invalid-argument` if `limit` is not a positive integer
    */
   useEvents<Name extends EventName<Contract>>(
-    name: Name,
+    name: Name | (readonly Name[] & OneStream<Contract, Name>),
     ...args: EventsArgs<Contract, Name>
   ): EventsState<EventOf<Contract, Name>>
 
-  /** The current value of each subject of an event with a stream, by subject: `useLatest(name, params?)`. */
+  /**
+   * Returns the current value of each subject of an event with a stream, by subject: `useLatest(name, params?)`.
+   *
+   * @example
+   *     const { values, get } = useLatest('prices.{symbol}')
+   *     get({ symbol: 'ABC' })?.data
+   */
   useLatest<Name extends StreamEventName<Contract>>(
     name: Name,
     ...args: WithFilter<Name, []>
-  ): LatestState<EventOf<Contract, Name>>
+  ): LatestState<EventOf<Contract, Name>, Params<Name>>
 
   /**
-   * Who is in a channel: `usePresence(channel, { join, hidden }?)`. With `join`, JSON up to 1,024 bytes, this page is in
-   * it too, for as long as the component is mounted; another value is another state. `presence.signal` says something that
-   * nobody keeps.
+   * Returns the members of a presence channel: `usePresence(channel, { join, hidden }?)`. With `join`, JSON of at most 1,024
+   * bytes, the page is a member while the component is mounted. Another value changes the state.
+   *
+   * @example
+   *     const { members } = usePresence('room.42', { join: { name: 'Ada' } })
    */
   usePresence(channel: string, options?: UsePresenceOptions): PresenceState
 
-  /** `publish` of the bus. The same function until the bus is another. */
+  /** Returns `publish` of the bus. It is the same function until the bus changes. */
   usePublish(): Bus<Contract>['publish']
 
-  /** The connection's status, as `bus.status.current`. On a server and while hydrating: `connecting`. */
+  /** Returns the status of the connection. On a server and during hydration: `connecting`. */
   useStatus(): ConnectionStatus
 }
 
 /**
- * Hooks with a context of their own, for an application that has several buses. Others use those that `spanwire/react`
- * exports.
+ * Creates hooks with their own context, for an application with several buses. Other applications use the hooks that
+ * `spanwire/react` exports.
  *
+ * @example
  *     export const { BusProvider, useEvents } = createHooks<typeof events>()
  */
 export function createHooks<Contract>(): BusHooks<Contract> {
@@ -115,13 +145,19 @@ export function createHooks<Contract>(): BusHooks<Contract> {
     BusProvider: createProvider(context),
     useBus: () => useContextBus(context),
 
-    useEvent<Name extends EventName<Contract>>(name: Name, ...args: unknown[]) {
-      const params = (typeof args[0] === 'function' ? {} : args.shift()) as ParamsFilter<Name>
-      const [handler, options] = args as [EventHandler<Contract, Name>, HandlerOptions<Contract, Name>?]
+    useEvent<Name extends EventName<Contract>>(
+      name: Name | (readonly Name[] & OneStream<Contract, Name>),
+      ...args: HandlerStoreArgs<Contract, Name>
+    ) {
+      const [params, handler, options] = readHandlerArgs<
+        ParamsFilter<Name>,
+        EventHandler<Contract, Name>,
+        HandlerOptions<Contract, Name>
+      >(args)
       const newest = useNewest(handler)
-      // Of an unmounted component: it isn't done with the event, so a cursor stays before it.
+      // An unmounted component does not handle the event, so a cursor stays before it.
       const call: typeof handler = (event) => (newest.current ? newest.current(event) : new Promise(() => {}))
-      const { cursorStore, ...rest } = (options ?? {}) as { cursorStore?: unknown }
+      const { cursorStore, ...rest }: ReplayOptions = options ?? {}
       const key = keyOf(name, params, rest)
       return useStore(context, (bus) => handlerStore(bus, name, params, call, options), key, cursorStore)
     },
@@ -152,49 +188,50 @@ export function createHooks<Contract>(): BusHooks<Contract> {
 type BusContext<Contract> = Context<Bus<Contract> | undefined>
 
 function createProvider<Contract>(context: BusContext<Contract>): BusHooks<Contract>['BusProvider'] {
-  // React 18 has no `<Context>` as a component.
+  // In React 18 a context is not a component.
   return ({ bus, children }) => createElement(context.Provider, { value: bus }, children)
 }
 
 function useContextBus<Contract>(context: BusContext<Contract>): Bus<Contract> {
   const bus = useContext(context)
-  if (!bus) throw new SpanwireError('invalid-argument', 'Put a <BusProvider bus={bus}> around this component.')
+  if (!bus)
+    throw new SpanwireError('invalid-argument', 'This component has no bus: put a <BusProvider bus={bus}> around it.')
   return bus
 }
 
-/** The store that `key` stands for. Making one is free: it subscribes when the component is mounted. */
+/** Returns the snapshot of a store. The store is created again when `key` changes, and subscribes when it is mounted. */
 function useStore<Contract, Snapshot>(
   context: BusContext<Contract>,
   make: (bus: Bus<Contract>) => Store<Snapshot>,
   ...key: readonly unknown[]
 ): Snapshot {
   const bus = useContextBus(context)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for all that `make` depends on
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` contains the dependencies of `make`
   const store = useMemo(() => make(bus), [bus, ...key])
   return useSyncExternalStore(store.subscribe, store.getSnapshot, store.getServerSnapshot)
 }
 
-/** Is in a channel as `state`, while the component is mounted and `state` is given. Returns why it isn't. */
+/** Joins a channel while the component is mounted and `state` is defined. Returns the error of the join. */
 function useJoined(presence: Presence | undefined, state: unknown, hidden: boolean): SpanwireError | undefined {
   const [refused, setRefused] = useState<SpanwireError>()
   const isIn = presence !== undefined && state !== undefined
   const key = keyOfData(state)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for `state`, which may be written inline
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` is the content of `state`, which may be written inline
   useEffect(() => {
     if (!isIn) return
     presence.join(state, { hidden }).then(() => setRefused(undefined), setRefused)
   }, [presence, isIn, key, hidden])
-  // Apart from it: another state is no leaving and coming back.
+  // A separate effect: a change of the state must not leave the channel.
   useEffect(() => {
     if (isIn) return () => void presence.leave().catch(() => {})
   }, [presence, isIn])
   return refused
 }
 
-/** The value of the newest render; undefined once the component is unmounted. */
+/** Returns the value of the newest render. Undefined after the component was unmounted. */
 function useNewest<Value>(value: Value): { readonly current: Value | undefined } {
   const newest = useRef<Value>(undefined)
-  // Before any effect, and undone with the component itself: effects are undone later, and events come in between.
+  // An insertion effect is cleaned up before other effects: events may arrive in between.
   useInsertionEffect(() => {
     newest.current = value
     return () => {
@@ -202,4 +239,33 @@ function useNewest<Value>(value: Value): { readonly current: Value | undefined }
     }
   })
   return newest
+}
+
+/**
+ * Returns equal text for arguments with equal content. Params that are left out, undefined or `*` are equal, and the order
+ * of fields has no effect.
+ */
+function keyOf(...args: readonly unknown[]): string {
+  return toJson(args, (value) => value !== '*')
+}
+
+/** Returns equal text for data with equal content. */
+function keyOfData(data: unknown): string {
+  return toJson([data], () => true)
+}
+
+function toJson(args: readonly unknown[], isRelevant: (value: unknown) => boolean): string {
+  return JSON.stringify(args, (_, value) => (isPlainObject(value) ? sortFields(value, isRelevant) : value))
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function sortFields(fields: Record<string, unknown>, isRelevant: (value: unknown) => boolean): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => isRelevant(value))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }

@@ -1,48 +1,48 @@
 'use client'
 /**
- * Spanwire in React, 18 or later: hooks over the stores of `spanwire/store`. Say once which contract they are typed by,
- * with {@link Register}.
+ * The entry `spanwire/react`: hooks for React 18 and later. {@link Register} declares the contract that types them.
  */
 import { type BusHooks, createHooks } from './hooks.ts'
 
 export { type BusHooks, type BusProviderProps, createHooks, type UsePresenceOptions } from './hooks.ts'
 
 /**
- * Says, once for an application, which contract the hooks are typed by:
+ * Declares the contract that types the hooks, once for an application.
  *
+ * @example
  *     declare module 'spanwire/react' {
  *       interface Register {
  *         events: typeof events
  *       }
  *     }
  */
-// Declared here: an interface can only be added to in the module that has it.
-// biome-ignore lint/suspicious/noEmptyInterface: applications fill it in
+// Declared here: an interface can only be augmented in its module.
+// biome-ignore lint/suspicious/noEmptyInterface: applications augment it
 export interface Register {}
 
-/** What the compiler shows where nothing is registered: no event has this name. */
+/** The contract without a declaration. The compiler shows the name of its only event. */
 interface NotRegistered {
-  readonly "Say which contract: declare module 'spanwire/react' { interface Register { events: typeof events } }": never
+  readonly "Declare the contract: declare module 'spanwire/react' { interface Register { events: typeof events } }": never
 }
 
-/** The application's contract. */
+/** The contract of the application. */
 export type Registered = Register extends { readonly events: infer Contract } ? Contract : NotRegistered
 
 const hooks: BusHooks<Registered> = createHooks<Registered>()
 
-/** As {@link BusHooks.BusProvider}. */
+/** See {@link BusHooks.BusProvider}. */
 export const BusProvider: BusHooks<Registered>['BusProvider'] = hooks.BusProvider
-/** As {@link BusHooks.useBus}. */
+/** See {@link BusHooks.useBus}. */
 export const useBus: BusHooks<Registered>['useBus'] = hooks.useBus
-/** As {@link BusHooks.useEvent}. */
+/** See {@link BusHooks.useEvent}. */
 export const useEvent: BusHooks<Registered>['useEvent'] = hooks.useEvent
-/** As {@link BusHooks.useEvents}. */
+/** See {@link BusHooks.useEvents}. */
 export const useEvents: BusHooks<Registered>['useEvents'] = hooks.useEvents
-/** As {@link BusHooks.useLatest}. */
+/** See {@link BusHooks.useLatest}. */
 export const useLatest: BusHooks<Registered>['useLatest'] = hooks.useLatest
-/** As {@link BusHooks.usePresence}. */
+/** See {@link BusHooks.usePresence}. */
 export const usePresence: BusHooks<Registered>['usePresence'] = hooks.usePresence
-/** As {@link BusHooks.usePublish}. */
+/** See {@link BusHooks.usePublish}. */
 export const usePublish: BusHooks<Registered>['usePublish'] = hooks.usePublish
-/** As {@link BusHooks.useStatus}. */
+/** See {@link BusHooks.useStatus}. */
 export const useStatus: BusHooks<Registered>['useStatus'] = hooks.useStatus

@@ -1,23 +1,31 @@
 import { SpanwireError } from '../wire/errors.ts'
 
-/** A place in a stream: which one, and the next sequence. */
+/** A position in a stream. */
 export interface Cursor {
+  /** Name of the stream. */
   readonly stream: string
-  /** When the stream was made, as the server writes it. */
+  /** Creation time of the stream, as the server formats it. */
   readonly epoch: string
+  /** The next sequence. */
   readonly next: number
 }
 
-/** `<next>@<epoch>@<stream>`: a stream's name may hold anything but dots, wildcards and white space. */
+/** Formats a cursor: `<next>@<epoch>@<stream>`. The name of a stream may contain `@`. */
 export function encodeCursor({ stream, epoch, next }: Cursor): string {
   return `${next}@${epoch}@${stream}`
 }
 
-/** @throws SpanwireError `invalid-argument` */
+/**
+ * Parses the format of {@link encodeCursor}.
+ * @throws SpanwireError `invalid-argument`
+ */
 export function parseCursor(text: string): Cursor {
-  const [, digits, epoch, stream] = /^(\d+)@([^@]*)@(.+)$/.exec(text) ?? []
+  const [, digits, epoch = '', stream = ''] = /^(\d+)@([^@]*)@(.+)$/s.exec(text) ?? []
   const next = Number(digits)
   if (!Number.isSafeInteger(next) || next < 1)
-    throw new SpanwireError('invalid-argument', `${JSON.stringify(text)} is no cursor: give subscription.cursor.`)
-  return { stream: stream as string, epoch: epoch as string, next }
+    throw new SpanwireError(
+      'invalid-argument',
+      `${JSON.stringify(text)} is not a valid cursor: use subscription.cursor.`,
+    )
+  return { stream, epoch, next }
 }

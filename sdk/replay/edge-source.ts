@@ -1,17 +1,13 @@
 /** Replays by a bridge. Source: bridge/PROTOCOL.md, Replay. */
 
 import type { Transport } from '../transport/transport.ts'
-import { SpanwireError } from '../wire/errors.ts'
-import { type HeaderBlock, parseHeaders } from '../wire/headers.ts'
-import {
-  encodeReplay,
-  parseAckSubject,
-  REPLAY_STATUS_SUBJECT,
-  replayHeaders,
-  replayStatus,
-} from '../wire/replay-frames.ts'
-import { parseRanges } from '../wire/sequence-ranges.ts'
+import { SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
+import { encodeReplay, parseAckSubject, REPLAY_STATUS_SUBJECT, replayStatus } from '../wire/replay-frames.ts'
 import type { ReplaySink, ReplaySource } from './replay-source.ts'
+import { parseReplayStatus } from './replay-status.ts'
+
+/** Statuses after which the same replay can succeed later. */
+const TEMPORARY: Readonly<Record<number, SpanwireErrorCode>> = { 429: 'rate-limited', 503: 'upstream-unavailable' }
 
 export function edgeSource(transport: Transport): ReplaySource {
   return (start, filter, sink) => {
@@ -20,7 +16,7 @@ export function edgeSource(transport: Transport): ReplaySource {
         if (message.subject === REPLAY_STATUS_SUBJECT) return readStatus(message.headerBlock, filter, sink)
         const ack = parseAckSubject(message.reply ?? '')
         const { subject, headerBlock, payload, text } = message
-        // Where to acknowledge is nobody's business: an event's `reply` is where an answer is wanted.
+        // The ack subject is not passed on: the `reply` of an event is the reply subject of a request.
         if (ack)
           sink.message({ subject, payload, text, seq: ack.seq, time: ack.time, ...(headerBlock && { headerBlock }) })
       },
@@ -31,43 +27,28 @@ export function edgeSource(transport: Transport): ReplaySource {
 }
 
 function readStatus(block: Uint8Array | undefined, filter: string, sink: ReplaySink): void {
-  let header: HeaderBlock | undefined
-  try {
-    header = block && parseHeaders(block)
-  } catch {
-    // Told below.
-  }
-  const field = (name: string) => header?.fields.find(([other]) => other === name)?.[1] ?? ''
-  const seq = (name: string) => Number(field(name))
-  switch (header?.description) {
-    case replayStatus.open:
-      return sink.opened({
-        stream: field(replayHeaders.stream),
-        epoch: field(replayHeaders.epoch),
-        first: seq(replayHeaders.first),
-        last: seq(replayHeaders.last),
-        start: seq(replayHeaders.start),
-      })
-    case replayStatus.live:
+  const status = parseReplayStatus(block)
+  switch (status.kind) {
+    case 'opened':
+      return sink.opened(status.opening)
+    case 'live':
       return sink.live()
-    case replayStatus.gap:
-      return sink.gap(parseRanges(field(replayHeaders.gap)))
-    case replayStatus.interrupted:
+    case 'gap':
+      return sink.gap(status.ranges)
+    case 'interrupted':
       return sink.interrupted()
-    case replayStatus.noStream:
+    case 'no-stream':
       return sink.ended(
         new SpanwireError('stream-not-found', `No stream keeps ${filter}: make one with ensureStreams.`),
       )
-    case replayStatus.tooMany:
+    case 'too-many':
       return sink.ended(
         new SpanwireError('payload-too-large', `${filter} has too many subjects for last-per-subject: narrow it.`),
       )
-    default:
-      sink.ended(
-        new SpanwireError(
-          'unsupported',
-          `The bridge refuses to replay ${filter}: ${header?.description ?? 'no reason'}.`,
-        ),
-      )
+    default: {
+      const reason = status.kind === 'refused' ? replayStatus.bad : status.reason || 'no reason'
+      const code = status.kind === 'unknown' ? TEMPORARY[status.status] : undefined
+      sink.ended(new SpanwireError(code ?? 'unsupported', `The bridge refuses to replay ${filter}: ${reason}.`))
+    }
   }
 }

@@ -1,18 +1,16 @@
-/** Which messages the application is done with, in the order they came. */
+/** Messages in their order, and whether the application has handled them. */
 export interface Progress<Position> {
-  /** Messages that it isn't done with. */
+  /** Number of unhandled messages. */
   readonly pending: number
-  /** One more, and the position after it. Returns what says that the application is done with it. */
+  /** Adds a message with the position after it. Returns a function to call when it was handled. */
   add(position: Position): () => void
-  /** It is done with the oldest that it isn't done with. */
-  read(): void
 }
 
-/** @param advanced hears of the position before which nothing is pending */
+/** @param advanced called with a position when all messages before it were handled */
 export function createProgress<Position>(advanced: (position: Position) => void): Progress<Position> {
   type Entry = { readonly position: Position; done: boolean }
   let entries: Entry[] = []
-  // Entries before it are gone.
+  // Entries before it were handled.
   let head = 0
 
   function finish(entry: Entry | undefined): void {
@@ -36,6 +34,5 @@ export function createProgress<Position>(advanced: (position: Position) => void)
       entries.push(entry)
       return () => finish(entry)
     },
-    read: () => finish(entries[head]),
   }
 }

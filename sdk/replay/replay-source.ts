@@ -5,30 +5,33 @@ import type { ReplayOpening, ReplayStart } from '../wire/replay-frames.ts'
 
 /** A message of a stream. */
 export interface StreamMessage extends EventMessage {
+  /** Sequence in the stream. */
   readonly seq: number
 }
 
-/** Who hears of a replay. Nothing may throw. */
+/** Receives a replay. Its functions must not throw. */
 export interface ReplaySink {
-  /** It begins; or it begins anew, because the stream isn't what it was. */
+  /** Called when the replay begins, and when it begins again because the stream has changed. */
   opened(opening: ReplayOpening): void
+  /** Called with each message. */
   message(message: StreamMessage): void
-  /** The past is delivered. */
+  /** Called when the backlog was delivered. */
   live(): void
-  /** Sequences that can't be had any more. */
+  /** Called with sequences that are no longer available. */
   gap(ranges: readonly SeqRange[]): void
-  /** It lost its place: ask again. */
+  /** Called when the replay cannot continue. It must be requested again. */
   interrupted(): void
-  /** It is refused, or ended for good. */
+  /** Called when the replay is refused or has ended permanently. */
   ended(error: SpanwireError): void
 }
 
-/** One replay, until it is stopped. */
+/** A replay that is running. */
 export interface RunningReplay {
+  /** Stops immediately. */
   stop(): void
-  /** Stops after what is on its way was delivered. */
+  /** Stops after the messages that are on their way were delivered. */
   drain(): Promise<void>
 }
 
-/** How replays are had: from a bridge, or from JetStream itself. */
+/** Starts replays, from a bridge or from JetStream. */
 export type ReplaySource = (start: ReplayStart, filter: string, sink: ReplaySink) => RunningReplay

@@ -1,7 +1,9 @@
 /**
- * What a bus knows, as stores that any framework can render: `subscribe(listener)` and `getSnapshot()`. React's hooks are
- * in `spanwire/react`; Vue, Svelte and Solid need five lines, which the README has.
+ * The entry `spanwire/store`: data of a bus as stores with `subscribe(listener)` and `getSnapshot()`, for every UI framework.
+ * `spanwire/react` has hooks. sdk/README.md has adapters of five lines for Vue, Svelte and Solid.
  */
+
+export type { Store } from './create-store.ts'
 export {
   type EventsArgs,
   type EventsOptions,
@@ -9,9 +11,8 @@ export {
   eventsStore,
   type StreamEventsOptions,
 } from './events-store.ts'
-export { type HandlerOptions, handlerStore } from './handler-store.ts'
+export { type HandlerOptions, type HandlerStoreArgs, handlerStore } from './handler-store.ts'
 export { type LatestState, latestStore } from './latest-store.ts'
 export { type PresenceState, presenceStore } from './presence-store.ts'
 export { statusStore } from './status-store.ts'
-export type { Store } from './store.ts'
 export type { SubscriptionState } from './subscription-state.ts'

@@ -1,18 +1,24 @@
 import type { Bus } from '../contract/bus.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Member } from '../wire/presence-frames.ts'
-import { createStore, type Store } from './store.ts'
+import { createStore, type Store } from './create-store.ts'
 import { follow, type SubscriptionState, UNKNOWN } from './subscription-state.ts'
 
-/** Who is in a channel. */
+/** Snapshot of {@link presenceStore}. */
 export interface PresenceState extends SubscriptionState {
-  /** By id. The same map until somebody comes, goes or changes. */
+  /** Members by id. The same map until it changes. */
   readonly members: ReadonlyMap<string, Member>
-  /** To join, to leave and to signal, once it is known who is there. */
+  /** The channel, for `join`, `leave` and `signal`. Undefined until the members are known. */
   readonly presence: Presence | undefined
 }
 
-/** Who is in a channel: `presenceStore(bus, 'room.42')`. It watches, and joins only if `presence.join` is called. */
+/**
+ * A store with the members of a presence channel. It does not join the channel: call `presence.join` for that.
+ *
+ * @example
+ *     const room = presenceStore(bus, 'room.42')
+ *     const unsubscribe = room.subscribe(() => render(room.getSnapshot().members))
+ */
 export function presenceStore<Contract>(bus: Pick<Bus<Contract>, 'presence'>, channel: string): Store<PresenceState> {
   const initial: PresenceState = { ...UNKNOWN, members: new Map(), presence: undefined }
   return createStore<PresenceState>(initial, (changed) => {

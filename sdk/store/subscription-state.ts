@@ -1,39 +1,40 @@
 import type { StreamHandle } from '../contract/bus.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 
-/** How a store's subscription is. */
+/** State of a store's subscription. */
 export interface SubscriptionState {
-  /** Everything of the past that was asked for is here, and whatever is published from now on arrives. */
+  /** Whether the requested events of the past were delivered, and new events are delivered. */
   readonly ready: boolean
   /**
-   * Why nothing more comes: `permission-denied`, `stream-not-found`, `connection-closed`, or what the bus refuses at once
-   * (`invalid-params`, `unknown-event`, `unsupported`). Undefined while all is well, which includes a lost connection:
-   * that comes back by itself.
+   * The reason why the subscription ended: `permission-denied`, `stream-not-found`, `connection-closed`, or an error of the
+   * call (`invalid-params`, `unknown-event`, `unsupported`). Undefined while it is active, also during a reconnect.
    */
   readonly error: SpanwireError | undefined
 }
 
-/** Before anything is known. */
+/** Initial state. */
 export const UNKNOWN: SubscriptionState = { ready: false, error: undefined }
 
-/** A subscription at the bus, and how it is. */
+/** A subscription to the bus, and its state. */
 export interface Follower {
+  /** Current state. */
   readonly state: SubscriptionState
+  /** Ends the subscription. */
   stop(): void
 }
 
-/** What is followed: a handle of the bus. */
+/** A subscription. `past` resolves when the events of the past were delivered. */
 type Followed = Pick<StreamHandle, 'unsubscribe'> & { readonly past: Promise<void> }
 
 /**
- * Subscribes and keeps track of what becomes of it. Never throws: what the bus throws is the state's error.
- * @param subscribe is given what to hand on as `onEnd`
+ * Subscribes and tracks the state of the subscription. Errors of the bus become the state's error.
+ * @param subscribe receives the function for `onEnd`
  */
 export function follow(subscribe: (onEnd: (error: Error) => void) => Followed, changed: () => void): Follower {
   let state = UNKNOWN
   let stopped = false
   const enter = (next: SubscriptionState) => {
-    // The first error is the reason; what comes after it is a consequence.
+    // Later errors are consequences of the first.
     if (stopped || state.error) return
     state = next
     changed()

@@ -1,34 +1,35 @@
 import type { StreamConfig, StreamState } from '../jetstream/api.ts'
 import { isSubsetFilter } from '../wire/subject.ts'
 
-/** How a stream keeps events. What is left out is the server's default for a new stream, and stays as it is for others. */
+/** Settings of a stream. Default: the server's defaults for a new stream, the current settings for an existing one. */
 export interface StreamOptions {
-  /** `limits` (the default): until a limit is reached. `interest`, `workqueue`: until consumers have acknowledged. */
+  /** `limits` (the default) stores events up to a limit, `interest` and `workqueue` until they are acknowledged. */
   readonly retention?: 'limits' | 'interest' | 'workqueue'
-  /** Default `file`. */
+  /** Storage. Default `file`. */
   readonly storage?: 'file' | 'memory'
-  /** In ms; 0 for ever, the default. */
+  /** Longest age of an event, in ms. Default 0: no limit. */
   readonly maxAge?: number
-  /** -1 for no limit, the default. */
+  /** Largest size of the stream, in bytes. Default -1: no limit. */
   readonly maxBytes?: number
-  /** -1 for no limit, the default. */
+  /** Largest number of events. Default -1: no limit. */
   readonly maxMessages?: number
-  /** -1 for no limit, the default. 1 keeps the last value of each subject. */
+  /** Largest number of events of a subject. Default -1: no limit. 1 stores the last value of each subject. */
   readonly maxMessagesPerSubject?: number
-  /** In bytes; -1 for no limit, the default. */
+  /** Largest size of an event, in bytes. Default -1: no limit. */
   readonly maxMessageSize?: number
-  /** Copies in a cluster: 1 (the default), 3 or 5. */
+  /** Number of replicas in a cluster: 1 (the default), 3 or 5. */
   readonly replicas?: number
-  /** How long an event's id is remembered, so that it isn't stored twice, in ms. Default 120,000. */
+  /** Time in which events with equal ids are stored once, in ms. Default 120,000. */
   readonly duplicateWindow?: number
-  /** What happens at a limit: the oldest goes (`old`, the default), or the new one is refused. */
+  /** At a limit, `old` (the default) removes the oldest events, `new` refuses the new event. */
   readonly discard?: 'old' | 'new'
+  /** Description. */
   readonly description?: string
 }
 
 const NS = 1_000_000
 
-/** The options as JetStream writes them. Source: `StreamConfig` of nats-server. */
+/** Converts options to JetStream's format. Source: `StreamConfig` of nats-server. */
 export function toConfig(options: StreamOptions): Record<string, unknown> {
   const { maxAge, duplicateWindow } = options
   const config = {
@@ -47,23 +48,23 @@ export function toConfig(options: StreamOptions): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
 }
 
-/** Without those that another one holds already: a server refuses subjects that overlap within a stream. */
+/** Removes subjects that another one contains: a server refuses subjects of a stream that overlap. */
 export function reduceSubjects(subjects: readonly string[]): string[] {
   const all = [...new Set(subjects)]
   return all.filter((one) => !all.some((other) => other !== one && isSubsetFilter(one, other)))
 }
 
-/** What would differ, by JetStream's names. */
+/** Returns the fields that would change. */
 export function changesOf(state: StreamState, config: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(config).filter((field) => JSON.stringify(state.config[field]) !== JSON.stringify(config[field]))
 }
 
-/** What can never be changed of a stream. */
+/** Returns the fields that JetStream cannot change. */
 export function impossibleChanges(changes: readonly string[]): string[] {
   return changes.filter((field) => field === 'storage' || field === 'retention')
 }
 
-/** Changes by which a stream may lose what it has, or no longer keep what it kept, in words. */
+/** Describes changes that would remove events, or no longer store subjects. */
 export function destructiveChanges(state: StreamState, config: StreamConfig): string[] {
   const losses: string[] = []
   for (const field of ['max_age', 'max_bytes', 'max_msgs', 'max_msgs_per_subject'] as const) {
@@ -73,7 +74,7 @@ export function destructiveChanges(state: StreamState, config: StreamConfig): st
   }
   const kept = config.subjects ?? []
   const gone = state.subjects.filter((subject) => !kept.some((other) => isSubsetFilter(subject, other)))
-  if (gone.length > 0) losses.push(`${gone.join(', ')} would no longer be kept`)
+  if (gone.length > 0) losses.push(`${gone.join(', ')} would no longer be stored`)
   return losses
 }
 

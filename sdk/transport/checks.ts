@@ -1,15 +1,15 @@
-/** What every transport checks before it does anything. */
+/** Checks and errors that all transports share. */
 import { SpanwireError } from '../wire/errors.ts'
 import { isSubject, isSubjectFilter } from '../wire/subject.ts'
 
 function check(isValid: (text: string) => boolean, text: string | undefined, what: string): void {
   if (text !== undefined && !isValid(text))
-    throw new SpanwireError('invalid-subject', `${JSON.stringify(text)} is no ${what}.`)
+    throw new SpanwireError('invalid-subject', `${JSON.stringify(text)} is not a valid ${what}.`)
 }
 
 /** @throws SpanwireError `invalid-subject` */
 export function checkSubject(subject: string | undefined): void {
-  check(isSubject, subject, 'subject to publish to')
+  check(isSubject, subject, 'subject')
 }
 
 /** @throws SpanwireError `invalid-subject` */
@@ -25,19 +25,19 @@ export function checkSize(size: number, info: { readonly max_payload: number } |
 }
 
 export function queueFull(): SpanwireError {
-  return new SpanwireError('offline-queue-full', 'Too much was published while offline: this was not sent.')
+  return new SpanwireError('offline-queue-full', 'The offline queue is full.')
 }
 
-/** The error of a signal that is aborted. */
+/** Returns the error for a signal that was aborted. */
 export function aborted(signal: AbortSignal): SpanwireError {
-  return new SpanwireError('aborted', 'Ended by its AbortSignal.', { cause: signal.reason })
+  return new SpanwireError('aborted', 'The signal was aborted.', { cause: signal.reason })
 }
 
 export function closedError(): SpanwireError {
   return new SpanwireError('connection-closed', 'This client was closed: make a new one.')
 }
 
-/** Calls `end` when the signal is aborted. Returns what takes that back. */
+/** Calls `end` when the signal is aborted. Returns a function that cancels it. */
 export function onAbort(signal: AbortSignal | undefined, end: (error: SpanwireError) => void): () => void {
   const listener = () => end(aborted(signal as AbortSignal))
   if (signal?.aborted) listener()

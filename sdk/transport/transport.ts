@@ -2,95 +2,110 @@ import type { SpanwireErrorCode } from '../wire/errors.ts'
 import type { HeaderFields } from '../wire/header-fields.ts'
 import type { ServerMessage } from '../wire/server-reader.ts'
 
-/** A message as it came from the broker. */
+/** A message from the broker. */
 export type TransportMessage = ServerMessage
 
 /**
- * Where a connection is.
+ * State of a connection.
  *
  * - `connecting`: the first connection is being made
- * - `open`: NATS is within reach
- * - `reconnecting`: there was a connection, and there will be one again; `reason` says what went wrong
- * - `closed`: for good
+ * - `open`: connected to NATS
+ * - `reconnecting`: the connection was lost and is being restored. `reason` contains the error
+ * - `closed`: closed permanently
  */
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting' | 'closed'
 
-/** The state of a connection and why it is so. */
+/** State of a connection, and its reason. */
 export interface ConnectionStatus {
+  /** The state. */
   readonly state: ConnectionState
-  /** Why the connection is not open; undefined while it is, or while nothing went wrong. */
+  /** The error that keeps the connection from being open. Undefined while it is open, and before the first error. */
   readonly reason?: { readonly code: SpanwireErrorCode; readonly message: string }
 }
 
-/** One subscription of a transport. */
+/** A subscription of a transport. */
 export interface TransportSubscription {
   /**
-   * Resolves when the broker has the interest: whatever is published after that arrives here.
-   * Rejects if the subscription is refused or ends first. Never an unhandled rejection.
+   * Resolves once the server has registered the subscription. Messages published afterwards are delivered.
+   * Rejects if the subscription is refused or ends first. You do not have to handle its rejection.
    */
   readonly ready: Promise<void>
-  /** Ends it at once; messages on their way are dropped. Idempotent. */
+  /** Ends the subscription immediately. Messages on their way are dropped. Idempotent. */
   unsubscribe(): void
-  /** Ends it after the messages that are on their way were delivered. */
+  /** Ends the subscription after the messages that are on their way were delivered. */
   drain(): Promise<void>
 }
 
-/** Who hears of a subscription's messages and of its end. Neither may throw. */
+/** Receives the messages of a subscription. Its functions must not throw. */
 export interface SubscriptionHandler {
+  /** Called with each message, in the order of the broker. */
   message(message: TransportMessage): void
-  /** The subscription ended by itself: refused (`permission-denied`), or the transport closed. Called at most once. */
+  /** Called at most once, if the subscription is refused (`permission-denied`) or the transport is closed. */
   ended(error: Error): void
 }
 
+/** Options of {@link Transport.publish}. */
 export interface TransportPublishOptions {
+  /** Reply subject. */
   readonly reply?: string | undefined
+  /** Headers of the message. */
   readonly headers?: HeaderFields
+  /** Rejects with `aborted`. A message that was sent before is not recalled. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of {@link Transport.request}. */
 export interface TransportRequestOptions {
+  /** Headers of the request. */
   readonly headers?: HeaderFields
-  /** How long to wait for the answer, in ms. */
+  /** Time for the answer, in ms. */
   readonly timeout: number
+  /** Rejects with `aborted`. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * How the SDK reaches subjects: the port at the client's end.
+ * The connection of a bus to a server: the port of the SDK.
  *
- * Semantics that every implementation keeps (test/conformance/transport.ts holds them to it):
- * - `publish` resolves when the server has taken the message and rejects when it was refused. What is published
- *   while the connection is not open waits in a bounded queue, in order.
- * - Subscriptions outlive reconnects. Messages of one subscription arrive in the order the broker has them.
- * - After `close` everything rejects with `connection-closed`.
+ * Every implementation has these semantics, which test/conformance/transport.ts verifies:
+ * - `publish` resolves when the server has processed the message, and rejects when the server refused it. Messages that
+ *   are published while the connection is not open wait in a bounded queue, in order.
+ * - Subscriptions continue after a reconnect. Messages of a subscription are delivered in the order of the broker.
+ * - After `close`, all methods reject with `connection-closed`.
  */
 export interface Transport {
-  /** Whether a bridge is at the other end (it replays streams by itself); undefined before the first connection. */
+  /** Whether the server is a bridge, which replays streams itself. Undefined before the first connection. */
   readonly edge: boolean | undefined
   /** The current status. */
   readonly status: ConnectionStatus
-  /** Calls `listener` on every change of status, not for the current one. Returns a function that ends it. */
+  /** Maximum size of a message, including headers, in bytes. Undefined if it is unknown. */
+  readonly maxPayload?: number | undefined
+  /** Calls `listener` on every change of status, not for the current one. Returns an `unsubscribe` function. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void
   /**
+   * Publishes a message.
    * @throws SpanwireError (as rejection) `permission-denied`, `payload-too-large`, `offline-queue-full`,
    * `connection-lost`, `connection-closed`, `aborted`
    */
   publish(subject: string, payload: Uint8Array, options?: TransportPublishOptions): Promise<void>
-  /** @throws SpanwireError `unsupported` if this transport has no way to receive */
+  /**
+   * Subscribes to a subject filter.
+   * @throws SpanwireError `invalid-subject`, `connection-closed`, `unsupported` if this transport cannot receive
+   */
   subscribe(
     filter: string,
     handler: SubscriptionHandler,
     options?: { readonly queue?: string | undefined },
   ): TransportSubscription
   /**
-   * Resolves with the first answer, whatever it says.
-   * @throws SpanwireError (as rejection) `no-responders`, `timeout`, and what `publish` throws
+   * Publishes a request. Resolves with the first answer, including answers that contain an error.
+   * @throws SpanwireError (as rejection) `no-responders`, `timeout`, and the errors of `publish`
    */
   request(subject: string, payload: Uint8Array, options: TransportRequestOptions): Promise<TransportMessage>
-  /** Resolves when the server has processed everything sent before. */
+  /** Resolves when the server has processed all messages sent before. */
   flush(): Promise<void>
-  /** Ends all subscriptions after their messages were delivered, sends what waits, then closes. */
+  /** Ends all subscriptions after their messages were delivered, sends the offline queue, and closes. */
   drain(): Promise<void>
-  /** Closes for good. Idempotent. */
+  /** Closes permanently. Idempotent. */
   close(): Promise<void>
 }

@@ -1,47 +1,101 @@
-/** What a client sends: written by the SDK, read by the bridge. */
+/** Operations of a client: encoders for the SDK, a parser for the bridge. */
 
 import { encodeFrame } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
 
-/** The JSON of a CONNECT line, as far as either side uses it. */
+/** Options of CONNECT that Spanwire uses. Source: https://docs.nats.io/reference/reference-protocols/nats-protocol */
 export interface ConnectOptions {
+  /** Requests +OK after each operation. */
   readonly verbose?: boolean
+  /** Requests strict checks of subjects. */
   readonly pedantic?: boolean
+  /** Whether the client receives its own messages. Default true. */
   readonly echo?: boolean
+  /** Whether the client supports headers. */
   readonly headers?: boolean
+  /** Requests a status 503 for requests without responders. */
   readonly no_responders?: boolean
+  /** 1: the client processes INFO after the first. */
   readonly protocol?: number
+  /** Token. */
   readonly auth_token?: string
+  /** User name. */
   readonly user?: string
+  /** Password. */
   readonly pass?: string
+  /** NATS user JWT. */
   readonly jwt?: string
+  /** Public NKey. */
   readonly nkey?: string
+  /** Signature of the server's nonce. */
   readonly sig?: string
+  /** Name of the connection. */
   readonly name?: string
+  /** Name of the client library. */
   readonly lang?: string
+  /** Version of the client library. */
   readonly version?: string
 }
 
-/** One operation of a client. `PUB` stands for HPUB too, which has a `headerSize`; `size` counts header and payload. */
-export type ClientOp =
-  | { readonly verb: 'CONNECT'; readonly options: ConnectOptions }
-  | {
-      readonly verb: 'PUB'
-      readonly subject: string
-      readonly reply?: string
-      readonly headerSize: number
-      readonly size: number
-    }
-  | { readonly verb: 'SUB'; readonly filter: string; readonly queue?: string; readonly sid: string }
-  | { readonly verb: 'UNSUB'; readonly sid: string; readonly max: number }
-  | { readonly verb: 'PING' | 'PONG' | 'OTHER' }
+/** An operation of a client. HPUB is a `PUB` with a `headerSize`. `size` includes the header block. */
+export type ClientOp = ConnectOp | PublishOp | SubscribeOp | UnsubscribeOp | OtherOp
 
 /** CONNECT. */
+export interface ConnectOp {
+  /** Verb of the operation. */
+  readonly verb: 'CONNECT'
+  /** Options of the client. */
+  readonly options: ConnectOptions
+}
+
+/** PUB or HPUB. The payload follows the line. */
+export interface PublishOp {
+  /** Verb of the operation, also for HPUB. */
+  readonly verb: 'PUB'
+  /** Subject. */
+  readonly subject: string
+  /** Reply subject. */
+  readonly reply?: string
+  /** Length of the header block, in bytes. 0 for PUB. */
+  readonly headerSize: number
+  /** Length of header block and payload, in bytes. */
+  readonly size: number
+}
+
+/** SUB. */
+export interface SubscribeOp {
+  /** Verb of the operation. */
+  readonly verb: 'SUB'
+  /** Subject filter. */
+  readonly filter: string
+  /** Queue group. */
+  readonly queue?: string
+  /** Id of the subscription. */
+  readonly sid: string
+}
+
+/** UNSUB. */
+export interface UnsubscribeOp {
+  /** Verb of the operation. */
+  readonly verb: 'UNSUB'
+  /** Id of the subscription. */
+  readonly sid: string
+  /** Number of messages after which the subscription ends. 0: immediately. */
+  readonly max: number
+}
+
+/** An operation without arguments. */
+export interface OtherOp {
+  /** Verb of the operation. `OTHER` is ignored. */
+  readonly verb: 'PING' | 'PONG' | 'OTHER'
+}
+
+/** Encodes CONNECT. */
 export function encodeConnect(options: ConnectOptions): Uint8Array {
   return encodeFrame(`CONNECT ${JSON.stringify(options)}`)
 }
 
-/** PUB, or HPUB if there are headers. */
+/** Encodes PUB, or HPUB with headers. */
 export function encodePublish(subject: string, payload: Uint8Array, reply?: string, headers?: Uint8Array): Uint8Array {
   const target = `PUB ${subject}${reply ? ` ${reply}` : ''}`
   return headers
@@ -49,12 +103,12 @@ export function encodePublish(subject: string, payload: Uint8Array, reply?: stri
     : encodeFrame(`${target} ${payload.length}`, headers, payload)
 }
 
-/** SUB. */
+/** Encodes SUB. */
 export function encodeSubscribe(filter: string, sid: string | number, queue?: string): Uint8Array {
   return encodeFrame(`SUB ${filter}${queue ? ` ${queue}` : ''} ${sid}`)
 }
 
-/** UNSUB; with `max`, the subscription ends once that many messages in all were delivered. */
+/** Encodes UNSUB. With `max`, the subscription ends after that many messages in total. */
 export function encodeUnsubscribe(sid: string | number, max?: number): Uint8Array {
   return encodeFrame(`UNSUB ${sid}${max ? ` ${max}` : ''}`)
 }
@@ -63,7 +117,7 @@ function violation(): never {
   throw new SpanwireError('protocol-violation', 'Unknown Protocol Operation')
 }
 
-// nats-server's parseSize: digits only, and few enough of them not to overflow.
+// The limit of nats-server's parseSize: at most nine digits.
 const COUNT = /^\d{1,9}$/
 const BLANKS = /[ \t]+/
 
@@ -98,7 +152,7 @@ function parseConnect(text: string): ConnectOptions {
     violation()
   }
   if (typeof given !== 'object' || Array.isArray(given)) violation()
-  // As Go reads JSON into a struct: null leaves everything, or one field, as it was; a wrong type is an error.
+  // Like Go's JSON decoder: null does not change a field, and a wrong type is an error.
   const options: Record<string, unknown> = { ...given }
   for (const [name, type] of Object.entries(connectTypes)) {
     if (options[name] === null) delete options[name]
@@ -108,62 +162,58 @@ function parseConnect(text: string): ConnectOptions {
 }
 
 /**
- * Reads one control line of a client. Verbs are matched without regard to case, arguments are parted by blanks or
- * tabs, as in nats-server's parser (measured: test/conformance/edge-protocol).
- * @throws SpanwireError `protocol-violation` with nats-server's own text
+ * Parses a control line of a client. Verbs are case-insensitive, and arguments are separated by blanks or tabs, like in
+ * nats-server (test/conformance/edge-protocol).
+ * @throws SpanwireError `protocol-violation` with the text of nats-server
  */
 export function parseClientOp(line: string): ClientOp {
-  // nats-server looks at no more than the verb here. (No `u` flag: it would fold letters such as \u017f into ASCII.)
+  // nats-server checks only the verb. (With the flag `u`, letters such as \u017f would match ASCII.)
   if (/^PING/i.test(line)) return { verb: 'PING' }
   if (/^PONG/i.test(line)) return { verb: 'PONG' }
-  // Clients may echo these; nats-server accepts and ignores them.
+  // nats-server accepts and ignores it.
   if (/^\+OK/i.test(line)) return { verb: 'OTHER' }
   if (/^CONNECT/i.test(line)) return { verb: 'CONNECT', options: parseConnect(line.slice(7)) }
   const match = /^(H?PUB|SUB|UNSUB)[ \t]/i.exec(line)
   if (!match) violation()
-  const verb = (match[1] as string).toUpperCase()
+  const [prefix, verb = ''] = match
   const args = line
-    .slice(match[0].length)
+    .slice(prefix.length)
     .split(BLANKS)
     .filter((arg) => arg !== '')
-  switch (verb) {
+  const [first = '', second = ''] = args
+  const last = args.at(-1) ?? ''
+  switch (verb.toUpperCase()) {
     case 'PUB': {
       if (args.length !== 2 && args.length !== 3) violation()
-      const size = byteCount(args.at(-1))
       return {
-        verb,
-        subject: args[0] as string,
-        ...(args.length === 3 && { reply: args[1] as string }),
+        verb: 'PUB',
+        subject: first,
+        ...(args.length === 3 && { reply: second }),
         headerSize: 0,
-        size,
+        size: byteCount(last),
       }
     }
     case 'HPUB': {
       if (args.length !== 3 && args.length !== 4) violation()
-      const size = byteCount(args.at(-1))
+      const size = byteCount(last)
       const headerSize = byteCount(args.at(-2))
       if (headerSize > size) violation()
       return {
         verb: 'PUB',
-        subject: args[0] as string,
-        ...(args.length === 4 && { reply: args[1] as string }),
+        subject: first,
+        ...(args.length === 4 && { reply: second }),
         headerSize,
         size,
       }
     }
     case 'SUB': {
       if (args.length !== 2 && args.length !== 3) violation()
-      return {
-        verb,
-        filter: args[0] as string,
-        ...(args.length === 3 && { queue: args[1] as string }),
-        sid: args.at(-1) as string,
-      }
+      return { verb: 'SUB', filter: first, ...(args.length === 3 && { queue: second }), sid: last }
     }
     case 'UNSUB': {
       if (args.length !== 1 && args.length !== 2) violation()
-      // A max that is no number counts as none, as in nats-server.
-      return { verb, sid: args[0] as string, max: COUNT.test(args[1] ?? '') ? Number(args[1]) : 0 }
+      // Like nats-server, ignores a maximum that is not a number.
+      return { verb: 'UNSUB', sid: first, max: COUNT.test(second) ? Number(second) : 0 }
     }
     default:
       return violation()

@@ -1,43 +1,43 @@
+import { decode } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
 
 const NEWLINE = 10
 const RETURN = 13
 const EMPTY = new Uint8Array(0)
-// A byte order mark is part of the text here, not something to drop.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** What the owner of a {@link Framer} does with what it cuts out of the byte stream. */
+/** Receives the lines and payloads of a {@link Framer}. */
 export interface FrameHandler {
   /**
-   * One control line, without its line end.
-   * @returns how many payload bytes follow it, or -1 if none do. Throwing ends the framer.
+   * Called with each control line, without its line end. Throwing ends the framer.
+   * @returns the length of the payload that follows, in bytes, or -1 without a payload
    */
   line(line: string): number
-  /** The payload of the last line. A view: it keeps the chunk it came from alive. */
+  /** Called with the payload of the last line. It is a view of the chunk that it arrived in. */
   payload(bytes: Uint8Array): void
+  /** Whether a line over the maximum is permitted, by the bytes that have arrived. Default: none is. */
+  longLine?(line: Uint8Array): boolean
 }
 
 /**
- * Cuts a NATS byte stream into control lines and payloads, however the network split or joined it.
- * It knows no verbs.
+ * Splits a NATS byte stream into control lines and payloads, independent of the chunks of the network. It does not
+ * interpret verbs.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
  */
 export class Framer {
   readonly #handler: FrameHandler
   readonly #maxLine: number
   /**
-   * The beginning of a line or payload that is not complete. Copied into one growing buffer: a list of chunks would
-   * cost a client that sends single bytes nothing, and us a hundred times what it sent.
+   * The beginning of an incomplete line or payload, in one growing buffer. With a list of chunks, a client that sends
+   * single bytes would use a hundred times their memory.
    */
   #held: Uint8Array = EMPTY
   #heldLength = 0
-  /** Payload bytes the current line announced, or -1 between lines. */
+  /** Length of the payload of the current line, or -1 between lines. */
   #expected = -1
   #paused = false
 
   /**
-   * @param maxLine longest control line in bytes (nats-server: 4,096). A line that doesn't end would otherwise
-   * grow until memory is gone.
+   * @param maxLine longest control line, in bytes (nats-server: 4,096). It bounds the memory of a line without an end
    */
   constructor(handler: FrameHandler, maxLine: number) {
     this.#handler = handler
@@ -45,8 +45,9 @@ export class Framer {
   }
 
   /**
-   * Takes the next bytes of the stream; while it is paused, it only holds them.
-   * @throws SpanwireError `protocol-violation`, or whatever the handler throws; the framer can't be used after that
+   * Takes the next bytes of the stream. A paused framer only stores them.
+   * @throws SpanwireError `protocol-violation`, `payload-too-large` for a line over the maximum, and errors of the handler.
+   * The framer can't be used after that.
    */
   push(chunk: Uint8Array): void {
     if (this.#paused) return this.#hold(chunk)
@@ -59,30 +60,42 @@ export class Framer {
     if (whole) this.#cut(this.#release())
   }
 
-  /** For the handler: nothing is handed to it after this one, until {@link resume}. */
+  /** Called by the handler: it receives no more lines and payloads until {@link resume}. */
   pause(): void {
     this.#paused = true
   }
 
   /**
-   * Goes on with what is held.
-   * @throws as `push` does
+   * Processes the stored bytes.
+   * @throws the errors of `push`
    */
   resume(): void {
     this.#paused = false
     this.#cut(this.#release())
   }
 
+  /** Whether the framer is paused. */
   get paused(): boolean {
     return this.#paused
   }
 
-  /** Bytes that came in and were not handed on. */
+  /** Number of bytes that are stored. */
   get held(): number {
     return this.#heldLength
   }
 
-  /** Whether the stream stands in the middle of a line or payload. */
+  /** Memory in use, in bytes. */
+  get memory(): number {
+    return this.#held.length
+  }
+
+  /** Drops the stored bytes. The handler receives nothing after this. */
+  close(): void {
+    this.#paused = true
+    this.#release()
+  }
+
+  /** Whether a line or payload is incomplete. */
   get midway(): boolean {
     return this.#heldLength > 0 || this.#expected >= 0
   }
@@ -101,19 +114,20 @@ export class Framer {
         at = end + 2
       } else {
         const end = bytes.indexOf(NEWLINE, at)
-        if ((end < 0 ? bytes.length : end) - at > this.#maxLine) {
-          throw new SpanwireError('protocol-violation', 'maximum control line exceeded')
+        const length = (end < 0 ? bytes.length : end) - at
+        if (length > this.#maxLine && !this.#handler.longLine?.(bytes.subarray(at, at + length))) {
+          throw new SpanwireError('payload-too-large', 'maximum control line exceeded')
         }
         if (end < 0) break
         const stop = end > at && bytes[end - 1] === RETURN ? end - 1 : end
-        this.#expected = this.#handler.line(decoder.decode(bytes.subarray(at, stop)))
+        this.#expected = this.#handler.line(decode(bytes.subarray(at, stop)))
         at = end + 1
       }
     }
     if (at === bytes.length) return
     const rest = bytes.subarray(at)
-    if (!this.#paused) return this.#hold(rest)
-    // Not copied: it would be again at every pause.
+    // Not copied: bytes that take up most of their buffer, and bytes that wait, which the next pause would copy again.
+    if (!this.#paused && 2 * rest.length < rest.buffer.byteLength) return this.#hold(rest)
     this.#held = rest
     this.#heldLength = rest.length
   }
@@ -121,7 +135,9 @@ export class Framer {
   #hold(bytes: Uint8Array): void {
     const length = this.#heldLength + bytes.length
     if (length > this.#held.length) {
-      const grown = new Uint8Array(Math.max(length, 2 * this.#held.length))
+      // Double the size each time, up to the size of the payload.
+      const most = this.#expected < 0 ? 2 * this.#held.length : Math.min(2 * this.#held.length, this.#expected + 2)
+      const grown = new Uint8Array(Math.max(length, most))
       grown.set(this.#held.subarray(0, this.#heldLength))
       this.#held = grown
     }
@@ -129,7 +145,7 @@ export class Framer {
     this.#heldLength = length
   }
 
-  /** What was held, given away: payloads are views of it. */
+  /** Returns the stored bytes. They are not reused, because payloads are views of them. */
   #release(): Uint8Array {
     const bytes = this.#held.subarray(0, this.#heldLength)
     this.#held = EMPTY

@@ -1,12 +1,12 @@
-/** A subscription that may skip: `SUB $EDGE.CONFLATE.<filter>`. Source: bridge/PROTOCOL.md, Conflation. */
+/** Conflated subscriptions: `SUB $EDGE.CONFLATE.<filter>`. Source: bridge/PROTOCOL.md, Conflation. */
 const PREFIX = '$EDGE.CONFLATE.'
 
-/** What a client subscribes to, so that it gets the newest message of each subject while it is behind. */
+/** Returns the subject for a conflated subscription to a filter. */
 export function conflatedFilter(filter: string): string {
   return PREFIX + filter
 }
 
-/** The filter that such a subscription is about; undefined if it is another. */
+/** Returns the filter of a conflated subscription. Undefined for other subjects. */
 export function parseConflated(subject: string): string | undefined {
   return subject.startsWith(PREFIX) ? subject.slice(PREFIX.length) : undefined
 }

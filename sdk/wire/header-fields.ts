@@ -1,48 +1,52 @@
 import { CRLF, decode, encode } from './bytes.ts'
 import { SpanwireError } from './errors.ts'
 
-/** Header fields in the order they stand in the block. A name may stand more than once. */
+/** Header fields in the order of the block. A name may occur more than once. */
 export type HeaderFields = ReadonlyArray<readonly [name: string, value: string]>
 
-/** How a header block begins (ADR-4). */
-export const VERSION = 'NATS/1.0'
+/** First line of a header block (ADR-4). */
+export const HEADER_VERSION = 'NATS/1.0'
 
 // Printable ASCII without ':' for names (RFC 9110's token is narrower; NATS allows this much), no line ends in values.
 const NAME = /^[!-9;-~]+$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: line ends and NUL are what is refused
+// biome-ignore lint/suspicious/noControlCharactersInRegex: line ends and NUL are not allowed
 const BAD_VALUE = /[\u0000\r\n]/
 
 /**
- * Writes a header block (ADR-4).
- * @param first its first line
+ * Encodes a header block (ADR-4).
+ * @param first the first line
  * @throws SpanwireError `invalid-header` for a name or value that would break the block
  */
-export function encodeFields(fields: HeaderFields, first: string = VERSION): Uint8Array {
+export function encodeFields(fields: HeaderFields, first: string = HEADER_VERSION): Uint8Array {
   let text = first
   for (const [name, value] of fields) {
     if (!NAME.test(name) || BAD_VALUE.test(value))
       throw new SpanwireError(
         'invalid-header',
-        `Header ${JSON.stringify(name)}: names are visible ASCII without ':', values have no line ends or NUL.`,
+        `${JSON.stringify(name)} is not a valid header: use an ASCII name and one line.`,
       )
     text += `${CRLF}${name}: ${value}`
   }
   return encode(text + CRLF + CRLF)
 }
 
-/** Reads the fields of a header block; what is not one has none: nats-server carries any bytes as headers. */
-export function readFields(block: Uint8Array | undefined): HeaderFields {
-  const fields: Array<readonly [string, string]> = []
-  const lines = block ? decode(block).split(CRLF) : []
-  if (lines.shift()?.startsWith(VERSION))
-    for (const line of lines) {
-      const colon = line.indexOf(':')
-      if (colon > 0) fields.push([line.slice(0, colon), trimBlanks(line.slice(colon + 1))])
-    }
-  return fields
+/** Parses the fields of a header block as text. A block that is not one has none: nats-server takes any bytes for headers. */
+export function parseFields(block: string): HeaderFields {
+  const [first = '', ...lines] = block.split(CRLF)
+  return first.startsWith(HEADER_VERSION)
+    ? lines.flatMap((line) => {
+        const colon = line.indexOf(':')
+        return colon > 0 ? [[line.slice(0, colon), trimBlanks(line.slice(colon + 1))] as const] : []
+      })
+    : []
 }
 
-/** Not `trim`, which takes away more than blanks. Each run of blanks is looked at once, however long. */
+/** Parses the fields of a header block. */
+export function readFields(block: Uint8Array | undefined): HeaderFields {
+  return block ? parseFields(decode(block)) : []
+}
+
+/** Removes blanks and tabs at both ends. (`trim` removes more.) Linear in the length of the text. */
 export function trimBlanks(text: string): string {
   return text.replace(/^[ \t]+|(?<![ \t])[ \t]+$/g, '')
 }

@@ -1,10 +1,10 @@
-/** Names that both ends write and read. */
+/** Header names that both ends use. */
 
-/** An event's id. The name is NATS's own: JetStream drops duplicates by it. */
+/** Id of an event. JetStream detects duplicates by this header of NATS. */
 export const ID_HEADER = 'Nats-Msg-Id'
-/** The time of publishing, in ms since 1970. */
+/** Time of publishing, in ms since 1970. */
 export const TIME_HEADER = 'Spanwire-Time'
-/** HTTP only: a message's NATS headers, as a percent-encoded JSON array of [name, value]. */
+/** Only HTTP: NATS headers of a message, as a percent-encoded JSON array of [name, value]. */
 export const NATS_HEADERS = 'Nats-Headers'
-/** HTTP only: which tunnel a POST belongs to, and its number: `<key> <number>`. */
+/** Only HTTP: the tunnel of a POST, and the number of the POST: `<key> <number>`. */
 export const TUNNEL_HEADER = 'Spanwire-Tunnel'

@@ -1,56 +1,57 @@
 /**
- * Presence: who is in a channel. Said in JSON on `$EDGE.PRESENCE.<channel>`, by clients with PUB and by hubs with MSG.
+ * Messages of presence: JSON on `$EDGE.PRESENCE.<channel>`, in PUB from clients and in MSG from hubs.
  * Source: bridge/PROTOCOL.md, Presence.
  */
 import { isSubject } from './subject.ts'
 
 const PREFIX = '$EDGE.PRESENCE.'
 
-/** The subject of a channel. */
+/** Returns the subject of a channel. */
 export function presenceSubject(channel: string): string {
   return PREFIX + channel
 }
 
-/** The channel that a subject names; undefined if it is about something else. */
+/** Returns the channel of a subject. Undefined for other subjects. */
 export function presenceChannel(subject: string): string | undefined {
   return subject.startsWith(PREFIX) ? subject.slice(PREFIX.length) : undefined
 }
 
-/** Whether it can be a channel's name: a subject that is nobody else's. */
+/** Whether `name` is valid for a channel: a NATS subject without wildcards that is not reserved. */
 export function isChannel(name: string): boolean {
   return isSubject(name) && !/^(\$|_INBOX\.)/.test(name)
 }
 
-/** Somebody who is in a channel: one connection. */
+/** A member of a channel: one connection. */
 export interface Member {
-  /** Of its connection: unique, and another one after each reconnect. */
+  /** Unique id of the connection. It changes with each reconnect. */
   readonly id: string
-  /** The token's `sub`; empty if nobody knows. */
+  /** The `sub` of the token. Empty if the connection has none. */
   readonly user: string
-  /** What its token says of it: the claim `presence`. */
+  /** The claim `presence` of the token. */
   readonly claims?: unknown
-  /** What it says of itself. */
+  /** State that the member passed to `join`. */
   readonly state?: unknown
 }
 
-/** What a client says. */
+/** A message of a client. */
 export type PresenceOrder =
-  /** Is in the channel from now on, with this state; or has another state. A hidden one is seen by nobody. */
+  /** Joins the channel, or changes the state. Other members do not see a hidden member. */
   | { readonly do: 'join'; readonly state?: unknown; readonly hidden?: boolean }
   | { readonly do: 'leave' }
-  /** For whoever is there now: typing, a pointer's place. Nobody keeps it. */
+  /** Transient data for the current members, such as a typing indicator. */
   | { readonly do: 'signal'; readonly data: unknown }
 
-/** What a hub says to who has subscribed. */
+/** A message of a hub to the subscribers of a channel. */
 export type PresenceNews =
-  /** All who are there, in as many messages as it takes; whoever was known before and isn't among them is gone. */
+  /** All members, in one message or more. Members that are not in the list have left. */
   | {
       readonly kind: 'members'
+      /** Id of the receiver's connection. */
       readonly you: string
       readonly members: readonly Member[]
-      /** More of them follow. */
+      /** Whether more members follow. */
       readonly more: boolean
     }
   | { readonly kind: 'changes'; readonly joined: readonly Member[]; readonly left: readonly string[] }
-  /** `member` if that it came hasn't been told yet. */
+  /** `member` is set if its arrival was not sent yet. */
   | { readonly kind: 'signal'; readonly id: string; readonly data: unknown; readonly member?: Member }

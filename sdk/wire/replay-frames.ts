@@ -1,9 +1,9 @@
-/** Replay and resume (bridge/PROTOCOL.md): subjects and status messages, as both sides write and read them. */
-import { isSubjectFilter } from './subject.ts'
+/** Replay and resume: subjects and status messages. Source: bridge/PROTOCOL.md, Replay. */
+import { isFilterList, splitFilters } from './filter-list.ts'
 
 /**
- * Where a replay begins: `all` that the stream has, only what is `new`, the `last` message, the last message of each
- * subject, the last `count`, from a sequence, or from a time (ms since 1970).
+ * Position at which a replay begins: the first message (`all`), the next one that is published (`new`), the last one, the
+ * last one of each subject, the last `count` messages, a sequence, or a time (ms since 1970).
  */
 export type ReplayStart =
   | { readonly at: 'all' | 'new' | 'last' | 'last-per-subject' }
@@ -14,8 +14,13 @@ export type ReplayStart =
 const PREFIX = '$EDGE.REPLAY.'
 const NAMED = ['all', 'new', 'last', 'last-per-subject'] as const
 
-/** The subject of a SUB that replays: `$EDGE.REPLAY.<cursor>.<filter>`. */
-export function encodeReplay(start: ReplayStart, filter: string): string {
+/**
+ * Returns the subject of a SUB for a replay: `$EDGE.REPLAY.<cursor>.<filter>`. Several filters follow each other, and the
+ * cursor states the number of tokens of all but the last: `$EDGE.REPLAY.all:3.orders.*.created.orders.*.paid`. After the
+ * number, `>` replaces the last token of a filter that ends with it, as it is only valid at the end of a subject.
+ * @param list a list of filters, see filter-list.ts
+ */
+export function encodeReplay(start: ReplayStart, list: string): string {
   const cursor =
     start.at === 'count'
       ? `n${start.count}`
@@ -24,22 +29,33 @@ export function encodeReplay(start: ReplayStart, filter: string): string {
         : start.at === 'time'
           ? `t${start.time}`
           : start.at
-  return `${PREFIX}${cursor}.${filter}`
+  const filters = splitFilters(list)
+  const last = filters.pop() ?? ''
+  const tokens = filters.map((filter) => filter.split('.'))
+  const lengths = tokens.map((own) => (own.at(-1) === '>' ? `${own.length - 1}>` : own.length))
+  const head = tokens.flat().filter((token) => token !== '>')
+  return `${PREFIX}${[cursor, ...lengths].join(':')}.${[...head, last].join('.')}`
 }
 
-/** Whether a filter asks for a replay, well or badly. */
+/** Whether a filter requests a replay. It may be malformed. */
 export function isReplay(filter: string): boolean {
   return filter.startsWith(PREFIX)
 }
 
-/** Reads what {@link encodeReplay} wrote; undefined if it is malformed. */
+/** Parses the format of {@link encodeReplay}. `filter` is a list. Undefined if it is malformed. */
 export function parseReplay(subject: string): { readonly start: ReplayStart; readonly filter: string } | undefined {
   if (!isReplay(subject)) return undefined
-  const dot = subject.indexOf('.', PREFIX.length)
-  const cursor = subject.slice(PREFIX.length, dot)
-  const filter = subject.slice(dot + 1)
-  const start = dot < 0 ? undefined : parseCursor(cursor)
-  return start && isSubjectFilter(filter) ? { start, filter } : undefined
+  const [cursor = '', ...tokens] = subject.slice(PREFIX.length).split('.')
+  const [position = '', ...lengths] = cursor.split(':')
+  const start = parseCursor(position)
+  const filter = lengths
+    .map((text) => {
+      const [, digits, rest = ''] = /^([1-9]\d{0,2})(>?)$/.exec(text) ?? []
+      return [...tokens.splice(0, Number(digits)), ...rest].join('.')
+    })
+    .concat(tokens.join('.'))
+    .join(' ')
+  return start && isFilterList(filter) ? { start, filter } : undefined
 }
 
 function parseCursor(cursor: string): ReplayStart | undefined {
@@ -55,65 +71,77 @@ function parseCursor(cursor: string): ReplayStart | undefined {
       : { at: 'time', time: value }
 }
 
-/** The subject that status messages of a replay bear. */
+/** Subject of the status messages of a replay. */
 export const REPLAY_STATUS_SUBJECT = '$EDGE.REPLAY'
 
 /**
- * Descriptions of the status messages on a replay's sid. `open`, `live` and `gap` leave the subscription as it is; all
- * others end it, and the sid is free.
+ * Descriptions of the status messages of a replay. After `open`, `live` and `gap` the subscription continues. The others
+ * end it, and its sid can be used again.
  */
 export const replayStatus = {
   /** 100. Headers: `stream`, `epoch`, `first`, `last`, `start` of {@link replayHeaders}. */
   open: 'Replay',
-  /** 100. The backlog is done: what follows is live. */
+  /** 100. The backlog was delivered. All following messages are live. */
   live: 'Replay Live',
   /** 410. Header `gap`. */
   gap: 'Replay Gap',
-  /** 409. The bridge lost its place: subscribe again, after the last message that came. */
+  /** 409. The bridge cannot continue the replay. Subscribe again, after the last message that was delivered. */
   interrupted: 'Replay Interrupted',
-  /** 404. No stream keeps all of the filter's subjects. */
+  /** 404. No stream stores all subjects of the filter. */
   noStream: 'No Stream',
-  /** 413. `last-per-subject` of a filter with more subjects than the bridge holds in memory. */
+  /** 413. `last-per-subject` for a filter with more subjects than the bridge stores in memory. */
   tooMany: 'Too Many Subjects',
-  /** 400. The cursor can't be read, or a queue group was named. */
+  /** 501. Several filters, and nats-server is older than 2.10. */
+  tooOld: 'Several Filters Require nats-server 2.10',
+  /** 400. The cursor is malformed, or the subscription has a queue group. */
   bad: 'Bad Replay',
+  /** 429. The connection or its user has too many distinct filters of replays. */
+  tooManyReplays: 'Too Many Replays',
+  /** 503. The stream refuses to be read, such as when it has too many consumers. Subscribe again later. */
+  unavailable: 'Stream Unavailable',
 } as const
 
-/** What is said when a replay opens. */
+/** Content of the status message `open`. */
 export interface ReplayOpening {
+  /** Name of the stream. */
   readonly stream: string
+  /** Creation time of the stream, as the server formats it. A stream that was created again has another. */
   readonly epoch: string
-  /** First and last sequence that the stream has; `last` is `first - 1` or 0 when it is empty. */
+  /** First sequence of the stream. */
   readonly first: number
+  /** Last sequence of the stream: `first - 1` or 0 if it is empty. */
   readonly last: number
-  /** The first sequence that may be delivered. */
+  /** First sequence that may be delivered. */
   readonly start: number
 }
 
-/** Header names of those status messages. */
+/** Header names of the status messages. */
 export const replayHeaders = {
   stream: 'Nats-Stream',
-  /** When the stream was made, as the server writes it: another stream of the same name has another. */
+  /** Creation time of the stream, as the server formats it. A stream that was created again has another. */
   epoch: 'Spanwire-Epoch',
-  /** First and last sequence of the stream, as of now; `last` is `first - 1` or 0 when it is empty. */
+  /** First and last sequence of the stream. `last` is `first - 1` or 0 if it is empty. */
   first: 'Spanwire-First-Seq',
   last: 'Spanwire-Last-Seq',
-  /** The first sequence that may be delivered. */
+  /** First sequence that may be delivered. */
   start: 'Spanwire-Start-Seq',
-  /** Sequences that are gone, such as `5-9,12`. */
+  /** Sequences that are no longer available, such as `5-9,12`. */
   gap: 'Spanwire-Gap',
 } as const
 
-/** The reply subject of a replayed message, JetStream's own (ADR-15): who reads it finds sequence, time and pending. */
+/** Returns the reply subject of a replayed message: JetStream's format (ADR-15), with sequence, time and pending. */
 export function encodeAckSubject(stream: string, seq: number, time: number, pending: number): string {
   return `$JS.ACK.${stream}.EDGE.1.${seq}.${seq}.${time}000000.${pending}`
 }
 
-/** What an ack subject says; undefined if it is none. Takes both forms, with 9 and with 11 or more tokens. */
+/** A number that `Number` reads exactly. */
+const DIGITS = /^\d{1,15}$/
+
+/** Parses an ack subject, with 9 tokens or with 11 and more. Undefined for other subjects. */
 export function parseAckSubject(reply: string):
   | {
       readonly stream: string
-      /** How often it was delivered, this time included. */
+      /** Number of deliveries, including this one. */
       readonly delivered: number
       readonly seq: number
       readonly consumerSeq: number
@@ -125,16 +153,10 @@ export function parseAckSubject(reply: string):
   const tokens = reply.split('.')
   const at = tokens.length === 9 ? 2 : 4
   if (tokens.length !== 9 && tokens.length < 11) return undefined
-  const [delivered, seq, consumerSeq, , pending] = tokens.slice(at + 2, at + 7).map(Number)
-  // In nanoseconds, which a number can't hold.
-  const time = Number(tokens[at + 5]?.slice(0, -6))
-  if (![delivered, seq, consumerSeq, time, pending].every((value) => Number.isSafeInteger(value))) return undefined
-  return {
-    stream: tokens[at] as string,
-    delivered: delivered as number,
-    seq: seq as number,
-    consumerSeq: consumerSeq as number,
-    time,
-    pending: pending as number,
-  }
+  const digits = tokens.slice(at + 2, at + 7)
+  // In nanoseconds, which exceed the range of a number.
+  digits[3] = digits[3]?.slice(0, -6) ?? ''
+  if (!digits.every((one) => DIGITS.test(one))) return undefined
+  const [delivered = 0, seq = 0, consumerSeq = 0, time = 0, pending = 0] = digits.map(Number)
+  return { stream: tokens[at] ?? '', delivered, seq, consumerSeq, time, pending }
 }

@@ -1,20 +1,22 @@
 /** Sequences from `from` to `to`, both included. */
 export interface SequenceRange {
+  /** First sequence. */
   readonly from: number
+  /** Last sequence. */
   readonly to: number
 }
 
-/** In order, and without touching each other. */
+/** Ranges in ascending order that do not overlap or touch. */
 export type SequenceRanges = readonly SequenceRange[]
 
-/** What a stream lacks of the sequences up to its last: all before its first, and what was removed in between. */
+/** Returns the sequences up to the last that a stream does not have: before its first, and removed in between. */
 export function missingFrom(state: {
   readonly firstSeq: number
   readonly lastSeq: number
   readonly deleted: readonly number[]
 }): SequenceRanges {
   const ranges: Array<{ from: number; to: number }> = []
-  // The first of an empty stream is the one after its last.
+  // `first` of an empty stream is `last` + 1.
   const before = state.firstSeq > 0 ? state.firstSeq - 1 : state.lastSeq
   if (before >= 1) ranges.push({ from: 1, to: before })
   for (const seq of [...state.deleted].sort((a, b) => a - b)) {
@@ -26,14 +28,14 @@ export function missingFrom(state: {
   return ranges
 }
 
-/** The part of them from `from` to `to`. */
+/** Returns the part of the ranges from `from` to `to`. */
 export function clip(ranges: SequenceRanges, from: number, to: number): SequenceRanges {
   return ranges
     .filter((range) => range.to >= from && range.from <= to)
     .map((range) => ({ from: Math.max(range.from, from), to: Math.min(range.to, to) }))
 }
 
-/** What is in `ranges` and not in `others`. */
+/** Returns the sequences of `ranges` that are not in `others`. */
 export function subtract(ranges: SequenceRanges, others: SequenceRanges): SequenceRanges {
   let rest = ranges
   for (const other of others) {
@@ -48,7 +50,7 @@ export function subtract(ranges: SequenceRanges, others: SequenceRanges): Sequen
   return rest
 }
 
-/** The ranges that lie in either. */
+/** Returns the sequences of both. */
 export function unite(a: SequenceRanges, b: SequenceRanges): SequenceRanges {
   const united: SequenceRange[] = []
   for (const { from, to } of [...a, ...b].sort((x, y) => x.from - y.from)) {
@@ -59,7 +61,7 @@ export function unite(a: SequenceRanges, b: SequenceRanges): SequenceRanges {
   return united
 }
 
-/** Reads what {@link formatRanges} wrote. What can't be read is left out. */
+/** Parses the format of {@link formatRanges}. Other parts are ignored. */
 export function parseRanges(text: string): SequenceRanges {
   return text.split(',').flatMap((part) => {
     const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? []
@@ -69,7 +71,7 @@ export function parseRanges(text: string): SequenceRanges {
   })
 }
 
-/** As in `5-9,12`. */
+/** Formats ranges, such as `5-9,12`. */
 export function formatRanges(ranges: SequenceRanges): string {
   return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
 }

@@ -1,48 +1,68 @@
-/** What a server sends. */
+/** Operations of a server: encoders for the bridge. */
 import { CRLF, encodeFrame } from './bytes.ts'
 
-/** The JSON of an INFO line, as far as either side uses it. */
+/** Members of INFO that Spanwire uses. Source: https://docs.nats.io/reference/reference-protocols/nats-protocol */
 export interface ServerInfo {
+  /** Unique id of the server. */
   readonly server_id: string
+  /** Name of the server. */
   readonly server_name?: string
-  /** A semantic version: clients decide by it what the server can do. */
+  /** Semantic version. Clients derive the features of the server from it. */
   readonly version: string
+  /** Version of the protocol. */
   readonly proto: number
+  /** Whether the server supports headers. */
   readonly headers?: boolean
-  /** Largest header block and payload together, in bytes. */
+  /** Largest size of header block and payload together, in bytes. */
   readonly max_payload: number
+  /** Id of the connection. */
   readonly client_id?: number
+  /** Address of the client as the server sees it. */
+  readonly client_ip?: string
+  /** Whether the server has JetStream. */
+  readonly jetstream?: boolean
+  /** Level of JetStream's API. */
+  readonly api_lvl?: number
+  /** Whether CONNECT must contain credentials. */
   readonly auth_required?: boolean
+  /** Text that the client signs with its NKey. */
   readonly nonce?: string
-  /** Lame duck: the server will close soon, connect elsewhere. */
+  /** Lame duck mode: the server will close soon. */
   readonly ldm?: boolean
-  /** Only a Spanwire bridge sends this. `upstream` says whether NATS can be reached behind the bridge right now. */
+  /** Only of a Spanwire bridge. `upstream` is the state of its connection to NATS. */
   readonly edge?: { readonly upstream: 'open' | 'reconnecting' }
 }
 
-/** INFO. */
+/** Encodes INFO. */
 export function encodeInfo(info: ServerInfo): Uint8Array {
   return encodeFrame(`INFO ${JSON.stringify(info)}`)
 }
 
-const ownRoom = (length: number) => new Uint8Array(length)
+const newBuffer = (length: number) => new Uint8Array(length)
 
-/**
- * MSG, or HMSG if there are headers.
- * @param allocate gives room for so many bytes
- */
+/** Optional parts of a MSG. */
+export interface MessageOptions {
+  /** Reply subject. */
+  readonly reply?: string | undefined
+  /** Header block. */
+  readonly headers?: Uint8Array | undefined
+  /** Returns memory for the frame. Default: a new buffer. */
+  readonly allocate?: (length: number) => Uint8Array
+}
+
+const NO_OPTIONS: MessageOptions = {}
+
+/** Encodes MSG, or HMSG with headers. */
 export function encodeMessage(
   subject: string,
   sid: string,
   payload: Uint8Array,
-  reply?: string,
-  headers?: Uint8Array,
-  allocate: (length: number) => Uint8Array = ownRoom,
+  { reply, headers, allocate = newBuffer }: MessageOptions = NO_OPTIONS,
 ): Uint8Array {
   const verb = headers ? 'HMSG ' : 'MSG '
   const headerLength = headers?.length ?? 0
   const sizes = headers ? `${headerLength} ${headerLength + payload.length}` : String(payload.length)
-  // Written word by word: a hub does this for every message, and to join them first would double what it costs.
+  // Hubs call this for every message. Joining the words first would double its cost.
   const words = verb.length + subject.length + sid.length + (reply ? reply.length + 1 : 0) + sizes.length
   const bytes = allocate(words + headerLength + payload.length + 6)
   let at = put(bytes, 0, verb)
@@ -57,7 +77,7 @@ export function encodeMessage(
   return bytes
 }
 
-/** Writes ASCII and returns where it ends. If the text is anything else, or the one before was, that is -1. */
+/** Writes ASCII and returns its end. Returns -1 for other text, and after it. */
 function put(bytes: Uint8Array, at: number, text: string): number {
   if (at < 0) return at
   for (let i = 0; i < text.length; i++) {
@@ -68,7 +88,7 @@ function put(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length
 }
 
-/** -ERR. */
+/** Encodes -ERR. */
 export function encodeError(message: string): Uint8Array {
   return encodeFrame(`-ERR '${message}'`)
 }

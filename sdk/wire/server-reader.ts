@@ -1,41 +1,48 @@
 import { decode, join } from './bytes.ts'
+import { SpanwireError } from './errors.ts'
 
 /** A message as a server sends it. */
 export interface ServerMessage {
+  /** Subject. */
   readonly subject: string
-  /** Where an answer is wanted. */
+  /** Reply subject. */
   readonly reply?: string | undefined
-  /** The raw `NATS/1.0` header block; parsed only when somebody asks. */
+  /** The `NATS/1.0` header block, not parsed. */
   readonly headerBlock?: Uint8Array | undefined
+  /** Payload. */
   readonly payload: Uint8Array
-  /** When it was received, or a stream took it, in ms since 1970. */
+  /** Time when it was received, or when a stream stored it, in ms since 1970. */
   readonly time: number
-  /** The payload as text, where that is at hand: then nobody has to decode it. */
+  /** The payload as text, if it was decoded already. */
   readonly text?: string | undefined
+  /** The header block as text, if it was decoded already. */
+  readonly headerText?: string | undefined
 }
 
-/** What is done with a server's operations, in their order. */
+/** Receives the operations of a server, in their order. */
 export interface ServerHandler {
+  /** MSG and HMSG, with the id of the subscription. */
   message(sid: string, message: ServerMessage): void
   /** INFO with its JSON, -ERR with its text, PING, PONG or +OK. */
   operation(verb: string, text: string): void
 }
 
-/** Longest control line of a server, in bytes. INFO lists a whole cluster's addresses. */
+/** Longest control line of a server, in bytes. INFO contains the addresses of a cluster. */
 const MAX_LINE = 65_536
-// nats-server 2.9 writes two blanks where an acknowledgement by JetStream has no reply subject.
-const MESSAGE = /^(?:MSG +(\S+) +(\S+)(?: +(\S+))?|HMSG +(\S+) +(\S+)(?: +(\S+))? +(\d{1,9})) +(\d{1,9})$/
-const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+)|-ERR '?(.*?)'?)$/s
+// White space is a blank or a tab: `\s` is more, and may be part of a subject. nats-server 2.9 writes two blanks where an
+// acknowledgement by JetStream has no reply subject. The number before the last is a reply subject in MSG.
+const MESSAGE = /^(H?)MSG[ \t]+([^ \t]+)[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))??(?:[ \t]+(\d{1,9}))?[ \t]+(\d{1,9})[ \t]*$/
+const OPERATION = /^(?:PING|PONG|\+OK|INFO (.+?)|-ERR '?(.*?)'?)[ \t]*$/s
 
 /**
- * Makes a function that takes the bytes of a server's stream, however the network split or joined them.
- * It throws if they aren't the NATS protocol, and can't be used after that.
+ * Returns a function that reads the byte stream of a server, independent of the chunks of the network. It throws if the
+ * bytes are not valid in the NATS protocol, and cannot be used afterwards.
  * Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
  */
 export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => void {
   let chunks: Uint8Array[] = []
   let size = 0
-  /** Bytes that the message needs which has begun. */
+  /** Size of the incomplete message, in bytes. */
   let needed = 0
 
   return (chunk) => {
@@ -44,10 +51,10 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
     if (size < needed) return
     const bytes = join(chunks)
     const time = Date.now()
-    // If there are as many characters as bytes, they are in the same places, and nothing has to be decoded a second time.
+    // If the text has as many characters as bytes, the offsets are equal, and slices of the text need no decoding.
     const decoded = size > MAX_LINE ? '' : decode(bytes)
     const all = decoded.length === size ? decoded : undefined
-    // Messages of one subject often have the same line, which is read once.
+    // Messages of one subject often have equal lines, which are parsed once.
     let head: Head | undefined
     let line = 0
     let length = 0
@@ -59,16 +66,17 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       if (!head || same < length) {
         const end = bytes.indexOf(10, at) + 1
         if (!end) {
-          if (size - at > MAX_LINE) throw new Error('a line without an end')
+          if (size - at > MAX_LINE) throw new Error('length')
           break
         }
-        const text = (all?.slice(at, end) ?? decode(bytes.subarray(at, end))).trimEnd()
+        const stop = end - (bytes[end - 2] === 13 ? 2 : 1)
+        const text = all?.slice(at, stop) ?? decode(bytes.subarray(at, stop))
         head = readHead(text)
         if (!head) {
           const operation = OPERATION.exec(text)
-          if (!operation) throw new Error('an unknown operation')
+          if (!operation) throw new Error(text)
           at = end
-          on.operation(text.split(' ', 1)[0] as string, operation[1] ?? operation[2] ?? '')
+          on.operation(text.split(' ', 1)[0] ?? '', operation[1] ?? operation[2] ?? '')
           continue
         }
         line = at
@@ -78,45 +86,47 @@ export function createServerReader(on: ServerHandler): (chunk: Uint8Array) => vo
       const end = start + head.size
       needed = end + 2 - at
       if (size - at < needed) break
-      if (head.payload > head.size || bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('a wrong length')
+      if (bytes[end] !== 13 || bytes[end + 1] !== 10) throw new Error('length')
       needed = 0
       at = end + 2
-      on.message(head.sid, new Message(head, time, start, bytes, all))
+      on.message(head.sid, new Message(head, time, start, bytes, head.payload <= head.size ? all : undefined))
     }
     size -= at
     chunks = size ? [bytes.subarray(at)] : []
   }
 }
 
-/** What the line of a message says. */
+/** A parsed line of a message. */
 interface Head {
   readonly sid: string
   readonly subject: string
   readonly reply: string | undefined
-  /** An HMSG: there is a header block, and be it empty. */
+  /** Whether it is an HMSG. Its header block may be empty. */
   readonly headers: boolean
-  /** Where the payload begins behind the line: the length of the header block. */
+  /** Offset of the payload after the line: the length of the header block. NaN or more than `size` if the line is wrong. */
   readonly payload: number
-  /** Of the header block and the payload. */
+  /** Length of header block and payload. */
   readonly size: number
 }
 
 function readHead(line: string): Head | undefined {
   const found = MESSAGE.exec(line)
-  if (!found) return
-  const [, subject, sid, reply, , , , headers = 0, size] = found
+  if (!found) return undefined
+  const [, headers, subject = '', sid = '', word, number, size] = found
   return {
-    subject: subject ?? found[4],
-    sid: sid ?? found[5],
-    reply: reply ?? found[6],
-    headers: !subject,
-    payload: +headers,
-    size: +(size as string),
-  } as Head
+    sid,
+    subject,
+    reply: headers ? word : (number ?? word),
+    headers: !!headers,
+    payload: headers ? Number(number) : word && number ? Number.NaN : 0,
+    size: Number(size),
+  }
 }
 
-/** Makes what it has of its bytes when it is asked for. */
+/** A message whose parts are read from its bytes on first use. */
 class Message implements ServerMessage {
+  readonly subject: string
+  readonly reply: string | undefined
   readonly time: number
   readonly #head: Head
   readonly #start: number
@@ -124,6 +134,8 @@ class Message implements ServerMessage {
   readonly #text: string | undefined
 
   constructor(head: Head, time: number, start: number, bytes: Uint8Array, text: string | undefined) {
+    this.subject = head.subject
+    this.reply = head.reply
     this.time = time
     this.#head = head
     this.#start = start
@@ -131,23 +143,23 @@ class Message implements ServerMessage {
     this.#text = text
   }
 
-  get subject(): string {
-    return this.#head.subject
-  }
-
-  get reply(): string | undefined {
-    return this.#head.reply
-  }
-
   get headerBlock(): Uint8Array | undefined {
-    return this.#head.headers ? this.#bytes.subarray(this.#start, this.#start + this.#head.payload) : undefined
+    const { headers, payload, size } = this.#head
+    return headers && payload <= size ? this.#bytes.subarray(this.#start, this.#start + payload) : undefined
   }
 
+  /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
+    if (!(this.#head.payload <= this.#head.size))
+      throw new SpanwireError('protocol-violation', 'The message has wrong lengths.')
     return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
   }
 
   get text(): string | undefined {
     return this.#text?.slice(this.#start + this.#head.payload, this.#start + this.#head.size)
+  }
+
+  get headerText(): string | undefined {
+    return this.#text?.slice(this.#start, this.#start + this.#head.payload)
   }
 }

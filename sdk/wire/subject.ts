@@ -3,34 +3,34 @@
  * Source: https://docs.nats.io/nats-concepts/subjects and nats-server's `IsValidSubject`.
  */
 
-// Subjects travel in a space-separated control line, so white space and control characters can't be part of one;
-// half a surrogate pair can't be written in UTF-8, and would become another subject. No token is empty.
-// biome-ignore-start lint/suspicious/noControlCharactersInRegex: they are what is refused
+// A control line is separated by spaces, so a subject has no white space and no control characters. A lone surrogate has
+// no encoding in UTF-8, and would become another subject. Tokens are not empty.
+// biome-ignore-start lint/suspicious/noControlCharactersInRegex: they are not allowed
 const NOT_A_SUBJECT = /[\u0000-\u0020\u007f\p{Surrogate}]|(^|\.)[*>]?(\.|$)/u
 const NOT_A_FILTER = /[\u0000-\u0020\u007f\p{Surrogate}]|(^|\.)(>?\.|$)/u
-// biome-ignore-end lint/suspicious/noControlCharactersInRegex: they are what is refused
+// biome-ignore-end lint/suspicious/noControlCharactersInRegex: they are not allowed
 
-/** Whether `subject` can be published to: no empty token, no white space, no token that is a wildcard. */
+/** Whether `subject` is valid for publishing: no empty token, no white space, no wildcard token. */
 export function isSubject(subject: string): boolean {
   return !NOT_A_SUBJECT.test(subject)
 }
 
-/** Whether `filter` can be subscribed to: a subject in which a token may be `*`, and the last one `>`. */
+/** Whether `filter` is valid for subscribing: a subject whose tokens may be `*`, and the last one `>`. */
 export function isSubjectFilter(filter: string): boolean {
   return !NOT_A_FILTER.test(filter)
 }
 
-/** Whether `filter` has a wildcard token, so that it stands for more than one subject. */
+/** Whether `filter` has a wildcard token. */
 export function hasWildcard(filter: string): boolean {
   return filter.split('.').some((token) => token === '*' || token === '>')
 }
 
-/** Whether a message on `subject` reaches a subscription to `filter`. Both must be valid. */
+/** Whether `subject` matches `filter`. Both must be valid. */
 export function matchesFilter(filter: string, subject: string): boolean {
   return isSubsetFilter(subject, filter)
 }
 
-/** Whether every subject that matches `inner` also matches `outer`. A literal subject is a filter of itself. */
+/** Whether every subject that matches `inner` also matches `outer`. A subject is a filter that matches only itself. */
 export function isSubsetFilter(inner: string, outer: string): boolean {
   const innerTokens = inner.split('.')
   const outerTokens = outer.split('.')
@@ -44,7 +44,7 @@ export function isSubsetFilter(inner: string, outer: string): boolean {
   return innerTokens.length === outerTokens.length
 }
 
-/** Whether some subject matches both filters. */
+/** Whether at least one subject matches both filters. */
 export function filtersOverlap(a: string, b: string): boolean {
   const left = a.split('.')
   const right = b.split('.')

@@ -11,7 +11,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { root } from '../build/source-files.ts'
+import { benchFlood } from './flood.ts'
 import { median } from './median.ts'
+import { benchRelays } from './relays.ts'
 import { SYSTEMS } from './systems.ts'
 import { type Figures, GROWTH, WORKLOADS } from './workloads.ts'
 
@@ -19,7 +21,8 @@ const { values } = parseArgs({
   options: { runs: { type: 'string' }, only: { type: 'string' }, systems: { type: 'string' } },
 })
 const runs = Number(values.runs ?? 3)
-const workloads = values.only?.split(',') ?? Object.keys(WORKLOADS)
+const workloads =
+  values.only?.split(',').filter((name) => name !== 'relays' && name !== 'flood') ?? Object.keys(WORKLOADS)
 const systems = values.systems?.split(',').map((name) => name.trim()) ?? Object.keys(SYSTEMS)
 const REFERENCE = 'nats-server'
 
@@ -70,4 +73,6 @@ await writeFile(
   join(root, '.cache/bench.json'),
   JSON.stringify({ at: new Date(), node: process.version, results }, null, 2),
 )
+if (values.only === undefined || values.only.includes('flood')) await benchFlood(runs)
+if (values.only === undefined || values.only.includes('relays')) await benchRelays(runs)
 process.exit(0)

@@ -51,7 +51,7 @@ async function measure(begin: (name: string, handled: () => void) => Promise<() 
 
 const spanwire = (schema: StandardSchema<{ n: number }>, ordered?: 'id') => () =>
   measure(async (name, handled) => {
-    const worker = consume(contract(schema), transport, 'jobs.{id}', handled, {
+    const worker = consume({ events: contract(schema), connection: transport }, 'jobs.{id}', handled, {
       consumer: name,
       concurrency: AT_A_TIME,
       ...(ordered && { ordered }),

@@ -5,8 +5,8 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { buildDemo } from '../../demo/build.ts'
+import { answerDemo, type DemoEnv } from '../../demo/routes.ts'
 import { ensureDemoStreams } from '../../demo/streams.ts'
-import { demoToken } from '../../demo/token.ts'
 
 const SECRET = 'a secret of the tests that is long enough'
 /** Four times the speed of the demo, so that tests do not wait for rare flights. */
@@ -17,6 +17,7 @@ const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
   '.css': 'text/css',
+  '.woff2': 'font/woff2',
 }
 
 /** The demo on the Node host, which replaces the Worker here. */
@@ -29,19 +30,23 @@ export interface DemoStack {
   close(): Promise<void>
 }
 
-/** Builds the page, serves it together with a bridge for `natsUrl`, and starts both publishers. */
-export async function startDemo(natsUrl: string): Promise<DemoStack> {
+/**
+ * Builds the page, serves it together with a bridge for `natsUrl`, and starts both publishers.
+ * @param control URL of the control that kills nats-server
+ */
+export async function startDemo(natsUrl: string, control?: string): Promise<DemoStack> {
   await buildDemo()
-  let server = await serveDemo(natsUrl, 0)
+  const env = { DEMO: '1', AUTH_SECRET: SECRET, ...(control !== undefined && { DEMO_CONTROL: control }) }
+  let server = await serveDemo(natsUrl, 0, env)
   const { port, url } = server
   await ensureDemoStreams(url, SECRET)
-  const env = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl, REPLAY_SPEED }
-  const publishers = ['edge', 'node'].map((name) => startPublisher(name, env))
+  const publisherEnv = { ...process.env, SPANWIRE_URL: url, AUTH_SECRET: SECRET, NATS_URL: natsUrl, REPLAY_SPEED }
+  const publishers = ['edge', 'node'].map((name) => startPublisher(name, publisherEnv))
   return {
     url,
     stopBridge: () => server.close(),
     async startBridge() {
-      server = await serveDemo(natsUrl, port)
+      server = await serveDemo(natsUrl, port, env)
     },
     async close() {
       await Promise.all(publishers.map(end))
@@ -50,12 +55,12 @@ export async function startDemo(natsUrl: string): Promise<DemoStack> {
   }
 }
 
-async function serveDemo(upstream: string, port: number): Promise<BridgeServer> {
+async function serveDemo(upstream: string, port: number, env: DemoEnv): Promise<BridgeServer> {
   const server = await serve({ upstream, port, auth: { secret: SECRET } })
   const { app } = server.bridge
-  app.get('/demo/token', async (c) => c.json({ token: await demoToken(SECRET) }))
-  app.get('/:file?', async (c) => {
-    const name = c.req.param('file') ?? 'index.html'
+  app.all('/demo/*', async (c) => (await answerDemo(c.req.raw, env)) ?? c.notFound())
+  app.get('/*', async (c) => {
+    const name = c.req.path.slice(1).replace(/(^|\/)$/, '$1index.html')
     const body = await readFile(new URL(name, dist)).catch(() => undefined)
     if (!body) return c.notFound()
     return c.body(new Uint8Array(body), 200, { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream' })

@@ -5,6 +5,7 @@ import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, SECRET } from '../support/token.ts'
@@ -61,7 +62,7 @@ for (const name of ['chromium', 'firefox'] as const)
       eventually(async () => (await state()) === wanted, { what: wanted, deadline: 15_000 })
     const publish = async () => {
       const n = stored + 1
-      const { api } = bridge.bridge.hub.streams
+      const api = coreOf(bridge.bridge.hub).jetstream
       const payload = new TextEncoder().encode(`${n}`)
       await api.link.request('numbers.a', payload, { timeout: 2_000 })
       stored = n
@@ -106,7 +107,7 @@ for (const name of ['chromium', 'firefox'] as const)
       stored = 0
       signedOut = false
       expiresIn = 3_600
-      const { api } = bridge.bridge.hub.streams
+      const api = coreOf(bridge.bridge.hub).jetstream
       await api.createStream(STREAM)
       page = await browser.newPage()
       await page.exposeFunction('askToken', () =>
@@ -159,7 +160,7 @@ for (const name of ['chromium', 'firefox'] as const)
       proxy.accept()
       proxy.resume()
       await page.close()
-      await bridge.bridge.hub.streams.api.deleteStream(STREAM.name)
+      await coreOf(bridge.bridge.hub).jetstream.deleteStream(STREAM.name)
     })
 
     /** Checks that stream events arrived once and in order, lost plain events were reported, and no interest is left. */
@@ -175,7 +176,7 @@ for (const name of ['chromium', 'firefox'] as const)
         ) => { ready: Promise<void> }
         await on('late.{id}', { id: 'x' }, ({ data }) => notes.late.push(data)).ready
       })
-      bridge.bridge.hub.streams.api.link.publish('late.x', new TextEncoder().encode('7'))
+      coreOf(bridge.bridge.hub).jetstream.link.publish('late.x', new TextEncoder().encode('7'))
       await eventually(async () => (await notes()).late.includes(7), { what: 'the event after ready' })
       await stopPublishing()
       await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events', deadline: 15_000 })
@@ -246,7 +247,7 @@ for (const name of ['chromium', 'firefox'] as const)
       await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the upstream to open', deadline: 15_000 })
       await stopPublishing()
       stored = 0
-      await bridge.bridge.hub.streams.api.createStream(STREAM)
+      await coreOf(bridge.bridge.hub).jetstream.createStream(STREAM)
       startPublishing()
       await eventually(async () => (await notes()).gaps.some(({ reason }) => reason === 'recreated'), {
         what: 'a gap for the new stream',
@@ -287,7 +288,7 @@ for (const name of ['chromium', 'firefox'] as const)
       // A running bridge would still have them in memory.
       await bridge.close()
       await startBridge()
-      await bridge.bridge.hub.streams.api.link.request(
+      await coreOf(bridge.bridge.hub).jetstream.link.request(
         '$JS.API.STREAM.PURGE.NUMBERS',
         new TextEncoder().encode(JSON.stringify({ seq: stored - 4 })),
         { timeout: 5_000 },

@@ -5,6 +5,7 @@ import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
@@ -37,13 +38,13 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await stack?.[Symbol.asyncDispose]()
   })
   beforeEach(async () => {
-    await bridge.bridge.hub.streams.api.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
+    await coreOf(bridge.bridge.hub).jetstream.createStream({ name: 'JOBS', subjects: ['jobs.*'], storage: 'memory' })
     context = await browser.newContext()
   })
   afterEach(async () => {
     proxy.accept()
     await context.close()
-    await bridge.bridge.hub.streams.api.deleteStream('JOBS')
+    await coreOf(bridge.bridge.hub).jetstream.deleteStream('JOBS')
   })
 
   const begin = async (page: Page, maxMessages = 1_000) => {
@@ -131,10 +132,14 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
   }
   /** Events of the stream. */
   const stored = async () => {
-    const { api } = bridge.bridge.hub.streams
+    const api = coreOf(bridge.bridge.hub).jetstream
     const lastSeq = (await api.streamState('JOBS'))?.lastSeq ?? 0
     if (lastSeq === 0) return []
-    const { messages } = await readPage(api, 'JOBS', 'jobs.*', 1, lastSeq, { messages: 10_000, bytes: 10_000_000 })
+    const { messages } = await readPage(
+      api,
+      { stream: 'JOBS', filter: 'jobs.*', from: 1, to: lastSeq },
+      { messages: 10_000, bytes: 10_000_000 },
+    )
     return messages.map(({ payload }) => Number(new TextDecoder().decode(payload)))
   }
 
@@ -224,4 +229,95 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     expect((await kept(page)).outcomes).toEqual(['1: permission-denied'])
     expect(await written(page)).toBe(0)
   }, 30_000)
+
+  it('lets an application delete its database, and publishes afterwards', async () => {
+    const first = await open()
+    await isOpen(first)
+    const deleteDatabase = (page: Page) =>
+      page.evaluate(
+        () =>
+          new Promise<string>((resolve) => {
+            const request = indexedDB.deleteDatabase('spanwire outbox default')
+            request.onsuccess = () => resolve('deleted')
+            request.onblocked = () => resolve('blocked')
+            request.onerror = () => resolve('failed')
+          }),
+      )
+    await publish(first, 1, 3)
+    await eventually(async () => (await kept(first)).outcomes.length === 3)
+    await goOffline(first)
+    await publish(first, 4, 5)
+    await eventually(async () => (await written(first)) === 2)
+    expect(await deleteDatabase(first)).toBe('deleted')
+    await publish(first, 6, 6)
+    await eventually(async () => (await written(first)) === 1, { what: 'an event in the new database' })
+    const second = await open()
+    proxy.accept()
+    await isOpen(second)
+    await publish(second, 7, 7)
+    await eventually(async () => (await stored()).length === 7, { what: 'all events' })
+    expect((await stored()).sort()).toEqual(range(1, 7))
+    await eventually(async () => (await kept(first)).outcomes.length === 6, { what: 'all outcomes' })
+    expect((await kept(first)).outcomes.map((outcome) => outcome[0])).toEqual([...'123456'])
+    await eventually(async () => (await written(first)) === 0, { what: 'an empty outbox' })
+    expect(await deleteDatabase(second)).toBe('deleted')
+  }, 40_000)
+
+  it('is opened again after the browser has closed it', async () => {
+    const page = await open()
+    await goOffline(page)
+    await publish(page, 1, 2)
+    await eventually(async () => (await written(page)) === 2)
+    const session = await context.newCDPSession(page)
+    await session.send('Storage.clearDataForOrigin', { origin: pages.url, storageTypes: 'indexeddb' })
+    await publish(page, 3, 3)
+    await eventually(async () => (await written(page)) === 1, { what: 'the event in the new database' })
+    proxy.accept()
+    await eventually(async () => (await kept(page)).outcomes.length === 3)
+    expect((await stored()).sort()).toEqual([1, 2, 3])
+    await eventually(async () => (await written(page)) === 0)
+  }, 40_000)
+
+  it.each([
+    [
+      'its database never opens',
+      () => {
+        IDBFactory.prototype.open = () => ({}) as IDBOpenDBRequest
+      },
+    ],
+    [
+      'its lock is never granted',
+      () => {
+        LockManager.prototype.request = () => new Promise(() => {})
+      },
+    ],
+    [
+      'its database writes nothing',
+      () => {
+        Object.defineProperty(IDBTransaction.prototype, 'oncomplete', { set() {} })
+      },
+    ],
+  ])(
+    'that is stuck, as %s, does not stop publishes, and writes a warning',
+    async (_, before) => {
+      const page = await context.newPage()
+      const said: string[] = []
+      page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`))
+      await page.addInitScript(before)
+      await begin(page)
+      await isOpen(page)
+      await publish(page, 1, 3)
+      await eventually(async () => (await kept(page)).outcomes.length === 3, {
+        what: 'the acknowledgements',
+        deadline: 15_000,
+      })
+      expect((await kept(page)).outcomes).toEqual(['1 is 1', '2 is 2', '3 is 3'])
+      expect(said.filter((text) => text.includes('outbox'))).toEqual([
+        expect.stringMatching(/^warning: spanwire: the outbox cannot be written\. A reload loses unpublished events/),
+      ])
+      await publish(page, 4, 4)
+      await eventually(async () => (await kept(page)).outcomes.length === 4)
+    },
+    40_000,
+  )
 })

@@ -5,6 +5,7 @@ import { freePort } from '../../demo/setup/free-port.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
@@ -20,7 +21,7 @@ it.skipIf(isSkipped('chromium'))(
       return bridge
     }
     let server = await start()
-    await server.bridge.hub.streams.api.createStream({ name: 'N', subjects: ['n'], storage: 'memory' })
+    await coreOf(server.bridge.hub).jetstream.createStream({ name: 'N', subjects: ['n'], storage: 'memory' })
     await using proxy = await startFaultProxy(port)
     const browser = await launchChromium()
     let last = 0

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { eventually } from '../support/eventually.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
@@ -21,7 +22,21 @@ interface Tab {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 const grants = { allow: ['numbers.*', 'sums.*', '_INBOX.>'] }
 
-describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as the worker is missing'] as const)(
+/** Scripts that run first in each page, by the way of sharing. */
+const MODES = {
+  'a worker': () => {},
+  'election, without SharedWorker': () => void Reflect.deleteProperty(globalThis, 'SharedWorker'),
+  'election, because the worker is missing': () => {},
+  'election, as no SharedWorker may be made': () => {
+    globalThis.SharedWorker = class {
+      constructor() {
+        throw new DOMException('The script comes from another origin.', 'SecurityError')
+      }
+    } as unknown as typeof SharedWorker
+  },
+} as const
+
+describe.skipIf(isSkipped('chromium')).each(Object.keys(MODES) as Array<keyof typeof MODES>)(
   'tabs that share by %s',
   (mode) => {
     let stack: PageStack
@@ -43,13 +58,17 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     })
     beforeEach(async () => {
       stored = 0
-      await bridge.bridge.hub.streams.api.createStream({ name: 'NUMBERS', subjects: ['numbers.*'], storage: 'memory' })
+      await coreOf(bridge.bridge.hub).jetstream.createStream({
+        name: 'NUMBERS',
+        subjects: ['numbers.*'],
+        storage: 'memory',
+      })
       context = await browser.newContext()
-      if (mode === 'election') await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'))
+      await context.addInitScript(MODES[mode])
     })
     afterEach(async () => {
       await context.close()
-      await bridge.bridge.hub.streams.api.deleteStream('NUMBERS')
+      await coreOf(bridge.bridge.hub).jetstream.deleteStream('NUMBERS')
     })
 
     const open = async () => {
@@ -91,7 +110,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
         {
           url: `http://127.0.0.1:${proxy.port}`,
           token,
-          worker: mode.startsWith('election, ') ? '/nowhere.js' : undefined,
+          worker: mode === 'election, because the worker is missing' ? '/nowhere.js' : undefined,
         },
       )
       return page
@@ -101,7 +120,7 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
     const publish = async (count: number) => {
       for (let i = 0; i < count; i++) {
         const payload = new TextEncoder().encode(`${++stored}`)
-        await bridge.bridge.hub.streams.api.link.request('numbers.a', payload, { timeout: 2_000 })
+        await coreOf(bridge.bridge.hub).jetstream.link.request('numbers.a', payload, { timeout: 2_000 })
       }
     }
     const caughtUp = async (...all: Page[]) => {
@@ -157,8 +176,8 @@ describe.skipIf(isSkipped('chromium')).each(['worker', 'election', 'election, as
         stored = 31
         await caughtUp(second, third)
         await eventually(() => connections() === 1, { what: 'one connection' })
-        // A worker keeps the connection. A crash of a tab may end the worker.
-        if (mode === 'worker' && how === 'closed') expect(await tab(second, ({ states }) => states)).toEqual(['open'])
+        // Tabs of a worker keep its connection, unless the crash ended the worker.
+        if (mode === 'a worker' && how === 'closed') expect(await tab(second, ({ states }) => states)).toEqual(['open'])
         await publish(5)
         await caughtUp(second, third)
       },

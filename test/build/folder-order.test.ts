@@ -9,7 +9,9 @@ import { readSources, root } from './source-files.ts'
  */
 const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
   sdk: {
+    'sdk/log': 'a log of a connection: `logged`',
     sdk: 'entry points: `connect`, and all that a page imports from `spanwire`',
+    'sdk/services': 'requests of a contract as a NATS service: `serve`',
     'sdk/asyncapi': 'a contract as an AsyncAPI document',
     'sdk/opentelemetry': 'traces: spans around publishing and receiving',
     'sdk/react': 'hooks',
@@ -32,12 +34,30 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'sdk/wire': 'bytes and grammar of the protocol, for both ends',
   },
   bridge: {
+    'bridge/cli': 'the command line: a file per command, and the program that runs them',
+    'bridge/cli/doctor': 'checks of everything between a client and its events',
+    'bridge/inspector': 'the page for operators',
+    'bridge/cli/page': 'the playground page of `spanwire dev`',
+    'bridge/page-kit': 'parts that the pages share',
+    'bridge/cli/processes': 'several processes on one port',
+    'bridge/cli/dev': 'the server of `spanwire dev`',
+    'bridge/cli/connection': 'flags that connect, subjects and payloads as people write them, JetStream lists',
+    'bridge/cli/contract': 'a contract: loaded, described, compared, documented',
+    'bridge/cli/settings': 'flags, variables and configuration files of `spanwire bridge`',
+    'bridge/cli/schema': 'proofs by JSON Schema',
+    'bridge/cli/runtime': 'Node, Bun and Deno as this program sees them',
+    'bridge/cli/terminal': 'output, colours, tables, exit codes',
     'bridge/hosts': 'Node, Bun and Deno',
+    'bridge/relay/kafka': 'relays from and to Kafka',
+    'bridge/relay/rabbitmq': 'relays from and to RabbitMQ',
+    'bridge/relay/activemq': 'relays from and to ActiveMQ, and others that speak STOMP',
+    'bridge/relay': 'relays: the port to a foreign broker, the declaration and the engine',
     'bridge/testing': 'a bridge in memory, for tests of applications',
     bridge: 'the bridge: a hub and the HTTP application before it',
     'bridge/http': 'Hono routes',
     'bridge/hub': 'many clients in front, one connection to the broker behind',
     'bridge/session': 'protocol state of one client',
+    'bridge/log': 'events of operation',
     'bridge/presence': 'members of channels, and gossip between hubs',
     'bridge/replay': 'stream feeds that clients share',
     'bridge/delivery': 'from a message to the bytes of each client: interest, batches, send queue, flow control',
@@ -45,6 +65,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'bridge/broker/jetstream': 'JetStream of the embedded broker',
     'bridge/upstream': 'the port to a broker, and NATS behind it',
     'bridge/auth': 'tokens, permissions, limits, rates',
+    'bridge/budget': 'shares of users in a hub: memory, filters, requests',
   },
 }
 

@@ -9,6 +9,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   demo: ['sdk'],
   // The demo's Worker adds one route to the Worker.
   'demo/worker.ts': ['worker'],
+  // The demo's relay, and the place that it reads.
+  'demo/publishers/relay.ts': ['bridge'],
+  'demo/publishers/relays.ts': ['bridge', 'sdk'],
+  'demo/setup/foreign-flights.ts': ['bridge', 'sdk'],
+  // An example with a bridge of its own.
+  'demo/ai-answer/server.ts': ['bridge', 'sdk'],
 }
 const FOLDERS = ['sdk', 'bridge', 'worker', 'demo']
 
@@ -69,10 +75,26 @@ it('only named files load a client of NATS', () => {
 })
 
 it('only the hosts of the bridge import a runtime', () => {
-  const hosts = ['bridge/hosts/node.ts', 'bridge/hosts/bun.ts', 'bridge/hosts/deno.ts', 'bridge/hosts/node-frames.ts']
+  const hosts = [
+    // The inspector is a file of the package, and is bundled by a script.
+    ...['bridge/hosts/inspector-page.ts', 'bridge/inspector/build.ts'],
+    ...[
+      'bridge/hosts/node.ts',
+      'bridge/hosts/bun.ts',
+      'bridge/hosts/deno.ts',
+      'bridge/hosts/node-socket.ts',
+      'bridge/hosts/node-sockets.ts',
+    ],
+    // A relay is a process of Node.
+    ...['bridge/relay/run.ts', 'bridge/relay/activemq/stomp-client.ts'],
+  ]
   const wrong = violations(
     ({ path }, from) =>
-      folderOf(path) === 'bridge' && !hosts.includes(path) && /^(node:|bun|ws$|@hono\/node)/.test(from),
+      folderOf(path) === 'bridge' &&
+      !hosts.includes(path) &&
+      // The command line is a program of Node, Bun and Deno.
+      !path.startsWith('bridge/cli/') &&
+      /^(node:|bun|ws$|@hono\/node)/.test(from),
   )
   expect(wrong).toEqual([])
 })

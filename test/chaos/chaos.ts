@@ -3,8 +3,8 @@ import { connect, defineEvents, event, type SpanwireError } from '../../sdk/inde
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsCluster } from '../support/nats-cluster.ts'
@@ -217,10 +217,13 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   const limits = { messages: 1_000, bytes: 10_000_000 }
   for (let from = 1; from <= state.lastSeq; ) {
     // Servers refuse some requests shortly after a restart.
-    const page = await eventually(() => readPage(api, 'CHAOS', 'chaos.*', from, state.lastSeq, limits), {
-      deadline: 60_000,
-      what: 'a page of the stream',
-    })
+    const page = await eventually(
+      () => readPage(api, { stream: 'CHAOS', filter: 'chaos.*', from, to: state.lastSeq }, limits),
+      {
+        deadline: 60_000,
+        what: 'a page of the stream',
+      },
+    )
     for (const { seq, payload } of page.messages)
       stored.push({ seq, n: JSON.parse(new TextDecoder().decode(payload)).n })
     from = page.to + 1

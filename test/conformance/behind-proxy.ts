@@ -1,4 +1,4 @@
-import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
+import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import type { TransportFixture } from './transport.ts'
@@ -7,7 +7,7 @@ export interface Options {
   readonly offline?: OfflineOptions
 }
 
-/** Transports to a server on `port`, with a network between them that fails when it is told to. */
+/** A fixture for transports to a server on `port`, through a proxy that simulates network faults. */
 export async function behindProxy(
   port: number,
   connect: (address: string, options?: Options) => Transport | Promise<Transport>,

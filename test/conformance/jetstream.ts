@@ -1,4 +1,4 @@
-/** What every upstream with streams must keep: JetStream's API, as the hub, the SDK and stock clients use it. */
+/** Tests of the JetStream API for every upstream with streams, as the hub, the SDK and stock clients use it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Upstream, UpstreamMessage } from '../../bridge/upstream/upstream.ts'
 import { encodeHeaders, parseHeaders } from '../../sdk/wire/headers.ts'
@@ -24,7 +24,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       await fixture?.[Symbol.asyncDispose]()
     })
 
-    /** Publishes with a reply subject and resolves with the first answer. */
+    /** Sends a request. Resolves with the first reply. */
     async function ask(subject: string, payload: unknown = '', headers?: Uint8Array): Promise<UpstreamMessage> {
       const reply = `_INBOX.conformance.${++count}`
       const { promise, resolve } = Promise.withResolvers<UpstreamMessage>()
@@ -41,7 +41,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       const headers = Object.keys(fields).length > 0 ? encodeHeaders(Object.entries(fields)) : undefined
       return JSON.parse(text((await ask(subject, payload, headers)).payload)) as Json
     }
-    /** A stream of a test's own, and the prefix of its subjects. */
+    /** Creates a stream. Returns its name, which is also the prefix of its subjects. */
     async function stream(config: Json = {}): Promise<string> {
       const own = `S${++count}`
       const answer = await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.>`], ...config })
@@ -56,7 +56,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
     const state = async (own: string): Promise<Json> =>
       (await api(`STREAM.INFO.${own}`, { deleted_details: true })).state as Json
     const errorOf = (answer: Json): unknown => (answer.error as Json | undefined)?.err_code
-    /** What comes for a pull request until `until` is true of what came. */
+    /** Sends a pull request, and collects its messages until `until` returns true. */
     async function pull(
       own: string,
       name: string,
@@ -74,7 +74,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
     }
     const ended = (seen: string[]) => /^\d{3} /.test(seen.at(-1) ?? '')
 
-    it('creates a stream once, tells it again, and refuses another of its name or subjects', async () => {
+    it('creates a stream idempotently, and rejects another with its name or subjects', async () => {
       const own = await stream()
       expect(await api(`STREAM.CREATE.${own}`, { name: own, subjects: [`${own}.>`] })).toMatchObject({
         type: 'io.nats.jetstream.api.v1.stream_create_response',
@@ -91,12 +91,12 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(update.config).toMatchObject({ max_msgs: 5 })
       expect(errorOf(await api(`STREAM.UPDATE.${own}`, { name: own, storage: 'memory' }))).toBe(10052)
       expect(await api('STREAM.NAMES', { subject: `${own}.a` })).toMatchObject({ total: 1, streams: [own] })
-      expect(await api('STREAM.NAMES', { subject: 'nobody.has.this' })).toMatchObject({ total: 0 })
+      expect(await api('STREAM.NAMES', { subject: 'no.stream.has.this' })).toMatchObject({ total: 0 })
       expect(await api(`STREAM.DELETE.${own}`)).toMatchObject({ success: true })
       expect(errorOf(await api(`STREAM.INFO.${own}`))).toBe(10059)
     })
 
-    it('a stream that is made again has another epoch', async () => {
+    it('changes the creation time of a stream that is created again', async () => {
       const own = await stream()
       const { created } = await api(`STREAM.INFO.${own}`)
       await api(`STREAM.DELETE.${own}`)
@@ -104,7 +104,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(again.created).not.toBe(created)
     })
 
-    it('stores what is published, acknowledges it, and delivers it to subscribers too', async () => {
+    it('stores a message, acknowledges it, and delivers it to subscribers', async () => {
       const own = await stream()
       const seen: string[] = []
       const end = upstream.subscribe(`${own}.>`, undefined, ({ payload }) => seen.push(text(payload)))
@@ -123,13 +123,13 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(await state(own)).toMatchObject({ messages: 1 })
     })
 
-    it('an id is free again after the duplicate window', async () => {
+    it('accepts an id again after the duplicate window', async () => {
       const own = await stream({ duplicate_window: SECOND / 5 })
       await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })
       await eventually(async () => !(await publish(`${own}.a`, 'x', { 'Nats-Msg-Id': 'i' })).duplicate)
     })
 
-    it('keeps to what a publisher expects', async () => {
+    it('checks expected sequences, stream and message id', async () => {
       const own = await stream()
       await publish(`${own}.a`, '1', { 'Nats-Msg-Id': 'first' })
       await publish(`${own}.b`, '2')
@@ -143,7 +143,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(await publish(`${own}.n`, 'x', { 'Nats-Expected-Last-Subject-Sequence': '0' })).toMatchObject({ seq: 5 })
     })
 
-    it('keeps to its limits, and drops the oldest or refuses the newest', async () => {
+    it('enforces limits, and discards old or rejects new messages', async () => {
       const old = await stream({ max_msgs: 3, max_msgs_per_subject: 2 })
       for (const subject of ['a', 'a', 'a', 'b', 'c']) await publish(`${old}.${subject}`, 'x')
       expect(await state(old)).toMatchObject({ messages: 3, first_seq: 3, last_seq: 5 })
@@ -161,7 +161,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(await state(short)).toMatchObject({ first_seq: 2, last_seq: 1 })
     })
 
-    it('gets, deletes and purges messages, and says which sequences are gone', async () => {
+    it('gets, deletes and purges messages, and reports deleted sequences', async () => {
       const own = await stream({ allow_direct: true })
       for (const subject of ['a', 'b', 'a', 'b', 'a', 'c']) await publish(`${own}.${subject}`, `on ${subject}`)
       const get = async (fields: Json) => {
@@ -192,7 +192,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect((state as Json).subjects).toEqual({ [`${own}.a`]: 2, [`${own}.b`]: 1 })
     })
 
-    it('gets a message directly, with its place in headers', async () => {
+    it('gets a message directly, with its metadata in headers', async () => {
       const own = await stream({ allow_direct: true })
       await publish(`${own}.a`, 'hello', { mine: 'too' })
       for (const [subject, fields] of [
@@ -222,19 +222,19 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       [{ deliver_policy: 'last_per_subject', filter_subject: 'OWN.*' }, [3, 4, 5]],
       [{ deliver_policy: 'all', filter_subject: 'OWN.a' }, [1, 3]],
       [{ deliver_policy: 'last', filter_subject: 'OWN.a' }, [3]],
-    ])('a consumer with %j gets %j', async (config, expected) => {
+    ])('delivers to a consumer with %j the sequences %j', async (config, expected) => {
       const own = await stream()
       for (const subject of ['a', 'b', 'a', 'b', 'c']) await publish(`${own}.${subject}`)
       const filter = ('filter_subject' in config ? config.filter_subject : undefined)?.replace('OWN', own)
       const made = await consumer(own, { name: 'c', ...config, ...(filter && { filter_subject: filter }) })
       expect(made).toMatchObject({ name: 'c', num_pending: expected.length })
       const seen = await pull(own, 'c', { batch: 10, no_wait: true }, ended)
-      // 2.9 says 408 if it had some.
+      // 2.9 sends 408 if there were messages.
       expect(seen.pop()).toMatch(/^(404 No Messages|408 Request Timeout)$/)
       expect(seen).toEqual(expected.map((seq, i) => `m ${seq} ${i + 1} ${expected.length - i - 1}`))
     })
 
-    it('pull requests wait, beat and end with what is missing', async () => {
+    it('sends heartbeats and a final status to a pull request', async () => {
       const own = await stream()
       await consumer(own, { name: 'c' })
       const late = await pull(own, 'c', { batch: 2, expires: SECOND / 2, idle_heartbeat: SECOND / 5 }, (seen) =>
@@ -249,7 +249,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(await pull(own, 'c', { batch: 2, expires: SECOND }, (seen) => seen.length === 2)).toHaveLength(2)
     })
 
-    it('a push consumer sends under the messages own subjects, live too, while somebody listens', async () => {
+    it('delivers by push with the original subjects, while there is interest', async () => {
       const own = await stream()
       await publish(`${own}.a`, '1')
       const to = `deliver.${own}`
@@ -272,7 +272,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(seen).toEqual([`${own}.a 1`, `${own}.b 2`, `${own}.c 3`])
     })
 
-    it('flow control and heartbeats: all comes in order, and silence is told', async () => {
+    it('delivers by push with flow control and heartbeats', async () => {
       const own = await stream()
       const to = `deliver.${own}`
       const seqs: number[] = []
@@ -294,7 +294,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(seqs).toEqual(Array.from({ length: 600 }, (_, i) => i + 1))
     }, 30_000)
 
-    it('an ephemeral consumer that nobody listens to is gone after its threshold', async () => {
+    it('deletes an ephemeral consumer without interest after its threshold', async () => {
       const own = await stream()
       await consumer(own, { name: 'p', deliver_subject: `deliver.${own}`, inactive_threshold: SECOND / 5 })
       await consumer(own, { name: 'c', inactive_threshold: SECOND / 5 })
@@ -302,7 +302,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect(errorOf(await api(`CONSUMER.INFO.${own}.p`))).toBe(10014)
     })
 
-    it('delivers again what was not acknowledged, refused or given up', async () => {
+    it('redelivers messages that were not acknowledged or terminated', async () => {
       const own = await stream()
       for (let i = 0; i < 3; i++) await publish(`${own}.a`)
       await consumer(own, {
@@ -323,11 +323,11 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       expect((await pull(own, 'd', { batch: 1, expires: SECOND }, (seen) => seen.length === 1))[0]).toMatch(/^m 3 5 /)
     })
 
-    it('gives all messages to one client at a time where that is the policy, and to another when it lets go', async () => {
+    it('delivers to the pinned client only, and to another once it is unpinned', async () => {
       const own = await stream()
       const config = { priority_policy: 'pinned_client', priority_groups: ['g'], priority_timeout: SECOND }
       const made = await consumer(own, { name: 'p', ack_policy: 'explicit', ...config })
-      // What is older than 2.11 passes over it.
+      // Servers before 2.11 ignore the policy.
       if (!('priority_policy' in (made.config as Json))) return expect(upstream.info.name).toMatch(/ 2\.([0-9]|10)\./)
       expect(made.config).toMatchObject(config)
       const bad = (more: Json) => consumer(own, { name: 'bad', ack_policy: 'explicit', ...config, ...more })
@@ -357,12 +357,12 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       await eventually(() => first.length === 2)
       const pin = first[0]?.pin as string
       expect(first.map((message) => message.pin)).toEqual([pin, pin])
-      // Nothing for others, also when nobody asks who has the pin.
+      // Other clients get nothing, also while the pinned client has no request.
       expect(second).toEqual([])
       const none = { batch: 1, max_bytes: 1, no_wait: true, expires: 0, group: 'g', id: pin }
       const keep = request(none)
       await eventually(() => keep.length === 1)
-      // 409: too large. 408: others have asked for more than there is.
+      // 409: too large. 408: the other requests expire.
       expect([408, 409]).toContain(keep[0]?.status)
       const asked = [
         request({ batch: 1 }),
@@ -375,7 +375,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       await eventually(() => more.length === 1)
       expect(more[0]).toMatchObject({ subject: `${own}.3`, pin })
 
-      // It lets go; what was delivered stays its own until the acknowledgement is late.
+      // Unpinned. Delivered messages stay with the client until their ack wait ends.
       expect(errorOf(await api(`CONSUMER.UNPIN.${own}.p`, { group: 'h' }))).toBe(10160)
       expect((await api(`CONSUMER.UNPIN.${own}.p`, { group: 'g' })).error).toBeUndefined()
       await publish(`${own}.4`)
@@ -390,7 +390,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       await eventually(() => late.length === 1)
       expect(late[0]?.status).toBe(423)
 
-      // Who is silent for the timeout loses it.
+      // A client without a request for the timeout loses the pin.
       const third = request({ batch: 9, group: 'g' })
       await eventually(async () => {
         await publish(`${own}.5`)
@@ -400,7 +400,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       for (const end of requests) end()
     })
 
-    it('refuses consumers that make no sense', async () => {
+    it('rejects invalid consumers', async () => {
       const own = await stream()
       const refused = async (config: Json) => errorOf(await consumer(own, { name: 'c', ...config }))
       expect(await refused({ deliver_policy: 'by_start_sequence' })).toBe(10094)

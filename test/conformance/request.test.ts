@@ -1,4 +1,4 @@
-/** Requests and responders on the whole way: bus, transport, real server. */
+/** Requests and responders through bus, transport and a real server. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type Bus, connect, defineEvents, event, SpanwireError } from '../../sdk/index.ts'
@@ -28,7 +28,7 @@ describe('request and respond', () => {
     await server[Symbol.asyncDispose]()
   })
 
-  it('brings the validated answer of one of a queue group', async () => {
+  it('returns the validated reply of one member of a queue group', async () => {
     let answered = 0
     const respond = () =>
       bus.respond(
@@ -47,7 +47,7 @@ describe('request and respond', () => {
     expect(answered).toBe(3)
   })
 
-  it('a responder that throws keeps its message to itself, unless it says responder-failed', async () => {
+  it('hides the message of an error that a responder throws, except for responder-failed', async () => {
     using responder = bus.respond('double.{who}', ({ params }) => {
       if (params.who === 'spoken') throw new SpanwireError('responder-failed', 'Out of\r\nstock.')
       throw new Error('password is 1234')
@@ -65,7 +65,7 @@ describe('request and respond', () => {
     expect(failed).toEqual([])
   })
 
-  it('an answer the schema refuses is not sent; a request it refuses is answered with an error', async () => {
+  it('does not send an invalid reply, and answers an invalid request with an error', async () => {
     using responder = bus.respond('double.{who}', () => ({ n: 'x' }) as never)
     await responder.ready
     await expect(bus.request('double.{who}', { who: 'x' }, { n: 1 })).rejects.toMatchObject({
@@ -79,7 +79,7 @@ describe('request and respond', () => {
     await raw.close()
   })
 
-  it('nobody there, no answer in time, given up', async () => {
+  it('rejects without responders, without a reply in time, and when aborted', async () => {
     const request = (options: object) => bus.request('double.{who}', { who: 'x' }, { n: 1 }, options)
     await expect(request({})).rejects.toMatchObject({ code: 'no-responders' })
     using silent = bus.respond('double.{who}', () => new Promise<never>(() => {}))

@@ -9,7 +9,7 @@ import { startNatsServer } from '../support/nats-server.ts'
 
 const withToken = { config: 'authorization { token: "right" }' }
 
-it('a static token that is refused closes the client for good, and says why', async () => {
+it('closes with a reason when a static token is rejected', async () => {
   await using server = await startNatsServer(withToken)
   const transport = nats({ url: server.url, token: 'wrong' })
   const published = transport.publish('a', new Uint8Array())
@@ -17,7 +17,7 @@ it('a static token that is refused closes the client for good, and says why', as
   expect(transport.status).toMatchObject({ state: 'closed', reason: { code: 'authentication-failed' } })
 })
 
-it('a token function is asked again, and the client closes after three refusals in a row', async () => {
+it('calls a token function again, and closes after three rejected tokens', async () => {
   await using server = await startNatsServer(withToken)
   const given: string[] = []
   const answer = (tokens: string[]) => () => {
@@ -30,22 +30,22 @@ it('a token function is asked again, and the client closes after three refusals 
   expect(given).toEqual(['wrong', 'wrong', 'right'])
 
   given.length = 0
-  const refused = nats({ url: server.url, token: answer([]) })
+  const refused = nats({ url: server.url, token: answer(['wrong', 'wrong', 'wrong']) })
   await eventually(() => refused.status.state === 'closed', { what: 'the end' })
   expect(given).toHaveLength(3)
   expect(refused.status.reason).toMatchObject({ code: 'authentication-failed' })
 })
 
-it('a token function that fails is asked again; one that says authentication-failed is not', async () => {
+it('calls a token function again after an error, except for authentication-failed', async () => {
   await using server = await startNatsServer(withToken)
-  let asked = 0
+  let calls = 0
   const failsOnce = () => {
-    if (++asked === 1) throw new Error('The application is starting.')
+    if (++calls === 1) throw new Error('The application is starting.')
     return 'right'
   }
   await using transport = disposable(nats({ url: server.url, token: failsOnce }))
   await transport.publish('a', new Uint8Array())
-  expect(asked).toBe(2)
+  expect(calls).toBe(2)
 
   const signedOut = () => {
     throw new SpanwireError('authentication-failed', 'Signed out.')
@@ -55,21 +55,21 @@ it('a token function that fails is asked again; one that says authentication-fai
   expect(closed.status.reason).toMatchObject({ message: 'Signed out.' })
 })
 
-it('a token function that hangs is asked again after connectTimeout', async () => {
+it('calls a token function again if it is pending after connectTimeout', async () => {
   await using server = await startNatsServer(withToken)
-  let asked = 0
-  const token = () => (++asked === 1 ? new Promise<never>(() => {}) : 'right')
+  let calls = 0
+  const token = () => (++calls === 1 ? new Promise<never>(() => {}) : 'right')
   await using transport = disposable(nats({ url: server.url, token, connectTimeout: 500 }))
   await transport.publish('a', new Uint8Array())
-  expect(asked).toBe(2)
+  expect(calls).toBe(2)
 })
 
-it('a URL that is none, or of another protocol, is refused at once', () => {
+it('rejects an invalid URL, and one with another protocol', () => {
   for (const url of ['', 'x', '127.0.0.1:4222', 'ws://127.0.0.1:4222'])
     expect(() => nats({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
 })
 
-it('a server that is not there yet: says why it waits, and is open when it comes', async () => {
+it('reports why it waits for a server, and opens when the server starts', async () => {
   await using server = await startNatsServer()
   await server.stop()
   await using transport = disposable(nats({ url: server.url }))
@@ -81,9 +81,9 @@ it('a server that is not there yet: says why it waits, and is open when it comes
   expect(transport.status.state).toBe('open')
 })
 
-it('closed while it waits for a server, it leaves nothing behind that keeps the process', async () => {
+it('keeps no process alive after close while it waits for a server', async () => {
   const code = `
-    import { nats } from './sdk/nats.ts'
+    import { nats } from './sdk/transport/nats/index.ts'
     const transport = nats({ url: 'nats://127.0.0.1:${await freePort()}' })
     while (!transport.status.reason) await new Promise((resolve) => setTimeout(resolve, 20))
     await transport.close()

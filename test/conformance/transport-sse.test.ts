@@ -9,7 +9,7 @@ const rules = { allow: ['>'], deny: ['denied.>'] }
 const token = () => createToken({ pub: rules, subscribe: rules })
 
 transportConformance('sse against the bridge', async () => {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
   return behindProxy(
     bridge.port,

@@ -1,4 +1,4 @@
-/** The bridge in memory keeps what every transport keeps: an application's tests see no other behaviour than its users. */
+/** The bridge in memory behaves like every other transport, so that applications can rely on their tests. */
 
 import { createBridge } from '../../bridge/bridge.ts'
 import { createEmbeddedUpstream } from '../../bridge/broker/embedded.ts'

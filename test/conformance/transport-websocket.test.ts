@@ -1,4 +1,4 @@
-/** What only Spanwire's own WebSocket client does: credentials, keep-alive, a bridge that loses NATS. */
+/** Spanwire's WebSocket client: credentials, keep-alive, and a bridge without NATS. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { serve } from '../../bridge/hosts/node.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
@@ -19,7 +19,7 @@ function dial(options: WebSocketOptions): Transport {
   return transport
 }
 
-/** What a bridge that has lost NATS writes. */
+/** Warning of a bridge that lost NATS. */
 const LOST = ['spanwire upstream: The connection to NATS was lost.']
 
 afterEach(async () => {
@@ -31,7 +31,7 @@ const isState = (transport: Transport, state: string) =>
   eventually(() => transport.status.state === state, { what: `state ${state}` })
 
 describe('credentials', () => {
-  it('a static token that is refused closes the client for good', async () => {
+  it('closes when a static token is rejected', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
     const transport = dial({ url: server.url, token: 'not a token' })
     const waiting = expect(transport.publish('a', new Uint8Array())).rejects.toMatchObject({
@@ -42,23 +42,23 @@ describe('credentials', () => {
     await waiting
   })
 
-  it('a token function is asked again, and the client closes after three refusals in a row', async () => {
+  it('calls a token function again, and closes after three rejected tokens', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-    let asked = 0
-    const transport = dial({ url: server.url, token: () => `bad ${++asked}` })
+    let calls = 0
+    const transport = dial({ url: server.url, token: () => `bad ${++calls}` })
     await isState(transport, 'closed')
-    expect(asked).toBe(3)
+    expect(calls).toBe(3)
   })
 
-  it('a token function that fails is asked again; one that says authentication-failed is not', async () => {
+  it('calls a token function again after an error, except for authentication-failed', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-    let asked = 0
+    let calls = 0
     const flaky = dial({
       url: server.url,
-      token: () => (++asked < 3 ? Promise.reject(new Error('offline')) : rootToken()),
+      token: () => (++calls < 3 ? Promise.reject(new Error('offline')) : rootToken()),
     })
     await isState(flaky, 'open')
-    expect(asked).toBe(3)
+    expect(calls).toBe(3)
     const signedOut = dial({
       url: server.url,
       token: () => {
@@ -69,25 +69,25 @@ describe('credentials', () => {
     expect(signedOut.status.reason?.message).toBe('Signed out.')
   })
 
-  it('a token function that hangs is asked again after connectTimeout', async () => {
+  it('calls a token function again if it is pending after connectTimeout', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-    let asked = 0
-    const token = () => (++asked === 1 ? new Promise<never>(() => {}) : rootToken())
+    let calls = 0
+    const token = () => (++calls === 1 ? new Promise<never>(() => {}) : rootToken())
     await isState(dial({ url: server.url, token, connectTimeout: 200 }), 'open')
-    expect(asked).toBeGreaterThan(1)
+    expect(calls).toBeGreaterThan(1)
   })
 
-  it('a token that expires is replaced by a fresh one, and subscriptions live on', async () => {
+  it('replaces an expired token, and keeps subscriptions', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-    let asked = 0
+    let calls = 0
     const all = { allow: ['>'] }
     const transport = dial({
       url: server.url,
-      token: () => createToken({ pub: all, subscribe: all, expiresIn: ++asked === 1 ? 2 : 60 }),
+      token: () => createToken({ pub: all, subscribe: all, expiresIn: ++calls === 1 ? 2 : 60 }),
     })
     const seen: string[] = []
     await transport.subscribe('a', { message: ({ subject }) => seen.push(subject), ended: () => {} }).ready
-    await eventually(() => asked === 2 && transport.status.state === 'open', {
+    await eventually(() => calls === 2 && transport.status.state === 'open', {
       what: 'a fresh token',
       deadline: 30_000,
     })
@@ -95,7 +95,7 @@ describe('credentials', () => {
     await eventually(() => seen.length === 1)
   }, 40_000)
 
-  it('user and password', async () => {
+  it('authenticates with user and password', async () => {
     await using server = await startNatsServer({ config: 'authorization { user: u, password: p }' })
     await isState(dial({ url: server.wsUrl, user: 'u', pass: 'p' }), 'open')
     await isState(dial({ url: server.wsUrl, user: 'u', pass: 'x' }), 'closed')
@@ -103,7 +103,7 @@ describe('credentials', () => {
 })
 
 describe('the connection', () => {
-  it('a network that swallows everything is noticed by a ping that nothing follows', async () => {
+  it('detects a silent network by an unanswered PING', async () => {
     await using server = await startNatsServer()
     await using proxy = await startFaultProxy(server.wsPort)
     const transport = dial({ url: `ws://127.0.0.1:${proxy.port}`, pingInterval: 50 })
@@ -116,7 +116,7 @@ describe('the connection', () => {
     await isState(transport, 'open')
   })
 
-  it('a server that never answers is given up after connectTimeout, and dialled again', async () => {
+  it('ends an attempt after connectTimeout, and connects again', async () => {
     await using server = await startNatsServer()
     await using proxy = await startFaultProxy(server.wsPort)
     proxy.pause()
@@ -128,7 +128,7 @@ describe('the connection', () => {
     await isState(transport, 'open')
   })
 
-  it('the bridge loses NATS: reconnecting with upstream-unavailable, what is published meanwhile follows', async () => {
+  it('reports upstream-unavailable while the bridge has no NATS, and publishes later', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     await using nats = await startNatsServer()
     await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
@@ -153,11 +153,11 @@ describe('the connection', () => {
     await eventually(() => seen.length === 3)
     expect(seen).toEqual(['1', '2', 'b'])
     expect(states).toEqual(['reconnecting upstream-unavailable', 'open'])
-    // It may have dialled in vain meanwhile, and said so.
+    // It may also have warned about failed attempts.
     expect(warn.mock.calls[0]).toEqual(LOST)
   }, 30_000)
 
-  it('drain with nothing to send closes although the bridge has lost NATS', async () => {
+  it('closes at drain with nothing to send while the bridge has no NATS', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     await using nats = await startNatsServer()
     await using server = await serve({ upstream: nats.url, auth: { secret: SECRET } })
@@ -172,7 +172,7 @@ describe('the connection', () => {
     expect(warn.mock.calls[0]).toEqual(LOST)
   })
 
-  it('large messages of one turn, and many, all arrive', async () => {
+  it('delivers several large messages of one turn', async () => {
     await using server = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
     const transport = dial({ url: server.url, token: rootToken })
     const seen: number[] = []
@@ -183,7 +183,7 @@ describe('the connection', () => {
     expect(seen).toEqual(sizes)
   })
 
-  it('one subscription more than the server allows ends, and the others live on', async () => {
+  it('ends only the subscription over the limit of the server', async () => {
     await using server = await startNatsServer({ config: 'max_subscriptions: 2' })
     const transport = dial({ url: server.wsUrl })
     const seen: string[] = []
@@ -201,7 +201,7 @@ describe('the connection', () => {
     expect(seen).toEqual(['a', 'b'])
   })
 
-  it('a server in lame duck mode is left once it has confirmed what was sent, and another is looked for', async () => {
+  it('leaves a server in lame duck mode after pending operations are confirmed', async () => {
     await using server = await startNatsServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
     const transport = dial({ url: server.wsUrl })
     const seen: number[] = []
@@ -209,7 +209,7 @@ describe('the connection', () => {
     const reasons: Array<string | undefined> = []
     transport.onStatus(({ reason }) => reasons.push(reason?.message))
     process.kill(server.pid, 'SIGUSR2')
-    // As fast as each is confirmed, up to the first that waits for the next server.
+    // Each after the confirmation of the previous one, until one waits for the next server.
     let sent = 0
     const publishing = (async () => {
       for (let waits = false; !waits; sent++) {
@@ -226,7 +226,7 @@ describe('the connection', () => {
     expect(seen).toEqual(seen.map((_, index) => index % 256))
   }, 30_000)
 
-  it('URLs that can not be dialled are refused at once', () => {
+  it('rejects invalid URLs', () => {
     for (const url of ['', 'x', 'ftp://a', 'mailto:a'])
       expect(() => webSocket({ url }), url).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
   })

@@ -11,7 +11,7 @@ const rules = { allow: ['>'], deny: ['denied.>'] }
 const token = () => createToken({ pub: rules, subscribe: rules })
 
 async function start() {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const worker = await startWorker({ secret: SECRET, upstream: server.url })
   const stop = async () => {
     await worker.stop()
@@ -28,7 +28,7 @@ for (const via of ['websocket', 'sse'] as const)
       port,
       (address, options) => webSocket({ url: `http://${address}`, via, token, backoff, ...options }),
       stop,
-      // workerd doesn't say that the reader of an answer has gone; the second heartbeat after that finds out.
+      // workerd notices that the client of a response left at the second comment after that.
       via === 'sse' ? 11_000 : 0,
     )
   })

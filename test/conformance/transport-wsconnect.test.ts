@@ -4,12 +4,12 @@ import { startNatsServer } from '../support/nats-server.ts'
 import { behindProxy } from './behind-proxy.ts'
 import { transportConformance } from './transport.ts'
 
-// In a file of its own: @nats-io keeps its way to connect global to the process, so after this TCP clients use it too.
+// A separate file, because the transport of @nats-io is global to the process: TCP clients would use WebSocket.
 const config = `authorization { users: [ { user: u, password: p, permissions: {
   publish: { allow: ">", deny: "denied.>" }, subscribe: { allow: ">", deny: "denied.>" } } } ] }`
 
 transportConformance('fromNats(@nats-io/nats-core wsconnect)', async () => {
-  const server = await startNatsServer({ config })
+  const server = await startNatsServer({ config, jetstream: true })
   const dial = (address: string) =>
     wsconnect({
       servers: `ws://${address}`,

@@ -16,16 +16,16 @@ const config = `authorization { users: [ { user: u, password: p, permissions: {
   publish: { allow: ">", deny: "denied.>" }, subscribe: { allow: ">", deny: "denied.>" } } } ] }`
 const denied = { allow: ['>'], deny: ['denied.>'] }
 
-/** A nats-server behind a network that can fail. */
+/** A nats-server behind a proxy that simulates network faults. */
 async function plain(
   kind: 'port' | 'wsPort',
   connect: (address: string, options?: Options) => Transport | Promise<Transport>,
 ): Promise<TransportFixture> {
-  const server = await startNatsServer({ config })
+  const server = await startNatsServer({ config, jetstream: true })
   return behindProxy(server[kind], connect, () => server[Symbol.asyncDispose]())
 }
 
-/** A connection that the user has already. */
+/** Wraps an existing connection. */
 const adopted =
   (dial: (options: object) => Promise<NatsConnectionLike>) => async (servers: string, options?: Options) =>
     fromNats(
@@ -41,7 +41,7 @@ const adopted =
     )
 
 async function startBridge() {
-  const server = await startNatsServer()
+  const server = await startNatsServer({ jetstream: true })
   const bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
   const stop = async () => {
     await bridge.close()

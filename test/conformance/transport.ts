@@ -1,24 +1,25 @@
-/** What every transport must keep: the semantics that sdk/transport/transport.ts states. */
+/** Tests for every transport: the semantics of sdk/transport/transport.ts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { OfflineOptions } from '../../sdk/transport/offline-queue.ts'
+import type { OfflineOptions } from '../../sdk/transport/outbound.ts'
 import type { Transport, TransportMessage, TransportSubscription } from '../../sdk/transport/transport.ts'
 import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { eventually } from '../support/eventually.ts'
+import { checkEventList } from './event-lists.ts'
 
-/** A way to NATS under test. Nobody may publish or subscribe to `denied.>`. */
+/** A transport under test. Permissions for `denied.>` are denied. */
 export interface TransportFixture extends AsyncDisposable {
-  /** A new transport. The suite closes it. */
+  /** Creates a transport. The suite closes it. */
   connect(options?: { readonly offline?: OfflineOptions }): Transport | Promise<Transport>
-  /** One that can receive, if those of `connect` can't. */
+  /** Creates a transport that can receive, if `connect` creates publish-only ones. */
   connectReceiver?(): Transport
-  /** The network between the transport and its server; not there if it has no connection to lose. */
+  /** The network between the transport and its server. Undefined if the transport has no connection. */
   readonly network?: {
-    /** Resets every connection, and lets no new one in. */
+    /** Resets all connections, and refuses new ones. */
     down(): void
     up(): void
-    /** Swallows everything without closing anything. */
+    /** Drops all bytes, and keeps connections open. */
     swallow(): void
-    /** How long the server may take to notice that a client has gone, in ms. */
+    /** Time after which the server notices the end of a client, in ms. */
     readonly noticedAfter?: number
   }
 }
@@ -71,12 +72,12 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       return subscription
     }
 
-    it('delivers what is published once a subscription is ready, in order', async () => {
+    it('delivers messages in order once a subscription is ready', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       const { texts } = await collect(b, subject)
       const expected = Array.from({ length: 500 }, (_, i) => `${i}`)
-      // One at a time over HTTP, where each is a request of its own.
+      // Sequentially over HTTP, where each publish is a separate request.
       if (receives) await Promise.all(expected.map((i) => a.publish(subject, bytes(i))))
       else for (const i of expected.slice(0, 50)) await a.publish(subject, bytes(i))
       const all = receives ? expected : expected.slice(0, 50)
@@ -84,7 +85,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(texts()).toEqual(all)
     })
 
-    it('carries headers in their order, any bytes, and none at all', async () => {
+    it('delivers headers in order, and arbitrary and empty payloads', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       const { messages } = await collect(b, `${subject}.*`)
@@ -107,7 +108,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(values('B')).toEqual(['ä'])
     })
 
-    it('a request gets the first answer, with its headers', async () => {
+    it('returns the first reply of a request, with its headers', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       await answer(b, subject)
@@ -116,7 +117,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(parseHeaders(message.headerBlock as Uint8Array).fields).toContainEqual(['A', 'b'])
     })
 
-    it('a request that nobody answers: no-responders at once, timeout if somebody listens, aborted by signal', async () => {
+    it('rejects a request without responders, after its timeout, and when aborted', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       await expect(a.request(subject, NOTHING, { timeout: 5_000 })).rejects.toMatchObject({ code: 'no-responders' })
@@ -128,7 +129,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await expect(request).rejects.toMatchObject({ code: 'aborted' })
     })
 
-    it('a publish that is refused rejects with permission-denied, and no other does', async () => {
+    it('rejects only the publish without permission', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       const { texts } = await collect(b, subject)
@@ -146,7 +147,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await expect(a.publish(subject, bytes('3'))).resolves.toBeUndefined()
     })
 
-    it('refuses bad subjects, bad headers and what is too large, and sends nothing', async () => {
+    it('rejects invalid subjects, invalid headers and large payloads without sending them', async () => {
       const a = await connect()
       for (const subject of ['', 'a b', 'a..b', 'a.*', '>', 'a\r\nPUB b 0'])
         await expect(a.publish(subject, NOTHING), subject).rejects.toMatchObject({ code: 'invalid-subject' })
@@ -157,7 +158,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await expect(a.publish(own(), bytes('still there'))).resolves.toBeUndefined()
     })
 
-    it('a signal that is aborted already publishes nothing', async () => {
+    it('publishes nothing with an aborted signal', async () => {
       const [a, b] = [await connect(), await receiver()]
       const subject = own()
       const { texts } = await collect(b, subject)
@@ -171,7 +172,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(texts()).toEqual(['yes'])
     })
 
-    it('after close everything rejects with connection-closed, and close can be called again', async () => {
+    it('rejects all operations after close, which can be called again', async () => {
       const a = await connect()
       const seen: string[] = []
       a.onStatus(({ state }) => seen.push(state))
@@ -185,7 +186,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await expect(a.flush()).rejects.toMatchObject(closed)
     })
 
-    it('drain waits until the server has taken what was published before, and closes', async () => {
+    it('drains pending publishes, then closes', async () => {
       const a = await connect()
       const published = a.publish(own(), bytes('1'))
       await Promise.all([a.drain(), expect(published).resolves.toBeUndefined()])
@@ -193,19 +194,19 @@ export function transportConformance(name: string, start: () => Promise<Transpor
     })
 
     if (!receives) {
-      it('refuses a request without a limit of time: a bridge answers in time', async () => {
+      it('rejects a request without a timeout', async () => {
         const request = (await connect()).request(own(), NOTHING, { timeout: Number.POSITIVE_INFINITY })
         await expect(request).rejects.toMatchObject({ code: 'invalid-argument' })
       })
 
-      it('says that it can not receive', async () => {
+      it('rejects a subscription as unsupported', async () => {
         const a = await connect()
         expect(() => a.subscribe('a', { message: () => {}, ended: () => {} })).toThrow(
           expect.objectContaining({ code: 'unsupported' }),
         )
       })
 
-      it('has no reply subjects, no connection to lose and no queue: says so', async () => {
+      it('rejects a reply subject as unsupported', async () => {
         const a = await connect()
         await expect(a.publish('a', NOTHING, { reply: 'b' })).rejects.toMatchObject({ code: 'unsupported' })
         expect(fixture.network).toBeUndefined()
@@ -213,7 +214,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       return
     }
 
-    it('a request without a limit of time waits for its answer', async () => {
+    it('waits for a reply without a timeout', async () => {
       const [a, b] = [await connect(), await connect()]
       const subject = own()
       const { messages } = await collect(b, subject)
@@ -225,7 +226,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(text((await answer).payload)).toBe('at last')
     })
 
-    it('a queue group gets each message once, beside those that have no group', async () => {
+    it('delivers each message once to a queue group, and to all subscriptions without one', async () => {
       const [a, b, c] = [await connect(), await connect(), await connect()]
       const subject = own()
       const groups = [await collect(a, subject, 'q'), await collect(b, subject, 'q')]
@@ -237,7 +238,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       )
     })
 
-    it('wildcards bring what matches, and nothing else', async () => {
+    it('matches wildcards', async () => {
       const a = await connect()
       const subject = own()
       const one = await collect(a, `${subject}.*`)
@@ -251,7 +252,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(tail.texts()).toEqual(['a', 'ab'])
     })
 
-    it('a subscription that is refused ends with permission-denied, alone', async () => {
+    it('ends only the subscription without permission', async () => {
       const a = await connect()
       const subject = own()
       const { texts, ends } = await collect(a, subject)
@@ -265,7 +266,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(a.status.state).toBe('open')
     })
 
-    it('a bad filter or queue group is refused at once', async () => {
+    it('rejects an invalid filter or queue group', async () => {
       const a = await connect()
       const handler = { message: () => {}, ended: () => {} }
       const invalid = expect.objectContaining({ code: 'invalid-subject' })
@@ -274,7 +275,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(() => a.subscribe('a', handler, { queue: 'a b' })).toThrow(invalid)
     })
 
-    it('unsubscribe ends at once, drain after what is on its way; both can be repeated', async () => {
+    it('ends at unsubscribe, or after pending messages at drain', async () => {
       const a = await connect()
       const subject = own()
       const ended = await collect(a, subject)
@@ -293,7 +294,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       expect(ended.ends).toEqual([])
     })
 
-    it('flush resolves when the server has processed what was sent before', async () => {
+    it('flushes once the server has processed earlier operations', async () => {
       const a = await connect()
       const subject = own()
       const { texts } = await collect(a, subject)
@@ -302,14 +303,14 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await eventually(() => texts().length === 1)
     })
 
-    it('close ends the subscriptions, and says so', async () => {
+    it('ends subscriptions with connection-closed at close', async () => {
       const a = await connect()
       const { ends } = await collect(a, own())
       await a.close()
       expect(ends).toMatchObject([{ code: 'connection-closed' }])
     })
 
-    it('drain delivers what is on its way, sends what waits, and closes', async () => {
+    it('drains received messages and pending publishes, then closes', async () => {
       const [a, b] = [await connect(), await connect()]
       const subject = own()
       const mine = await collect(a, subject)
@@ -321,8 +322,12 @@ export function transportConformance(name: string, start: () => Promise<Transpor
       await eventually(() => others.texts().length === 1)
     })
 
+    it('delivers several events of one stream in its order, and resumes them by one cursor', async () => {
+      await checkEventList(await connect(), await receiver(), own())
+    }, 20_000)
+
     describe('when the network fails', () => {
-      it('subscriptions and queue groups come back; what was published meanwhile follows, in order', async () => {
+      it('restores subscriptions and queue groups, and publishes in order afterwards', async () => {
         const a = await connect()
         const states: string[] = []
         a.onStatus(({ state }) => states.push(state))
@@ -332,7 +337,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         fixture.network?.down()
         await eventually(() => a.status.state === 'reconnecting')
         expect(a.status.reason).toBeDefined()
-        // Until then a member of a queue group that is gone takes its share.
+        // Until then the lost member of the queue group still gets messages.
         await new Promise((resolve) => setTimeout(resolve, fixture.network?.noticedAfter ?? 0))
         const expected = Array.from({ length: 100 }, (_, i) => `${i}`)
         const published = Promise.all(expected.map((i) => a.publish(subject, bytes(i))))
@@ -345,7 +350,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         expect(a.status).toEqual({ state: 'open' })
       }, 40_000)
 
-      it('a subscription made while offline becomes ready; one that was ended meanwhile stays ended', async () => {
+      it('subscribes and unsubscribes while offline', async () => {
         const a = await connect()
         const subject = own()
         const ended = await collect(a, subject)
@@ -360,7 +365,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         expect(ended.texts()).toEqual([])
       }, 20_000)
 
-      it('an unconfirmed publish and an unanswered request reject with connection-lost', async () => {
+      it('rejects unconfirmed publishes and pending requests with connection-lost', async () => {
         const [a, b] = [await connect(), await connect()]
         const subject = own()
         await collect(b, subject)
@@ -369,7 +374,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         fixture.network?.swallow()
         const publish = a.publish(subject, NOTHING)
         const outcome = Promise.allSettled([publish, request])
-        // Sent: what is published in one turn leaves with the next.
+        // Publishes of one turn are sent in the next one.
         await new Promise((resolve) => setTimeout(resolve))
         fixture.network?.down()
         expect(await outcome).toMatchObject([
@@ -378,7 +383,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         ])
       }, 20_000)
 
-      it('the offline queue is bounded: the oldest is refused, or the newest if that is wanted', async () => {
+      it('bounds the offline queue, and rejects the oldest or the newest', async () => {
         const [oldest, newest] = [
           await connect({ offline: { maxMessages: 2 } }),
           await connect({ offline: { maxBytes: 2, whenFull: 'refuse-newest' } }),
@@ -395,7 +400,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         expect(await second()).toEqual(['ok', 'ok', 'offline-queue-full'])
       }, 20_000)
 
-      it('drain with nothing to send closes although the connection is away', async () => {
+      it('closes at drain with nothing to send while offline', async () => {
         const a = await connect()
         await collect(a, own())
         fixture.network?.down()
@@ -404,7 +409,7 @@ export function transportConformance(name: string, start: () => Promise<Transpor
         expect(a.status.state).toBe('closed')
       })
 
-      it('close ends what waits', async () => {
+      it('rejects pending operations at close', async () => {
         const a = await connect()
         fixture.network?.down()
         await eventually(() => a.status.state === 'reconnecting')

@@ -1,4 +1,4 @@
-/** What an upstream on a real nats-server does when that goes away, stalls, or refuses. */
+/** An upstream whose nats-server stops, stalls or rejects. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { createNatsUpstream, type NatsUpstreamOptions } from '../../bridge/upstream/nats.ts'
 import type { Upstream, UpstreamMessage, UpstreamState } from '../../bridge/upstream/upstream.ts'
@@ -26,7 +26,7 @@ async function startProxy(port: number): Promise<FaultProxy> {
   return proxy
 }
 
-/** An upstream with short waits, and what it told. */
+/** An upstream with short timeouts, and its errors and states. */
 function connect(url: string, options: Partial<NatsUpstreamOptions> = {}) {
   const errors: SpanwireError[] = []
   const states: UpstreamState[] = []
@@ -51,7 +51,7 @@ describe.each([
   ['TCP', 'url', 'nats', 'port'],
   ['WebSocket', 'wsUrl', 'ws', 'wsPort'],
 ] as const)('outages of nats over %s', (_, address, scheme, port) => {
-  it('is open again after a restart, with all subscriptions, without being asked', async () => {
+  it('reopens after a restart, with all subscriptions', async () => {
     const server = await startServer()
     const { upstream, states } = connect(server[address])
     await isOpen(upstream)
@@ -72,7 +72,7 @@ describe.each([
     expect(states).toEqual(['open', 'reconnecting', 'open'])
   })
 
-  it('leaves a server in lame duck mode when all that was sent is confirmed, and loses nothing on the way', async () => {
+  it('leaves a server in lame duck mode without losing messages', async () => {
     const server = await startServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
     const { upstream, errors } = connect(server[address])
     await isOpen(upstream)
@@ -95,7 +95,7 @@ describe.each([
     expect(seen).toEqual(Array.from({ length: sent }, (_, n) => `${n}`))
   }, 30_000)
 
-  it('takes a subscription while it leaves a server, and has it at the next', async () => {
+  it('moves a subscription that is created in lame duck mode to the next server', async () => {
     const server = await startServer({ config: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"' })
     const { upstream } = connect(server[address])
     await isOpen(upstream)
@@ -105,7 +105,7 @@ describe.each([
     })
     process.kill(server.pid, 'SIGUSR2')
     await leaving
-    // What is under way isn't confirmed yet: the old connection is still there.
+    // Pending operations are not confirmed yet, so the old connection is still open.
     upstream.subscribe('late', undefined, ({ subject }) => seen.push(subject))
     await server.restart()
     await isOpen(upstream)
@@ -114,7 +114,7 @@ describe.each([
     expect(seen).toEqual(['late'])
   }, 30_000)
 
-  it('has the interest at the server by the time it says open', async () => {
+  it('has registered all interest when it reports open', async () => {
     const server = await startServer()
     const proxy = await startProxy(server[port])
     const { upstream } = connect(`${scheme}://127.0.0.1:${proxy.port}`)
@@ -138,7 +138,7 @@ describe.each([
     expect(seen).toHaveLength(300)
   })
 
-  it('waits for a server that is not there yet', async () => {
+  it('waits for a server that is not running yet', async () => {
     const server = await startServer()
     await server.stop()
     const { upstream, states, errors } = connect(server[address])
@@ -156,7 +156,7 @@ describe.each([
     expect(states).toEqual(['open'])
   })
 
-  it('sends what was published meanwhile in order, and before what is published once it is open', async () => {
+  it('sends buffered publishes in order, before new ones', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address])
     const seen: string[] = []
@@ -174,7 +174,7 @@ describe.each([
     expect(seen).toEqual(Array.from({ length: 101 }, (_, i) => `${i}`))
   })
 
-  it('refuses to publish when its buffer is full, and recovers', async () => {
+  it('rejects a publish when its buffer is full, and recovers', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address], { buffer: { maxBytes: 10_000 } })
     await isOpen(upstream)
@@ -190,13 +190,13 @@ describe.each([
     await upstream.flush()
   })
 
-  it('answers a request made meanwhile with 503, and does not send it later', async () => {
+  it('answers a request while offline with 503, and does not send it later', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address])
     const answers: UpstreamMessage[] = []
-    const asked: string[] = []
+    const requests: string[] = []
     upstream.subscribe('inbox.*', undefined, (message) => answers.push(message))
-    upstream.subscribe('service', undefined, () => asked.push('asked'))
+    upstream.subscribe('service', undefined, () => requests.push('requests'))
     await isOpen(upstream)
     await server.stop()
     await isAway(upstream)
@@ -208,18 +208,18 @@ describe.each([
     await server.restart()
     await isOpen(upstream)
     await upstream.flush()
-    expect(asked).toEqual([])
+    expect(requests).toEqual([])
     expect(answers).toHaveLength(1)
   })
 
-  it('notices a server that no longer answers, and a flush rejects', async () => {
+  it('detects a stalled server, and rejects a flush', async () => {
     const server = await startServer()
     const { upstream, states, errors } = connect(server[address])
     const seen: string[] = []
     upstream.subscribe('after', undefined, ({ payload }) => seen.push(text(payload)))
     await isOpen(upstream)
     server.pause()
-    // The first may still be answered: a process doesn't stop in an instant.
+    // The first may still be answered, because a process does not stop immediately.
     const refusal = await eventually(() => upstream.flush().catch((error: unknown) => error))
     expect(refusal).toEqual(unavailable)
     expect(states).toEqual(['open', 'reconnecting'])
@@ -231,7 +231,7 @@ describe.each([
     expect(seen).toEqual(['kept'])
   })
 
-  it('notices it by itself when nobody asks', async () => {
+  it('detects a stalled server without an operation', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address], { pingInterval: 100 })
     await isOpen(upstream)
@@ -241,13 +241,13 @@ describe.each([
     await isOpen(upstream)
   })
 
-  it('notices it too when the sockets are full of what was published', async () => {
+  it('detects a stalled server while its sockets are full', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address])
     await isOpen(upstream)
     server.pause()
     const publish = () => upstream.publish({ subject: 'flood', payload: new Uint8Array(1_000_000) })
-    // More than sockets hold, less than the upstream lets be on its way.
+    // More than sockets hold, less than the upstream's limit of pending bytes.
     for (let i = 0; i < 30; i++) publish()
     await isAway(upstream)
     server.resume()
@@ -255,7 +255,7 @@ describe.each([
     await upstream.flush()
   })
 
-  it('refuses more when a stalled server has taken its fill', async () => {
+  it('rejects publishes over the limit of pending bytes', async () => {
     const server = await startServer()
     const { upstream } = connect(server[address])
     await isOpen(upstream)
@@ -271,7 +271,7 @@ describe.each([
     })
   })
 
-  it('close ends a dial that is under way, and the server sees no connection stay', async () => {
+  it('ends a pending connection attempt at close', async () => {
     const server = await startServer()
     server.pause()
     const { upstream, states } = connect(server[address])
@@ -286,7 +286,7 @@ describe.each([
     })
   })
 
-  it('close ends a connection whose server has stalled', async () => {
+  it('ends a connection to a stalled server at close', async () => {
     const server = await startServer()
     const proxy = await startProxy(server[port])
     const { upstream } = connect(`${scheme}://127.0.0.1:${proxy.port}`)
@@ -297,7 +297,7 @@ describe.each([
     await flushed
   })
 
-  it('goes on trying with refused credentials, and says so', async () => {
+  it('retries and reports rejected credentials', async () => {
     const server = await startServer({ config: 'authorization { user: bridge, password: sesame }' })
     const { upstream, errors } = connect(server[address], { credentials: { user: 'bridge', pass: 'wrong' } })
     await eventually(() => errors.length > 0)
@@ -310,7 +310,7 @@ describe.each([
     await isOpen(inUrl.upstream)
   })
 
-  it('what its own user may not do is reported, and ends nothing else', async () => {
+  it("reports missing permissions of the bridge's own user", async () => {
     const permissions = '{ publish: { deny: ["secret.>"] }, subscribe: { deny: ["secret.>"] } }'
     const server = await startServer({
       config: `authorization { users: [{ user: bridge, password: sesame, permissions: ${permissions} }] }`,
@@ -330,7 +330,7 @@ describe.each([
     expect(states).toEqual(['open'])
   })
 
-  it('finds another server of the cluster when the first is gone', async () => {
+  it('connects to another server if the first is unavailable', async () => {
     const [first, second] = [await startServer(), await startServer()]
     await first.stop()
     const { upstream } = connect('', { url: [first[address], second[address]] })

@@ -1,4 +1,4 @@
-/** What every upstream must keep: the semantics that bridge/upstream/upstream.ts states. */
+/** Tests for every upstream: the semantics of bridge/upstream/upstream.ts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Upstream, UpstreamMessage, UpstreamState } from '../../bridge/upstream/upstream.ts'
 import { encodeHeaders, parseHeaders } from '../../sdk/wire/headers.ts'
@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts'
 
 /** A broker under test. */
 export interface UpstreamFixture extends AsyncDisposable {
-  /** A new connection to the broker. The suite closes it. */
+  /** Opens a connection to the broker. The suite closes it. */
   connect(): Upstream
 }
 
@@ -33,16 +33,16 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       await eventually(() => upstream.state === 'open')
       return upstream
     }
-    /** A prefix of a test's own: all of them share one broker. */
+    /** A subject prefix for one test. All tests share one broker. */
     const own = () => `t${++subjects}`
 
-    it('says who the broker is and how much it takes', async () => {
+    it('reports the name of the broker and its max_payload', async () => {
       const { info } = await connect()
       expect(info.name).toMatch(/^(nats-server \d+\.\d+\.\d+|embedded)/)
       expect(info.maxPayload).toBe(1_048_576)
     })
 
-    it('delivers to a subscription what is published after it, in order, and nothing from before', async () => {
+    it('delivers messages published after a subscription, in order', async () => {
       const upstream = await connect()
       const subject = own()
       const seen: string[] = []
@@ -53,7 +53,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => `${i}`))
     })
 
-    it('never delivers from within publish', async () => {
+    it('does not deliver during the call of publish', async () => {
       const upstream = await connect()
       const subject = own()
       const order: string[] = []
@@ -68,7 +68,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(order).toEqual(['published', 'in 1', 'out 1', 'in 2', 'out 2'])
     })
 
-    it('after a flush the interest is known to others', async () => {
+    it('has registered interest after a flush', async () => {
       const [a, b] = [await connect(), await connect()]
       const subject = own()
       const seen: UpstreamMessage[] = []
@@ -100,7 +100,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       )
     })
 
-    it('delivers once to each queue group, and to everybody without one', async () => {
+    it('delivers once to each queue group, and to all subscriptions without one', async () => {
       const [a, b] = [await connect(), await connect()]
       const subject = own()
       const counts = { first: 0, second: 0, other: 0, plain: 0 }
@@ -116,7 +116,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(counts.second).toBeGreaterThan(0)
     })
 
-    it('passes header blocks on byte by byte: case, order, repeated names, odd names, status lines', async () => {
+    it('delivers header blocks unchanged', async () => {
       const upstream = await connect()
       const subject = own()
       const blocks = [
@@ -140,7 +140,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(seen.map(({ payload }) => text(payload))).toEqual(seen.map(() => 'body'))
     })
 
-    it('carries requests and answers', async () => {
+    it('delivers requests and replies', async () => {
       const [a, b] = [await connect(), await connect()]
       const root = own()
       const answers: string[] = []
@@ -154,12 +154,12 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(answers).toEqual(['re: one undefined'])
     })
 
-    it('answers a request that nobody listens to with 503', async () => {
+    it('answers a request without responders with 503', async () => {
       const upstream = await connect()
       const root = own()
       const seen: UpstreamMessage[] = []
       upstream.subscribe(`${root}.inbox.*`, undefined, (message) => seen.push(message))
-      upstream.publish({ subject: `${root}.nobody`, reply: `${root}.inbox.7`, payload: bytes('?') })
+      upstream.publish({ subject: `${root}.unanswered`, reply: `${root}.inbox.7`, payload: bytes('?') })
       await upstream.flush()
       expect(seen).toHaveLength(1)
       expect(seen[0]?.subject).toBe(`${root}.inbox.7`)
@@ -167,7 +167,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(parseHeaders(seen[0]?.headers ?? bytes(''))).toMatchObject({ status: 503 })
     })
 
-    it('delivers nothing after unsubscribe, not even what was on its way', async () => {
+    it('delivers nothing after unsubscribe, including messages already received', async () => {
       const upstream = await connect()
       const subject = own()
       const seen: string[] = []
@@ -186,7 +186,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(all).toEqual(['a', 'b', 'c', 'd'])
     })
 
-    it('two subscriptions to one filter are two, and end apart', async () => {
+    it('delivers to two subscriptions with the same filter', async () => {
       const upstream = await connect()
       const subject = own()
       const seen: string[] = []
@@ -202,7 +202,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(seen).toHaveLength(3)
     })
 
-    it('a subscriber that throws takes nothing from the others, nor from itself', async () => {
+    it('delivers to all subscribers if one of them throws', async () => {
       const upstream = await connect()
       const subject = own()
       let throwing = 0
@@ -218,7 +218,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(upstream.state).toBe('open')
     })
 
-    it('takes a payload at the limit and refuses one above it, without harm', async () => {
+    it('accepts a payload at the limit, and rejects a larger one', async () => {
       const upstream = await connect()
       const subject = own()
       const { maxPayload } = upstream.info
@@ -239,7 +239,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(upstream.state).toBe('open')
     })
 
-    it('keeps 1,000 subjects apart', async () => {
+    it('delivers 1,000 subjects to their own subscriptions', async () => {
       const upstream = await connect()
       const root = own()
       const seen = new Map<string, string[]>()
@@ -259,7 +259,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(seen.size).toBe(0)
     })
 
-    it.each(['', 'a b', 'a..b', 'a\r\nPING', '.a', 'a.'])('refuses the subject %j', async (subject) => {
+    it.each(['', 'a b', 'a..b', 'a\r\nPING', '.a', 'a.'])('rejects the subject %j', async (subject) => {
       const upstream = await connect()
       const invalid = expect.objectContaining({ code: 'invalid-subject' })
       expect(() => upstream.publish({ subject, payload: bytes('') })).toThrow(invalid)
@@ -269,7 +269,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       await upstream.flush()
     })
 
-    it('what was published just before close still arrives; nothing is delivered after it', async () => {
+    it('sends publishes before close, and delivers nothing afterwards', async () => {
       const [a, b] = [await connect(), await connect()]
       const subject = own()
       const atA: string[] = []
@@ -283,7 +283,7 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       expect(atA).toEqual([])
     })
 
-    it('close is for good, idempotent, and told', async () => {
+    it('closes once, and reports it', async () => {
       const upstream = await connect()
       const states: UpstreamState[] = []
       upstream.onState((state) => states.push(state))
@@ -299,16 +299,16 @@ export function upstreamConformance(name: string, start: () => Promise<UpstreamF
       end()
     })
 
-    it('a state listener that was ended hears nothing, and one that throws harms nobody', async () => {
+    it('calls state listeners until they end, also if one throws', async () => {
       const upstream = await connect()
-      const heard: string[] = []
-      upstream.onState(() => heard.push('ended'))()
+      const states: string[] = []
+      upstream.onState(() => states.push('ended'))()
       upstream.onState(() => {
         throw new Error('a broken listener')
       })
-      upstream.onState((state) => heard.push(state))
+      upstream.onState((state) => states.push(state))
       await upstream.close()
-      expect(heard).toEqual(['closed'])
+      expect(states).toEqual(['closed'])
     })
   })
 }

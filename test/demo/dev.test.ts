@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts'
 it('npm run dev checks types and runs the named tests, and stops every process', async () => {
   const root = join(import.meta.dirname, '../..')
   const script = join(root, 'demo/setup/run.mjs')
-  const child = spawn(process.execPath, [script, 'test/dev.ts', 'test/unit/demo/timetable'], {
+  const child = spawn(process.execPath, [script, 'test/dev.ts', 'test/unit/demo/publishers/timetable'], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,6 +8,7 @@ import { DEPARTED, events } from '../../demo/events.ts'
 import { connect } from '../../sdk/index.ts'
 import { descendants } from '../support/descendants.ts'
 import { eventually } from '../support/eventually.ts'
+import { isSkipped } from '../support/runtimes.ts'
 
 const script = join(import.meta.dirname, '../../demo/start.mjs')
 
@@ -69,6 +70,27 @@ it('starts every part on the next free port, and stops every process', async () 
   await eventually(() => !pids.some(runs), { what: `the end of ${pids.filter(runs)}` })
   busy.server.close()
 }, 120_000)
+
+// ActiveMQ starts in the shortest time, and its protocol has headers of its own.
+it.skipIf(isSkipped('activemq'))(
+  'brings the flights of the east from another broker, with its name in each',
+  async () => {
+    const { port, server } = await occupy()
+    server.close()
+    start({ PORT: String(port) }, '--broker', 'activemq')
+    const url = await eventually(() => /Open (http:\S+)/.exec(output)?.[1], { deadline: 120_000, what: 'the page' })
+    expect(output).toMatch(/by a relay from activemq \d/)
+    const token = async () => ((await (await fetch(`${url}/demo/token`)).json()) as { token: string }).token
+    await using bus = connect({ url, events, token })
+    const ways = new Set<string>()
+    for await (const { data, subject } of bus.subscribe(DEPARTED)) {
+      expect(subject).toMatch(/^flights\.[A-Z]{3}\.[A-Z]{3}\.departed$/)
+      if (ways.add(data.via).size === 2) break
+    }
+    expect([...ways].sort()).toEqual(['activemq', 'http'])
+  },
+  180_000,
+)
 
 it('starts nats-server again after SIGKILL, with all flights', async () => {
   const { port, server } = await occupy()

@@ -32,7 +32,7 @@ export const operation: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom('PING\r\n', 'PONG\r\n', 'CONNECT {"verbose":false,"headers":true}\r\n'),
 )
 
-/** A stream that is valid from end to end. */
+/** A valid stream. */
 export const validStream: fc.Arbitrary<string> = fc
   .array(operation, { minLength: 1, maxLength: 8 })
   .map((ops) => ops.join(''))
@@ -61,7 +61,7 @@ const piece = fc.oneof(
   fc.string({ unit: 'binary-ascii', maxLength: 4 }),
 )
 
-/** A valid stream in which some bytes were cut, put in, or written over. */
+/** A valid stream with some bytes removed, inserted or replaced. */
 export const mutatedStream: fc.Arbitrary<string> = fc
   .tuple(validStream, fc.array(fc.tuple(fc.nat(10_000), fc.nat(6), piece), { minLength: 1, maxLength: 3 }))
   .map(([stream, mutations]) => {
@@ -73,7 +73,7 @@ export const mutatedStream: fc.Arbitrary<string> = fc
     return text
   })
 
-/** Single bytes of such a text. */
+/** Encodes such a text. */
 export function toBytes(latin1: string): Uint8Array {
   return Uint8Array.from(latin1, (character) => character.charCodeAt(0))
 }

@@ -5,7 +5,7 @@ import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { natsServerTarget, nodeTarget } from '../conformance/edge-protocol/targets.ts'
 import { mutatedStream, toBytes } from './client-streams.ts'
 
-/** How an endpoint took a stream: it closed, goes on, or waits for the rest of something. */
+/** State of a connection after a stream: closed, open, or waiting for the rest of an operation. */
 interface Verdict {
   readonly end: 'closed' | 'live' | 'waiting'
   readonly errors: readonly string[]
@@ -26,15 +26,15 @@ async function connect(target: AuditTarget): Promise<RawClient> {
   return client
 }
 
-/** Sends the stream in two frames, and says what became of the connection. */
+/** Sends the stream in two frames. Returns the state of the connection. */
 async function verdict(target: AuditTarget, stream: Uint8Array, cut: number, deadline: number): Promise<Verdict> {
   const client = await connect(target)
   try {
     client.send(stream.subarray(0, cut))
     client.send(stream.subarray(cut))
-    // With so many PONGs at least one belongs to these: whatever the stream caused was said before.
+    // At least one of these PONGs is for a PING after the stream, so its effects are visible.
     const pings = String.fromCharCode(...stream).split(/PING/i).length
-    // An unfinished line ends here; an unfinished payload swallows all of it.
+    // This ends an incomplete line. An incomplete payload contains it.
     client.send(
       `${stream.at(-1) === 10 ? '' : '\r\n'}SUB fuzz.marker marker\r\nPUB fuzz.marker 0\r\n\r\n${'PING\r\n'.repeat(pings)}`,
     )
@@ -62,13 +62,13 @@ async function verdicts(stream: Uint8Array, cut: number, deadline: number): Prom
     verdict(targets.reference as AuditTarget, stream, cut, deadline),
     verdict(targets.bridge as AuditTarget, stream, cut, deadline),
   ])
-  // A machine that is busy is no difference: ask again, and wait longer.
+  // Repeat with a longer deadline, because a busy machine is not a difference.
   const unsure = reference.end !== bridge.end && [reference.end, bridge.end].includes('waiting')
   return unsure && deadline < 1_000 ? verdicts(stream, cut, 2_000) : [reference, bridge]
 }
 
 describe('mutated streams at live endpoints', () => {
-  it('leave a neighbour untouched: it gets every message, in order', { timeout: 20_000 }, async () => {
+  it('do not affect another client', { timeout: 20_000 }, async () => {
     const target = targets.bridge as AuditTarget
     const neighbour = await connect(target)
     await neighbour.exchange('SUB calm.> 1\r\n')
@@ -88,24 +88,23 @@ describe('mutated streams at live endpoints', () => {
     for (const client of [neighbour, publisher]) client.terminate()
   })
 
-  it('are taken as nats-server takes them', { timeout: 30_000 }, async () => {
+  it('have the same effect as on nats-server', { timeout: 30_000 }, async () => {
     const property = fc.asyncProperty(mutatedStream, fc.nat(10_000), async (text, place) => {
       const stream = toBytes(text)
       if (isAllowedToDiffer(text)) return
       const cut = place % (stream.length + 1)
       const [reference, bridge] = await verdicts(stream, cut, 150)
       expect(bridge.end).toBe(reference.end)
-      // Where nats-server has a text and got it out, the bridge has the same among its own.
+      // If nats-server sent a text, the bridge sends it as well.
       for (const error of reference.errors) expect(bridge.errors).toContain(error)
     })
     await fc.assert(property, { numRuns: 2_000, interruptAfterTimeLimit: 8_000 })
   })
 })
 
-/** The differences that PROTOCOL.md states, as far as they change what a client is told or whether it is closed. */
+/** Differences of PROTOCOL.md that change an `-ERR` or a close. */
 function isAllowedToDiffer(text: string): boolean {
-  // A client's INFO is ignored there; a CONNECT without a token is refused here. A line end right behind the verb's
-  // blank doesn't end the line there. A CR inside a line parts arguments there,
-  // or doesn't, by verb and place.
+  // nats-server ignores INFO of a client, and accepts a CONNECT without a token here. It does not end a line at a line end
+  // directly after the verb's space. Depending on the verb, a CR inside a line separates arguments.
   return /INFO|CONNECT|(PUB|SUB)[ \t]+\n|\r(?!\n)/i.test(text)
 }

@@ -10,8 +10,8 @@ import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer/
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
-import { transportLink } from '../../sdk/transport/jetstream-link.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
+import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
@@ -75,8 +75,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
   function work(who: string, options: Options = {}, handle: (n: number, attempt: number) => unknown = () => {}) {
     const transport = dial()
     const consumer = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'jobs.{id}',
       (e, { attempt }) => {
         handled.push(`${who}${e.data.n}${attempt > 1 ? `/${attempt}` : ''}`)
@@ -164,6 +163,35 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await allSettled()
     expect(sorted()).toEqual(upTo(60))
     expect(most).toBe(4)
+  })
+
+  it('delivers several events in the order of the stream, and each to one of the workers', async () => {
+    const got: string[] = []
+    const start = () => {
+      const consumer = consume(
+        { events, connection: dial() },
+        ['mail.{id}', 'jobs.{id}'],
+        (e) => got.push(e.name === 'jobs.{id}' ? `job ${e.data.n}` : `mail ${e.params.id}`),
+        { consumer: 'both', ordered: true },
+      )
+      consumers.push(consumer)
+      return consumer
+    }
+    if (Number(server.version.split('.')[1]) < 10 && name.startsWith('nats-server'))
+      return expect(start().ready).rejects.toMatchObject({ code: 'unsupported' })
+    for (let n = 1; n <= 3; n++) {
+      await publish(n, n)
+      await bus.publish('mail.{id}', { id: String(n) }, {})
+    }
+    await Promise.all([start().ready, start().ready])
+    await publish(4, 4)
+    await eventually(() => got.length >= 7)
+    expect(got).toEqual(['job 1', 'mail 1', 'job 2', 'mail 2', 'job 3', 'mail 3', 'job 4'])
+    const { config } = await ask('CONSUMER.INFO.JOBS.both')
+    expect(config.filter_subjects).toEqual(['jobs.*', 'mail.*'])
+    // Another process with another list is refused.
+    const other = consume({ events, connection: dial() }, 'jobs.{id}', () => {}, { consumer: 'both', onEnd: () => {} })
+    await expect(other.ready).rejects.toMatchObject({ code: 'stream-conflict' })
   })
 
   it('retries failed events, and handles other events meanwhile', async () => {
@@ -346,6 +374,83 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await eventually(() => handled.includes('b7'))
   })
 
+  it('delivers no event while it is paused, and returns waiting events to other workers', async () => {
+    const gate = Promise.withResolvers<void>()
+    const paused = work('a', { concurrency: 2 }, (n) => (n <= 2 ? gate.promise : undefined))
+    await publish(1, 2)
+    await eventually(() => handled.length === 2)
+    await paused.pause()
+    expect(paused.isPaused).toBe(true)
+    await publish(3, 20)
+    gate.resolve()
+    await eventually(async () => (await paused.lag()).unacknowledged === 0)
+    expect(await paused.lag()).toEqual({ pending: 18, unacknowledged: 0, redelivered: 0 })
+    expect(numbers()).toEqual([1, 2])
+
+    const other = work('b')
+    await allSettled()
+    expect(handled.slice(2).map((text) => text[0])).toEqual(Array.from({ length: 18 }, () => 'b'))
+    await other.drain()
+    await publish(21, 25)
+    paused.resume()
+    await allSettled()
+    expect(sorted()).toEqual(upTo(25))
+    expect((await paused.lag()).pending).toBe(0)
+    expect(errors).toEqual([])
+  })
+
+  it('hands its keys over when it is paused, in order', async () => {
+    const options = { ordered: 'id', concurrency: 2 } as const
+    const [first, second] = [work('a', options), work('b', options)]
+    if (isUnsupported()) return expect(first.ready).rejects.toMatchObject({ code: 'unsupported' })
+    await Promise.all([first.ready, second.ready])
+    let published = 0
+    const writing = (async () => {
+      while (published < 60) await bus.publish('jobs.{id}', { id: String(published % 3) }, { n: ++published })
+    })()
+    const pausedBoth: string[] = []
+    for (const [worker, other] of [
+      [first, 'b'],
+      [second, 'a'],
+    ] as const) {
+      await eventually(() => handled.length > 0)
+      await worker.pause()
+      const before = handled.length
+      await eventually(() => handled.length > before || handled.length === 60)
+      pausedBoth.push(...handled.slice(before).filter((text) => !text.startsWith(other)))
+      worker.resume()
+    }
+    await writing
+    await eventually(() => handled.length >= 60)
+    await allSettled()
+    expect(pausedBoth).toEqual([])
+    for (const key of [1, 2, 0]) {
+      const own = numbers().filter((n) => n % 3 === key)
+      expect(own).toEqual(upTo(60).filter((n) => n % 3 === key))
+    }
+    expect(errors).toEqual([])
+  })
+
+  it('is paused and resumed at any time, also before it has started', async () => {
+    const worker = work('a')
+    void worker.pause()
+    worker.resume()
+    void worker.pause()
+    await worker.pause()
+    await worker.ready
+    await publish(1, 3)
+    expect((await worker.lag()).pending).toBe(3)
+    expect(handled).toEqual([])
+    worker.resume()
+    await allSettled()
+    expect(numbers()).toEqual([1, 2, 3])
+    await worker.pause()
+    await worker.drain()
+    worker.resume()
+    await api.link.request('$JS.API.CONSUMER.DELETE.JOBS.workers', new Uint8Array(), { timeout: 2_000 })
+    await expect(worker.lag()).rejects.toMatchObject({ code: 'stream-not-found' })
+  })
+
   it('fetches no events if it is drained while it starts', async () => {
     const early = work('a')
     await early.drain()
@@ -376,13 +481,19 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     const options = { onEnd: (error: Error) => ends.push((error as SpanwireError).code) }
     const first = work('a', options)
     await first.ready
-    const other = consume(events, dial(), 'mail.{id}', () => {}, { consumer: 'workers', onEnd: options.onEnd })
+    const other = consume({ events, connection: dial() }, 'mail.{id}', () => {}, {
+      consumer: 'workers',
+      onEnd: options.onEnd,
+    })
     await expect(other.ready).rejects.toMatchObject({ code: 'stream-conflict' })
     api.deleteConsumer('JOBS', 'workers')
     await eventually(() => ends.length === 2)
     expect(ends).toEqual(['stream-conflict', 'stream-not-found'])
     const nowhere = defineEvents({ 'no.{id}': event(z.object({}), { stream: 'NOWHERE' }) })
-    const none = consume(nowhere, dial(), 'no.{id}', () => {}, { consumer: 'w', onEnd: options.onEnd })
+    const none = consume({ events: nowhere, connection: dial() }, 'no.{id}', () => {}, {
+      consumer: 'w',
+      onEnd: options.onEnd,
+    })
     await expect(none.ready).rejects.toMatchObject({ code: 'stream-not-found' })
   })
 
@@ -467,8 +578,7 @@ describe('a work queue on nats-server', () => {
     const errors: unknown[] = []
     const attempts: number[] = []
     const worker = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'jobs.{id}',
       (_, { attempt }) => {
         attempts.push(attempt)
@@ -500,7 +610,7 @@ describe('a work queue on nats-server', () => {
     await new JetStreamApi(transportLink(transport)).putConsumer('JOBS', 'limited', limited)
     const ends: Error[] = []
     const start = (concurrency: number) =>
-      consume(events, transport, 'jobs.{id}', () => {}, {
+      consume({ events, connection: transport }, 'jobs.{id}', () => {}, {
         consumer: 'limited',
         concurrency,
         onEnd: (e) => ends.push(e),
@@ -526,8 +636,7 @@ describe('a work queue on nats-server', () => {
     const die = () => {
       const own = nats({ url: server.url })
       return consume(
-        events,
-        own,
+        { events, connection: own },
         'jobs.{id}',
         (_, { attempt }) => {
           attempts.push(attempt)
@@ -559,7 +668,9 @@ describe('a work queue on nats-server', () => {
     const token = await createToken({ pub: { allow } })
     const edge = webSocket({ url: bridge.url, token })
     const handled: number[] = []
-    const worker = consume(events, edge, 'jobs.{id}', (e) => void handled.push(e.data.n), { consumer: 'w' })
+    const worker = consume({ events, connection: edge }, 'jobs.{id}', (e) => void handled.push(e.data.n), {
+      consumer: 'w',
+    })
     await bus.publish('jobs.{id}', { id: '1' }, { n: 1 })
     await eventually(() => handled.length === 1)
     await worker.drain()
@@ -567,7 +678,7 @@ describe('a work queue on nats-server', () => {
       const less = await createToken({ pub: { allow: allow.filter((_, index) => index !== missing) } })
       const poor = webSocket({ url: bridge.url, token: less })
       const ends: unknown[] = []
-      const one = consume(events, poor, 'jobs.{id}', () => {}, {
+      const one = consume({ events, connection: poor }, 'jobs.{id}', () => {}, {
         consumer: 'w',
         onEnd: (error) => ends.push(error),
         ackWait: 2_000 + missing,

@@ -53,9 +53,7 @@ it('creates the streams of a contract once', async () => {
 it('refuses options of a stream that no event names', async () => {
   await expect(ensureStreams(shop, transport, { streams: { LOG: { maxMessages: 5 } } })).rejects.toMatchObject({
     code: 'invalid-argument',
-    message: expect.stringContaining(
-      'streams names LOG, but no event of the contract is kept there; there are SHOP, LOGS.',
-    ),
+    message: expect.stringContaining('The contract has no stream LOG. Its streams are: SHOP, LOGS.'),
   })
 })
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { rootToken, SECRET } from '../support/token.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
   port = await freePort()
   await start()
   authorization = { Authorization: `Bearer ${await rootToken()}` }
-  const { api } = server.bridge.hub.streams
+  const api = coreOf(server.bridge.hub).jetstream
   await api.createStream({ name: 'ORDERS', subjects: ['orders.*'], storage: 'memory' })
   await api.createStream({ name: 'CHAT', subjects: ['chat.*'], storage: 'memory' })
 })
@@ -40,6 +41,40 @@ afterAll(async () => {
 })
 
 describe('GET /events', () => {
+  it('with ordered=true delivers several subjects in the order of the stream, and resumes them by one id', async () => {
+    await publish(1, 6, 'chat')
+    const open = async (id?: string) =>
+      new SseReader(
+        await fetch(`${server.url}/events?subject=chat.1&subject=chat.0&ordered=true&from=all`, {
+          headers: { ...authorization, ...(id !== undefined && { 'Last-Event-ID': id }) },
+        }),
+      )
+    const read = async (reader: SseReader, count: number) => {
+      const got: Array<readonly [n: number, id: string | undefined]> = []
+      while (got.length < count) {
+        const { event, data, id } = await reader.next()
+        if (event === 'message') got.push([JSON.parse(data).data.n, id])
+      }
+      return got
+    }
+    const first = await open()
+    if (nats.version.startsWith('2.9.')) {
+      const { event, data } = await first.next()
+      expect([event, JSON.parse(data).code]).toEqual(['error', 'request-refused'])
+      expect(data).toContain('nats-server 2.10')
+    } else {
+      const got = await read(first, 4)
+      expect(got.map(([n]) => n)).toEqual([1, 2, 3, 4])
+      await first.cancel()
+      await publish(7, 8, 'chat')
+      const second = await open(got.at(-1)?.[1])
+      expect((await read(second, 4)).map(([n]) => n)).toEqual([5, 6, 7, 8])
+      await second.cancel()
+    }
+    await coreOf(server.bridge.hub).jetstream.deleteStream('CHAT')
+    await coreOf(server.bridge.hub).jetstream.createStream({ name: 'CHAT', subjects: ['chat.*'], storage: 'memory' })
+  })
+
   it('replays, continues live, and resumes all subjects by one id after a restart of the bridge', async () => {
     await publish(1, 10)
     await publish(1, 5, 'chat')

@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { consume } from '../../sdk/consumer/index.ts'
 import { type Bus, connect, defineEvents, event } from '../../sdk/index.ts'
-import { contextOf, traced, tracedHandler } from '../../sdk/opentelemetry/index.ts'
+import { bridgeSpans, contextOf, traced, tracedHandler } from '../../sdk/opentelemetry/index.ts'
 import { connect as connectService } from '../../sdk/server.ts'
 import { http } from '../../sdk/transport/http/index.ts'
 import { nats as natsTransport } from '../../sdk/transport/nats/index.ts'
@@ -115,6 +115,27 @@ describe('one trace', () => {
     })
     expect(process?.links).toEqual([])
     expect(publish?.instrumentationScope.name).toBe('spanwire')
+  })
+
+  it('shows the bridge between the publisher and each handler', async () => {
+    await using middle = await serve({ upstream: nats.url, auth: { secret: SECRET }, spans: bridgeSpans() })
+    const page = traced(connect({ url: middle.url, token: await rootToken(), events }))
+    const received = Promise.withResolvers<void>()
+    using invoices = page.on('invoices.{orderId}.sent', () => received.resolve())
+    await invoices.ready
+    await click(() => page.publish('invoices.{orderId}.sent', { orderId: '7' }, { total: 1 }))
+    await received.promise
+    await tracing.ended('bridge publish', 'bridge deliver', 'process invoices.{orderId}.sent', 'click')
+    const { spans } = tracing
+    expect(spans.map((span) => shape(span, spans)).sort()).toEqual([
+      'CONSUMER process invoices.{orderId}.sent < bridge deliver',
+      'INTERNAL bridge deliver < bridge publish',
+      'INTERNAL bridge publish < publish invoices.{orderId}.sent',
+      'INTERNAL click < nothing',
+      'PRODUCER publish invoices.{orderId}.sent < click',
+    ])
+    onlyTrace(spans)
+    await page.close()
   })
 
   it('keeps tracestate and baggage', async () => {
@@ -347,8 +368,7 @@ describe('a work queue', () => {
   it('has a span for each attempt, in the trace of the event', async () => {
     const transport = natsTransport({ url: nats.url })
     const worker = consume(
-      events,
-      transport,
+      { events, connection: transport },
       'shop.{id}.paid',
       tracedHandler(
         async (e, { attempt }) => {

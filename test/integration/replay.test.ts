@@ -14,6 +14,7 @@ import { parseHeaders } from '../../sdk/wire/headers.ts'
 import { encodeReplay, parseAckSubject, type ReplayStart } from '../../sdk/wire/replay-frames.ts'
 import { createServerReader } from '../../sdk/wire/server-reader.ts'
 import { eventually } from '../support/eventually.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { createToken, rootToken, SECRET } from '../support/token.ts'
 
@@ -54,7 +55,7 @@ describe.each(['nats-server', 'embedded'] as const)('a replay on %s', (broker) =
     server = await serve({ upstream: nats?.url ?? 'embedded', auth: { secret: SECRET }, limits })
     await server.bridge.hub.opened
     client = webSocket({ url: server.url, token: await rootToken() })
-    api = server.bridge.hub.streams.api
+    api = coreOf(server.bridge.hub).jetstream
     await api.createStream({ name: 'ORDERS', subjects: ['orders.*'], storage: 'memory' })
   })
   afterAll(async () => {

@@ -13,7 +13,7 @@ it.each<[string, (port: number) => Transport, RegExp]>([
   const bus = connect({ transport: open(await freePort()), events })
   const answer = bus.request('ask.{id}', { id: '1' }, {}, { timeout: 499.5 })
   const message = await answer.catch((error) => `${error.code}: ${error.message}`)
-  expect(message).toMatch(/^timeout: No answer from ask\.1 within 500 ms: there is no connection\. /)
+  expect(message).toMatch(/^timeout: No answer from ask\.1 within 500 ms: the client is not connected\. /)
   expect(message).toMatch(why)
   await bus.close()
 })

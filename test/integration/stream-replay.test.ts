@@ -12,6 +12,7 @@ const events = defineEvents({ 'replay.{room}.{kind}': event(z.object({ n: z.numb
 const name = 'replay.{room}.{kind}'
 
 let server: NatsServer
+const isOld = () => Number(server.version.split('.')[1]) < 10
 let bridge: BridgeServer
 let admin: NatsConnection
 let streams: JetStreamManager['streams']
@@ -247,6 +248,39 @@ describe.each(Object.entries(routes))('over %s', (_, { port, url }) => {
     for await (const { data } of latest) if (iterated.push(data.n) === 3) break
     expect(iterated.sort()).toEqual([4, 5, 9])
     latest.unsubscribe()
+  })
+
+  it.for([
+    ['Work Queue Retention', { retention: 'workqueue' }] as const,
+    ['Subject Transform', { subject_transform: { src: 'replay.>', dest: 'stored.>' } }] as const,
+  ])('rejects at once with the reason %s', async ([reason, config], { skip }) => {
+    if ('subject_transform' in config && isOld()) skip('this nats-server has no subject_transform')
+    await streams.delete(stream)
+    await admin.request(
+      `$JS.API.STREAM.CREATE.${stream}`,
+      JSON.stringify({ name: stream, subjects: [`replay.${room}.>`], storage: 'memory', ...config }),
+    )
+    await using bus = open()
+    await expect(listen(bus).handle.ready).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining(reason),
+    })
+    const page = await fetch(`http://127.0.0.1:${bridge.port}/history/replay.${room}.a`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    expect(page.status).toBe(400)
+    expect(await page.text()).toContain(reason)
+  })
+
+  it('ends with the reason when the stream is created again with one that can not be read', async () => {
+    await using bus = open()
+    const events = bus.subscribe(name, { room })
+    await events.ready
+    const next = expect(events.next()).rejects.toMatchObject({ code: expect.stringMatching(/unsupported|conflict/) })
+    await streams.delete(stream)
+    const config = { name: stream, subjects: [`replay.${room}.>`], storage: 'memory', retention: 'workqueue' }
+    await admin.request(`$JS.API.STREAM.CREATE.${stream}`, JSON.stringify(config))
+    await next
   })
 
   it('rejects without a stream, and ends on close', async () => {

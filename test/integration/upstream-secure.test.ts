@@ -59,10 +59,10 @@ it('connects to a server that starts TLS before INFO', async () => {
 
 it('reports an untrusted certificate, and a server without TLS', async () => {
   await using server = await startNatsServer({ certificate })
-  expect(await complaint(server.url)).toMatch(/^connection-refused: NATS can't be reached .*self-signed certificate/)
-  expect(await complaint(server.wsUrl)).toMatch(/^connection-refused: NATS can't be reached/)
+  expect(await complaint(server.url)).toMatch(/^connection-refused: Can't connect to NATS .*self-signed certificate/)
+  expect(await complaint(server.wsUrl)).toMatch(/^connection-refused: Can't connect to NATS/)
   await using plain = await startNatsServer()
-  expect(await complaint(plain.url.replace('nats', 'tls'))).toMatch(/^connection-refused: NATS can't be reached/)
+  expect(await complaint(plain.url.replace('nats', 'tls'))).toMatch(/^connection-refused: Can't connect to NATS/)
 })
 
 it('connects with valid .creds, and reports invalid ones', async () => {

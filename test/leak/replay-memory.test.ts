@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { serve } from '../../bridge/hosts/node.ts'
 import { connected } from '../security/live-bridge.ts'
 import { collectGarbage } from '../support/collect-garbage.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { startNatsServer } from '../support/nats-server.ts'
 import { openToAll } from '../support/open-to-all.ts'
 
@@ -9,16 +10,18 @@ const MIB = 1024 * 1024
 
 it('bounds the memory of replays for all filters together, pages included', async () => {
   await using nats = await startNatsServer({ jetstream: true })
-  const limits = { maxReplayMemory: 8 * MIB }
+  // One client has more replays than the default allows.
+  const limits = { maxReplayMemory: 8 * MIB, replays: { connection: 200, user: 200 } }
   await using bridge = await serve({ upstream: nats.url, auth: openToAll, limits })
   const { hub } = bridge.bridge
   await hub.opened
-  await hub.streams.api.createStream({ name: 'S', subjects: ['s.>'], storage: 'memory' })
+  await coreOf(hub).jetstream.createStream({ name: 'S', subjects: ['s.>'], storage: 'memory' })
   const tokens = ['s', '1', '2', '3', '4', '5', '6', '7']
   const payload = new Uint8Array(9_000)
-  let mark = 0
-  for (let i = 0; i < 200; i++) mark = hub.publish({ subject: tokens.join('.'), payload })
-  await hub.confirm(mark)
+  const { upstream } = coreOf(hub)
+  let last = 0
+  for (let i = 0; i < 200; i++) last = upstream.publish({ subject: tokens.join('.'), payload })
+  await upstream.confirm(last)
   const client = await connected(bridge, {})
   await collectGarbage()
   const before = process.memoryUsage().arrayBuffers

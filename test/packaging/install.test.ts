@@ -6,9 +6,9 @@ import { type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 /** Packages of an installation of `spanwire` alone, including itself. */
-const PACKAGES = ['hono', 'jose', 'spanwire']
-/** Largest size of their files together, in MB. */
-const SIZE = 3
+const PACKAGES = ['@bomb.sh', '@hono', 'commander', 'hono', 'jose', 'spanwire', 'ws']
+/** Largest size of their files together, in MB. Documents and examples of deployment are 0.25 of it. */
+const SIZE = 4.9
 
 interface Manifest {
   readonly exports: Record<string, Record<string, string>>
@@ -30,7 +30,6 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(async () => {
   await project?.[Symbol.asyncDispose]()
-  await packed?.[Symbol.asyncDispose]()
 })
 
 describe('the tarball', () => {
@@ -42,16 +41,30 @@ describe('the tarball', () => {
 
   it('holds the documents that a user needs, and no sources or tests', () => {
     const others = packed.files.filter((path) => !path.startsWith('dist/'))
-    expect(others).toEqual([
+    expect(others.filter((path) => !/^(bridge\/ops|sdk\/migrate)\//.test(path))).toEqual([
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',
       'bridge/PROTOCOL.md',
+      'bridge/README.md',
+      'bridge/cli/README.md',
+      'bridge/relay/ACTIVEMQ.md',
+      'bridge/relay/KAFKA.md',
+      'bridge/relay/RABBITMQ.md',
+      'bridge/relay/README.md',
       'package.json',
       'sdk/COMPARISON.md',
+      'sdk/ERRORS.md',
+      'sdk/README.md',
+      'worker/.dev.vars.example',
+      'worker/README.md',
     ])
-    expect(packed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual([])
+    for (const path of ['bridge/ops/Dockerfile', 'bridge/ops/grafana/dashboard.json', 'sdk/migrate/README.md'])
+      expect(others).toContain(path)
+    const pages = ['cli/page/dist/index.html', 'cli/page/dist/style.css', 'inspector/dist/inspector.html']
+    const page = pages.map((name) => `dist/bridge/${name}`)
+    expect(packed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual(page)
     expect(packed.files.filter((path) => /^dist\/(test|demo)\//.test(path))).toEqual([])
   })
 })
@@ -78,7 +91,6 @@ describe('an installation of spanwire alone', () => {
   })
 
   it.each([
-    ['a bridge on Node', "(await import('spanwire/bridge/node')).serve(options)", 'ws @hono/node-server'],
     [
       'auth.accounts',
       "(await import('spanwire/bridge/bun')).serve({ ...options, auth: { accounts: [account] } })",

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 import { root } from '../build/source-files.ts'
 
 const run = promisify(execFile)
@@ -13,13 +13,11 @@ const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 
 }
 const exact = (name: string) => `${name}@${devDependencies[name]}`
 
-/** Optional peers that a bridge on Node needs, as arguments of `npm install`. */
-export const NODE_BRIDGE: readonly string[] = ['ws', '@hono/node-server'].map(exact)
 /** Optional peer that `spanwire/testing` needs for a fake clock. */
 export const FAKE_CLOCK: string = exact('@sinonjs/fake-timers')
 
-/** The package, packed by its scripts. Disposing it deletes the tarball. */
-export interface Package extends AsyncDisposable {
+/** The package, packed by its scripts. */
+export interface Package {
   /** Path of the tarball. */
   readonly tarball: string
   /** Paths inside the package, sorted. */
@@ -28,9 +26,18 @@ export interface Package extends AsyncDisposable {
   readonly size: number
 }
 
-/** Clones the repository as it is, uncommitted changes included, and runs `npm pack` there as a release does. */
+/**
+ * Clones the repository as it is, uncommitted changes included, and runs `npm pack` there as a release does. Test files of
+ * one run share the result: it takes several seconds, and the files run one by one.
+ */
 export async function packPackage(): Promise<Package> {
-  const folder = await mkdtemp(join(tmpdir(), 'spanwire-package-'))
+  const folder = inject('packageFolder')
+  const result = join(folder, 'package.json')
+  if (!existsSync(result)) await writeFile(result, JSON.stringify(await pack(folder)))
+  return JSON.parse(await readFile(result, 'utf8')) as Package
+}
+
+async function pack(folder: string): Promise<Package> {
   const clone = join(folder, 'clone')
   await run('git', ['clone', '--quiet', root, clone])
   await copyChanges(clone)
@@ -44,7 +51,6 @@ export async function packPackage(): Promise<Package> {
     tarball: join(folder, packed.filename),
     files: packed.files.map(({ path }) => path).sort(),
     size: packed.unpackedSize,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }
 

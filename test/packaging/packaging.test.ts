@@ -1,6 +1,7 @@
 /** The packed package, installed and run in projects outside of this repository. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,9 +13,9 @@ import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { openToAll } from '../support/open-to-all.ts'
-import { readExamples } from '../support/readme.ts'
+import { readGuide } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
-import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
+import { FAKE_CLOCK, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 import { serveFolder } from './serve-folder.ts'
 import { measureSubpaths } from './subpaths.ts'
@@ -22,6 +23,8 @@ import { measureSubpaths } from './subpaths.ts'
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 /** The oldest Node of `engines` in package.json. */
 const OLDEST_NODE = '22.12.0'
+/** The oldest TypeScript that README.md names. */
+const OLDEST_TYPESCRIPT = '5.7.3'
 
 let packed: Package
 const opened: AsyncDisposable[] = []
@@ -36,14 +39,13 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(async () => {
   for (const one of opened.reverse()) await one[Symbol.asyncDispose]()
-  await packed?.[Symbol.asyncDispose]()
 })
 
 describe('in every runtime', () => {
   let plain: Project
   beforeAll(async () => {
     const node = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}@${OLDEST_NODE}`
-    plain = await project('everywhere', ...NODE_BRIDGE, FAKE_CLOCK, 'zod', node)
+    plain = await project('everywhere', FAKE_CLOCK, 'zod', node)
   }, 120_000)
 
   const expected = {
@@ -82,6 +84,49 @@ describe('in every runtime', () => {
     60_000,
   )
 
+  it.each(['this Node', `Node ${OLDEST_NODE}`])(
+    'the command line on %s: a contract in TypeScript, a bridge, and its page',
+    async (which) => {
+      const oldest = join(plain.folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin/node')
+      const node = which === 'this Node' ? process.execPath : oldest
+      const contract = `import { defineEvents } from 'spanwire'
+        import { z } from 'zod'
+        export const events = defineEvents({ 'chat.{room}.message': z.object({ text: z.string() }) })
+        export type Message = { text: string }`
+      await writeFile(join(plain.folder, 'cli-events.ts'), contract)
+      const cli = join(plain.folder, 'node_modules/spanwire/dist/bridge/cli/main.js')
+      const version = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).version
+      expect(await plain.run(join(plain.folder, 'node_modules/.bin/spanwire'), '--version')).toBe(`${version}\n`)
+      expect(await plain.run(node, cli, 'contract', 'docs', 'cli-events.ts')).toContain('"chat.{room}.message"')
+
+      const away = plain.run(node, cli, 'dev', '--upstream', 'nats://127.0.0.1:4222')
+      await expect(away).rejects.toThrow('The package nats is not installed: run "npm install nats"')
+
+      const child = plain.start(node, [cli, 'dev', 'cli-events.ts', '--port', '0', '--json'], { HOME: plain.folder })
+      let output = ''
+      child.stdout?.on('data', (chunk) => (output += chunk))
+      child.stderr?.on('data', (chunk) => (output += chunk))
+      try {
+        await eventually(() => output.includes('\n') || child.exitCode !== null, {
+          what: 'spanwire dev',
+          deadline: 20_000,
+        })
+        const { url, token } = JSON.parse(output) as { url: string; token: string }
+        expect(await (await fetch(url)).text()).toContain('<title>Spanwire playground</title>')
+        expect((await fetch(`${url}/playground/main.js`)).headers.get('content-type')).toMatch(/javascript/)
+        const headers = { Authorization: `Bearer ${token}` }
+        const sent = await fetch(`${url}/publish/chat.a.message`, { method: 'POST', body: '{"text":"hi"}', headers })
+        expect(sent.status).toBe(202)
+        await writeFile(join(plain.folder, 'cli-events.ts'), contract.replace('chat.{room}', 'talk.{room}'))
+        const names = async () => await (await fetch(`${url}/playground/state.json`)).text()
+        await eventually(async () => (await names()).includes('talk.{room}'), { what: 'the contract that changed' })
+      } finally {
+        child.kill()
+      }
+    },
+    60_000,
+  )
+
   it('a server component, with React without hooks and without a window', async () => {
     const code = `
       await Promise.all(['spanwire', 'spanwire/http', 'spanwire/store', 'spanwire/auth'].map((name) => import(name)))
@@ -104,6 +149,7 @@ describe('in every runtime', () => {
       './asyncapi',
       './consumer',
       './http',
+      './log',
       './nats',
       './store',
       './streams',
@@ -122,11 +168,20 @@ describe('in every runtime', () => {
       ).toEqual([])
     }
     const first = (name: string) => subpaths.find((one) => one.name === name)?.first ?? Number.NaN
-    expect(first('spanwire/http')).toBeLessThanOrEqual(2_048)
-    expect(first('spanwire/opentelemetry')).toBeLessThanOrEqual(3_072)
+    expect(first('spanwire/http')).toBeLessThanOrEqual(3_000)
+    expect(first('spanwire/opentelemetry')).toBeLessThanOrEqual(3_300)
     expect(first('spanwire/protocol')).toBeGreaterThan(500)
   })
 })
+
+it(`TypeScript ${OLDEST_TYPESCRIPT} with zod, valibot and arktype, including the declarations`, async () => {
+  const packages = [`typescript@${OLDEST_TYPESCRIPT}`, 'zod@4.6.7', 'valibot@1.5.0', 'arktype@2.2.9', '@types/node@22']
+  const created = await project('typescript', ...packages)
+  const checks = ['node16', 'nodenext', 'bundler'].map((mode) =>
+    created.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', `tsconfig.${mode}.json`),
+  )
+  await Promise.all(checks)
+}, 300_000)
 
 describe.skipIf(isSkipped('chromium'))('in a browser', () => {
   let browser: Browser
@@ -157,16 +212,24 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
     })
     await using files = await serveFolder(pages.folder)
     await using bridge = await serve({ upstream: 'embedded', auth: openToAll, origins: [files.url] })
-    for (const name of ['script.html', 'bundled.html']) {
+    for (const name of ['script.html', 'file.html', 'bundled.html']) {
       const { page, complaints } = await open(`${files.url}/${name}?bridge=${bridge.url}`)
       await page.getByText('a 42').waitFor({ timeout: 10_000 })
       expect(complaints).toEqual([])
+      if (name !== 'file.html') continue
+      const modules = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => entry.name))
+      expect(modules.filter((url) => url.includes('/spanwire/'))).toEqual([
+        `${files.url}/node_modules/spanwire/dist/spanwire.min.js`,
+      ])
     }
+    const size = gzipSync(await readFile(join(pages.folder, 'node_modules/spanwire/dist/spanwire.min.js'))).length
+    expect(size).toBeGreaterThan(9_000)
+    expect(size).toBeLessThanOrEqual(31_000)
   }, 60_000)
 
-  it('Vite and React: builds the README’s component for a browser and renders it on a server', async () => {
+  it('Vite and React: builds the guide’s component for a browser and renders it on a server', async () => {
     const app = await project('vite-react', 'vite@8.3.8', '@vitejs/plugin-react@6.3.0', 'react', 'react-dom', 'zod')
-    const examples = await readExamples()
+    const examples = await readGuide()
     for (const name of ['events.ts', 'stored.ts', 'Room.tsx'])
       await writeFile(join(app.folder, 'src', name), examples.get(name) ?? '')
     const vite = join(app.folder, 'node_modules/vite/bin/vite.js')
@@ -199,9 +262,9 @@ describe.skipIf(isSkipped('chromium'))('in a browser', () => {
   }, 120_000)
 })
 
-it('the README’s Worker of one line runs under wrangler', async () => {
+it('the guide’s Worker of one line runs under wrangler', async () => {
   const app = await project('everywhere', 'nats@2.29.3')
-  const examples = await readExamples()
+  const examples = await readGuide()
   await writeFile(join(app.folder, 'worker.ts'), examples.get('worker.ts') ?? '')
   await writeFile(
     join(app.folder, 'wrangler.jsonc'),
@@ -231,7 +294,7 @@ it('the README’s Worker of one line runs under wrangler', async () => {
     const health = await fetch(`${url}/healthz`).catch((error) => {
       throw new Error(output, { cause: error })
     })
-    expect(await health.json()).toMatchObject({ status: 'ok', broker: 'embedded' })
+    expect(await health.json()).toMatchObject({ status: 'ok', upstream: 'open' })
     expect(output).not.toMatch(/ERROR/)
   } finally {
     child.kill()

@@ -1,4 +1,4 @@
-/** Runs every block of code in the README unchanged: with a real nats-server, on Node and in Chromium. */
+/** Runs every block of code in the README and the guides of its folders unchanged: with a real nats-server, on Node and in Chromium. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -11,18 +11,20 @@ import { root } from '../build/source-files.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
-import { readExamples } from '../support/readme.ts'
+import { GUIDE, readGuide } from '../support/readme.ts'
 import { isSkipped } from '../support/runtimes.ts'
 import { SECRET } from '../support/token.ts'
-import { FAKE_CLOCK, NODE_BRIDGE, type Package, packPackage } from './package.ts'
+import { FAKE_CLOCK, type Package, packPackage } from './package.ts'
 import { createProject, type Project } from './project.ts'
 
 /** Blocks by the test that runs them. */
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
-  ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts'],
+  ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
+  ...['projection.ts', 'log.ts'],
 ]
 const RUN_ELSEWHERE = {
+  'first-steps.test.ts': ['index.html', 'page.ts'],
   'packaging.test.ts': ['worker.ts', 'wrangler.jsonc', 'Room.tsx'],
   '../unit/sdk/store/frameworks.test.ts': ['vue.ts', 'svelte.ts', 'solid.ts'],
 }
@@ -55,10 +57,7 @@ async function start(module: string, ready: string, env: Record<string, string>)
 beforeAll(async () => {
   packed = await packPackage()
   nats = await startNatsServer({ jetstream: true })
-  project = await createProject('readme', [
-    ...[packed.tarball, ...NODE_BRIDGE, FAKE_CLOCK, 'zod', 'nats@2.29.3'],
-    ...OPENTELEMETRY,
-  ])
+  project = await createProject('readme', [...[packed.tarball, FAKE_CLOCK, 'zod', 'nats@2.29.3'], ...OPENTELEMETRY])
   const [bridgePort, pagePort] = [await freePort(), await freePort()]
   pageUrl = `http://127.0.0.1:${pagePort}`
   // Replaces ports, which must be unique on one machine, and the parts that the README leaves to the application.
@@ -69,11 +68,11 @@ beforeAll(async () => {
       .replaceAll('nats://127.0.0.1:4222', nats.url)
       .replaceAll('https://app.example.com', pageUrl)
       .replace(/declare function sessionOf.*/, "const sessionOf = async (_: Request) => ({ user: 'ada' })")
-  for (const [name, code] of await readExamples()) await writeFile(join(project.folder, name), adapt(code))
+  for (const [name, code] of await readGuide()) await writeFile(join(project.folder, name), adapt(code))
   await start('bridge.ts', `http://127.0.0.1:${bridgePort}`, { AUTH_SECRET: SECRET })
   await start('page-server.ts', 'serving', { AUTH_SECRET: SECRET, PAGE_PORT: String(pagePort) })
   await build({
-    entryPoints: ['page.ts', 'offline-page.ts'].map((name) => join(project.folder, name)),
+    entryPoints: ['client-page.ts', 'offline-page.ts', 'tabs-page.ts'].map((name) => join(project.folder, name)),
     outdir: join(project.folder, 'built'),
     bundle: true,
     splitting: true,
@@ -86,24 +85,23 @@ afterAll(async () => {
   for (const child of children) child.kill()
   await project?.[Symbol.asyncDispose]()
   await nats?.[Symbol.asyncDispose]()
-  await packed?.[Symbol.asyncDispose]()
 })
 
 it('every block is run by a test', async () => {
-  const named = [...(await readExamples()).keys()]
+  const named = [...(await readGuide()).keys()]
   expect([...RUN_HERE, ...Object.values(RUN_ELSEWHERE).flat()].sort()).toEqual(named.sort())
   for (const [file, names] of Object.entries(RUN_ELSEWHERE)) {
     const text = await readFile(join(import.meta.dirname, file), 'utf8')
     for (const name of names) expect(text, file).toContain(name)
   }
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  expect([...readme.matchAll(/^```(\w+)$/gm)].length, 'blocks, all of which have a name').toBe(named.length)
+  const pages = await Promise.all(GUIDE.map((page) => readFile(join(root, page), 'utf8')))
+  expect([...pages.join('\n').matchAll(/^```(\w+)$/gm)].length, 'blocks, all of which have a name').toBe(named.length)
 })
 
-it('streams, presence, edge functions, tokens', async () => {
-  const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET })
+it('streams, presence, requests, edge functions, tokens', async () => {
+  const output = await start('run.ts', 'token 3', { AUTH_SECRET: SECRET, NATS_URL: nats.url })
   expect(output()).toMatch(
-    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nenter\nada typing\ncreated\nada \{ color: 'red' \}\n/,
+    /deploy\nwatch\n1 12 (true|false)\n1 \S+\nproject\nMap\(1\) \{ '2' => 'second' \}\nenter\nada typing\ncreated\nada \{ color: 'red' \}\nrate 1.5\n/,
   )
   expect(output()).not.toMatch(/error/i)
 }, 30_000)
@@ -115,10 +113,30 @@ it('a queue of work, on the stream that was published to', async () => {
   expect(output()).toBe('invoice 42 12\n')
 })
 
+it('a service, which tools of NATS find', async () => {
+  await start('service.ts', 'serving quotes 1', {})
+  const connection = await connectNats({ servers: nats.url })
+  try {
+    const answer = await connection.request('quotes.ABC.get', '{}')
+    expect(answer.json()).toEqual({ price: 12 })
+    const found: string[] = []
+    for await (const { name, version } of await connection.services.client().ping()) found.push(`${name} ${version}`)
+    expect(found).toEqual(['quotes 1.0.0'])
+  } finally {
+    children.at(-1)?.kill('SIGTERM')
+    await connection.close()
+  }
+})
+
 it('the contract as a document', async () => {
   await project.run(process.execPath, 'docs.ts')
   const document = JSON.parse(await readFile(join(project.folder, 'asyncapi.json'), 'utf8'))
   expect(Object.keys(document.channels)).toEqual(['orders.orderId.created', 'chat.room.message'])
+})
+
+it('a log of the connection', async () => {
+  const output = await project.run(process.execPath, 'logged.ts')
+  expect(output).toMatch(/^error \S+ .*Authorization Violation/m)
 })
 
 it('traces, with the oldest OpenTelemetry', async () => {
@@ -139,7 +157,7 @@ it('an application’s own test', async () => {
 }, 30_000)
 
 describe.skipIf(isSkipped('chromium'))('in a page', () => {
-  it('the client with tokens of the application, and the outbox', async () => {
+  it('the client with tokens of the application, the outbox, and a shared connection', async () => {
     const browser = await launchChromium()
     const service = await connectNats({ servers: nats.url })
     try {
@@ -150,7 +168,7 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
       const chat: string[] = []
       service.subscribe('chat.lobby.message', { callback: (_, message) => chat.push(message.string()) })
       await service.flush()
-      await page.goto(`${pageUrl}/page.html`)
+      await page.goto(`${pageUrl}/client-page.html`)
       await eventually(() => chat.length === 1, { what: `the page’s hello. Console: ${said}` })
       expect(JSON.parse(chat[0] ?? '')).toEqual({ text: 'hello' })
       // The page subscribes to the chat after its own hello.
@@ -167,6 +185,9 @@ describe.skipIf(isSkipped('chromium'))('in a page', () => {
       await eventually(() => said.some((text) => /^stored \d+$/.test(text)), {
         what: `an acknowledgement. Console: ${said}`,
       })
+
+      await page.goto(`${pageUrl}/tabs-page.html`)
+      await eventually(() => said.includes('the tabs are open'), { what: `two tabs. Console: ${said}` })
     } finally {
       await browser.close()
       await service.close()

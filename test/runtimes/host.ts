@@ -3,7 +3,7 @@
  * because a PONG before that does not prove that a subscription is live. Input on stdin starts a drain. The end of
  * stdin closes the bridge.
  */
-import type { ServeOptions } from '../../bridge/hosts/server.ts'
+import type { ServeOptions } from '../../bridge/hosts/bridge-server.ts'
 
 const runtime = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'node'
 const { serve } = (await import(`../../bridge/hosts/${runtime}.ts`)) as typeof import('../../bridge/hosts/node.ts')

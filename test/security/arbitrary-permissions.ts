@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Permissions, SubjectRules } from '../../bridge/auth/permissions.ts'
 
-/** Few tokens, so that rules and names meet often. `a*` and `>b` are literal: only a whole token is a wildcard. */
+/** Few tokens, so that rules and names match often. `a*` and `>b` are literal: a wildcard is a whole token. */
 const LITERALS = ['a', 'b', 'c', 'a*', '>b']
 const literal = fc.constantFrom('a', 'a', 'b', 'b', 'c', 'a*', '>b')
 const first = fc.oneof(
@@ -22,7 +22,7 @@ export const arbitraryFilter: fc.Arbitrary<string> = fc.oneof(
   },
 )
 
-// nats-server reads no allow list at all as "everything"; here an allow list is always there, as in the bridge.
+// nats-server allows everything without an allow list. In the bridge, an allow list is always present.
 const rules: fc.Arbitrary<SubjectRules> = fc.record({
   allow: fc.array(arbitraryFilter, { minLength: 1, maxLength: 4 }),
   deny: fc.array(
@@ -33,7 +33,7 @@ const rules: fc.Arbitrary<SubjectRules> = fc.record({
 
 export const arbitraryPermissions: fc.Arbitrary<Permissions> = fc.record({ publish: rules, subscribe: rules })
 
-/** Every subject of one to three tokens, and some that are special. */
+/** All subjects of one to three tokens, and some special ones. */
 export const everySubject: readonly string[] = [
   ...LITERALS,
   ...LITERALS.flatMap((x) => LITERALS.map((y) => `${x}.${y}`)),

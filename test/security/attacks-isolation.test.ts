@@ -30,7 +30,7 @@ describe('_INBOX snooping', () => {
 
   const victim = async () => connected(bridge, { auth_token: await sign({ sub: 'victim', nats: everything }) })
 
-  /** A request of the victim's, whose inbox has this token, answered with `secret`. */
+  /** Sends a request of the victim, whose inbox has this token, and answers it with `secret`. */
   async function ask(client: RawClient, token: string): Promise<void> {
     await client.exchange(`SUB _INBOX.${token}.* inbox\r\n`)
     client.send(`PUB ask _INBOX.${token}.1 0\r\n\r\n`)
@@ -59,13 +59,13 @@ describe('_INBOX snooping', () => {
     const { lines } = await snooper.exchange(`SUB ${filter} 1\r\nSUB ${filter} q 2\r\n`)
     expect(lines.length).toBe(outcome === 'refused' ? 2 : 0)
     await ask(client, token)
-    // The request itself may be seen, for that is what `>` allows.
+    // `>` allows the request itself.
     expect(count(await linesOf(snooper, atNats), 'MSG _INBOX')).toBe(0)
     for (const one of [snooper, client]) one.terminate()
   })
 
-  // A responder has to know where to answer; that must not let it listen there.
-  it('by who answered one request of the HTTP route: it learns the inbox of all of them', async () => {
+  // A responder knows the reply subject. It must not be able to subscribe to it.
+  it('by a responder that knows the inbox of the HTTP route', async () => {
     const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: answer }) })
     await mallory.exchange('SUB evil 1\r\n')
     const token = await sign({ sub: 'victim', nats: everything })
@@ -82,7 +82,7 @@ describe('_INBOX snooping', () => {
     expect(count(seen, 'MSG _INBOX')).toBe(0)
   })
 
-  it('by guessing: where one answer of the HTTP route goes does not tell where the next one will', async () => {
+  it('by guessing the next reply subject of the HTTP route', async () => {
     const forger = { pub: { allow: ['_INBOX.>'] }, sub: { allow: ['evil'] } }
     const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats: forger }) })
     await mallory.exchange('SUB evil 1\r\n')
@@ -101,8 +101,50 @@ describe('_INBOX snooping', () => {
   })
 })
 
+describe('a reply subject that makes others act for a client', () => {
+  let bridge: BridgeServer
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET } })
+  })
+
+  it('is refused if the client is denied to publish there, also if it may read there', async () => {
+    const service = await connected(bridge, { auth_token: await sign({ sub: 'echo', nats: everything }) })
+    const watcher = await bridges.atNats()
+    await service.exchange('SUB echo 1\r\n')
+    await watcher.exchange('SUB orders.> 1\r\n')
+    const nats = { pub: { allow: ['echo'], deny: ['orders.created'] }, sub: { allow: ['orders.>'] } }
+    const mallory = await connected(bridge, { auth_token: await sign({ sub: 'mallory', nats }) })
+    const { lines } = await mallory.exchange('PUB echo orders.created 6\r\nforged\r\n')
+    expect(lines.map(({ line }) => line)).toEqual([
+      `-ERR 'Permissions Violation for Publish with Reply of "orders.created"'`,
+    ])
+    // Where it is not denied, what is answered there is the client's to read.
+    mallory.send('PUB echo orders.7 2\r\nhi\r\n')
+    expect((await service.next())?.line).toBe('MSG echo 1 orders.7 2')
+    expect(await linesOf(watcher, atNats)).toEqual([])
+    for (const one of [service, watcher, mallory]) one.terminate()
+  })
+
+  it('brings the status of an unanswered publish to its publisher alone, and once', async () => {
+    const orders = { pub: { allow: ['unanswered'] }, sub: { allow: ['orders.>'] } }
+    const open = async (sub: string) => connected(bridge, { auth_token: await sign({ sub, nats: orders }) })
+    const [mallory, victim, native] = [await open('mallory'), await open('victim'), await bridges.atNats()]
+    await victim.exchange('SUB orders.> 1\r\nSUB orders.*.created 2\r\n')
+    await native.exchange('SUB orders.> 1\r\n')
+    await mallory.exchange('SUB orders.> 1\r\nSUB orders.*.created 2\r\nSUB orders.*.created 3\r\n')
+    mallory.send('PUB unanswered orders.7.created 0\r\n\r\n')
+    expect((await mallory.next())?.headers).toMatch(/^NATS\/1\.0 503/)
+    for (const one of [mallory, victim, native]) expect(await linesOf(one, atNats)).toEqual([])
+    // One that another client publishes is a message as all others.
+    const status = 'NATS/1.0 503\r\n\r\n'
+    native.send(`HPUB orders.8.created ${status.length} ${status.length}\r\n${status}\r\n`)
+    expect((await victim.next())?.headers).toBe(status)
+    for (const one of [mallory, victim, native]) one.terminate()
+  })
+})
+
 describe('the bridge’s own subjects', () => {
-  it('neither listen to, nor speak on, nor have others answer on $EDGE', async () => {
+  it('can not be subscribed to, published to, or used as reply subject', async () => {
     const bridge = await bridges.serve({ auth: { secret: SECRET } })
     const token = await sign({ sub: 'mallory', nats: everything })
     const [mallory, watcher] = [await connected(bridge, { auth_token: token }), await bridges.atNats()]
@@ -132,7 +174,7 @@ describe('cross-tenant wildcard', () => {
     bridge = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: 'tenants.{{org}}' } })
   })
 
-  it('no filter of B shows anything of A, nor anything outside of tenants', async () => {
+  it('does not deliver messages of tenant A, or from outside of tenants, to tenant B', async () => {
     const [a, b] = [await tenant('A'), await tenant('B')]
     const filters = [
       '>',
@@ -155,7 +197,7 @@ describe('cross-tenant wildcard', () => {
     for (const one of [a, b]) one.terminate()
   })
 
-  it('B answers A’s requests in vain, and A hears only its own responders', async () => {
+  it('delivers no reply of tenant B to tenant A', async () => {
     const [a, b] = [await tenant('A'), await tenant('B')]
     await b.exchange('SUB quotes 1\r\nSUB > 2\r\n')
     await a.exchange('SUB _INBOX.mine.* 1\r\n')
@@ -168,21 +210,21 @@ describe('cross-tenant wildcard', () => {
     for (const one of [a, b]) one.terminate()
   })
 
-  it('the prefix shows in no error, status, reply subject or INFO', async () => {
+  it('does not show the prefix in errors, statuses, reply subjects and INFO', async () => {
     const a = await connected(bridge, { auth_token: await sign({ sub: 'A', org: 'A', nats: {} }) })
     const { lines } = await a.exchange('SUB orders.> 1\r\nSUB orders.> q 2\r\nPUB orders.1 0\r\n\r\nPUB a..b 0\r\n\r\n')
     expect(lines.length).toBe(4)
     expect(JSON.stringify([lines, a.infos])).not.toContain('tenants')
     const full = await tenant('A')
     await full.exchange('SUB ask 1\r\nSUB _INBOX.mine.* 2\r\n')
-    full.send('PUB nobody _INBOX.mine.1 0\r\n\r\n')
-    const heard = [await full.next()]
+    full.send('PUB unanswered _INBOX.mine.1 0\r\n\r\n')
+    const received = [await full.next()]
     atNats.send('PUB tenants.A.ask tenants.A.back 0\r\n\r\nPUB tenants.A.ask elsewhere.tenants.A 0\r\n\r\n')
-    heard.push(await full.next(), await full.next())
-    expect(heard.map((one) => one?.line.split(' ')[1])).toEqual(['_INBOX.mine.1', 'ask', 'ask'])
-    expect(JSON.stringify(heard)).not.toContain('tenants')
-    const token = await sign({ sub: 'A', org: 'A', nats: { pub: { allow: ['nobody'] } } })
-    for (const path of ['/publish/orders.1', '/request/orders.1', '/request/nobody', '/publish/a..b']) {
+    received.push(await full.next(), await full.next())
+    expect(received.map((one) => one?.line.split(' ')[1])).toEqual(['_INBOX.mine.1', 'ask', 'ask'])
+    expect(JSON.stringify(received)).not.toContain('tenants')
+    const token = await sign({ sub: 'A', org: 'A', nats: { pub: { allow: ['unanswered'] } } })
+    for (const path of ['/publish/orders.1', '/request/orders.1', '/request/unanswered', '/publish/a..b']) {
       const response = await post(bridge, path, token)
       expect(response.status).toBeGreaterThanOrEqual(400)
       expect(await response.text()).not.toContain('tenants')
@@ -191,18 +233,18 @@ describe('cross-tenant wildcard', () => {
   })
 
   it.each(['A.B', '*', '>', '', ' ', 'A B', 'A\r\nB', 'A\u0000', 'A\ud800', null, 0.5, {}, ['A'], true])(
-    'an organisation called %j gets nowhere',
+    'rejects a tenant named %j',
     async (org) => {
       expect(await refusal(bridge, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
     },
   )
 
-  it.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('a prefix that is all claim can not be %s', async (org) => {
+  it.each(['$EDGE', '_INBOX', '$SYS', '$JS'])('rejects the prefix %s of a claim', async (org) => {
     const open = await bridges.serve({ auth: { secret: SECRET, subjectPrefix: '{{org}}' } })
     expect(await refusal(open, { auth_token: await sign({ sub: 'm', org, nats: everything }) })).toBeDefined()
   })
 
-  /** A tenant's own inbox is under its prefix too. */
+  /** The inbox of a tenant is also under its prefix. */
   async function tenantLines(client: RawClient): Promise<string[]> {
     await atNats.exchange()
     const marker = `done${crypto.randomUUID()}`
@@ -233,22 +275,22 @@ describe('origin spoof', () => {
     'file://',
   ]
 
-  it('the true one is let in', async () => {
+  it('accepts the allowed origin', async () => {
     const client = await RawClient.open(socketUrl(bridge), [], allowed)
     expect((await client.info()).server_name).toBe('spanwire')
     client.terminate()
   })
 
-  it.each(spoofs)('at the upgrade: %s', async (origin) => {
+  it.each(spoofs)('rejects an upgrade: %s', async (origin) => {
     await expect(RawClient.open(socketUrl(bridge), [], origin)).rejects.toThrow('403')
   })
 
-  it('at the upgrade, by a path that looks like a host: the page of that host is not the bridge’s own', async () => {
+  it('rejects an upgrade whose path looks like a host', async () => {
     const url = socketUrl(bridge).replace(/\/nats$/, '//evil.example/nats')
     await expect(RawClient.open(url, [], 'http://evil.example')).rejects.toThrow('403')
   })
 
-  it.each(spoofs)('on routes, whatever else is right: %s', async (Origin) => {
+  it.each(spoofs)('rejects requests with valid credentials: %s', async (Origin) => {
     const token = await sign({ sub: 'ada', nats: everything })
     for (const path of ['/publish/a', '/publish', '/request/a']) {
       const response = await post(bridge, path, token, { headers: { Origin, Cookie: `session=${token}` } })
@@ -257,7 +299,7 @@ describe('origin spoof', () => {
     }
   })
 
-  it('a cookie alone, without an Origin, is no token', async () => {
+  it('rejects a cookie without an Origin', async () => {
     const token = await sign({ sub: 'ada', nats: everything })
     const publish = (headers: HeadersInit) => fetch(`${bridge.url}/publish/a`, { method: 'POST', headers })
     expect((await publish({ Cookie: `session=${token}` })).status).toBe(401)

@@ -4,6 +4,7 @@ import { exportJWK, exportSPKI, generateKeyPair } from 'jose'
 import { type Authenticator, connect as connectStock, credsAuthenticator, jwtAuthenticator } from 'nats.ws'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
+import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
 import { SECRET } from '../support/token.ts'
@@ -19,7 +20,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => bridges?.close())
 
-/** Every way in takes the same token, or none does. */
+/** Expects that all routes reject the token. */
 async function expectRefused(bridge: BridgeServer, token: string): Promise<void> {
   for (const credentials of [{ auth_token: token }, { jwt: token, nkey: '', sig: '' }, { user: 'ada', pass: token }]) {
     expect(await refusal(bridge, credentials)).toBe(REFUSED)
@@ -46,21 +47,24 @@ describe('token confusion', () => {
     bridge = await bridges.serve({ auth: { publicKey: pem, algorithms: ['RS256'] } })
   })
 
-  it('the real key gets in, so the refusals below are about the attack', async () => {
+  it('accepts a token of the real key', async () => {
     expect(await refusal(bridge, { auth_token: await sign(good, privateKey, { alg: 'RS256' }) })).toBeUndefined()
   })
 
-  it('HS256 signed with the public key', async () => {
+  it('rejects HS256 signed with the public key', async () => {
     for (const secret of [pem, pem.trim(), pem.replace(/-----[^-]+-----|\n/g, '')]) {
       await expectRefused(bridge, await sign(good, utf8(secret), { alg: 'HS256' }))
     }
   })
 
-  it.each(['none', 'None', 'NONE', 'nOnE', '', 'HS256'])('algorithm %j without a signature', async (alg) => {
-    await expectRefused(bridge, `${base64url({ alg, typ: 'JWT' })}.${base64url({ ...good, exp: now + 60 })}.`)
-  })
+  it.each(['none', 'None', 'NONE', 'nOnE', '', 'HS256'])(
+    'rejects the algorithm %j without a signature',
+    async (alg) => {
+      await expectRefused(bridge, `${base64url({ alg, typ: 'JWT' })}.${base64url({ ...good, exp: now + 60 })}.`)
+    },
+  )
 
-  it('a key of the attacker inside of the token (jwk, jku, x5u, kid)', async () => {
+  it('rejects a key inside of the token (jwk, jku, x5u, kid)', async () => {
     const own = await generateKeyPair('RS256', { extractable: true })
     const jwk = await exportJWK(own.publicKey)
     const headers = [
@@ -74,20 +78,20 @@ describe('token confusion', () => {
     }
   })
 
-  it('a critical extension that nobody knows', async () => {
+  it('rejects an unknown critical extension', async () => {
     const header = base64url({ alg: 'RS256', crit: ['unheard-of'], 'unheard-of': true })
     const signed = await sign(good, privateKey, { alg: 'RS256' })
     await expectRefused(bridge, [header, ...signed.split('.').slice(1)].join('.'))
   })
 
-  it('the claims of one token under the signature of another', async () => {
+  it('rejects claims with the signature of another token', async () => {
     const signed = await sign({ sub: 'ada' }, privateKey, { alg: 'RS256' })
     const [header, , signature] = signed.split('.')
     await expectRefused(bridge, `${header}.${base64url({ ...good, exp: now + 60 })}.${signature}`)
   })
 })
 
-describe('a token that is not for here, or not for now', () => {
+describe('a token for another audience or time', () => {
   let bridge: BridgeServer
   const good = { sub: 'ada', iss: 'https://issuer.example', aud: 'bridge', nats: everything }
 
@@ -95,23 +99,38 @@ describe('a token that is not for here, or not for now', () => {
     bridge = await bridges.serve({ auth: { secret: SECRET, issuer: 'https://issuer.example', audience: 'bridge' } })
   })
 
-  it('a good one gets in', async () => {
+  it('is accepted with valid claims', async () => {
     expect(await refusal(bridge, { auth_token: await sign(good) })).toBeUndefined()
   })
 
   it.each([
     ['expired', { exp: now - 10 }],
-    ['expired long ago', { exp: 0 }],
-    ['not yet valid', { nbf: now + 60 }],
-    ['foreign issuer', { iss: 'https://issuer.example.evil' }],
-    ['issuer in another case', { iss: 'https://ISSUER.example' }],
-    ['no issuer', { iss: undefined }],
-    ['foreign audience', { aud: ['shop', 'bridge2'] }],
-    ['an expiry that is no number', { exp: 'never' }],
-    ['permissions that can not be read', { nats: { pub: { allow: ['>'], deny: 'all' } } }],
-  ])('%s', async (_, claims) => expectRefused(bridge, await sign({ ...good, ...claims })))
+    ['an expiry in the past', { exp: 0 }],
+    ['a start in the future', { nbf: now + 60 }],
+    ['another issuer', { iss: 'https://issuer.example.evil' }],
+    ['an issuer in another case', { iss: 'https://ISSUER.example' }],
+    ['a missing issuer', { iss: undefined }],
+    ['another audience', { aud: ['shop', 'bridge2'] }],
+    ['an expiry that is not a number', { exp: 'never' }],
+    ['malformed permissions', { nats: { pub: { allow: ['>'], deny: 'all' } } }],
+    ['a deny that is written Deny', { nats: { pub: { allow: ['>'], Deny: ['secret.>'] } } }],
+    ['permissions by other names', { nats: { pub: { allow: ['>'] }, subscribe: { deny: ['secret.>'] } } }],
+    ['limits that the bridge does not keep for tokens', { nats: { ...everything, subs: 1 } }],
+    ['a misspelt limit of replies', { nats: { ...everything, resp: { Max: 1 } } }],
+    ['a user that is a number', { sub: 42 }],
+    ['a user that is an object', { sub: { toString: 'ada' } }],
+    ['a user that is null', { sub: null }],
+  ])('is rejected: %s', async (_, claims) => expectRefused(bridge, await sign({ ...good, ...claims })))
 
-  it('signed with another secret', async () => {
+  it('is rejected without an expiry if the bridge requires one', async () => {
+    const auth = { secret: SECRET, requireExpiration: true }
+    const strict = await bridges.serve({ auth })
+    await expectRefused(strict, await sign({ ...good, exp: undefined }))
+    expect(await refusal(strict, { auth_token: await sign(good) })).toBeUndefined()
+    expect(await refusal(bridge, { auth_token: await sign({ ...good, exp: undefined }) })).toBeUndefined()
+  })
+
+  it('is rejected with another secret', async () => {
     await expectRefused(bridge, await sign(good, utf8('another secret of thirty-two bytes...')))
   })
 })
@@ -126,7 +145,7 @@ describe('permission change by refresh', () => {
     atNats = await bridges.atNats()
   })
 
-  it('takes away at once what the new token does not allow', async () => {
+  it('removes permissions at once', async () => {
     const client = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: everything }) })
     await client.exchange('SUB secret 1\r\nSUB ok 2\r\nSUB > 3\r\n')
     const { lines } = await client.exchange(connectLine({}, { auth_token: await sign({ sub: 'ada', nats: narrow }) }))
@@ -143,7 +162,7 @@ describe('permission change by refresh', () => {
     client.terminate()
   })
 
-  it('withholds what the new token denies under a subscription that stays', async () => {
+  it('withholds denied messages of a subscription that remains', async () => {
     const client = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: everything }) })
     await client.exchange('SUB orders.> 1\r\n')
     const nats = { sub: { allow: ['orders.>'], deny: ['orders.secret'] } }
@@ -154,10 +173,10 @@ describe('permission change by refresh', () => {
   })
 
   it.each([
-    ['of somebody else', () => sign({ sub: 'root', nats: everything })],
-    ['that nobody signed', async () => `${(await sign({ sub: 'ada', nats: everything })).slice(0, -8)}AAAAAAAA`],
+    ['of another user', () => sign({ sub: 'root', nats: everything })],
+    ['with an invalid signature', async () => `${(await sign({ sub: 'ada', nats: everything })).slice(0, -8)}AAAAAAAA`],
     ['that expired', () => sign({ sub: 'ada', nats: everything, exp: now - 60 })],
-  ])('ends the connection with a token %s, and carries out nothing behind it', async (_, token) => {
+  ])('closes on a token %s, and processes nothing after it', async (_, token) => {
     const client = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: narrow }) })
     const watcher = await bridges.atNats()
     await watcher.exchange('SUB stolen 1\r\n')
@@ -165,6 +184,60 @@ describe('permission change by refresh', () => {
     expect((await client.ended()).code).toBe(1008)
     expect(await linesOf(watcher, atNats)).toEqual([])
     watcher.terminate()
+  })
+})
+
+describe('a token with many groups', () => {
+  let bridge: BridgeServer
+  const groups = (count: number) => Array.from({ length: count }, (_, i) => `department-${i}-of-an-institution`)
+  const tokenOf = (count: number) => sign({ sub: 'ada', nats: everything, groups: groups(count) })
+
+  beforeAll(async () => {
+    bridge = await bridges.serve({ auth: { secret: SECRET } })
+  })
+
+  it('120 groups are accepted by WebSocket, HTTP and the SDK, at once and in small chunks', async () => {
+    const token = await tokenOf(120)
+    expect(token.length).toBeGreaterThan(4_096)
+    expect(await refusal(bridge, { auth_token: token })).toBeUndefined()
+    expect((await post(bridge, '/publish/a', token)).status).toBe(202)
+    const slow = await RawClient.open(socketUrl(bridge))
+    for (const part of connectLine({ auth_token: token }, {}).match(/.{1,500}/gs) ?? []) slow.send(part)
+    expect((await slow.exchange()).ending).toBeUndefined()
+    slow.terminate()
+    for (const via of ['websocket', 'sse'] as const) {
+      const client = webSocket({ url: bridge.url, token, via })
+      await client.flush()
+      await client.close()
+    }
+  })
+
+  it('a renewal may be as long', async () => {
+    const client = await connected(bridge, { auth_token: await sign({ sub: 'ada', nats: everything }) })
+    expect(await client.exchange(connectLine({ auth_token: await tokenOf(120) }, {}))).toMatchObject({ lines: [] })
+    client.terminate()
+  })
+
+  it('over 32 KiB, a client gets the reason, and the SDK does not retry', async () => {
+    const token = await tokenOf(800)
+    const text = 'maximum control line exceeded by CONNECT'
+    for (const line of [connectLine({ auth_token: token }, {}), `CONNECT {"auth_token":"${token}`]) {
+      const raw = await RawClient.open(socketUrl(bridge))
+      raw.send(line)
+      expect(await raw.ended()).toMatchObject({ code: 1008, reason: text })
+    }
+    const client = webSocket({ url: socketUrl(bridge), token })
+    await expect(client.flush()).rejects.toMatchObject({
+      code: 'authentication-failed',
+      message: expect.stringContaining('The token is too long'),
+    })
+    expect(client.status.state).toBe('closed')
+  })
+
+  it('another line after a long CONNECT keeps its own maximum', async () => {
+    const client = await connected(bridge, { auth_token: await tokenOf(120) })
+    client.send(`SUB ${'a'.repeat(5_000)} 1\r\n`)
+    expect((await client.ended()).reason).toBe('maximum control line exceeded')
   })
 })
 
@@ -179,7 +252,7 @@ describe('replay of a signed nonce', () => {
     jwt = await encodeUser('ada', user, account, { pub: { allow: ['a'], deny: [] }, sub: { allow: ['a'], deny: [] } })
   })
 
-  /** Stock authenticators: `nats.ws` hands them the nonce of the connection. */
+  /** Stock authenticators. `nats.ws` passes the nonce of the connection. */
   const authenticators: Array<[string, () => Authenticator]> = [
     ['credsAuthenticator', () => credsAuthenticator(fmtCreds(jwt, user))],
     ['jwtAuthenticator', () => jwtAuthenticator(jwt, user.getSeed())],
@@ -193,7 +266,7 @@ describe('replay of a signed nonce', () => {
     await client.close()
   })
 
-  it.each(authenticators)('what %s signed for one connection is refused on another', async (_, authenticator) => {
+  it.each(authenticators)('rejects a signature of %s for another connection', async (_, authenticator) => {
     const [first, second] = [await RawClient.open(socketUrl(bridge)), await RawClient.open(socketUrl(bridge))]
     const { nonce } = await first.info()
     const signed = authenticator()(nonce as string) as object
@@ -204,7 +277,7 @@ describe('replay of a signed nonce', () => {
     first.terminate()
   })
 
-  it('every connection has a nonce of its own, that can not be guessed', async () => {
+  it('has a different random nonce for each connection', async () => {
     const nonces = new Set<unknown>()
     for (let i = 0; i < 20; i++) {
       const client = await RawClient.open(socketUrl(bridge))
@@ -215,7 +288,7 @@ describe('replay of a signed nonce', () => {
     for (const nonce of nonces) expect(String(nonce).length).toBeGreaterThanOrEqual(22)
   })
 
-  it('a nonce signed by another key of the account, or by the account itself, is refused', async () => {
+  it('rejects a nonce signed with another key of the account, or of the account itself', async () => {
     for (const key of [createUser(), account]) {
       const client = await RawClient.open(socketUrl(bridge))
       const { nonce } = await client.info()

@@ -34,12 +34,12 @@ afterAll(async () => {
   await bridges?.close()
 })
 
-/** What reached NATS, but for what the helper sends itself. */
-const arrived = async () => (await linesOf(watcher, atNats)).filter((line) => !line.includes('_INBOX.nobody'))
+/** Subjects that reached NATS, except for the helper's own. */
+const arrived = async () => (await linesOf(watcher, atNats)).filter((line) => !line.includes('_INBOX.unused'))
 
 describe('subject injection through params', () => {
   it.each(['x.y', '*', '>', '', ' ', 'x y', 'x\r\nPUB stolen 0\r\n\r\n', 'x\tq', 'x\u0000', '\ud800'])(
-    'a value of %j never leaves the SDK',
+    'rejects a value of %j in the SDK',
     async (x) => {
       for (const bus of buses) {
         await expect(bus.publish('a.{x}', { x }, {})).rejects.toMatchObject({ code: 'invalid-params' })
@@ -51,7 +51,7 @@ describe('subject injection through params', () => {
     },
   )
 
-  it.each(['.x', 'x.', 'x..y', 'x.*', 'x.>', 'x y'])('a rest of %j never leaves the SDK', async (rest) => {
+  it.each(['.x', 'x.', 'x..y', 'x.*', 'x.>', 'x y'])('rejects a rest of %j in the SDK', async (rest) => {
     for (const bus of buses) {
       await expect(bus.publish('b.{rest...}', { rest }, {})).rejects.toMatchObject({ code: 'invalid-params' })
     }
@@ -68,7 +68,7 @@ describe('header injection', () => {
     ['x: y\r\nStolen', '1'],
     ['', '1'],
     ['x y', '1'],
-  ])('by the header %j: %j', async (name, value) => {
+  ])('rejects the header %j: %j', async (name, value) => {
     for (const bus of buses) {
       await expect(bus.publish('a.{x}', { x: '1' }, {}, { headers: [[name, value]] })).rejects.toMatchObject({
         code: 'invalid-header',
@@ -77,7 +77,7 @@ describe('header injection', () => {
     expect(await arrived()).toEqual([])
   })
 
-  it('by an id', async () => {
+  it('rejects an id with line ends', async () => {
     for (const bus of buses) {
       await expect(bus.publish('a.{x}', { x: '1' }, {}, { id: 'i\r\nStolen: 1' })).rejects.toThrow()
     }
@@ -86,7 +86,7 @@ describe('header injection', () => {
 })
 
 describe('payloads that look like protocol', () => {
-  it('arrive as payloads', async () => {
+  it('are delivered as payloads', async () => {
     const data = new TextEncoder().encode('\r\nPUB stolen 0\r\n\r\n')
     for (const bus of buses) await bus.publish('raw.{x}', { x: '1' }, data)
     const lines = await arrived()
@@ -96,7 +96,7 @@ describe('payloads that look like protocol', () => {
 
 describe('NDJSON', () => {
   it.each(['a b', 'a\r\nPUB stolen 0\r\n\r\n', 'a.*', '>', '', '.', 'a..b', '\u0000'])(
-    'subject %j is refused',
+    'rejects the subject %j',
     async (subject) => {
       const response = await post(bridge, '/publish', token, { body: JSON.stringify({ subject, data: 1 }) })
       expect(JSON.parse(await response.text())).toMatchObject({ ok: false, code: 'invalid-subject' })

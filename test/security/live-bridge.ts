@@ -1,14 +1,15 @@
 import { SignJWT } from 'jose'
+import type { ServeOptions } from '../../bridge/hosts/bridge-server.ts'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
-import type { ServeOptions } from '../../bridge/hosts/server.ts'
 import { connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, type NatsServerOptions, startNatsServer } from '../support/nats-server.ts'
 import { SECRET } from '../support/token.ts'
 
 export const everything = { pub: { allow: ['>'] }, sub: { allow: ['>'] } }
 
-/** Signs claims as an application would, for one hour unless they say otherwise. */
+/** Signs claims like an application, for one hour by default. */
 export function sign(
   claims: Record<string, unknown>,
   key: Uint8Array | CryptoKey = new TextEncoder().encode(SECRET),
@@ -20,7 +21,7 @@ export function sign(
 
 const running = new Set<BridgeServer>()
 
-/** Bridges of one test file, on one real nats-server that everybody may use. */
+/** Bridges of one test file, on one real nats-server without authentication. */
 export class LiveBridges {
   readonly nats: NatsServer
   readonly #bridges: BridgeServer[] = []
@@ -41,7 +42,7 @@ export class LiveBridges {
     return server
   }
 
-  /** A client of the nats-server itself, which sees all that the bridges do. */
+  /** A client of the nats-server itself, which receives all messages of the bridges. */
   async atNats(): Promise<RawClient> {
     return connected(this.nats.wsUrl, {})
   }
@@ -55,7 +56,7 @@ export class LiveBridges {
 
 export const socketUrl = (bridge: BridgeServer) => `${bridge.url.replace('http', 'ws')}/nats`
 
-/** A client that got in; throws if it didn't. */
+/** Connects a client. @throws if it is rejected */
 export async function connected(where: BridgeServer | string, credentials: object): Promise<RawClient> {
   const client = await RawClient.open(typeof where === 'string' ? where : socketUrl(where))
   client.send(connectLine(credentials, {}))
@@ -64,7 +65,7 @@ export async function connected(where: BridgeServer | string, credentials: objec
   return client
 }
 
-/** What a client hears that tries to get in: undefined if it did. */
+/** The `-ERR` of a client that is rejected. Undefined if it is accepted. */
 export async function refusal(bridge: BridgeServer, credentials: object): Promise<string | undefined> {
   const client = await RawClient.open(socketUrl(bridge))
   client.send(connectLine(credentials, {}))
@@ -80,13 +81,13 @@ export function post(bridge: BridgeServer, path: string, token: string, init: Re
   return fetch(`${bridge.url}${path}`, { method: 'POST', ...init, headers })
 }
 
-/** All lines that came by now: what was published before is either here or never comes. */
+/** All lines so far. Messages published before are included, or are never delivered. */
 export async function linesOf(client: RawClient, atNats: RawClient): Promise<string[]> {
   await atNats.exchange()
-  // A bridge answers PING before what is still on its way from the broker: wait until it has all of it.
+  // A bridge answers PING before messages that are on their way from the broker, so wait for those first.
   await Promise.all(
     [...running].map(({ bridge: { hub } }) =>
-      hub.confirm(hub.publish({ subject: '_INBOX.nobody', payload: new Uint8Array(0) })),
+      coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '_INBOX.unused', payload: new Uint8Array(0) })),
     ),
   )
   return (await client.exchange()).lines.map(({ line }) => line)

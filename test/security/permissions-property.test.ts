@@ -5,6 +5,7 @@ import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
 import { filtersOverlap, hasWildcard, isSubsetFilter, matchesFilter } from '../../sdk/wire/subject.ts'
 import { type Credentials, connectLine } from '../conformance/edge-protocol/audit.ts'
 import { RawClient } from '../conformance/edge-protocol/raw-client.ts'
+import { coreOf } from '../support/hub-core.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { seed } from '../support/seed.ts'
 import { createToken, SECRET } from '../support/token.ts'
@@ -14,33 +15,33 @@ const USERS = 60
 const users = fc.sample(arbitraryPermissions, { numRuns: USERS, seed })
 
 /*
- * What is meant to differ from nats-server, as narrow as it can be said. Everything else is compared without mercy.
+ * Intended differences from nats-server, as narrow as possible. Everything else is compared.
  */
 const own = (filter: string) => /^_INBOX\.(?![*>](\.|$))/.test(filter)
 const closed = ['_INBOX.>', '$EDGE.>']
 const intended = {
-  /** The bridge's own subjects: no permission reaches them. */
+  /** The bridge's own subjects, which no permission covers. */
   publishRefused: (subject: string) => matchesFilter('$EDGE.>', subject),
-  /** PROTOCOL.md X-6: an inbox under a literal token needs no permission, for its token is the secret. */
+  /** PROTOCOL.md X-6: an inbox under a literal token needs no permission, because the token is secret. */
   subscribeAllowed: (permissions: Permissions, filter: string) =>
     own(filter) ||
-    // nats-server takes the `>` of a filter for a token that `*` matches, and so refuses `a.>` where only `a.*` is
-    // denied. The bridge lets it be and withholds `a.*`, as both do with every other deny inside a filter.
+    // nats-server treats the `>` of a filter as a token that `*` matches, so it rejects `a.>` if `a.*` is denied. The
+    // bridge accepts it and withholds `a.*`, as both do for other denied subsets of a filter.
     permissions.subscribe.deny.some((deny) => matchesTailAsToken(filter, deny)),
   subscribeRefused: (permissions: Permissions, filter: string) =>
-    // X-6 and Reserved: nothing reaches into others' inboxes or the bridge's subjects.
+    // X-12 and reserved subjects: no filter matches other inboxes or the bridge's subjects.
     closed.some((rule) => isSubsetFilter(filter, rule)) ||
-    // The same reading lets `a.>` pass where only `a.*` is allowed, which gives away `a.b.c`.
+    // For the same reason it accepts `a.>` if `a.*` is allowed, which delivers `a.b.c`.
     permissions.subscribe.allow.some((allow) => matchesTailAsToken(filter, allow)),
   withheld: (permissions: Permissions, filter: string, subject: string) =>
     closed.some((rule) => matchesFilter(rule, subject)) ||
-    // nats-server looks for denied messages only once a deny lies wholly inside some filter of the connection:
-    // `*.b` denied, `a.*` subscribed to, and `a.b` is delivered. The bridge withholds it.
+    // nats-server checks messages only if a deny is a subset of a filter of the connection. It delivers `a.b` to `a.*` if
+    // `*.b` is denied. The bridge withholds it.
     (permissions.subscribe.deny.some((deny) => matchesFilter(deny, subject) && filtersOverlap(deny, filter)) &&
       !permissions.subscribe.deny.some((deny) => isSubsetFilter(deny, filter))),
 }
 
-/** Whether a filter that ends in `>` matches a rule that ends in `*` in its place, and only so. */
+/** Whether a filter that ends in `>` matches a rule only with its `>` as the rule's `*`. */
 function matchesTailAsToken(filter: string, rule: string): boolean {
   return (
     filter.split('.').at(-1) === '>' &&
@@ -93,7 +94,7 @@ async function asBridgeClient({ publish: pub, subscribe }: Permissions): Promise
   return connect(`${bridge.url.replace('http', 'ws')}/nats`, { auth_token: await createToken({ pub, subscribe }) })
 }
 
-/** Which of the names the server refused, by its `-ERR` texts. */
+/** The names that the server rejected, by its `-ERR` texts. */
 async function refusals(client: RawClient, bytes: string, kind: string): Promise<Set<string>> {
   const { lines, ending } = await client.exchange(bytes, 10_000)
   if (ending) throw new Error(`The connection ended: ${ending.reason}`)
@@ -104,13 +105,14 @@ async function refusals(client: RawClient, bytes: string, kind: string): Promise
 const publishAll = (subjects: readonly string[]) => subjects.map((subject) => `PUB ${subject} 0\r\n\r\n`).join('')
 const subscribeAll = (filters: readonly string[]) => filters.map((filter, sid) => `SUB ${filter} ${sid}\r\n`).join('')
 
-/** What of all subjects arrives at a subscription that is alone on its connection. */
+/** The subjects that are delivered to the only subscription of a connection. */
 async function delivered(client: RawClient, filter: string, behindBridge = false): Promise<Set<string>> {
   await client.exchange(`SUB ${filter} 1\r\n`)
   await natsRoot.exchange(publishAll(everySubject))
-  // A bridge answers PING before what is still on its way from the broker.
+  // A bridge answers PING before messages that are on their way from the broker.
   const { hub } = bridge.bridge
-  if (behindBridge) await hub.confirm(hub.publish({ subject: '$EDGE.NOBODY', payload: new Uint8Array(0) }))
+  if (behindBridge)
+    await coreOf(hub).upstream.confirm(coreOf(hub).publish({ subject: '$EDGE.UNUSED', payload: new Uint8Array(0) }))
   const { lines } = await client.exchange()
   return new Set(lines.flatMap(({ line }) => (line.startsWith('MSG ') ? [line.split(' ')[1] as string] : [])))
 }
@@ -119,8 +121,8 @@ const user = fc.nat(USERS - 1)
 const check = <T>(property: fc.IAsyncPropertyWithHooks<T>, numRuns: number, ms: number) =>
   fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: ms })
 
-describe(`permissions decide as nats-server does (SPANWIRE_SEED=${seed})`, () => {
-  it('on every publish', async () => {
+describe(`permissions match nats-server (SPANWIRE_SEED=${seed})`, () => {
+  it('for publishes', async () => {
     for (const [index, permissions] of users.entries()) {
       const client = await asUser(index)
       const refused = await refusals(client, publishAll(everySubject), 'Publish')
@@ -136,7 +138,7 @@ describe(`permissions decide as nats-server does (SPANWIRE_SEED=${seed})`, () =>
     }
   })
 
-  it('on every subscription', async () => {
+  it('for subscriptions', async () => {
     const property = fc.asyncProperty(
       user,
       fc.uniqueArray(arbitraryFilter, { minLength: 60 }),
@@ -161,10 +163,10 @@ describe(`permissions decide as nats-server does (SPANWIRE_SEED=${seed})`, () =>
     await check(property, 600, 4_000)
   })
 
-  it('on every message under a filter, withholding what is denied', async () => {
+  it('for messages of a subscription', async () => {
     const property = fc.asyncProperty(user, arbitraryFilter, fc.nat(7), async (index, any, choice) => {
       const permissions = users[index] as Permissions
-      // Most filters are refused, and tell nothing here: the user's own allows rarely are.
+      // Most filters are rejected. The user's own allowed filters rarely are.
       const filter = permissions.subscribe.allow[choice] ?? any
       if (!hasWildcard(filter)) return
       const verdict = maySubscribe(permissions, filter)
@@ -185,7 +187,7 @@ describe(`permissions decide as nats-server does (SPANWIRE_SEED=${seed})`, () =>
     await check(property, 800, 5_000)
   })
 
-  it('and a live bridge does as they say', async () => {
+  it('for messages of a live bridge', async () => {
     const property = fc.asyncProperty(
       user,
       fc.uniqueArray(arbitraryFilter, { minLength: 30 }),
@@ -217,7 +219,7 @@ describe(`permissions decide as nats-server does (SPANWIRE_SEED=${seed})`, () =>
     await check(property, 150, 4_000)
   })
 
-  it('on thousands of cases', () => {
+  it('for thousands of cases', () => {
     expect(counts.publish).toBeGreaterThan(3_000)
     expect(counts.subscribe).toBeGreaterThan(1_000)
     expect(counts.delivery).toBeGreaterThan(1_000)

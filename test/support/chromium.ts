@@ -25,21 +25,24 @@ export function installChromium(): Promise<FoundProgram | undefined> {
   return installProgram('chromium', places)
 }
 
+/** Chromium makes no requests to other hosts by itself. */
+export const chromiumArgs: readonly string[] = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
 /** Starts Chromium without a window and with a new profile. It makes no requests to other hosts. */
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
   const found = await findChromium()
   if (!found) throw new Error(`These tests need Chromium. ${chromiumHint}`)
   return chromium.launch({
     executablePath: found.path,
     headless: true,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    args: [...chromiumArgs, ...args],
   })
 }

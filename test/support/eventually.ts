@@ -1,7 +1,14 @@
-/** Waits until `condition` returns a truthy value and returns that. Throws after `deadline` ms, with its last error. */
+/**
+ * Waits until `condition` returns a truthy value and returns that. Throws after `deadline` ms, with its last error.
+ * `interval`, in ms, is the time between two checks: longer for a check that costs time of the servers under test.
+ */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
-  { deadline = 10_000, what = 'the condition' }: { deadline?: number; what?: string } = {},
+  {
+    deadline = 10_000,
+    interval = 10,
+    what = 'the condition',
+  }: { deadline?: number; interval?: number; what?: string } = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + deadline
   let failure: unknown
@@ -15,6 +22,6 @@ export async function eventually<T>(
     }
     if (performance.now() > end)
       throw new Error(`Timed out after ${deadline} ms waiting for ${what}`, { cause: failure })
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, interval))
   }
 }

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
 import process from 'node:process'
 import { promisify } from 'node:util'
+import { findBrokers } from '../../demo/setup/brokers/find-brokers.ts'
 import { type FoundNatsServer, findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import { chromiumHint, findChromium, installChromium } from './chromium.ts'
 import { findFirefox, firefoxHint, installFirefox } from './firefox.ts'
+import { findGo, findPython, goHint, pythonHint } from './foreign-clients.ts'
 import { findNginx, nginxHint } from './nginx.ts'
 import type { Runtime } from './runtimes.ts'
 
@@ -63,6 +65,11 @@ export async function findMachine({ strict, distribution, report }: MachineOptio
   }
   const nginx = await findNginx()
   need('nginx', nginx && `${nginx.version} (${nginx.path})`, nginxHint)
+  for (const { kind, version, hint } of await findBrokers()) need(kind, version, hint)
+  const go = await findGo()
+  need('go', go && `${go.version} (${go.path})`, goHint)
+  const python = await findPython()
+  need('python', python && `${python.version} (${python.path})`, pythonHint)
   report('')
   return { natsServer, distribution: older, missing }
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -113,6 +114,7 @@ async function launch(path: string, file: string, ports: readonly number[]): Pro
   let log = ''
   child.stderr.on('data', (chunk) => {
     log = (log + chunk).slice(-4096)
+    if (process.env.NATS_LOG) appendFileSync(`${process.env.NATS_LOG}.${ports[0]}`, chunk)
   })
   const failed = new Promise<never>((_, reject) => {
     child.once('error', reject)

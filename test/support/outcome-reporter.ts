@@ -32,6 +32,7 @@ export default class OutcomeReporter implements Reporter {
       passed: tests.filter((test) => test.result().state === 'passed').length,
       skipped: tests.filter((test) => test.result().state === 'skipped').length,
       failures,
+      durations: Object.fromEntries(modules.map((module) => [placeOf(module), module.diagnostic().duration])),
     }
     await writeFile(process.env.SPANWIRE_OUTCOME ?? '', JSON.stringify(outcome))
   }

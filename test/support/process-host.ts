@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { ServeOptions } from '../../bridge/hosts/server.ts'
+import type { ServeOptions } from '../../bridge/hosts/bridge-server.ts'
 
 /** A JavaScript runtime. */
 export type Runtime = 'bun' | 'deno' | 'node'

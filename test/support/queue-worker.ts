@@ -14,8 +14,7 @@ const [url = '', log = '', ordered] = process.argv.slice(2)
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const transport = nats({ url })
 const worker = consume(
-  events,
-  transport,
+  { events, connection: transport },
   'jobs.{id}',
   async (e) => {
     appendFileSync(log, `begun ${e.params.id} ${e.data.n}\n`)

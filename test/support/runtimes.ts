@@ -1,7 +1,8 @@
 import process from 'node:process'
+import type { BrokerKind } from '../../demo/setup/brokers/foreign-broker.ts'
 
-/** Runtimes of the tests, in addition to Node. */
-export type Runtime = 'chromium' | 'firefox' | 'deno' | 'bun' | 'nginx'
+/** Runtimes and brokers of the tests, in addition to Node. */
+export type Runtime = 'chromium' | 'firefox' | 'deno' | 'bun' | 'nginx' | 'go' | 'python' | BrokerKind
 
 /**
  * Whether `npm test` did not find a runtime on this machine: `describe.skipIf(isSkipped('deno'))`.

@@ -19,7 +19,7 @@ export async function runVitest(args: readonly string[], env: Record<string, str
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, forward)
   const code = await new Promise<number>((resolve) => child.once('exit', (exit) => resolve(exit ?? 1)))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, forward)
-  const none: Outcome = { passed: 0, skipped: 0, failures: [] }
+  const none: Outcome = { passed: 0, skipped: 0, failures: [], durations: {} }
   const outcome: Outcome = await readFile(file, 'utf8').then(JSON.parse, () => none)
   if ((code === 0 && outcome !== none) || outcome.failures.length > 0) return outcome
   return { ...outcome, failures: [{ where: 'vitest', text: `It ended with exit code ${code}. See above.` }] }

@@ -66,7 +66,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [ (name = "worker", esModule = embed "worker.js") ],
   compatibilityDate = "2026-11-01",
-  compatibilityFlags = ["nodejs_compat", "no_web_socket_compression"],
+  compatibilityFlags = ["no_web_socket_compression"],
   bindings = [ ${[object, ...bindings].join(', ')} ],
   durableObjectNamespaces = [ (className = "${className}", uniqueKey = "bench", enableSql = true) ],
   durableObjectStorage = (localDisk = "objects"),

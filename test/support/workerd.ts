@@ -39,7 +39,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
           name: 'spanwire-test',
           main: options.main ?? 'worker/index.ts',
           compatibility_date: '2026-11-01',
-          compatibility_flags: ['nodejs_compat', 'no_web_socket_compression'],
+          compatibility_flags: ['no_web_socket_compression'],
           durable_objects: { bindings: [{ name: 'HUB', class_name: 'SpanwireHub' }] },
           migrations: [{ tag: 'v1', new_sqlite_classes: ['SpanwireHub'] }],
           vars: {

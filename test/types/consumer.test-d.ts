@@ -1,4 +1,4 @@
-/** Misuse of a queue of work doesn't compile: `tsc` checks this file, nothing runs it. */
+/** Types of consumers. Checked by `tsc`, not run. */
 import * as z from 'zod'
 import { consume } from '../../sdk/consumer/index.ts'
 import { defineEvents, event, type Transport } from '../../sdk/index.ts'
@@ -14,8 +14,7 @@ const events = defineEvents({
 declare const transport: Transport
 
 consume(
-  events,
-  transport,
+  { events, connection: transport },
   'jobs.{kind}.{id}',
   (e, { attempt }) => {
     holds<Equal<typeof e.data, { due: number }>>()
@@ -25,15 +24,18 @@ consume(
   { consumer: 'w', params: { kind: 'mail' }, onError: (_, e) => e.data.due.toFixed() },
 )
 
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'kind', concurrency: 8 })
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
-// @ts-expect-error no such param
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {
+  consumer: 'w',
+  ordered: 'kind',
+  concurrency: 8,
+})
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: ['kind', 'id'] })
+// @ts-expect-error unknown param
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', ordered: 'sort' })
 
-// A wrapped handler is typed by where it goes.
+// The handler of tracedHandler is typed by its context.
 consume(
-  events,
-  transport,
+  { events, connection: transport },
   'jobs.{kind}.{id}',
   tracedHandler((e, { attempt }) => {
     holds<Equal<typeof e.data, { due: number }>>()
@@ -42,9 +44,9 @@ consume(
   { consumer: 'w' },
 )
 
-// @ts-expect-error no stream keeps it
-consume(events, transport, 'system.tick', () => {}, { consumer: 'w' })
-// @ts-expect-error a queue has a name
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, {})
-// @ts-expect-error no such param
-consume(events, transport, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', params: { sort: 'mail' } })
+// @ts-expect-error an event without a stream
+consume({ events, connection: transport }, 'system.tick', () => {}, { consumer: 'w' })
+// @ts-expect-error the consumer has no name
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, {})
+// @ts-expect-error unknown param
+consume({ events, connection: transport }, 'jobs.{kind}.{id}', () => {}, { consumer: 'w', params: { sort: 'mail' } })

@@ -1,4 +1,4 @@
-/** Misuse doesn't compile: `tsc` checks this file, nothing runs it. */
+/** Types of the contract and the bus. Checked by `tsc`, not run. */
 import * as z from 'zod'
 import {
   type Bus,
@@ -25,7 +25,7 @@ const events = defineEvents({
 })
 const bus: Bus<typeof events> = connect({ url: 'ws://localhost:1', events })
 
-// What is right compiles.
+// Valid code.
 void bus.publish('orders.{orderId}.created', { orderId: '42' }, { total: 12 })
 void bus.publish('orders.{orderId}.created', { orderId: '42' }, { total: 12 }, { id: 'own' })
 void bus.publish('system.tick', { n: 1 })
@@ -38,7 +38,7 @@ bus.on('orders.{orderId}.created', (e) => {
   holds<Equal<typeof e.time, number>>()
 })
 bus.on('flights.{from}.{to}.departed', { from: 'SFO' }, (e) => {
-  // Receivers get what the schema makes of it, publishers give what it takes.
+  // Receivers get the output of the schema, publishers pass its input.
   holds<Equal<typeof e.data, { delay: number }>>()
   holds<Equal<typeof e.params, { readonly from: string; readonly to: string }>>()
 })
@@ -52,7 +52,7 @@ holds<Equal<typeof quote, { price: number }>>()
 bus.respond('quotes.{symbol}.get', () => ({ price: 1 }), { queue: 'q' })
 bus.respond('quotes.{symbol}.get', { symbol: 'ABC' }, async () => ({ price: 1 }))
 
-// An unknown event.
+// Unknown events.
 // @ts-expect-error
 void bus.publish('orders.{orderId}.deleted', { orderId: '42' }, { total: 12 })
 // @ts-expect-error
@@ -62,7 +62,7 @@ bus.on('orders', () => {})
 // @ts-expect-error
 void bus.request('nothing', {})
 
-// A missing, unknown or ill-typed param.
+// Missing, unknown or wrongly typed params.
 // @ts-expect-error
 void bus.publish('orders.{orderId}.created', {}, { total: 12 })
 // @ts-expect-error
@@ -98,7 +98,7 @@ bus.respond('quotes.{symbol}.get', () => ({ price: '1' }))
 // @ts-expect-error
 bus.respond('quotes.{symbol}.get', () => {})
 
-// Bad templates.
+// Invalid templates.
 const schema = z.object({})
 // @ts-expect-error
 defineEvents({ 'orders.{orderId.created': schema })
@@ -136,7 +136,7 @@ const kept = defineEvents(
     'files.{name}.chunk': bytes(),
     'plain.event': event(z.object({})),
     'seats.{id}.taken': { schema: z.object({}), reply: z.object({}) },
-    // A request: what a stream keeps, the stream would answer.
+    // Requests have no stream, as the stream would answer them.
     'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }), stream: false }),
     'files.{name}.get': { ...bytes(), stream: false },
   },
@@ -167,8 +167,8 @@ const room = stored.subscribe('chat.{room}.message', { room: '*' }, { from: { la
 holds<Equal<typeof room.cursor, string | undefined>>()
 holds<Equal<typeof room.live, Promise<void>>>()
 for await (const { seq, live, data } of room) {
-  holds<Equal<typeof seq, number | undefined>>()
-  holds<Equal<typeof live, boolean | undefined>>()
+  holds<Equal<typeof seq, number>>()
+  holds<Equal<typeof live, boolean>>()
   holds<Equal<typeof data, { text: string }>>()
 }
 const handle = stored.on('orders.{orderId}.created', ({ data }) => data.total, { from: { time: new Date() } })

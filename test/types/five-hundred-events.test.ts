@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const here = dirname(fileURLToPath(import.meta.url))
 const tsc = join(here, '../../node_modules/typescript/bin/tsc')
 
-/** What the compiler did, by its own count: the same on every machine, unlike its time. */
+/** Counts of the compiler. Unlike its time, they are the same on every machine. */
 interface Effort {
   readonly instantiations: number
   readonly types: number
@@ -20,7 +20,7 @@ interface Effort {
 describe('a contract of 500 events', () => {
   let folder: string
   beforeAll(async () => {
-    // Inside the repository: `../../sdk` and `zod` are found from there.
+    // Inside the repository, so that imports of `../../sdk` and `zod` resolve.
     folder = await mkdtemp(join(here, '.generated-'))
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -44,7 +44,7 @@ describe('a contract of 500 events', () => {
     return effort
   }
 
-  it('costs the compiler little: fewer than 500 instantiations for declaring, publishing and handling each', async () => {
+  it('needs fewer than 500 instantiations for each event that is declared, published and handled', async () => {
     const numbers = Array.from({ length: 500 }, (_, i) => i)
     const name = (i: number) => `'area${i % 20}.{tenant}.thing${i}.{id}.changed'`
     const head = `import * as z from 'zod'

@@ -1,4 +1,4 @@
-/** A traced bus has the types of the bus that it wraps: `tsc` checks this file, nothing runs it. */
+/** A traced bus has the types of its bus. Checked by `tsc`, not run. */
 import { type Context, trace } from '@opentelemetry/api'
 import * as z from 'zod'
 import { type Bus, connect, defineEvents, event, type StreamAck } from '../../sdk/index.ts'
@@ -15,7 +15,7 @@ const events = defineEvents({
 const bus = traced(connect({ url: 'ws://localhost:1', events }), { tracer: trace.getTracer('own'), parent: 'link' })
 holds<Equal<typeof bus, Bus<typeof events>>>()
 
-// What is right compiles.
+// Valid code.
 const ack = await bus.publish('shop.{id}.paid', { id: '1' }, { total: 1 })
 holds<Equal<typeof ack, StreamAck>>()
 const quote = await bus.request('quotes.{symbol}.get', { symbol: 'ABC' }, {})
@@ -27,7 +27,7 @@ bus.on('orders.{orderId}.created', (e) => {
 })
 for await (const e of bus.subscribe('shop.{id}.paid', {}, { from: 'all' })) contextOf(e)
 
-// And what is wrong doesn't.
+// Invalid code.
 // @ts-expect-error
 void bus.publish('orders.{orderId}.deleted', { orderId: '42' }, { total: 12 })
 // @ts-expect-error

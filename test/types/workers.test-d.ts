@@ -1,4 +1,4 @@
-/** What worker/runtime.ts says of the Workers runtime, held against Cloudflare's own types. Checked by `tsc`. */
+/** Compares the types of worker/runtime.ts with Cloudflare's types. Checked by `tsc`, not run. */
 import type {
   DurableObjectLocationHint,
   DurableObjectNamespace,
@@ -16,7 +16,7 @@ import type {
   TcpSocket,
 } from '../../worker/runtime.ts'
 
-type Fits<Given extends Wanted, Wanted> = Given
+type Fits<Actual extends Expected, Expected> = Actual
 
 type KnowsHints = Fits<LocationHint, DurableObjectLocationHint>
 type KnowsStore = Fits<SyncKvStorage, SyncStore>

@@ -20,7 +20,7 @@ beforeAll(async () => {
   worker = await startWorker({
     secret: SECRET,
     upstream: server.url,
-    vars: { HUBS: '3', CLIENTS_PER_HUB: '2', MONITORING_KEY },
+    vars: { HUBS: '3', CLIENTS_PER_HUB: '2', MONITORING_KEY, INSPECTOR: 'on' },
   })
 }, 60_000)
 
@@ -120,6 +120,26 @@ describe('a hub with enough clients', () => {
     expect((await look('?hub=hub-4')).status).toBe(400)
     const at = hubs.findIndex(({ body }) => body.server_id === home) + 1
     expect((await look(`?hub=hub-${at}`, 'another-key-of-at-least-32-characters')).status).toBe(401)
+    // The inspector finds all hubs without a request to any.
+    const hubz = (key: string) => fetch(`${worker.url}/hubz`, { headers: { Authorization: `Bearer ${key}` } })
+    expect(await (await hubz(MONITORING_KEY)).json()).toEqual({
+      hubs: ['hub-1', 'hub-2', 'hub-3'],
+      admin: false,
+      tail: true,
+    })
+    expect((await hubz('another-key-of-at-least-32-characters')).status).toBe(401)
+    const inspect = async (path: string) => {
+      const response = await fetch(`${worker.url}${path}`, { headers: { Authorization: `Bearer ${MONITORING_KEY}` } })
+      return [response.status, (await response.json()) as { messages?: Array<{ subject: string }> }] as const
+    }
+    expect((await inspect(`/tailz?subject=seen&hub=hub-${at}`))[0]).toBe(200)
+    clients[0]?.send('PUB seen 2\r\nhi\r\n')
+    await eventually(
+      async () => (await inspect(`/tailz?subject=seen&after=0&hub=hub-${at}`))[1].messages?.[0]?.subject === 'seen',
+      { what: 'the message in the tail' },
+    )
+    const idle = hubs.findIndex(({ status }) => status === 503) + 1
+    if (idle > 0) expect((await inspect(`/ratez?hub=hub-${idle}`))[0]).toBe(503)
     for (const client of clients) client.close()
   }, 30_000)
 })

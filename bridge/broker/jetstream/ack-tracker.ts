@@ -1,20 +1,20 @@
-/** A message that was delivered and not acknowledged. */
+/** A delivered message without an acknowledgement. */
 interface Unacknowledged {
-  /** The consumer's sequence when it was first delivered. */
+  /** Consumer sequence of the first delivery. */
   readonly consumerSeq: number
   deliveries: number
-  /** In ms; then it is delivered again. */
+  /** Time of the next delivery, in ms since 1970. */
   deadline: number
 }
 
-/** What a consumer that wants acknowledgements waits for. By stream sequence; ascending, as they were first delivered. */
+/** Unacknowledged messages of a consumer, by stream sequence, in the order of their first delivery. */
 export class AckTracker {
   readonly #wait: number
   readonly #maxDeliver: number
   readonly #pending = new Map<number, Unacknowledged>()
   #due: number[] = []
 
-  /** @param wait ms until a message is delivered again; `maxDeliver` -1 for ever */
+  /** @param wait time until a message is delivered again, in ms @param maxDeliver -1 for no limit */
   constructor(wait: number, maxDeliver: number) {
     this.#wait = wait
     this.#maxDeliver = maxDeliver
@@ -30,13 +30,13 @@ export class AckTracker {
     return count
   }
 
-  /** The first that is missing an acknowledgement. */
+  /** The first unacknowledged message. */
   get oldest(): { readonly seq: number; readonly consumerSeq: number } | undefined {
     for (const [seq, { consumerSeq }] of this.#pending) return { seq, consumerSeq }
     return undefined
   }
 
-  /** When the next one has to be delivered again. */
+  /** Time of the next redelivery. */
   get nextDeadline(): number | undefined {
     let earliest: number | undefined
     for (const { deadline, deliveries } of this.#pending.values()) {
@@ -46,7 +46,7 @@ export class AckTracker {
     return earliest
   }
 
-  /** Counts a delivery and returns how many there were of that message. */
+  /** Counts a delivery. Returns the number of deliveries of that message. */
   delivered(seq: number, consumerSeq: number, now: number): number {
     const known = this.#pending.get(seq)
     if (!known) {
@@ -57,30 +57,30 @@ export class AckTracker {
     return ++known.deliveries
   }
 
-  /** Acknowledged, or given up. Returns whether it was waited for. */
+  /** The message is acknowledged or terminated. Returns whether it was unacknowledged. */
   settle(seq: number): boolean {
     this.#due = this.#due.filter((due) => due !== seq)
     return this.#pending.delete(seq)
   }
 
-  /** That one and all before it. */
+  /** Settles that message and all earlier ones. */
   settleUpTo(seq: number): void {
     for (const known of [...this.#pending.keys()]) if (known <= seq) this.settle(known)
   }
 
-  /** Work is in progress: the wait begins anew. */
+  /** The message is in progress. Its wait starts again. */
   extend(seq: number, now: number): void {
     const known = this.#pending.get(seq)
     if (known) known.deadline = now + this.#wait
   }
 
-  /** To be delivered again after `delay` ms. */
+  /** The message is delivered again after `delay` ms. */
   refuse(seq: number, now: number, delay: number): void {
     const known = this.#pending.get(seq)
     if (known) known.deadline = now + delay
   }
 
-  /** Moves what has waited too long to what is due. */
+  /** Marks messages past their deadline as due. */
   expire(now: number): void {
     for (const [seq, known] of this.#pending) {
       if (known.deadline > now || this.#isSpent(known.deliveries)) continue
@@ -90,7 +90,7 @@ export class AckTracker {
     this.#due.sort((a, b) => a - b)
   }
 
-  /** The next one to be delivered again. */
+  /** The next message to deliver again. */
   get due(): number | undefined {
     return this.#due[0]
   }

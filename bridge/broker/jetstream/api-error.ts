@@ -1,4 +1,4 @@
-/** An error as JetStream's API answers it: an HTTP-like code, nats-server's own number, and a sentence. */
+/** An error of JetStream's API: a code as in HTTP, nats-server's error code, and a text. */
 export class ApiError extends Error {
   readonly code: number
   readonly errCode: number
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** nats-server's errors, with its codes and texts (server/errors.json). */
+/** Errors with nats-server's codes and texts (server/errors.json). */
 export const apiErrors = {
   badRequest: () => new ApiError(400, 10003, 'bad request'),
   invalidJson: (why: string) => new ApiError(400, 10025, `invalid JSON: ${why}`),
@@ -34,6 +34,8 @@ export const apiErrors = {
   expectedStream: () => new ApiError(400, 10060, 'expected stream does not match'),
   wrongLastSequence: (last: number) => new ApiError(400, 10071, `wrong last sequence: ${last}`),
   wrongLastMessageId: (last: string) => new ApiError(400, 10070, `wrong last msg ID: ${last}`),
+  ttlInvalid: () => new ApiError(400, 10165, 'invalid per-message TTL'),
+  ttlDisabled: () => new ApiError(400, 10166, 'per-message TTL is disabled'),
   messageTooLarge: () => new ApiError(400, 10054, 'message size exceeds maximum allowed'),
   storeFailed: (why: string) => new ApiError(503, 10077, why),
   insufficientResources: (why: string) => new ApiError(503, 10023, why),
@@ -61,3 +63,9 @@ export const apiErrors = {
   flowControlNeedsPush: () => new ApiError(400, 10089, 'consumer flow control requires a push based consumer'),
   flowControlNeedsHeartbeat: () => new ApiError(400, 10108, 'consumer with flow control also needs heartbeats'),
 } as const
+
+/** Any other error is one of the store. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return apiErrors.storeFailed(`the embedded broker's store failed: ${error instanceof Error ? error.message : error}`)
+}

@@ -1,41 +1,41 @@
 import { apiErrors } from './api-error.ts'
-import type { Consumer } from './consumer.ts'
+import type { BrokerPort } from './broker-port.ts'
 import { type ConsumerConfig, readConsumerConfig } from './consumer-config.ts'
 import { asFields, type Fields, text } from './fields.ts'
 import { PullConsumer } from './pull-consumer.ts'
 import { PushConsumer } from './push-consumer.ts'
 import { page } from './stream-api.ts'
 import { sameConfig } from './stream-config.ts'
-import type { HostedStream, Streams } from './streams.ts'
-import type { Wire } from './wire.ts'
+import type { Consumer } from './stream-consumer.ts'
+import type { HostedStream, StreamRegistry } from './stream-registry.ts'
 
-/** Each has timers and a place in memory; some kB. */
+/** A consumer has timers and takes some kB of memory. */
 const MAX_CONSUMERS = 10_000
 const NAMES_PAGE = 1_024
 const LIST_PAGE = 256
-/** What an update may change; all else is another consumer. */
+/** Fields that an update may change. All others need a new consumer. */
 const CHANGEABLE = { description: undefined, metadata: undefined }
 
-/** Where in the subject of a request the names were. */
+/** Names in the subject of a create request. */
 export interface ConsumerSubject {
   readonly stream: string
-  /** Undefined in the oldest form, which names no consumer. */
+  /** Undefined in the oldest form, which has no name. */
   readonly name: string | undefined
   readonly filter?: string
   readonly durable?: boolean
 }
 
-/** The requests of `$JS.API.CONSUMER.…`: each takes the request's fields and answers with those of the response. */
+/** Requests of `$JS.API.CONSUMER.…`. Each maps the fields of the request to the response. Throws ApiError. */
 export class ConsumerApi {
-  readonly #streams: Streams
-  readonly #wire: Wire
+  readonly #registry: StreamRegistry
+  readonly #port: BrokerPort
   readonly #clock: () => number
   readonly #push = new Map<string, Set<PushConsumer>>()
   #count = 0
 
-  constructor(streams: Streams, wire: Wire, clock: () => number) {
-    this.#streams = streams
-    this.#wire = wire
+  constructor(registry: StreamRegistry, port: BrokerPort, clock: () => number) {
+    this.#registry = registry
+    this.#port = port
     this.#clock = clock
   }
 
@@ -43,7 +43,7 @@ export class ConsumerApi {
     return this.#count
   }
 
-  /** Push consumers that send to that subject. */
+  /** Push consumers with that deliver subject. */
   sendingTo(subject: string): Iterable<PushConsumer> {
     return this.#push.get(subject) ?? []
   }
@@ -52,14 +52,14 @@ export class ConsumerApi {
     for (const consumers of this.#push.values()) yield* consumers
   }
 
-  /** `start` is to be called once the answer has been sent: messages come after it. */
+  /** @returns the answer, and `start`, which begins delivery. It is called once the answer was sent */
   create(subject: ConsumerSubject, fields: Fields): { readonly answer: object; readonly start: () => void } {
     if ((text(fields, 'stream_name') ?? subject.stream) !== subject.stream) throw apiErrors.streamMismatch()
-    const hosted = this.#streams.get(subject.stream)
+    const hosted = this.#registry.get(subject.stream)
     const config = this.#readConfig(subject, asFields(fields.config), hosted)
     const action = text(fields, 'action') ?? ''
-    const there = config.name === undefined ? undefined : hosted.consumers.get(config.name)
-    if (there) return { answer: updated(there, config, action).info(), start: () => {} }
+    const existing = config.name === undefined ? undefined : hosted.consumers.get(config.name)
+    if (existing) return { answer: updated(existing, config, action).info(), start: () => {} }
     if (action === 'update') throw apiErrors.consumerDoesNotExist()
     const { max_consumers } = hosted.stream.config
     if (this.#count >= MAX_CONSUMERS || (max_consumers > 0 && hosted.consumers.size >= max_consumers))
@@ -72,7 +72,6 @@ export class ConsumerApi {
     return this.#get(stream, name).info()
   }
 
-  /** Throws ApiError. */
   unpin(stream: string, name: string, fields: Fields): object {
     const consumer = this.#get(stream, name)
     const group = text(fields, 'group')
@@ -83,25 +82,25 @@ export class ConsumerApi {
   }
 
   delete(stream: string, name: string): object {
-    this.#remove(this.#streams.get(stream), this.#get(stream, name))
+    this.#remove(this.#registry.get(stream), this.#get(stream, name))
     return { success: true }
   }
 
   names(stream: string, fields: Fields): object {
-    const { items, ...paging } = page(sorted(this.#streams.get(stream)), fields, NAMES_PAGE)
+    const { items, ...paging } = page(sorted(this.#registry.get(stream)), fields, NAMES_PAGE)
     return { ...paging, consumers: items.map(({ name }) => name) }
   }
 
   list(stream: string, fields: Fields): object {
-    const { items, ...paging } = page(sorted(this.#streams.get(stream)), fields, LIST_PAGE)
+    const { items, ...paging } = page(sorted(this.#registry.get(stream)), fields, LIST_PAGE)
     return { ...paging, consumers: items.map((consumer) => consumer.info()) }
   }
 
   find(stream: string, name: string): Consumer | undefined {
-    return this.#streams.find(stream)?.consumers.get(name)
+    return this.#registry.find(stream)?.consumers.get(name)
   }
 
-  /** A stream is going, with its consumers. */
+  /** A stream is deleted, with its consumers. */
   forget({ consumers }: HostedStream): void {
     for (const consumer of consumers.values()) this.#uncount(consumer)
   }
@@ -117,7 +116,7 @@ export class ConsumerApi {
   }
 
   #get(stream: string, name: string): Consumer {
-    const consumer = this.#streams.get(stream).consumers.get(name)
+    const consumer = this.#registry.get(stream).consumers.get(name)
     if (!consumer) throw apiErrors.consumerNotFound()
     return consumer
   }
@@ -125,16 +124,16 @@ export class ConsumerApi {
   #add(hosted: HostedStream, config: ConsumerConfig): Consumer {
     const { stream, consumers } = hosted
     const name = config.name ?? crypto.randomUUID().replaceAll('-', '').slice(0, 12)
-    const around = { wire: this.#wire, clock: this.#clock, expired: () => this.#remove(hosted, consumer) }
+    const services = { port: this.#port, clock: this.#clock, expired: () => this.#remove(hosted, consumer) }
     const consumer: Consumer =
       config.deliver_subject === undefined
-        ? new PullConsumer(name, config, stream, around)
-        : new PushConsumer(name, config, stream, around)
+        ? new PullConsumer(name, config, stream, services)
+        : new PushConsumer(name, config, stream, services)
     consumers.set(name, consumer)
     this.#count++
     if (consumer instanceof PushConsumer) {
-      const there = this.#push.get(consumer.deliverSubject)
-      if (there) there.add(consumer)
+      const others = this.#push.get(consumer.deliverSubject)
+      if (others) others.add(consumer)
       else this.#push.set(consumer.deliverSubject, new Set([consumer]))
     }
     return consumer
@@ -150,23 +149,23 @@ export class ConsumerApi {
   #uncount(consumer: Consumer): void {
     this.#count--
     if (!(consumer instanceof PushConsumer)) return
-    const there = this.#push.get(consumer.deliverSubject)
-    there?.delete(consumer)
-    if (there?.size === 0) this.#push.delete(consumer.deliverSubject)
+    const all = this.#push.get(consumer.deliverSubject)
+    all?.delete(consumer)
+    if (all?.size === 0) this.#push.delete(consumer.deliverSubject)
   }
 }
 
-/** The consumer that is there, if the request means the same one. Throws ApiError. */
-function updated(there: Consumer, config: ConsumerConfig, action: string): Consumer {
-  if (sameConfig(there.config, config)) return there
+/** Applies a create request to an existing consumer. Throws ApiError. */
+function updated(existing: Consumer, config: ConsumerConfig, action: string): Consumer {
+  if (sameConfig(existing.config, config)) return existing
   if (action === 'create') throw apiErrors.consumerExists()
-  if (there instanceof PushConsumer && there.isBound) throw apiErrors.consumerNameInUse()
-  if (!sameConfig({ ...there.config, ...CHANGEABLE }, { ...config, ...CHANGEABLE }))
+  if (existing instanceof PushConsumer && existing.isBound) throw apiErrors.consumerNameInUse()
+  if (!sameConfig({ ...existing.config, ...CHANGEABLE }, { ...config, ...CHANGEABLE }))
     throw apiErrors.consumerCreate(
-      'a consumer of that name is there with another configuration; the embedded broker updates only its description',
+      'a consumer with that name has another configuration; the embedded broker updates only its description',
     )
-  there.describe(config)
-  return there
+  existing.describe(config)
+  return existing
 }
 
 function sorted({ consumers }: HostedStream): Consumer[] {

@@ -1,9 +1,9 @@
 import { filtersOverlap, hasWildcard, isSubject, isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import { apiErrors } from './api-error.ts'
+import { readPriority } from './client-pin.ts'
 import { type Fields, flag, integer, isName, oneOf, refuseOthers, text, textMap, texts } from './fields.ts'
-import { readPriority } from './pin.ts'
 
-/** A consumer's configuration, with the names that JetStream's API has for them (nats-server's ConsumerConfig). */
+/** Configuration of a consumer, with the names of JetStream's API (nats-server's ConsumerConfig). */
 export interface ConsumerConfig {
   readonly name?: string
   readonly durable_name?: string
@@ -77,7 +77,7 @@ const DEFAULT_INACTIVE = 5 * SECOND
 const DEFAULT_ACK_WAIT = 30 * SECOND
 const MAX_FILTERS = 1_000
 
-/** Reads the configuration of a request to create a consumer. Throws ApiError with what is wrong with it. */
+/** Reads the configuration in a create request. Throws ApiError. */
 export function readConsumerConfig(fields: Fields, streamSubjects: readonly string[]): ConsumerConfig {
   const refused = apiErrors.consumerCreate
   refuseOthers(fields, KNOWN, refused)
@@ -111,7 +111,7 @@ export function readConsumerConfig(fields: Fields, streamSubjects: readonly stri
     ...deliver,
     ...(ack === 'none' ? ackPending > 0 && { max_ack_pending: ackPending } : { max_ack_pending: ackPending || 1_000 }),
     ...(flag(fields, 'headers_only') && { headers_only: true }),
-    // Who has no name of their own choice to come back to is forgotten after a while.
+    // An ephemeral consumer is removed after a time of inactivity.
     ...((inactive > 0 || durable === undefined) && { inactive_threshold: inactive || DEFAULT_INACTIVE }),
     num_replicas: integer(fields, 'num_replicas'),
     ...(flag(fields, 'mem_storage') && { mem_storage: true }),
@@ -120,7 +120,7 @@ export function readConsumerConfig(fields: Fields, streamSubjects: readonly stri
   }
 }
 
-/** The filters of a consumer; none for all of the stream. */
+/** Filters of a consumer. Empty for all messages of the stream. */
 export function filtersOf({ filter_subject, filter_subjects }: ConsumerConfig): readonly string[] {
   return filter_subjects ?? (filter_subject === undefined ? [] : [filter_subject])
 }

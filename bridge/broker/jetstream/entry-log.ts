@@ -1,35 +1,35 @@
-/** What a stream remembers of a message, wherever its bytes are. */
+/** A message of a stream without its bytes. */
 export interface Entry {
   readonly seq: number
-  /** In ms since 1970; never less than that of the entry before. */
+  /** In ms since 1970. Not less than that of the previous entry. */
   readonly time: number
   readonly subject: string
-  /** What it counts towards `max_bytes`. */
+  /** Size as in `max_bytes`. */
   readonly size: number
   removed: boolean
 }
 
 /**
- * Entries in the order of their sequences, with holes: binary search by sequence or time, and removal anywhere.
- * A removed entry stays as a stone in the way until there are more stones than entries.
+ * Entries by sequence, with gaps: binary search by sequence or time, and removal anywhere. A removed entry stays as a
+ * tombstone until there are more tombstones than entries.
  */
 export class EntryLog {
   #entries: Entry[] = []
   #head = 0
   #live = 0
 
-  /** How many there are. */
+  /** Number of entries. */
   get size(): number {
     return this.#live
   }
 
-  /** Its sequence must be above all others. */
+  /** The sequence must be larger than all others. */
   add(entry: Entry): void {
     this.#entries.push(entry)
     this.#live++
   }
 
-  /** To be called once for each entry that is marked as removed. */
+  /** Called once for each entry that was marked as removed. */
   forgot(): void {
     this.#live--
     if (this.#entries.length - this.#live > this.#live + 64) {
@@ -56,7 +56,7 @@ export class EntryLog {
     return entry?.seq === seq && !entry.removed ? entry : undefined
   }
 
-  /** The first with that sequence or a later one that passes the test. */
+  /** The first entry with that sequence or a later one that passes the test. */
   find(seq: number, test?: (entry: Entry) => boolean): Entry | undefined {
     for (let i = this.#indexOf(seq); i < this.#entries.length; i++) {
       const entry = this.#entries[i] as Entry
@@ -65,7 +65,7 @@ export class EntryLog {
     return undefined
   }
 
-  /** The last one that passes the test. */
+  /** The last entry that passes the test. */
   findLast(test: (entry: Entry) => boolean): Entry | undefined {
     for (let i = this.#entries.length - 1; i >= this.#head; i--) {
       const entry = this.#entries[i] as Entry
@@ -74,7 +74,7 @@ export class EntryLog {
     return undefined
   }
 
-  /** The first that came at that time or later. */
+  /** The first entry of that time or later. */
   since(time: number): Entry | undefined {
     for (let i = this.#search((entry) => entry.time < time); i < this.#entries.length; i++) {
       const entry = this.#entries[i] as Entry
@@ -83,7 +83,7 @@ export class EntryLog {
     return undefined
   }
 
-  /** How many from that sequence on pass the test. */
+  /** Number of entries with that sequence or a later one that pass the test. */
   count(seq: number, test?: (entry: Entry) => boolean): number {
     let count = 0
     for (let i = this.#indexOf(seq); i < this.#entries.length; i++) {
@@ -97,7 +97,7 @@ export class EntryLog {
     return this.#search((entry) => entry.seq < seq)
   }
 
-  /** The index of the first entry for which `before` no longer holds. */
+  /** Index of the first entry for which `before` is false. */
   #search(before: (entry: Entry) => boolean): number {
     let low = this.#head
     let high = this.#entries.length

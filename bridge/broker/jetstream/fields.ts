@@ -1,12 +1,12 @@
 import { isSubject } from '../../../sdk/wire/subject.ts'
 import { type ApiError, apiErrors } from './api-error.ts'
 
-/** A JSON object of an API request. */
+/** The JSON object of an API request. */
 export type Fields = Readonly<Record<string, unknown>>
 
 const decoder = new TextDecoder()
 
-/** Reads a request's payload; an empty one is an empty object. Throws {@link ApiError}. */
+/** Parses the payload of a request. An empty one is an empty object. Throws {@link ApiError}. */
 export function readFields(payload: Uint8Array): Fields {
   if (payload.length === 0) return {}
   let value: unknown
@@ -31,7 +31,7 @@ export function text(fields: Fields, name: string): string | undefined {
   return value
 }
 
-/** Zero if it isn't there, as in Go. */
+/** Zero if it is missing, as in Go. */
 export function integer(fields: Fields, name: string): number {
   const value = fields[name] ?? 0
   if (typeof value !== 'number' || !Number.isFinite(value) || Math.trunc(value) !== value)
@@ -58,7 +58,7 @@ export function oneOf<const T extends string>(fields: Fields, name: string, allo
   return value as T
 }
 
-/** Text to text, such as `metadata`. */
+/** An object with text values, such as `metadata`. */
 export function textMap(fields: Fields, name: string): Readonly<Record<string, string>> | undefined {
   if (fields[name] === undefined || fields[name] === null) return undefined
   const map = asFields(fields[name])
@@ -67,7 +67,7 @@ export function textMap(fields: Fields, name: string): Readonly<Record<string, s
 }
 
 /**
- * Refuses every field that isn't `known`, unless it is empty: what isn't supported must never be silently ignored.
+ * Refuses fields that are not `known`, unless they are empty. An unsupported field must not be ignored silently.
  * Throws {@link ApiError}.
  */
 export function refuseOthers(fields: Fields, known: ReadonlySet<string>, refuse: (why: string) => ApiError): void {
@@ -82,7 +82,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.values(value).every(isEmpty)
 }
 
-/** Whether it can be one token of a subject, and a name of a stream or consumer. */
+/** Whether it is a valid name of a stream or consumer, and so one token of a subject. */
 export function isName(name: string): boolean {
   return isSubject(name) && !/[.*>/\\]/.test(name)
 }

@@ -1,11 +1,11 @@
 import { hasWildcard, isSubsetFilter, matchesFilter } from '../../../sdk/wire/subject.ts'
 
-/** Which of a stream's subjects are meant: those of any of the filters; all without a filter. */
+/** Subjects of a stream that match any of the filters. All subjects without a filter. */
 export class Filter {
   readonly filters: readonly string[]
-  /** The one subject that is meant, if it is only one. */
+  /** The subject, if only one matches. */
   readonly literal: string | undefined
-  /** Undefined: everything passes. */
+  /** Undefined: all subjects match. */
   readonly matches: ((subject: string) => boolean) | undefined
 
   constructor(filters: readonly string[], streamSubjects: readonly string[]) {

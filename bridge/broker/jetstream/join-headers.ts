@@ -1,4 +1,4 @@
-/** The fields of `more` behind those of `headers`. */
+/** Appends the fields of `more` to `headers`. */
 export function joinHeaders(headers: Uint8Array, more: Uint8Array): Uint8Array {
   const first = '\r\n'.length
   const version = 'NATS/1.0\r\n'.length

@@ -1,6 +1,6 @@
-import type { MessageStore, StoreIndex, StoreRecord, StreamStore } from './store.ts'
+import type { MessageStore, StoreIndex, StoreRecord, StreamStore } from './stream-store.ts'
 
-/** Streams for as long as the process lives. */
+/** Streams that end with the process. */
 export function createMemoryStore(): StreamStore {
   return {
     load: () => [],

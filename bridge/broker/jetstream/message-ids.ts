@@ -4,17 +4,17 @@ interface Known {
   readonly time: number
 }
 
-/** What an id takes in memory beside its letters, roughly. */
+/** Approximate memory of an id in addition to its characters, in bytes. */
 const OVERHEAD = 150
 
-/** The ids of messages that came within the duplicate window. */
+/** Ids of messages within the duplicate window. */
 export class MessageIds {
   #queue: Known[] = []
   #head = 0
   #bytes = 0
   readonly #known = new Map<string, Known>()
 
-  /** What they take in memory, roughly. */
+  /** Approximate memory, in bytes. */
   get bytes(): number {
     return this.#bytes
   }
@@ -26,12 +26,12 @@ export class MessageIds {
     this.#bytes += cost(known)
   }
 
-  /** The sequence of the message that had it; undefined if none had. */
+  /** Sequence of the message with that id. Undefined if there is none. */
   find(id: string): number | undefined {
     return this.#known.get(id)?.seq
   }
 
-  /** Forgets those of before that time. */
+  /** Removes ids of messages before that time. */
   forget(before: number): void {
     for (let known = this.#queue[this.#head]; known && known.time < before; known = this.#queue[++this.#head]) {
       if (this.#known.get(known.id) === known) this.#known.delete(known.id)

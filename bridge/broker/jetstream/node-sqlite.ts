@@ -1,7 +1,7 @@
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { Sql, SqlValue } from './sql.ts'
 
-/** The parts of `node:sqlite` that are used here, by their shape. */
+/** The parts of `node:sqlite` that this file uses. */
 interface Database {
   exec(statement: string): void
   prepare(statement: string): {
@@ -18,30 +18,33 @@ interface SqliteModule {
 declare const process: { getBuiltinModule?(name: string): unknown } | undefined
 
 /**
- * A database file by `node:sqlite` (Node 22.13 and later, and runtimes that have it too).
+ * Opens a database file with `node:sqlite` (Node 22.13 and later, and compatible runtimes).
  *
- * What was written survives the end of the process at once; a loss of power may take the last messages, as with
- * nats-server's defaults.
- * @throws SpanwireError `unsupported` where there is no `node:sqlite`, `invalid-argument` if the file can't be opened
+ * Written messages survive the end of the process. A power failure may lose the last ones, as with nats-server's defaults.
+ * @throws SpanwireError `unsupported` without `node:sqlite`, `invalid-argument` if the file can't be opened
  */
 export function openSqlite(path: string): Sql {
   const sqlite = load()
   if (!sqlite)
     throw new SpanwireError(
       'unsupported',
-      'This runtime has no node:sqlite (Node has it from 22.13 on): keep streams in memory, or use nats-server.',
+      'This runtime has no node:sqlite, which Node has since 22.13. Keep streams in memory, or use nats-server.',
     )
   let database: Database
   try {
     database = new sqlite.DatabaseSync(path)
-    // One process at a time: a second one would number messages on its own.
+    // Exclusive: a second process would assign the same sequences.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     database.exec('CREATE TABLE IF NOT EXISTS spanwire_lock (id INTEGER); DELETE FROM spanwire_lock')
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new SpanwireError('invalid-argument', `Can't keep streams in ${path}: ${why}. Is another process using it?`, {
-      cause,
-    })
+    throw new SpanwireError(
+      'invalid-argument',
+      `Can't store streams in ${path}: ${why}. Check whether another process uses the file.`,
+      {
+        cause,
+      },
+    )
   }
   const statements = new Map<string, ReturnType<Database['prepare']>>()
   const prepare = (statement: string) => {
@@ -54,7 +57,7 @@ export function openSqlite(path: string): Sql {
   }
   return {
     run: (statement, ...values) => void prepare(statement).run(...values),
-    // Another statement of the same text may run before the first is at its end.
+    // As an array: the same statement may run again before the caller has read all rows.
     all: (statement, ...values) => [...prepare(statement).iterate(...values)],
     transaction(run) {
       database.exec('BEGIN')

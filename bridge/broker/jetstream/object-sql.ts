@@ -1,6 +1,6 @@
 import type { Sql, SqlValue } from './sql.ts'
 
-/** The parts of a Durable Object's storage that are used here, by their shape. */
+/** The parts of a Durable Object's storage that this file uses. */
 export interface ObjectSqlStorage {
   readonly sql: {
     exec(
@@ -14,7 +14,7 @@ export interface ObjectSqlStorage {
   transactionSync<T>(run: () => T): T
 }
 
-/** The SQLite of a Durable Object. Its output gate holds whatever is sent until what was written before is safe. */
+/** The SQLite database of a Durable Object. Its output gate delays messages until earlier writes are durable. */
 export function openObjectSql(storage: ObjectSqlStorage): Sql {
   return {
     run: (statement, ...values) => void storage.sql.exec(statement, ...values.map(toObjectValue)).toArray(),
@@ -24,7 +24,7 @@ export function openObjectSql(storage: ObjectSqlStorage): Sql {
   }
 }
 
-/** A view of a larger buffer would be refused, or stored with all of it. */
+/** Copies a view of a larger buffer, which would be refused or stored as a whole. */
 function toObjectValue(value: SqlValue): string | number | null | ArrayBuffer {
   if (!(value instanceof Uint8Array)) return value
   return value.byteLength === value.buffer.byteLength

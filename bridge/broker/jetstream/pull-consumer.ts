@@ -1,42 +1,41 @@
 import { MAX_TIMER } from '../../../sdk/kit/max-timer.ts'
-import { Consumer, type ConsumerSurroundings } from './consumer.ts'
+import { ClientPin, readGroup } from './client-pin.ts'
 import type { ConsumerConfig } from './consumer-config.ts'
 import { type Fields, flag, integer } from './fields.ts'
-import { Pin, readGroup } from './pin.ts'
-import { statusMessage } from './status.ts'
+import { statusMessage } from './status-message.ts'
 import type { Stream } from './stream.ts'
+import { Consumer, type ConsumerServices } from './stream-consumer.ts'
 
-/** A request for messages that waits for them. */
+/** A pending pull request. */
 interface Request {
   readonly reply: string
   left: number
   /** Infinity if the request set none. */
   bytesLeft: number
   readonly noWait: boolean
-  served: boolean
-  /** That of the client which has all messages to itself. */
+  /** Pin id of its client, with a priority policy. */
   pin: string | undefined
   readonly timers: Set<ReturnType<typeof setTimeout>>
 }
 
 const NS_PER_MS = 1_000_000
-/** So many are sent in one go; then others have their turn. */
+/** Messages sent in one turn of the event loop. */
 const TURN = 256
 
-/** Answers requests for a batch of messages (ADR-37 and nats-server). */
+/** Delivers messages to pull requests (ADR-37 and nats-server). */
 export class PullConsumer extends Consumer {
   readonly #waiting: Request[] = []
-  readonly #pin: Pin | undefined
+  readonly #pin: ClientPin | undefined
   #inactive: ReturnType<typeof setTimeout> | undefined
   #turn: ReturnType<typeof setTimeout> | undefined
 
-  constructor(name: string, config: ConsumerConfig, stream: Stream, around: ConsumerSurroundings) {
-    super(name, config, stream, around)
-    if (config.priority_policy) this.#pin = new Pin(config, () => this.pump())
+  constructor(name: string, config: ConsumerConfig, stream: Stream, services: ConsumerServices) {
+    super(name, config, stream, services)
+    if (config.priority_policy) this.#pin = new ClientPin(config, () => this.pump())
     this.#stayAlive()
   }
 
-  /** `$JS.API.CONSUMER.MSG.NEXT`: a number, or an object. Throws ApiError. */
+  /** Handles `$JS.API.CONSUMER.MSG.NEXT`. @param fields or the size of the batch. Throws ApiError */
   request(reply: string, fields: Fields | number): void {
     this.#stayAlive()
     const asked = typeof fields === 'number' ? { batch: fields } : fields
@@ -45,7 +44,8 @@ export class PullConsumer extends Consumer {
     const expires = integer(asked, 'expires')
     const bytes = integer(asked, 'max_bytes')
     const heartbeat = integer(asked, 'idle_heartbeat')
-    const refuse = (code: number, why: string) => this.around.wire.send(reply, statusMessage(reply, code, why))
+    const refuse = (code: number, reason: string) =>
+      this.services.port.send(reply, statusMessage(reply, { code, reason }))
     if (max_batch !== undefined && batch > max_batch) return refuse(409, `Exceeded MaxRequestBatch of ${max_batch}`)
     if (max_expires !== undefined && expires > max_expires)
       return refuse(409, `Exceeded MaxRequestExpires of ${max_expires / NS_PER_MS}ms`)
@@ -57,8 +57,8 @@ export class PullConsumer extends Consumer {
       if (pin !== this.#pin.id) return refuse(423, 'Nats-Pin-Id mismatch')
       this.#pin.renew()
     }
-    // Somebody who went away makes room for somebody who is there.
-    for (const request of [...this.#waiting]) if (!this.around.wire.hears(request.reply)) this.#drop(request)
+    // Requests without interest are dropped first.
+    for (const request of [...this.#waiting]) if (!this.services.port.hasInterest(request.reply)) this.#drop(request)
     if (this.#waiting.length >= max_waiting) return refuse(409, 'Exceeded MaxWaiting')
     const noWait = flag(asked, 'no_wait')
     const request: Request = {
@@ -66,7 +66,6 @@ export class PullConsumer extends Consumer {
       left: batch,
       bytesLeft: bytes > 0 ? bytes : Number.POSITIVE_INFINITY,
       noWait: noWait && (expires === 0 || this.hasNext),
-      served: false,
       pin,
       timers: new Set(),
     }
@@ -83,7 +82,7 @@ export class PullConsumer extends Consumer {
     for (const request of [...this.#waiting]) this.#end(request, 409, 'Consumer Deleted', false)
   }
 
-  /** Lets another client have the messages. */
+  /** Releases the pinned client, so that another one gets the messages. */
   unpin(): void {
     this.#pin?.release()
     this.pump()
@@ -123,23 +122,22 @@ export class PullConsumer extends Consumer {
       const delivery = this.take(next)
       if (!delivery) continue
       sent++
-      this.around.wire.send(request.reply, this.#pin ? this.#pin.mark(delivery.message) : delivery.message)
+      this.services.port.send(request.reply, this.#pin ? this.#pin.addHeader(delivery.message) : delivery.message)
       request.left--
       request.bytesLeft -= weight
-      request.served = true
       if (request.left > 0) continue
       if (Number.isFinite(request.bytesLeft) && request.bytesLeft > 0) this.#end(request, 409, 'Batch Completed')
       else this.#drop(request)
     }
   }
 
-  /** The request that gets the next message. */
+  /** The request for the next message. */
   #receiver(): Request | undefined {
     const pin = this.#pin?.id
     for (let at = 0; at < this.#waiting.length; ) {
       const request = this.#waiting[at] as Request
-      // Both take it out, so that the next one is at the same place.
-      if (!this.around.wire.hears(request.reply)) this.#drop(request)
+      // The first and third case remove it, so the next request has the same index.
+      if (!this.services.port.hasInterest(request.reply)) this.#drop(request)
       else if (request.pin === pin) return request
       else if (request.pin !== undefined) this.#end(request, 423, 'Nats-Wrong-Pin-Id')
       else at++
@@ -155,25 +153,28 @@ export class PullConsumer extends Consumer {
       setInterval(
         () => {
           const { consumerSeq, streamSeq } = this.lastSequences
-          const status = statusMessage(request.reply, 100, 'Idle Heartbeat', [
+          const fields = [
             ['Nats-Last-Consumer', consumerSeq],
             ['Nats-Last-Stream', streamSeq],
-          ])
-          this.around.wire.send(request.reply, status)
+          ] as const
+          const status = statusMessage(request.reply, { code: 100, reason: 'Idle Heartbeat', fields })
+          this.services.port.send(request.reply, status)
         },
         Math.min(heartbeat / NS_PER_MS, MAX_TIMER),
       ),
     )
   }
 
-  #end(request: Request, code: number, why: string, withRest = true): void {
+  /** Ends a request with a status. @param withRest whether to report how much of the request is left */
+  #end(request: Request, code: number, reason: string, withRest = true): void {
     this.#drop(request)
     const bytes = Number.isFinite(request.bytesLeft) ? request.bytesLeft : 0
     const rest: Array<readonly [string, number]> = [
       ['Nats-Pending-Messages', request.left],
       ['Nats-Pending-Bytes', bytes],
     ]
-    this.around.wire.send(request.reply, statusMessage(request.reply, code, why, withRest ? rest : []))
+    const status = statusMessage(request.reply, { code, reason, fields: withRest ? rest : [] })
+    this.services.port.send(request.reply, status)
   }
 
   #drop(request: Request): void {
@@ -182,13 +183,13 @@ export class PullConsumer extends Consumer {
     if (index >= 0) this.#waiting.splice(index, 1)
   }
 
-  /** Counts from now on how long nobody has asked. */
+  /** Restarts the inactivity timer. */
   #stayAlive(): void {
     const threshold = this.config.inactive_threshold
     if (threshold === undefined) return
     clearTimeout(this.#inactive)
     this.#inactive = setTimeout(
-      () => (this.#waiting.length > 0 ? this.#stayAlive() : this.around.expired()),
+      () => (this.#waiting.length > 0 ? this.#stayAlive() : this.services.expired()),
       Math.min(threshold / NS_PER_MS, MAX_TIMER),
     )
   }

@@ -1,10 +1,10 @@
 import type { Sql, SqlValue } from './sql.ts'
-import type { KeptStream, MessageStore, StoreIndex, StoreRecord, StreamStore } from './store.ts'
 import type { StreamConfig } from './stream-config.ts'
+import type { KeptStream, MessageStore, StoreIndex, StoreRecord, StreamStore } from './stream-store.ts'
 
 /**
- * Streams in a SQLite database, in tables of their own: what others keep in it is left alone.
- * @throws what the database throws
+ * Streams in a SQLite database, in tables of their own. Other tables are not touched.
+ * @throws errors of the database
  */
 export function createSqliteStore(sql: Sql): StreamStore {
   return new SqliteStore(sql)
@@ -82,7 +82,7 @@ class SqliteMessages implements MessageStore {
   constructor(sql: Sql, id: number) {
     this.#sql = sql
     this.#id = id
-    // Always the same texts: hosts keep prepared statements by them.
+    // Constant texts: hosts cache prepared statements by text.
     this.#statements = {
       insert: `INSERT INTO spanwire_messages_${id} (seq, time, subject, headers, payload) VALUES (?, ?, ?, ?, ?)`,
       read: `SELECT seq, time, subject, headers, payload FROM spanwire_messages_${id} WHERE seq = ?`,

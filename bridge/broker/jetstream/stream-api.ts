@@ -1,42 +1,45 @@
 import { toBase64 } from '../../../sdk/wire/base64.ts'
+import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import { filtersOverlap } from '../../../sdk/wire/subject.ts'
+import type { UpstreamMessage } from '../../upstream/upstream.ts'
 import { apiErrors } from './api-error.ts'
-import { type Fields, flag, integer, text } from './fields.ts'
+import { type Fields, flag, integer, text, texts } from './fields.ts'
 import { Filter } from './filter.ts'
-import { toTimestamp } from './status.ts'
-import type { StoreRecord } from './store.ts'
+import { joinHeaders } from './join-headers.ts'
+import { statusMessage, toTimestamp } from './status-message.ts'
 import type { Stream } from './stream.ts'
 import { readStreamConfig } from './stream-config.ts'
-import type { HostedStream, Streams } from './streams.ts'
+import type { HostedStream, StreamRegistry } from './stream-registry.ts'
+import type { StoreRecord } from './stream-store.ts'
 
 const NAMES_PAGE = 1_024
 const LIST_PAGE = 256
 const SUBJECTS_PAGE = 100_000
 
-/** The requests of `$JS.API.STREAM.…`: each takes the request's fields and answers with those of the response. */
+/** Requests of `$JS.API.STREAM.…`. Each maps the fields of the request to the response. Throws ApiError. */
 export class StreamApi {
-  readonly #streams: Streams
+  readonly #registry: StreamRegistry
   readonly #clock: () => number
 
-  constructor(streams: Streams, clock: () => number) {
-    this.#streams = streams
+  constructor(registry: StreamRegistry, clock: () => number) {
+    this.#registry = registry
     this.#clock = clock
   }
 
   create(name: string, fields: Fields): object {
-    const known = this.#streams.find(name) !== undefined
-    const hosted = this.#streams.create(readStreamConfig(fields, name))
+    const known = this.#registry.find(name) !== undefined
+    const hosted = this.#registry.create(readStreamConfig(fields, name))
     return { ...this.#describe(hosted), did_create: !known }
   }
 
   update(name: string, fields: Fields): object {
-    // An unknown stream is told before what is wrong with the configuration.
-    this.#streams.get(name)
-    return this.#describe(this.#streams.update(readStreamConfig(fields, name)))
+    // Like in nats-server, an unknown stream is reported before errors of the configuration.
+    this.#registry.get(name)
+    return this.#describe(this.#registry.update(readStreamConfig(fields, name)))
   }
 
   info(name: string, fields: Fields): object {
-    const hosted = this.#streams.get(name)
+    const hosted = this.#registry.get(name)
     const { stream } = hosted
     stream.expire(this.#clock())
     const filter = text(fields, 'subjects_filter')
@@ -44,7 +47,7 @@ export class StreamApi {
     const more = deleted && stream.deletedCount > 0 ? { deleted: [...stream.deleted()] } : {}
     if (filter === undefined) return this.#describe(hosted, more)
     const { matches } = new Filter([filter], stream.config.subjects)
-    const counts = [...stream.subjectCounts()].filter(([subject]) => !matches || matches(subject))
+    const counts = [...stream.index.subjectCounts()].filter(([subject]) => !matches || matches(subject))
     const offset = Math.min(Math.max(integer(fields, 'offset'), 0), counts.length)
     const page = counts.slice(offset, offset + SUBJECTS_PAGE)
     const subjects = page.length > 0 ? { subjects: Object.fromEntries(page) } : {}
@@ -64,12 +67,12 @@ export class StreamApi {
   }
 
   delete(name: string): object {
-    this.#streams.delete(name)
+    this.#registry.delete(name)
     return { success: true }
   }
 
   purge(name: string, fields: Fields): object {
-    const { stream } = this.#streams.get(name)
+    const { stream } = this.#registry.get(name)
     const [seq, keep] = [integer(fields, 'seq'), integer(fields, 'keep')]
     if ((seq > 0 && keep > 0) || seq < 0 || keep < 0) throw apiErrors.badRequest()
     if (stream.config.deny_purge) throw apiErrors.purgeNotPermitted()
@@ -82,7 +85,7 @@ export class StreamApi {
   }
 
   getMessage(name: string, fields: Fields): object {
-    const { stream } = this.#streams.get(name)
+    const { stream } = this.#registry.get(name)
     const found = findMessage(stream, fields, this.#clock())
     if (found === 'bad') throw apiErrors.badRequest()
     if (!found) throw apiErrors.noMessage()
@@ -99,7 +102,7 @@ export class StreamApi {
   }
 
   deleteMessage(name: string, fields: Fields): object {
-    const { stream } = this.#streams.get(name)
+    const { stream } = this.#registry.get(name)
     const seq = integer(fields, 'seq')
     if (stream.config.deny_delete) throw apiErrors.deleteNotPermitted()
     if (seq < 1) throw apiErrors.badRequest()
@@ -109,7 +112,7 @@ export class StreamApi {
 
   #matching(fields: Fields): HostedStream[] {
     const subject = text(fields, 'subject')
-    const all = this.#streams.all()
+    const all = this.#registry.all()
     if (subject === undefined) return all
     return all.filter(({ stream }) => stream.config.subjects.some((captured) => filtersOverlap(captured, subject)))
   }
@@ -136,7 +139,7 @@ export class StreamApi {
   }
 }
 
-/** One part of a list, from `offset` on. */
+/** One page of a list, from `offset` on. */
 export function page<T>(
   all: readonly T[],
   fields: Fields,
@@ -146,7 +149,7 @@ export function page<T>(
   return { total: all.length, offset, limit, items: all.slice(offset, offset + limit) }
 }
 
-/** The message that a request to get one means; `bad` if it means none or several. */
+/** Finds the message of a get request. `bad` if the request names no message, or several. */
 export function findMessage(stream: Stream, fields: Fields, now: number): StoreRecord | undefined | 'bad' {
   const seq = integer(fields, 'seq')
   const last = text(fields, 'last_by_subj')
@@ -157,17 +160,34 @@ export function findMessage(stream: Stream, fields: Fields, now: number): StoreR
     new Filter(subject === undefined ? [] : [subject], stream.config.subjects)
   if (last !== undefined) {
     if (seq > 0 || next !== undefined || time !== undefined) return 'bad'
-    return read(stream, stream.last(filter(last))?.seq)
+    return read(stream, stream.index.last(filter(last))?.seq)
   }
   if (time !== undefined) {
     if (seq > 0 || Number.isNaN(Date.parse(time))) return 'bad'
-    const first = stream.since(Date.parse(time))?.seq
-    return first === undefined ? undefined : read(stream, stream.next(first, filter(next))?.seq)
+    const first = stream.index.since(Date.parse(time))?.seq
+    return first === undefined ? undefined : read(stream, stream.index.next(first, filter(next))?.seq)
   }
-  if (next !== undefined) return read(stream, stream.next(seq, filter(next))?.seq)
+  if (next !== undefined) return read(stream, stream.index.next(seq, filter(next))?.seq)
   return seq > 0 ? read(stream, seq) : 'bad'
 }
 
 function read(stream: Stream, seq: number | undefined): StoreRecord | undefined {
   return seq === undefined ? undefined : stream.read(seq)
+}
+
+/** The answer to `$JS.API.DIRECT.GET`: the message itself, or a status (ADR-31: one message, no batches). */
+export function directGet(stream: Stream, fields: Fields, reply: string, now: number): UpstreamMessage {
+  if (integer(fields, 'batch') > 0 || texts(fields, 'multi_last').length > 0 || text(fields, 'up_to_time'))
+    return statusMessage(reply, { code: 408, reason: 'Batches Not Supported' })
+  const found = findMessage(stream, fields, now)
+  if (found === 'bad') return statusMessage(reply, { code: 408, reason: 'Empty Request' })
+  if (!found) return statusMessage(reply, { code: 404, reason: 'Message Not Found' })
+  const { subject, seq, time, headers, payload } = found
+  const origin = encodeHeaders([
+    ['Nats-Stream', stream.config.name],
+    ['Nats-Subject', subject],
+    ['Nats-Sequence', String(seq)],
+    ['Nats-Time-Stamp', toTimestamp(time)],
+  ])
+  return { subject: reply, headers: headers ? joinHeaders(headers, origin) : origin, payload }
 }

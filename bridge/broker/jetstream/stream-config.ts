@@ -2,7 +2,7 @@ import { filtersOverlap, isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import { apiErrors } from './api-error.ts'
 import { type Fields, flag, integer, isName, oneOf, refuseOthers, text, textMap, texts } from './fields.ts'
 
-/** A stream's configuration, with the names that JetStream's API has for them (ADR-31, nats-server's StreamConfig). */
+/** Configuration of a stream, with the names of JetStream's API (ADR-31, nats-server's StreamConfig). */
 export interface StreamConfig {
   readonly name: string
   readonly description?: string
@@ -16,7 +16,7 @@ export interface StreamConfig {
   readonly max_msgs_per_subject: number
   readonly max_msg_size: number
   readonly discard: 'old' | 'new'
-  /** `file` is kept where the host has a store that lasts, else in memory. */
+  /** `file`: in the host's store if it has one, else in memory. */
   readonly storage: 'file' | 'memory'
   readonly num_replicas: number
   /** In ns. */
@@ -31,6 +31,8 @@ export interface StreamConfig {
   readonly deny_delete: boolean
   readonly deny_purge: boolean
   readonly allow_rollup_hdrs: boolean
+  /** Whether messages may have a TTL of their own (ADR-43). */
+  readonly allow_msg_ttl?: true
   readonly consumer_limits: object
   readonly metadata?: Readonly<Record<string, string>>
 }
@@ -51,7 +53,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'num_replicas',
   'duplicate_window',
   'allow_direct',
-  // Says something of mirrors only, and those are refused.
+  // Accepted, because it only affects mirrors, which are refused.
   'mirror_direct',
   'discard_new_per_subject',
   'no_ack',
@@ -60,6 +62,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'deny_delete',
   'deny_purge',
   'allow_rollup_hdrs',
+  'allow_msg_ttl',
   'metadata',
 ])
 const SYSTEM = ['$JS.>', '$SYS.>', '$EDGE.>']
@@ -67,7 +70,7 @@ const MS = 1_000_000
 const DEFAULT_WINDOW = 120_000 * MS
 const MAX_SUBJECTS = 1_000
 
-/** Reads the configuration of a request to create or update a stream. Throws ApiError with what is wrong with it. */
+/** Reads the configuration in a create or update request. Throws ApiError. */
 export function readStreamConfig(fields: Fields, name: string): StreamConfig {
   const invalid = apiErrors.streamInvalidConfig
   if (!isName(name)) throw invalid(`stream name is required and can not contain '.', '*', '>', '\\', '/'`)
@@ -121,17 +124,19 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
     deny_delete: flag(fields, 'deny_delete'),
     deny_purge: flag(fields, 'deny_purge'),
     allow_rollup_hdrs: flag(fields, 'allow_rollup_hdrs'),
+    ...(flag(fields, 'allow_msg_ttl') && { allow_msg_ttl: true }),
     consumer_limits: {},
     ...(metadata && { metadata }),
   }
 }
 
-/** What an update may not change. Throws ApiError. */
+/** Checks that an update changes no fixed field. Throws ApiError. */
 export function checkUpdate(from: StreamConfig, to: StreamConfig): void {
   const refused = (why: string) => apiErrors.streamInvalidConfig(`stream configuration update can not ${why}`)
   if (from.storage !== to.storage) throw refused('change storage type')
   if (from.max_consumers !== to.max_consumers) throw refused('change MaxConsumers')
   if (from.deny_delete && !to.deny_delete) throw refused('cancel deny message deletes')
+  if (from.allow_msg_ttl && !to.allow_msg_ttl) throw refused('disable per-message TTLs')
   if (from.deny_purge && !to.deny_purge) throw refused('cancel deny purge')
 }
 
@@ -164,7 +169,7 @@ function readSubjects(fields: Fields, name: string): readonly string[] {
   return subjects
 }
 
-/** Nothing, zero and less all mean that there is no limit: -1, as nats-server writes it. */
+/** Missing, zero and negative values mean no limit: -1, as in nats-server. */
 function limit(fields: Fields, name: string): number {
   const value = integer(fields, name)
   return value > 0 ? value : -1

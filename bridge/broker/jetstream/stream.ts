@@ -1,66 +1,70 @@
 import type { UpstreamMessage } from '../../upstream/upstream.ts'
-import { type ApiError, apiErrors } from './api-error.ts'
-import { type Entry, EntryLog } from './entry-log.ts'
+import { checkExpectations, checkLimits, checkStream, type PublishRules, readRules } from './admission.ts'
+import { apiErrors } from './api-error.ts'
+import type { Entry } from './entry-log.ts'
 import type { Filter } from './filter.ts'
 import { MessageIds } from './message-ids.ts'
-import { type PublishRules, readRules } from './publish-rules.ts'
-import type { MessageStore, StoreRecord } from './store.ts'
+import { MessageIndex } from './message-index.ts'
+import { MessageTtls } from './message-ttl.ts'
 import type { StreamConfig } from './stream-config.ts'
+import type { MessageStore, StoreRecord } from './stream-store.ts'
 
-/** Who wants to know what comes into a stream, and what leaves it. */
+/** A consumer of a stream. */
 export interface StreamObserver {
   added(entry: Entry): void
   removed(entry: Entry): void
 }
 
-/** What the streams of a broker share. */
-export interface StreamSurroundings {
+/** Services of the broker that its streams share. */
+export interface StreamServices {
   readonly clock: () => number
-  /** Whether the broker has room for so many bytes more; if not, a message is refused. */
+  /** Whether the broker has room for that many bytes. If not, the message is refused. */
   hasRoom(bytes: number): boolean
-  /** Counts what a stream takes in memory, or gives back. */
+  /** Counts memory that a stream takes; negative when it releases memory. */
   count(bytes: number): void
 }
 
-/** The place of a message that was stored, or of the one that it repeats. */
+/** The stored message, or the one that it repeats. */
 export interface Stored {
   readonly seq: number
   readonly duplicate: boolean
 }
 
+/** Identity of a stream, and its last message. */
+export interface StreamOrigin {
+  readonly config: StreamConfig
+  /** RFC 3339. */
+  readonly created: string
+  /** Sequence and time of the last message, which may be removed. */
+  readonly last: { readonly seq: number; readonly time: number }
+}
+
 const NS_PER_MS = 1_000_000
-/** What the index of a message takes in memory, roughly; also in a store on disk. */
+/** Approximate memory for the index of a message, in bytes, also with a store on disk. */
 const INDEX_COST = 400
-/** What nats-server's file store adds to each message, so that `max_bytes` means the same. */
+/** Bytes that nats-server's file store adds to each message, so that `max_bytes` has the same meaning. */
 const RECORD = 30
 const HEADER_LENGTH = 4
 
-/** Messages by sequence, with the limits of a stream's configuration. Everything happens at once, within the call. */
+/** Messages by sequence, with the limits of a stream's configuration. All calls are synchronous. */
 export class Stream {
   readonly created: string
   readonly observers: Set<StreamObserver> = new Set()
   #config: StreamConfig
   readonly #store: MessageStore
-  readonly #around: StreamSurroundings
-  readonly #log = new EntryLog()
-  readonly #subjects = new Map<string, EntryLog>()
+  readonly #services: StreamServices
+  readonly #index = new MessageIndex()
   readonly #ids = new MessageIds()
+  readonly #ttls = new MessageTtls()
   #lastSeq: number
   #lastTime: number
   #lastId = ''
-  #bytes = 0
 
-  constructor(
-    config: StreamConfig,
-    created: string,
-    store: MessageStore,
-    around: StreamSurroundings,
-    last: { readonly seq: number; readonly time: number } = { seq: (config.first_seq ?? 1) - 1, time: 0 },
-  ) {
+  constructor({ config, created, last }: StreamOrigin, store: MessageStore, services: StreamServices) {
     this.#config = config
     this.created = created
     this.#store = store
-    this.#around = around
+    this.#services = services
     this.#lastSeq = last.seq
     this.#lastTime = last.time
     this.#load()
@@ -70,8 +74,13 @@ export class Stream {
     return this.#config
   }
 
+  /** Searches in the stream's messages. */
+  get index(): Pick<MessageIndex, 'next' | 'last' | 'lastPerSubject' | 'since' | 'count' | 'subjectCounts'> {
+    return this.#index
+  }
+
   get firstSeq(): number {
-    return this.#log.first?.seq ?? (this.#lastSeq === 0 ? 0 : this.#lastSeq + 1)
+    return this.#index.first?.seq ?? (this.#lastSeq === 0 ? 0 : this.#lastSeq + 1)
   }
 
   get lastSeq(): number {
@@ -79,7 +88,7 @@ export class Stream {
   }
 
   get firstTime(): number {
-    return this.#log.first?.time ?? 0
+    return this.#index.first?.time ?? 0
   }
 
   get lastTime(): number {
@@ -87,50 +96,41 @@ export class Stream {
   }
 
   get messages(): number {
-    return this.#log.size
+    return this.#index.size
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#index.bytes
   }
 
   get subjectCount(): number {
-    return this.#subjects.size
+    return this.#index.subjectCount
   }
 
-  /** How many messages each subject has. */
-  *subjectCounts(): Iterable<[subject: string, messages: number]> {
-    for (const [subject, log] of this.#subjects) yield [subject, log.size]
-  }
-
-  /** How many sequences between the first and the last are gone. */
+  /** Number of missing sequences between the first message and the last one. */
   get deletedCount(): number {
-    return this.#log.size === 0 ? 0 : this.#lastSeq - this.firstSeq + 1 - this.#log.size
+    return this.#index.size === 0 ? 0 : this.#lastSeq - this.firstSeq + 1 - this.#index.size
   }
 
-  *deleted(): Iterable<number> {
-    let next = this.firstSeq
-    for (let entry = this.#log.first; entry; entry = this.#log.find(entry.seq + 1)) {
-      for (; next < entry.seq; next++) yield next
-      next = entry.seq + 1
-    }
-    if (this.#log.size > 0) for (; next <= this.#lastSeq; next++) yield next
+  deleted(): Iterable<number> {
+    return this.#index.size === 0 ? [] : this.#index.gaps(this.#lastSeq)
   }
 
   /**
-   * Keeps a message, if the configuration and the publisher's own conditions allow.
+   * Stores a message, if the configuration and the publisher's conditions allow.
    * @throws ApiError
    */
   append({ subject, headers, payload }: UpstreamMessage): Stored {
-    const now = Math.max(this.#around.clock(), this.#lastTime)
+    const now = Math.max(this.#services.clock(), this.#lastTime)
     this.expire(now)
     const rules = readRules(headers)
-    const known = this.#check(rules, subject, now)
-    if (known !== undefined) return { seq: known, duplicate: true }
+    const repeated = this.#check(rules, subject, now)
+    if (repeated !== undefined) return { seq: repeated, duplicate: true }
     const size = sizeOf(subject, headers?.length ?? 0, payload.length)
-    this.#makeRoom(subject, size, (headers?.length ?? 0) + payload.length)
+    checkLimits(this.#config, this.#index, { subject, size, bytes: (headers?.length ?? 0) + payload.length })
+    this.#makeRoom(size)
     const seq = this.#lastSeq + 1
-    // Copies: what a connection received may lie in a buffer that is much larger, or used again.
+    // Copies: the bytes may be a view of a larger buffer, or be reused.
     const record: StoreRecord = {
       seq,
       time: now,
@@ -149,187 +149,136 @@ export class Stream {
     this.#lastId = rules.id ?? ''
     const entry: Entry = { seq, time: now, subject, size, removed: false }
     this.#add(entry)
-    this.#rollUp(rules.rollup, subject, seq)
+    this.#ttls.add(entry, rules.ttl ?? 0)
+    this.#rollUp(rules.rollup, entry)
     this.#enforceLimits(subject)
     for (const observer of this.observers) observer.added(entry)
     return { seq, duplicate: false }
   }
 
   read(seq: number): StoreRecord | undefined {
-    return this.#log.get(seq) && this.#store.read(seq)
+    return this.#index.get(seq) && this.#store.read(seq)
   }
 
-  /** The first message of the filter with that sequence or a later one. */
-  next(seq: number, { literal, matches }: Filter): Entry | undefined {
-    if (literal !== undefined) return this.#subjects.get(literal)?.find(seq)
-    return this.#log.find(seq, matches && (({ subject }) => matches(subject)))
-  }
-
-  last({ literal, matches }: Filter): Entry | undefined {
-    if (literal !== undefined) return this.#subjects.get(literal)?.last
-    return matches ? this.#log.findLast(({ subject }) => matches(subject)) : this.#log.last
-  }
-
-  /** The last message of each subject of the filter, by sequence. */
-  lastPerSubject({ literal, matches }: Filter): Entry[] {
-    const logs = literal !== undefined ? [this.#subjects.get(literal)] : this.#subjects.values()
-    const found: Entry[] = []
-    for (const log of logs) {
-      const last = log?.last
-      if (last && (!matches || matches(last.subject))) found.push(last)
-    }
-    return found.sort((a, b) => a.seq - b.seq)
-  }
-
-  /** The first message that came at that time or later, whatever its subject. */
-  since(time: number): Entry | undefined {
-    return this.#log.since(time)
-  }
-
-  count(seq: number, { literal, matches }: Filter): number {
-    if (literal !== undefined) return this.#subjects.get(literal)?.count(seq) ?? 0
-    return this.#log.count(seq, matches && (({ subject }) => matches(subject)))
-  }
-
-  /** Removes one message. Returns whether it was there. */
+  /** Removes one message. Returns whether it existed. */
   delete(seq: number): boolean {
-    const entry = this.#log.get(seq)
+    const entry = this.#index.get(seq)
     if (entry) this.#remove([entry])
     return entry !== undefined
   }
 
-  /** Removes the filter's messages below `before`, and all but the `keep` last ones. Returns how many went. */
+  /** Removes messages of the filter before sequence `before`, except for the last `keep`. Returns their number. */
   purge(
     filter: Filter,
     { before = Number.POSITIVE_INFINITY, keep = 0 }: { before?: number; keep?: number } = {},
   ): number {
-    const going: Entry[] = []
-    for (let entry = this.next(0, filter); entry && entry.seq < before; entry = this.next(entry.seq + 1, filter)) {
-      going.push(entry)
-    }
-    if (keep > 0) going.splice(Math.max(going.length - keep, 0))
+    const purged: Entry[] = []
+    for (
+      let entry = this.#index.next(0, filter);
+      entry && entry.seq < before;
+      entry = this.#index.next(entry.seq + 1, filter)
+    )
+      purged.push(entry)
+    if (keep > 0) purged.splice(Math.max(purged.length - keep, 0))
     const jumps = filter.filters.length === 0 && Number.isFinite(before) && before > this.#lastSeq + 1
     if (jumps) this.#lastSeq = before - 1
-    if (going.length > 0 || jumps) this.#remove(going, jumps)
-    return going.length
+    if (purged.length > 0 || jumps) this.#remove(purged, jumps)
+    return purged.length
   }
 
   reconfigure(config: StreamConfig): void {
     this.#config = config
-    for (const subject of [...this.#subjects.keys()]) this.#enforceLimits(subject)
-    this.expire(this.#around.clock())
+    for (const subject of [...this.#index.subjects]) this.#enforceLimits(subject)
+    this.expire(this.#services.clock())
   }
 
-  /** Removes what is too old by now. */
+  /** Removes messages older than `max_age`, or than their own TTL. */
   expire(now: number): void {
     const { max_age, duplicate_window } = this.#config
     this.#forgetIds(now - duplicate_window / NS_PER_MS)
+    const expired = this.#ttls.expired(now)
+    if (expired.length > 0) this.#remove(expired)
     if (max_age === 0) return
     const oldest = now - max_age / NS_PER_MS
-    const going: Entry[] = []
-    for (let entry = this.#log.first; entry && entry.time <= oldest; entry = this.#log.find(entry.seq + 1))
-      going.push(entry)
-    if (going.length > 0) this.#remove(going)
+    const aged = this.#index.takeWhile(({ time }) => time <= oldest).filter((entry) => !this.#ttls.isForever(entry))
+    if (aged.length > 0) this.#remove(aged)
   }
 
-  /** Gives back what it takes of the broker's memory. */
+  /** Releases the memory of a deleted stream. */
   release(): void {
-    this.#around.count(-this.#log.size * INDEX_COST - this.#bytes - this.#ids.bytes)
+    this.#services.count(-this.#index.size * INDEX_COST - this.#index.bytes - this.#ids.bytes)
   }
 
   #load(): void {
-    const now = this.#around.clock()
-    const withinWindow = now - this.#config.duplicate_window / NS_PER_MS
+    const now = this.#services.clock()
     for (const { seq, time, subject, headers, payload } of this.#store.load()) {
-      this.#add({ seq, time, subject, size: sizeOf(subject, headers, payload), removed: false })
+      const entry: Entry = { seq, time, subject, size: sizeOf(subject, headers, payload), removed: false }
+      this.#add(entry)
+      if (this.#config.allow_msg_ttl && headers > 0)
+        this.#ttls.add(entry, readRules(this.#store.read(seq)?.headers).ttl ?? 0)
       this.#lastSeq = Math.max(this.#lastSeq, seq)
       this.#lastTime = Math.max(this.#lastTime, time)
     }
-    for (let entry = this.#log.since(withinWindow); entry; entry = this.#log.find(entry.seq + 1)) {
+    const windowStart = now - this.#config.duplicate_window / NS_PER_MS
+    for (let entry = this.#index.since(windowStart); entry; entry = this.#index.find(entry.seq + 1)) {
       const { id } = readRules(this.#store.read(entry.seq)?.headers)
       if (id !== undefined) this.#remember(id, entry.seq, entry.time)
       this.#lastId = id ?? ''
     }
-    // The process may have ended between a message and what had to go because of it.
-    for (const subject of [...this.#subjects.keys()]) this.#enforceLimits(subject)
+    // The process may have ended before it enforced limits for the last message.
+    for (const subject of [...this.#index.subjects]) this.#enforceLimits(subject)
     this.expire(now)
   }
 
-  /** Returns the sequence of the message that this one repeats. */
+  /** Returns the sequence of an earlier message with the same id. That comes first: a publisher may retry after a lost answer. */
   #check(rules: PublishRules, subject: string, now: number): number | undefined {
-    const { id, stream, lastSeq, lastSubjectSeq, lastId, rollup, unsupported } = rules
-    if (unsupported !== undefined)
-      throw apiErrors.storeFailed(`the embedded broker does not support the header ${unsupported}: use nats-server`)
-    if (stream !== undefined && stream !== this.#config.name) throw apiErrors.expectedStream()
-    // Before the conditions: somebody who asks again after a lost answer is told that it was stored.
-    const known = id === undefined ? undefined : this.#ids.find(id)
-    if (known !== undefined) return known
-    if (lastSeq !== undefined && lastSeq !== this.#lastSeq) throw apiErrors.wrongLastSequence(this.#lastSeq)
-    const onSubject = this.#subjects.get(subject)?.last?.seq ?? 0
-    if (lastSubjectSeq !== undefined && lastSubjectSeq !== onSubject) throw apiErrors.wrongLastSequence(onSubject)
-    if (lastId !== undefined && lastId !== this.#lastId) throw apiErrors.wrongLastMessageId(this.#lastId)
-    if (rollup !== undefined) {
-      if (!this.#config.allow_rollup_hdrs || this.#config.deny_purge) throw apiErrors.rollupNotPermitted()
-      if (!/^(sub|all)$/i.test(rollup)) throw apiErrors.rollupInvalid()
-    }
-    this.#forgetIds(now - this.#config.duplicate_window / NS_PER_MS)
+    const { name, allow_rollup_hdrs, allow_msg_ttl = false, deny_purge, duplicate_window } = this.#config
+    checkStream(rules, name)
+    const repeated = rules.id === undefined ? undefined : this.#ids.find(rules.id)
+    if (repeated !== undefined) return repeated
+    checkExpectations(rules, {
+      name,
+      lastSeq: this.#lastSeq,
+      lastSubjectSeq: this.#index.ofSubject(subject)?.last?.seq ?? 0,
+      lastId: this.#lastId,
+      allowsRollup: allow_rollup_hdrs && !deny_purge,
+      allowsTtl: allow_msg_ttl,
+    })
+    this.#forgetIds(now - duplicate_window / NS_PER_MS)
     return undefined
   }
 
-  /** Refuses a message that the stream or the broker has no room for. */
-  #makeRoom(subject: string, size: number, bytes: number): void {
-    const { max_msg_size, max_msgs, max_bytes, max_msgs_per_subject, discard } = this.#config
-    if (max_msg_size > 0 && bytes > max_msg_size) throw apiErrors.messageTooLarge()
-    if (max_bytes > 0 && size > max_bytes) throw apiErrors.storeFailed('maximum bytes exceeded')
-    const log = this.#subjects.get(subject)
-    const replaces = max_msgs_per_subject > 0 && log !== undefined && log.size >= max_msgs_per_subject
-    if (discard === 'new') {
-      if (replaces && this.#config.discard_new_per_subject)
-        throw apiErrors.storeFailed('maximum messages per subject exceeded')
-      const freed = replaces ? (log.first?.size ?? 0) : 0
-      if (max_msgs > 0 && this.#log.size >= max_msgs && !replaces)
-        throw apiErrors.storeFailed('maximum messages exceeded')
-      if (max_bytes > 0 && this.#bytes + size - freed > max_bytes) throw apiErrors.storeFailed('maximum bytes exceeded')
-    }
-    if (this.#around.hasRoom(size + INDEX_COST)) return
-    throw this.#full()
-  }
-
-  #full(): ApiError {
-    return apiErrors.insufficientResources(
+  /** Throws ApiError if the broker has no room for a message. */
+  #makeRoom(size: number): void {
+    if (this.#services.hasRoom(size + INDEX_COST)) return
+    throw apiErrors.insufficientResources(
       'the embedded broker is full: purge or limit its streams (max_bytes, max_age), or raise its option maxBytes',
     )
   }
 
   #add(entry: Entry): void {
-    this.#log.add(entry)
-    let log = this.#subjects.get(entry.subject)
-    if (!log) {
-      log = new EntryLog()
-      this.#subjects.set(entry.subject, log)
-    }
-    log.add(entry)
-    this.#bytes += entry.size
-    this.#around.count(entry.size + INDEX_COST)
+    this.#index.add(entry)
+    this.#services.count(entry.size + INDEX_COST)
   }
 
-  #rollUp(rollup: string | undefined, subject: string, seq: number): void {
+  #rollUp(rollup: string | undefined, { subject, seq }: Entry): void {
     if (rollup === undefined) return
-    const log = rollup.toLowerCase() === 'all' ? this.#log : this.#subjects.get(subject)
-    const going: Entry[] = []
-    for (let entry = log?.first; entry && entry.seq < seq; entry = log?.find(entry.seq + 1)) going.push(entry)
-    if (going.length > 0) this.#remove(going)
+    const isAll = rollup.toLowerCase() === 'all'
+    const log = isAll ? this.#index : this.#index.ofSubject(subject)
+    const replaced: Entry[] = []
+    for (let entry = log?.first; entry && entry.seq < seq; entry = log?.find(entry.seq + 1)) replaced.push(entry)
+    if (replaced.length > 0) this.#remove(replaced)
   }
 
   #enforceLimits(subject: string): void {
     const { max_msgs, max_bytes, max_msgs_per_subject } = this.#config
-    const log = this.#subjects.get(subject)
+    const log = this.#index.ofSubject(subject)
     while (log && max_msgs_per_subject > 0 && log.size > max_msgs_per_subject) this.#remove([log.first as Entry])
-    while (max_msgs > 0 && this.#log.size > max_msgs) this.#remove([this.#log.first as Entry])
-    while (max_bytes > 0 && this.#bytes > max_bytes) this.#remove([this.#log.first as Entry])
+    while (max_msgs > 0 && this.#index.size > max_msgs) this.#remove([this.#index.first as Entry])
+    while (max_bytes > 0 && this.bytes > max_bytes) this.#remove([this.#index.first as Entry])
   }
 
-  /** By ascending sequence. */
+  /** @param entries by ascending sequence @param jumps whether the last sequence has changed without a message */
   #remove(entries: readonly Entry[], jumps = false): void {
     const takesLast = jumps || entries.at(-1)?.seq === this.#lastSeq
     this.#store.remove(
@@ -337,13 +286,9 @@ export class Stream {
       takesLast ? { seq: this.#lastSeq, time: this.#lastTime } : undefined,
     )
     for (const entry of entries) {
-      entry.removed = true
-      this.#log.forgot()
-      const log = this.#subjects.get(entry.subject)
-      log?.forgot()
-      if (log?.size === 0) this.#subjects.delete(entry.subject)
-      this.#bytes -= entry.size
-      this.#around.count(-entry.size - INDEX_COST)
+      this.#index.remove(entry)
+      this.#ttls.remove(entry)
+      this.#services.count(-entry.size - INDEX_COST)
     }
     for (const observer of this.observers) for (const entry of entries) observer.removed(entry)
   }
@@ -359,7 +304,7 @@ export class Stream {
   #countIds(change: () => void): void {
     const before = this.#ids.bytes
     change()
-    this.#around.count(this.#ids.bytes - before)
+    this.#services.count(this.#ids.bytes - before)
   }
 }
 

@@ -1,2 +1,2 @@
-/** Publishing and requesting by `fetch`: `connect({ transport: http({ url, token }), events })`. */
+/** The entry `spanwire/http`: a transport that publishes and requests by `fetch`. */
 export { type HttpOptions, http } from './http.ts'

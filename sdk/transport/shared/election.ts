@@ -1,20 +1,20 @@
 import { randomToken } from '../../kit/ids.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { createHost, type Host } from './host.ts'
-import type { Hello, Port, PortMessage } from './port.ts'
+import { type Hello, isClosed, type Port, type PortMessage } from './port.ts'
 import { openTabSocket } from './tab-socket.ts'
 
-/** On the channel: the leader says that it is one, or a port's message, to the leader or from it. */
+/** A message on the channel: a tab announces that it is the leader, or a port's message to (`up`) or from the leader. */
 type Notice = { readonly leader: true } | { readonly id: string; readonly up: boolean; readonly message: PortMessage }
 
-/** What a tab has of the election: one of them leads and has the connection, and the next one follows it. */
+/** An election among tabs. The leader hosts the connection. When it ends, another tab becomes the leader. */
 interface Room {
   open(hello: Hello): LinkSocket
 }
 
 const rooms = new Map<string, Room>()
 
-/** A socket at the tab that leads, which may be this one. Browsers don't freeze a tab that holds a lock. */
+/** Opens a socket to the leader, which may be this tab. Browsers do not freeze a tab that holds a lock. */
 export function joinByElection(name: string, hello: Hello): LinkSocket {
   const room = rooms.get(name) ?? enter(name)
   rooms.set(name, room)
@@ -23,13 +23,13 @@ export function joinByElection(name: string, hello: Hello): LinkSocket {
 
 function enter(name: string): Room {
   const channel = new BroadcastChannel(name)
-  /** Of this tab's sockets. */
+  /** Ports of this tab's sockets. */
   const ports = new Map<string, { port: Port; hello: Hello; greeted: boolean }>()
-  /** Of all tabs, if this one leads. */
+  /** Ports of all tabs, if this tab is the leader. */
   const hosted = new Map<string, Port>()
   let host: Host | undefined
 
-  /** To whoever it is for, here or in another tab. */
+  /** Sends a notice to its receiver, in this tab or another one. */
   const pass = (notice: Notice) => {
     channel.postMessage(notice)
     queueMicrotask(() => take(notice))
@@ -37,7 +37,7 @@ function enter(name: string): Room {
   const accept = (id: string) => {
     const port: Port = {
       post(message) {
-        if (!(message instanceof ArrayBuffer) && 'closed' in message) hosted.delete(id)
+        if (isClosed(message)) hosted.delete(id)
         pass({ id, up: false, message })
       },
       receive: () => {},
@@ -48,31 +48,31 @@ function enter(name: string): Room {
   }
 
   function take(notice: Notice): void {
-    if ('leader' in notice) return led()
+    if ('leader' in notice) return leaderChanged()
     const { id, up, message } = notice
     if (up && host) {
-      // Asked again by who heard of the new leader before its answer: it is in already.
+      // A tab that saw the new leader before its answer sends `hello` again.
       if (!(message instanceof ArrayBuffer) && 'hello' in message) hosted.has(id) || accept(id).receive(message)
       else hosted.get(id)?.receive(message)
-      if (!(message instanceof ArrayBuffer) && 'closed' in message) hosted.delete(id)
+      if (isClosed(message)) hosted.delete(id)
     } else if (!up) {
       const own = ports.get(id)
       if (!own) return
       own.greeted = true
-      if (!(message instanceof ArrayBuffer) && 'closed' in message) ports.delete(id)
+      if (isClosed(message)) ports.delete(id)
       own.port.receive(message)
     }
   }
 
-  /** There is a new leader. Whoever had a connection has lost it; whoever waits for one asks again. */
-  function led(): void {
+  /** Another tab is the leader. Open connections are lost, and waiting sockets send `hello` again. */
+  function leaderChanged(): void {
     for (const [id, { port, hello, greeted }] of [...ports]) {
       if (!greeted) {
         port.post({ hello })
         continue
       }
       ports.delete(id)
-      port.receive({ closed: { code: 1006, reason: 'the tab that had the connection is gone' } })
+      port.receive({ closed: { code: 1006, reason: 'the tab that hosted the connection has ended' } })
     }
   }
 
@@ -88,7 +88,7 @@ function enter(name: string): Room {
       const id = randomToken(16)
       const port: Port = {
         post: (message) => {
-          if (!(message instanceof ArrayBuffer) && 'closed' in message) ports.delete(id)
+          if (isClosed(message)) ports.delete(id)
           pass({ id, up: true, message })
         },
         receive: () => {},

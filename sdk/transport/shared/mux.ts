@@ -1,60 +1,63 @@
-import { decode, encodeFrame } from '../../wire/bytes.ts'
+import { CRLF, decode, encodeFrame } from '../../wire/bytes.ts'
 import { encodeSubscribe, encodeUnsubscribe } from '../../wire/client-op.ts'
 import { encodeError, encodeMessage } from '../../wire/server-op.ts'
 import { createServerReader } from '../../wire/server-reader.ts'
 import type { LinkSocket } from '../link-socket.ts'
-import { detour } from '../sse/sse.ts'
-import { type Ending, type Port, toBuffer } from './port.ts'
+import { createEvidence, probing } from '../sse/detour.ts'
+import { SseSocket } from '../sse/sse-socket.ts'
+import { type Ending, type Hello, isClosed, type Port, toBuffer } from './port.ts'
 
 /** One connection for many tabs. */
 export interface Mux {
-  /** Takes a tab in. */
+  /** Adds a tab. */
   join(port: Port): void
-  /** The tab is gone. */
+  /** Removes a tab that has ended. */
   leave(port: Port): void
 }
 
-/** A tab, and the sids of its subscriptions. */
+/** A tab with the sids of its subscriptions. */
 interface Tab {
   readonly port: Port
   readonly id: number
   readonly sids: Set<string>
-  /** Those of them that were ended since its last PING: what was on its way comes before the PONG. */
+  /** Sids that ended since the last PING. Messages on their way arrive before the PONG. */
   over: string[]
   connected: boolean
 }
 
-/** Who waits for a PONG, undefined if it is gone; and what is over with it. */
+/** A PING without a PONG. `tab` is undefined if the tab has ended. `over` contains sids that end with the PONG. */
 interface Ping {
   readonly tab: Tab | undefined
   readonly over: readonly string[]
 }
 
 /**
- * Carries the NATS protocol of many clients over one connection: their sids are told apart, a PONG goes to who has sent the
- * PING, what is said to all goes to all. The first tab's CONNECT opens the connection, so all tabs must be of the same
- * user; fresh tokens of any tab are passed on. When the connection is lost all tabs are told, and come again.
+ * Multiplexes the NATS protocol of several clients over one connection. It translates sids, sends each PONG to the tab of
+ * the PING, and INFO and -ERR to all tabs. The CONNECT of the first tab opens the connection, so all tabs must have the same
+ * user. New tokens of each tab are forwarded. When the connection is lost, all tabs are closed, and connect again.
+ * @param retire called when the tabs have to leave. New tabs then need a new connection
  */
-export function createMux(url: string, via: string | undefined): Mux {
+export function createMux({ url, via, cookies = false }: Omit<Hello, 'lock'>, retire: () => void): Mux {
+  const evidence = createEvidence(url, via)
   const tabs = new Map<Port, Tab>()
-  /** In the order in which they were sent. */
+  /** PINGs without a PONG, in the order in which they were sent. */
   let pings: Ping[] = []
   let socket: LinkSocket | undefined
   let dialling = false
   let connected = false
-  let info: Uint8Array | undefined
+  let info: string | undefined
   let failures = 0
   let lastId = 0
 
-  const say = ({ port }: Tab, bytes: Uint8Array) => port.post(toBuffer(bytes))
+  const toInfo = (text: string) => encodeFrame(`INFO ${text}`)
+  const send = ({ port }: Tab, bytes: Uint8Array) => port.post(toBuffer(bytes))
   const write = (bytes: Uint8Array) => socket?.send(bytes as Uint8Array<ArrayBuffer>)
 
   async function dial(): Promise<void> {
     dialling = true
     let next: LinkSocket | undefined
     try {
-      // The same way around as a client of its own would find.
-      next = (via === 'websocket' ? undefined : await detour(url, via, failures)) ?? (new WebSocket(url) as LinkSocket)
+      next = await open()
     } catch {
       lost({ code: 1006, reason: '' })
     }
@@ -63,6 +66,7 @@ export function createMux(url: string, via: string | undefined): Mux {
     if (tabs.size === 0) return next.close()
     const current = next
     socket = current
+    socket.onleave = () => leave(info)
     socket.binaryType = 'arraybuffer'
     const read = createServerReader({
       message(sid, { subject, reply, headerBlock, payload }) {
@@ -70,14 +74,14 @@ export function createMux(url: string, via: string | undefined): Mux {
         const own = sid.slice(dot + 1)
         for (const tab of tabs.values()) {
           if (`${tab.id}` === sid.slice(0, dot) && tab.sids.has(own))
-            say(tab, encodeMessage(subject, own, payload.slice(), reply, headerBlock))
+            send(tab, encodeMessage(subject, own, payload.slice(), { reply, headers: headerBlock }))
         }
       },
       operation(verb, text) {
         if (verb === 'PING') write(encodeFrame('PONG'))
         else if (verb === 'PONG') answer(pings.shift())
-        else if (verb === 'INFO') greet(encodeFrame(`INFO ${text}`))
-        else if (verb === '-ERR') for (const tab of tabs.values()) say(tab, encodeError(text))
+        else if (verb === 'INFO') greet(text)
+        else if (verb === '-ERR') for (const tab of tabs.values()) send(tab, encodeError(text))
       },
     })
     socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
@@ -97,12 +101,26 @@ export function createMux(url: string, via: string | undefined): Mux {
     failures = 0
     if (!tab) return
     for (const sid of over) tab.sids.delete(sid)
-    say(tab, encodeFrame('PONG'))
+    send(tab, encodeFrame('PONG'))
   }
 
-  function greet(next: Uint8Array): void {
+  function greet(next: string): void {
     info = next
-    for (const tab of tabs.values()) say(tab, next)
+    if (JSON.parse(next).ldm) retire()
+    for (const tab of tabs.values()) send(tab, toInfo(next))
+  }
+
+  /** A WebSocket can be opened again: the tabs leave, as after a lame duck INFO. */
+  function leave(last: string | undefined): void {
+    if (last) greet(JSON.stringify({ ...JSON.parse(last), ldm: true }))
+  }
+
+  /** Opens the same kind of socket as a client with its own connection. */
+  async function open(): Promise<LinkSocket> {
+    const dialled = () => new WebSocket(url) as LinkSocket
+    if (via === 'websocket' || !(await evidence.weigh(failures)).isBlocked) return dialled()
+    const socket = new SseSocket(url, { cookies })
+    return via === 'sse' ? socket : probing(socket, url, dialled)
   }
 
   function lost(closed: Ending): void {
@@ -119,13 +137,13 @@ export function createMux(url: string, via: string | undefined): Mux {
     pings = []
   }
 
-  /** One operation of a tab; `frame` is all of it. */
+  /** Forwards one operation of a tab. `frame` is the whole operation. */
   function perform(tab: Tab, line: string, frame: Uint8Array): void {
     const [verb, ...args] = line.split(' ')
     const last = args.at(-1) ?? ''
     switch (verb) {
       case 'CONNECT':
-        // A tab's first says what the connection knows; a later one brings a fresh token.
+        // The first CONNECT of a tab repeats the connection's. A later one has a new token.
         if (!connected || tab.connected) write(frame)
         connected = tab.connected = true
         return
@@ -147,7 +165,7 @@ export function createMux(url: string, via: string | undefined): Mux {
   function take(tab: Tab, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const end = bytes.indexOf(10, at) + 1
-      const line = decode(bytes.subarray(at, end)).trimEnd()
+      const line = decode(bytes.subarray(at, end - CRLF.length))
       const size = /^H?PUB /.test(line) ? Number(line.slice(line.lastIndexOf(' ') + 1)) + 2 : 0
       perform(tab, line, bytes.slice(at, end + size))
       at = end + size
@@ -161,11 +179,11 @@ export function createMux(url: string, via: string | undefined): Mux {
       port.receive = (message) => {
         if (message instanceof ArrayBuffer) {
           if (tabs.get(port) === tab) take(tab, new Uint8Array(message))
-        } else if ('closed' in message) {
+        } else if (isClosed(message)) {
           this.leave(port)
         }
       }
-      if (info) say(tab, info)
+      if (info) send(tab, toInfo(info))
       else if (!socket && !dialling) void dial()
     },
     leave(port) {

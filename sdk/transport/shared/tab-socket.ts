@@ -1,17 +1,17 @@
 import type { LinkSocket } from '../link-socket.ts'
-import { type Hello, type Port, toBuffer } from './port.ts'
+import { type Hello, isClosed, type Port, toBuffer } from './port.ts'
 
-/** A socket that is somebody else's: what a tab has instead of a WebSocket. */
+/** Opens a socket on the shared connection, which replaces a WebSocket. */
 export function openTabSocket(port: Port, hello: Hello): LinkSocket {
-  let hear: LinkSocket['onmessage'] = null
+  let onmessage: LinkSocket['onmessage'] = null
   const socket: LinkSocket = {
     binaryType: '',
     get onmessage() {
-      return hear
+      return onmessage
     },
-    // Not before somebody listens: in the same tab the answer is there at once.
+    // After the listener was set: the answer of a host in the same tab arrives immediately.
     set onmessage(listener) {
-      hear = listener
+      onmessage = listener
       port.post({ hello })
     },
     onclose: null,
@@ -22,8 +22,8 @@ export function openTabSocket(port: Port, hello: Hello): LinkSocket {
     },
   }
   port.receive = (message) => {
-    if (message instanceof ArrayBuffer) hear?.({ data: message })
-    else if ('closed' in message) socket.onclose?.(message.closed)
+    if (message instanceof ArrayBuffer) onmessage?.({ data: message })
+    else if (isClosed(message)) socket.onclose?.(message.closed)
   }
   return socket
 }

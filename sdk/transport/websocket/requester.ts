@@ -1,4 +1,5 @@
-/** Requests over a transport that can only publish and subscribe: loaded when the first is made. */
+/** Requests over a transport that can publish and subscribe: loaded with the first request. */
+import { createDeferred, type Deferred } from '../../kit/deferred.ts'
 import { randomToken } from '../../kit/ids.ts'
 import { MAX_TIMER } from '../../kit/max-timer.ts'
 import { SpanwireError } from '../../wire/errors.ts'
@@ -6,49 +7,55 @@ import { checkAnswer, timedOut } from '../answer.ts'
 import { onAbort } from '../checks.ts'
 import type { Transport, TransportMessage } from '../transport.ts'
 
-/** A request that waits for its answer. */
-interface Asking extends PromiseWithResolvers<TransportMessage> {
-  /** The server has it: if the connection is lost now, the answer is lost with it. */
+/** A request without an answer. */
+interface OpenRequest extends Deferred<TransportMessage> {
+  /** The server has processed it. If the connection is lost now, the answer is also lost. */
   sent?: boolean
 }
 
-/** Makes `request` of a transport from the rest of it. All answers come in through one subscription. */
+/** Returns `request` for a transport. One subscription receives all answers. */
 export function createRequester(transport: Transport): Transport['request'] {
-  // Nobody who doesn't know the token can listen in; 133 bits.
+  // 133 bits: other clients cannot guess the inbox.
   const prefix = `_INBOX.${randomToken(26)}.`
-  /** By the subject of the answer. */
-  const asking = new Map<string, Asking>()
-  let listening = false
+  /** Open requests by the subject of their answer. */
+  const requests = new Map<string, OpenRequest>()
+  let isSubscribed = false
   let count = 0
 
   const failAll = (error: Error, sentOnly?: boolean) => {
-    for (const { sent, reject } of asking.values()) if (sent || !sentOnly) reject(error)
+    for (const { sent, reject } of requests.values()) if (sent || !sentOnly) reject(error)
   }
   transport.onStatus(({ state, reason }) => {
-    // A bridge that has lost NATS keeps the inbox: the answer may still come.
+    // A bridge that has lost NATS keeps the inbox. The answer may still arrive.
     if (state === 'open' || state === 'closed' || reason?.code === 'upstream-unavailable') return
-    failAll(new SpanwireError('connection-lost', 'Lost before the answer came: it may have been carried out.'), true)
+    failAll(
+      new SpanwireError(
+        'connection-lost',
+        'The connection was lost before the answer arrived: the request may have been processed.',
+      ),
+      true,
+    )
   })
 
-  function listen(): void {
-    if (listening) return
-    listening = true
+  function subscribe(): void {
+    if (isSubscribed) return
+    isSubscribed = true
     transport.subscribe(`${prefix}*`, {
-      // One that nobody waits for is dropped.
-      message: (message) => asking.get(message.subject)?.resolve(message),
+      // Late answers are dropped.
+      message: (message) => requests.get(message.subject)?.resolve(message),
       ended(error) {
-        listening = false
+        isSubscribed = false
         failAll(error)
       },
     })
   }
 
   return async (subject, payload, { timeout, signal, headers = [] }) => {
-    listen()
+    subscribe()
     const reply = prefix + count++
-    const own: Asking = Promise.withResolvers<TransportMessage>()
-    asking.set(reply, own)
-    // Takes it back if it wasn't sent yet.
+    const own: OpenRequest = createDeferred<TransportMessage>()
+    requests.set(reply, own)
+    // Removes the request from the offline queue.
     const over = new AbortController()
     const release = onAbort(signal, own.reject)
     const timer = setTimeout(
@@ -62,7 +69,7 @@ export function createRequester(transport: Transport): Transport['request'] {
     try {
       return checkAnswer(await own.promise, subject)
     } finally {
-      asking.delete(reply)
+      requests.delete(reply)
       clearTimeout(timer)
       release()
       over.abort()

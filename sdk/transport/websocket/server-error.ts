@@ -1,64 +1,64 @@
-/** What a server's -ERR means: loaded when the first comes. */
+/** Errors of a server. Part of the first load: they decide whether an operation was refused. */
+import { encode } from '../../wire/bytes.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
-import type { Waiter } from './round-trips.ts'
+import type { Pending } from '../outbound.ts'
 
-/** Who may be meant by an error about a publish: what was sent and is not confirmed. */
-export interface Suspect extends Waiter {
-  readonly subject?: string | undefined
-  readonly reply?: string | undefined
-  /** Of a subscription. */
-  readonly sid?: string | undefined
-}
-
-/** Who may be meant by an error about a subscription. */
+/** A subscription that an error may be about. */
 export interface SuspectSubscription {
   readonly filter: string
   readonly queue?: string | undefined
-  end(error: Error): void
+  readonly end: (error: Error) => void
 }
 
-/** The connection itself is meant. */
-export interface ConnectionFault {
-  readonly error: SpanwireError
-  /** The credentials were refused, or ran out. Else the server is about to close it. */
-  readonly credentials: boolean
+/** Codes by patterns of a text without what it quotes. The first that matches counts. */
+const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
+  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
+  'rate-limited': /rate /i,
+  'payload-too-large': /m payload|headers over|data than|m control/i,
+  'upstream-unavailable': /upstream /i,
+  'invalid-subject': /^invalid .*subject/i,
+  'permission-denied': /violation|m sub/i,
 }
+
+/** Text between quotes, as JSON writes it, or as Go's `%q`, which also escapes all white space but the blank. */
+const QUOTED = /"((?:[^"\\]|\\.)*)"/s
 
 /**
- * Reads the text of an `-ERR` (nats-server's `errors.go`, and bridge/PROTOCOL.md), and tells those whom it is about.
- * @param oldest what the next PONG would confirm
- * @returns the fault, if it is about the connection
+ * Reads the text of an `-ERR` and settles the operations that it names.
+ * Source: nats-server's `errors.go`, and bridge/PROTOCOL.md.
+ * @param oldest the round that the next PONG would confirm
+ * @returns the error, if it names none: then it is about the connection, or about something in that round
  */
-export function tellError(
+export function readError(
   text: string,
-  oldest: readonly Suspect[],
+  oldest: readonly Pending[],
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
-): ConnectionFault | undefined {
-  // Subjects are in quotes, as JSON writes them (Go's %q does the same with all that a subject may hold).
-  const [, kind, act, subject, queue] =
-    /(\w+) Violation for (\w+)[^"]*("(?:[^"\\]|\\.)*")(?: using queue (.*))?/.exec(text) ?? []
-  const credentials = /^authorization|authentication (expired|revoked)/i.test(text)
-  const fault = (code: SpanwireErrorCode) => new SpanwireError(code, `The server says: ${text}`)
-  const is = (own: string | undefined, said: string | undefined) => (own && JSON.stringify(own)) === said
-  if (act === 'Publish') {
-    const error = fault(codeOf(kind, 'permission-denied'))
-    for (const suspect of oldest) if (is(suspect.subject, subject) || is(suspect.reply, subject)) suspect.settle(error)
-  } else if (act === 'Subscription') {
-    const error = fault('permission-denied')
-    for (const other of [...subscriptions.values()])
-      if (is(other.filter, subject) && is(other.queue, queue)) other.end(error)
-  } else if (/^maximum subscriptions/i.test(text)) {
-    // The newest is the one too many.
-    const newest = oldest.findLast(({ sid }) => sid && subscriptions.has(sid))
-    subscriptions.get(newest?.sid ?? '')?.end(fault('permission-denied'))
-  } else {
-    return { credentials, error: fault(credentials ? 'authentication-failed' : codeOf(text, 'connection-lost')) }
-  }
+): SpanwireError | undefined {
+  const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
+  const [code] = Object.entries(CODES).find(([, pattern]) => pattern.test(head + tail)) ?? []
+  const advised = text.replace(/ by connect$/i, '$&. The token is too long.')
+  const error = new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Error of the server: ${advised}`)
+  const isPublish = / for pub/i.test(head)
+  // Otherwise every new connection would send the long line again, and end.
+  const isLine = /^maximum control line exceeded$/i.test(head)
+  if (isPublish || isLine)
+    for (const { subject, reply, settle } of oldest)
+      if (isLine ? isLong(subject, reply) : subject === named || reply === named) settle(error)
+  // The newest subscription exceeded the limit.
+  const newest = /^maximum sub/i.test(head) && oldest.findLast(({ sid }) => sid && subscriptions.has(sid))?.sid
+  if (!isPublish)
+    for (const [sid, { filter, queue: group, end }] of [...subscriptions])
+      if (isLine ? isLong(filter, group) : named ? filter === named && group === queue : sid === newest) end(error)
+  return named || newest !== false ? undefined : error
 }
 
-function codeOf(text = '', otherwise: SpanwireErrorCode): SpanwireErrorCode {
-  if (/rate/i.test(text)) return 'rate-limited'
-  if (/payload|^headers/i.test(text)) return 'payload-too-large'
-  if (/slow/i.test(text)) return 'slow-consumer'
-  return /upstream/i.test(text) ? 'upstream-unavailable' : otherwise
+/** Whether a line with these subjects may be over 4,096 bytes, nats-server's maximum. */
+function isLong(subject = '', other = ''): boolean {
+  return encode(subject + other).length > 4_000
+}
+
+function unquote(text: string): string {
+  return text.replace(/\\(u.{4}|U.{8}|.)/g, (_, escaped: string) =>
+    escaped[1] ? String.fromCodePoint(Number(`0x${escaped.slice(1)}`)) : escaped,
+  )
 }

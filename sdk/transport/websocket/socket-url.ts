@@ -1,17 +1,13 @@
 import { SpanwireError } from '../../wire/errors.ts'
 
 /**
- * Where to dial: `/nats` of a bridge's address, or a WebSocket's as it is.
+ * Returns the URL of a WebSocket: `/nats` of a bridge's address, or a WebSocket URL unchanged.
  * @throws SpanwireError `invalid-argument`
  */
 export function toSocketUrl(given: string | URL): string {
   try {
-    const url = new URL(given)
-    if (url.protocol.startsWith('http')) {
-      url.protocol = url.protocol.replace('http', 'ws')
-      url.pathname = `${url.pathname.replace(/\/$/, '')}/nats`
-    }
-    if (/^wss?:$/.test(url.protocol)) return url.href
+    const url = new URL(given).href.replace(/^http([^?#]*?)\/?(?=[?#]|$)/, 'ws$1/nats')
+    if (/^wss?:/.test(url)) return url
   } catch {}
-  throw new SpanwireError('invalid-argument', 'The URL must be https, http, wss or ws; on a server also nats or tls.')
+  throw new SpanwireError('invalid-argument', 'The URL is not valid: use https or wss.')
 }

@@ -1,6 +1,6 @@
 /** The floor on Node: one plain socket write of a ready frame, for each client and turn. */
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { allocateMessage } from '../../../bridge/hosts/websocket-frame.ts'
+import { allocateMessage } from '../../../bridge/hosts/node-socket.ts'
 import { FloorGroups } from './floor-groups.ts'
 
 const groups = new FloorGroups<Socket, Buffer>(setImmediate, encode, (socket, frame) => void socket.write(frame))

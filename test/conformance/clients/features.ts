@@ -2,17 +2,26 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import type { ClientEndpoint } from './endpoints.ts'
-import type { StockClient, StockConnection, StockMessage, StockOptions, StockSubscription } from './stock-client.ts'
+import type {
+  StockClient,
+  StockConnection,
+  StockMessage,
+  StockOptions,
+  StockStores,
+  StockSubscription,
+} from './stock-client.ts'
 
 export interface FeatureContext {
   readonly client: StockClient
   readonly endpoint: ClientEndpoint
-  /** A subject token of this test's own. */
+  /** A subject token for this test. */
   readonly token: string
-  /** The client under test at the endpoint. */
+  /** Connects the client under test to the endpoint. */
   connect(options?: Partial<StockOptions>): Promise<StockConnection>
-  /** The client on the nats-server behind it. */
+  /** Connects the reference client to the nats-server behind it. */
   peer(): Promise<StockConnection>
+  /** The stores of a connection of the client under test. */
+  stores(connection: StockConnection): Promise<StockStores>
 }
 
 export interface Feature {
@@ -24,7 +33,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (message: StockMessage) => new TextDecoder().decode(message.data)
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
 
-/** Gathers what a subscription gets, until it ends. */
+/** Collects the messages of a subscription. */
 function gather(subscription: StockSubscription): { seen: string[]; messages: StockMessage[]; end: Promise<unknown> } {
   const seen: string[] = []
   const messages: StockMessage[] = []
@@ -42,7 +51,7 @@ async function until(seen: readonly string[], count: number): Promise<void> {
   await eventually(() => seen.length >= count, { deadline: 5_000, what: `${count} messages; got ${seen.length}` })
 }
 
-/** Answers every request on `subject` with `answers` each. */
+/** Sends `answers` as replies to each request on `subject`. */
 function respond(connection: StockConnection, subject: string, answers: readonly string[], queue?: string): void {
   const subscription = connection.subscribe(subject, queue === undefined ? {} : { queue })
   void (async () => {
@@ -51,7 +60,7 @@ function respond(connection: StockConnection, subject: string, answers: readonly
   })()
 }
 
-/** The name of an error and of what it was made of: v2 has codes, v3 has classes. */
+/** Describes an error and its cause. Version 2 has codes, version 3 has classes. */
 function describeError(error: unknown): string {
   const { name, message, code, cause } = error as { name: string; message: string; code?: string; cause?: unknown }
   return [name, message, code, cause ? describeError(cause) : ''].join(' ')
@@ -138,12 +147,12 @@ export const features: readonly Feature[] = [
       respond(other, `${token}.peer`, ['peer'])
       respond(connection, `${token}.client`, ['client'])
       await Promise.all([other.flush(), connection.flush()])
-      const asked = numbers(20).flatMap((number) => [
+      const requests = numbers(20).flatMap((number) => [
         connection.request(`${token}.peer`, bytes(number), { timeout: 3_000 }),
         other.request(`${token}.client`, bytes(number), { timeout: 3_000 }),
         connection.request(`${token}.client`, bytes(number), { timeout: 3_000 }),
       ])
-      const answers = (await Promise.all(asked)).map(text)
+      const answers = (await Promise.all(requests)).map(text)
       expect(answers).toEqual(numbers(20).flatMap((n) => [`peer ${n}`, `client ${n}`, `client ${n}`]))
     },
   },
@@ -216,7 +225,7 @@ export const features: readonly Feature[] = [
     name: 'drain',
     async run({ connect, peer, token }) {
       const [connection, other] = [await connect(), await peer()]
-      // A member of a queue group drains while messages come: each is got by one or the other.
+      // A member of a queue group drains while messages arrive. Each message has one receiver.
       const leaving = connection.subscribe(`${token}.q`, { queue: 'q' })
       const staying = gather(other.subscribe(`${token}.q`, { queue: 'q' }))
       const left = gather(leaving)
@@ -234,7 +243,7 @@ export const features: readonly Feature[] = [
       await other.flush()
       const all = [...left.seen, ...staying.seen].sort((a, b) => Number(a) - Number(b))
       expect(all).toEqual(numbers(2_000))
-      // A whole connection drains: what it published arrives, and it closes.
+      // A connection drains. Its publishes arrive, then it closes.
       const arrived = gather(other.subscribe(`${token}.out`))
       await other.flush()
       const own = gather(connection.subscribe(`${token}.out`))
@@ -253,7 +262,7 @@ export const features: readonly Feature[] = [
       for (const number of numbers(20)) {
         const { seen } = gather(connection.subscribe(`${token}.${number}`, { max: 1 }))
         await connection.flush()
-        // Flushed means live: what anybody publishes now arrives.
+        // After the flush the subscription is live.
         other.publish(`${token}.${number}`, bytes('x'))
         await until(seen, 1)
       }
@@ -349,7 +358,7 @@ export const features: readonly Feature[] = [
       const { seen } = gather(connection.subscribe(token))
       await connection.flush()
       await endpoint.restart()
-      // The endpoint's own restart ends the connection, the broker's behind a bridge does not: either way it is live soon.
+      // A restart of nats-server ends its connections, but not connections to a bridge. Both become live again.
       const publisher = await connect()
       await eventually(
         async () => {
@@ -362,7 +371,71 @@ export const features: readonly Feature[] = [
       await connection.flush()
     },
   },
+  {
+    name: 'key-value store',
+    async run({ connect, stores, token }) {
+      const bucket = await (await stores(await connect())).bucket(token)
+      const seen: string[] = []
+      const watch = await bucket.watch()
+      void (async () => {
+        for await (const entry of watch) seen.push(`${entry.key} ${entry.operation === 'PUT' ? entry.string() : '-'}`)
+      })()
+      for (const value of ['1', '2']) await bucket.put('a.b', value)
+      await bucket.put('c', '3')
+      expect((await bucket.get('a.b'))?.string()).toBe('2')
+      expect((await all(await bucket.keys())).sort()).toEqual(['a.b', 'c'])
+      expect((await all(await bucket.history({ key: 'a.b' }))).map((entry) => entry.string())).toEqual(['1', '2'])
+      await bucket.delete('c')
+      expect(await all(await bucket.keys())).toEqual(['a.b'])
+      await until(seen, 4)
+      expect(seen).toEqual(['a.b 1', 'a.b 2', 'c 3', 'c -'])
+      watch.stop()
+    },
+  },
+  {
+    name: 'object store',
+    async run({ connect, stores, token }) {
+      const objects = await (await stores(await connect())).objects(token)
+      const data = randomBytes(300_000)
+      await objects.putBlob({ name: 'big' }, data)
+      await objects.putBlob({ name: 'small' }, bytes('hi'))
+      expect(Buffer.from((await objects.getBlob('big')) ?? [])).toEqual(data)
+      expect((await objects.list()).map(({ name }) => name).sort()).toEqual(['big', 'small'])
+    },
+  },
+  {
+    name: 'pull consumer',
+    async run({ connect, stores, token }) {
+      const connection = await connect()
+      const { addStream, addConsumer, fetch } = await stores(connection)
+      await addStream({ name: token, subjects: [`${token}.>`] })
+      for (const number of numbers(10)) await connection.request(`${token}.a`, bytes(number))
+      await addConsumer(token, { durable_name: 'd', ack_policy: 'explicit', filter_subject: `${token}.*` })
+      expect(await fetch(token, 'd', 10)).toEqual(numbers(10))
+    },
+  },
+  {
+    name: 'push consumer',
+    async run({ connect, stores, token }) {
+      const connection = await connect()
+      const { addStream, addConsumer } = await stores(connection)
+      await addStream({ name: token, subjects: [`${token}.>`] })
+      for (const number of numbers(10)) await connection.request(`${token}.a`, bytes(number))
+      const inbox = `_INBOX.${randomBytes(11).toString('hex')}`
+      const { seen, messages } = gather(connection.subscribe(inbox))
+      await addConsumer(token, { deliver_subject: inbox, ack_policy: 'none', filter_subject: `${token}.*` })
+      await until(seen, 10)
+      expect(seen).toEqual(numbers(10))
+      expect(messages[0]?.subject).toBe(`${token}.a`)
+    },
+  },
 ]
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
 
 async function next(connection: StockConnection, type: string): Promise<void> {
   for await (const status of connection.status()) if (status.type === type) return

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { ClientEndpoint } from './endpoints.ts'
 import { type FeatureContext, features, uniqueToken } from './features.ts'
-import { type StockClient, type StockConnection, serverSideClient } from './stock-client.ts'
+import type { StockClient, StockConnection } from './stock-client.ts'
 import type { ConformanceTable } from './table.ts'
 
-/** Runs every feature with `client` at the endpoint, against the server-side client on the nats-server behind it. */
+/** Tests each feature with `client` at the endpoint and the reference client on the nats-server behind it. */
 export function testStockClient(
   client: StockClient,
   endpointName: string,
@@ -31,7 +31,11 @@ export function testStockClient(
           endpoint,
           token: uniqueToken(),
           connect: (options) => keep(client.connect({ servers: endpoint.url, ...endpoint.full, ...options })),
-          peer: () => keep(serverSideClient.connect(endpoint.peer)),
+          peer: () => keep(endpoint.peerClient.connect(endpoint.peer)),
+          stores(connection) {
+            if (!client.stores) throw new Error(`${client.name} has no stores`)
+            return client.stores(connection)
+          },
         }
         try {
           await feature.run(context)

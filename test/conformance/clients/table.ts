@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** Client × feature, as the tests found it. */
+/** Results by client and feature. */
 export class ConformanceTable {
   readonly #columns: string[] = []
   readonly #rows = new Map<string, Map<string, boolean>>()
@@ -27,7 +27,7 @@ export class ConformanceTable {
     ].join('\n')
   }
 
-  /** Prints the table, and keeps it in `file`. */
+  /** Prints the table, and writes it to `file`. */
   async publish(title: string, file: string): Promise<void> {
     const markdown = this.toMarkdown()
     process.stdout.write(`\n${title}\n\n${markdown}\n`)

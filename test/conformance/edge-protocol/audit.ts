@@ -1,31 +1,33 @@
 import type { ConnectOptions } from '../../../sdk/wire/client-op.ts'
 import type { RawClient } from './raw-client.ts'
 
-/** Credentials as a CONNECT carries them. */
+/** Credentials in a CONNECT. */
 export type Credentials = Pick<ConnectOptions, 'auth_token' | 'user' | 'pass'>
 
-/** The endpoint under audit. */
+/** The audited endpoint. */
 export interface AuditTarget {
-  /** `ws://…`; of a bridge with its path. */
+  /** WebSocket URL. For a bridge, including its path. */
   readonly url: string
-  /** Whether the MUSTs of a bridge alone apply too. */
+  /** Whether rules that are marked _(bridge)_ apply. */
   readonly isBridge: boolean
+  /** Version of the nats-server behind a bridge, if it is known. */
+  readonly brokerVersion?: string
   readonly credentials: {
-    /** May do everything. */
+    /** All permissions. */
     readonly full: Credentials
-    /** May publish to `ok.>` and subscribe to `ok.>` and `in.*`, but neither to `ok.no`. */
+    /** May publish to `ok.>` and subscribe to `ok.>` and `in.*`. `ok.no` is denied for both. */
     readonly limited: Credentials
-    /** The user of `limited`, with `ok.a` only, both ways. */
+    /** The user of `limited`, with permission for `ok.a` only. */
     readonly narrowed?: Credentials
-    /** May use JetStream's API beside what `limited` may. */
+    /** Permissions of `limited`, and the JetStream API. */
     readonly manager?: Credentials
     /** Another user with the permissions of `limited`. */
     readonly other?: Credentials
     readonly wrong: Credentials
-    /** As `full`, until so many seconds from now. */
+    /** Credentials of `full` that expire in `seconds`. */
     expiring?(seconds: number): Promise<Credentials>
   }
-  /** Limits as configured. An audit that would wait too long for the one it needs does not apply. */
+  /** Configured limits. An audit that would take too long with them does not apply. */
   readonly limits: {
     /** In ms. */
     readonly connectTimeout: number
@@ -35,39 +37,40 @@ export interface AuditTarget {
     /** In bytes. */
     readonly maxPending?: number
   }
-  /** A websocket listener of the broker behind a bridge, to come from the other side. */
+  /** A WebSocket listener of the broker behind a bridge. */
   readonly broker?: { readonly url: string; readonly credentials: Credentials }
-  /** Takes the broker away and brings it back. */
+  /** Stops the broker, and starts it again. */
   readonly outage?: { begin(): Promise<void>; end(): Promise<void> }
   close(): Promise<void>
 }
 
+/** Arguments of an audit. */
 export interface AuditContext {
   readonly target: AuditTarget
   /** A subject token that no other audit uses. */
   readonly token: string
-  /** A socket that has its INFO and has sent nothing. */
+  /** Opens a socket that has its INFO and has sent nothing. */
   open(): Promise<RawClient>
-  /** A client that has sent CONNECT and has its PONG. */
+  /** Opens a client that has sent CONNECT and has its PONG. */
   connect(flags?: ConnectOptions, credentials?: Credentials): Promise<RawClient>
-  /** A client of the broker behind the bridge or, without one, of the target itself. */
+  /** Opens a client of the broker behind the bridge, or else of the target. */
   elsewhere(): Promise<RawClient>
 }
 
-/** One MUST of bridge/PROTOCOL.md. */
+/** Checks one or more rules of bridge/PROTOCOL.md. */
 export interface Audit {
-  /** The id of the MUST. */
-  readonly id: string
-  /** What is looked at, in a few words. */
+  /** Ids of the rules. */
+  readonly rules: readonly string[]
+  /** Describes the behaviour. */
   readonly title: string
-  /** A plain nats-server doesn't keep this. */
+  /** The rules do not apply to a plain nats-server. */
   readonly bridgeOnly?: true
-  /** Why this audit can't be made there, if so. */
+  /** Returns the reason if the audit does not apply to a target. */
   readonly needs?: (target: AuditTarget) => string | undefined
   run(context: AuditContext): Promise<void>
 }
 
-/** The line of a first CONNECT: quiet, with headers. */
+/** A first CONNECT: not verbose, not pedantic, with headers. */
 export function connectLine(flags: ConnectOptions, credentials: Credentials): string {
   const options = {
     verbose: false,

@@ -1,25 +1,31 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { closings } from '../../../bridge/session/close-reason.ts'
+import { closeReasons } from '../../../bridge/session/close-reason.ts'
 import { audits } from './audits/index.ts'
 
 const page = await readFile(new URL('../../../bridge/PROTOCOL.md', import.meta.url), 'utf8')
-const rules = [...page.matchAll(/^\| ([A-Z]-\d+) +\| ([*_]\(bridge\)[*_])?/gm)]
+const rules = [...page.matchAll(/^\| ([A-Z]-\d+) +\| ([*_]\(bridge\)[*_] )?(.*?) *\|$/gm)].map(
+  ([, id = '', mark, text = '']) => ({
+    id,
+    isBridgeOnly: mark !== undefined,
+    text,
+  }),
+)
 
-it('every MUST of PROTOCOL.md has its audit, and every audit its MUST', () => {
-  expect(audits.map(({ id }) => id).sort()).toEqual(rules.map(([, id]) => id).sort())
+it('has an audit for every rule of PROTOCOL.md', () => {
+  expect(audits.flatMap((audit) => audit.rules).sort()).toEqual(rules.map(({ id }) => id).sort())
 })
 
-it('both say the same of what only a bridge keeps', () => {
-  const bridgeOnly = rules.filter(([, , mark]) => mark).map(([, id]) => id)
-  expect(
-    audits
-      .filter((audit) => audit.bridgeOnly)
-      .map(({ id }) => id)
-      .sort(),
-  ).toEqual(bridgeOnly.sort())
+it('marks the same rules as bridge-only in PROTOCOL.md and in the audits', () => {
+  const audited = audits.filter(({ bridgeOnly }) => bridgeOnly).flatMap((audit) => audit.rules)
+  const marked = rules.filter(({ isBridgeOnly }) => isBridgeOnly).map(({ id }) => id)
+  expect(audited.sort()).toEqual(marked.sort())
 })
 
-it('PROTOCOL.md names every text that closes a connection', () => {
-  for (const { error } of Object.values(closings)) expect(page).toContain(`\`${error}\``)
+it('states each rule as "The bridge MUST"', () => {
+  for (const { id, text } of rules) expect(text, id).toMatch(/^The bridge MUST (NOT )?[a-z]/)
+})
+
+it('lists every close reason in PROTOCOL.md', () => {
+  for (const { text } of Object.values(closeReasons)) expect(page).toContain(`\`${text}\``)
 })

@@ -7,7 +7,7 @@ export interface Ending {
   readonly reason: string
 }
 
-/** What came back: the lines, and how the connection ended if it did. */
+/** Lines of a server, and the end of the connection if it ended. */
 export interface Answer {
   readonly lines: ReadonlyArray<ServerLine>
   readonly ending?: Ending
@@ -15,16 +15,16 @@ export interface Answer {
 
 const DEADLINE = 5_000
 
-/** A client that sends any bytes whatever and reads whatever comes, with deadlines. */
+/** A client that sends arbitrary bytes, and reads lines with deadlines. */
 export class RawClient {
   readonly #socket: WebSocket
   readonly #inbox: ServerLine[] = []
   readonly #wakers = new Set<() => void>()
   /** Every INFO, in order. */
   readonly infos: Array<Record<string, unknown>> = []
-  /** Whether each WebSocket message of the server was binary. */
+  /** Types of the WebSocket messages that the server sent. */
   readonly kinds = new Set<'binary' | 'text'>()
-  /** PINGs of the server; they are answered unless `answerPings` is false. */
+  /** Number of PINGs of the server. They are answered unless `answerPings` is false. */
   pings = 0
   answerPings = true
   ending: Ending | undefined
@@ -49,12 +49,12 @@ export class RawClient {
     socket.on('error', () => {})
   }
 
-  /** Opens a socket; nothing has been sent or awaited after that. */
+  /** Opens a socket, without sending or reading. */
   static async open(url: string, protocols: string[] = [], origin?: string): Promise<RawClient> {
     const options = {
       perMessageDeflate: false,
       handshakeTimeout: DEADLINE,
-      // As browsers do: workerd keeps the TCP connection of a client that never said a word after the closing handshake.
+      // Like browsers. workerd keeps the TCP connection of a client that sent nothing open after the closing handshake.
       closeTimeout: 2_000,
       ...(origin !== undefined && { origin }),
     }
@@ -81,10 +81,18 @@ export class RawClient {
     this.#socket.send(text, { binary: false })
   }
 
-  /** The next line that is not an INFO or a PING; undefined once the connection has ended. */
+  /** The next line that is not INFO or PING. Undefined once the connection has ended. */
   async next(deadline: number = DEADLINE): Promise<ServerLine | undefined> {
     await this.#until(() => this.#inbox.length > 0 || this.ending !== undefined, 'a line', deadline)
     return this.#inbox.shift()
+  }
+
+  /** The next message on a subject. Skips other lines. */
+  async messageOn(subject: string): Promise<ServerLine> {
+    for (let line = await this.next(); line; line = await this.next()) {
+      if (line.line.startsWith(`MSG ${subject} `) || line.line.startsWith(`HMSG ${subject} `)) return line
+    }
+    throw new Error(`The connection ended without a message on ${subject}`)
   }
 
   /** The first INFO. */
@@ -94,19 +102,19 @@ export class RawClient {
     return this.infos[0]
   }
 
-  /** Resolves once `check` holds for the INFOs so far. */
+  /** Resolves once `check` is true for an INFO. */
   async infoWhere(check: (info: Record<string, unknown>) => boolean, deadline: number = DEADLINE): Promise<void> {
     await this.#until(() => this.infos.some(check), 'such an INFO', deadline)
   }
 
-  /** Sends `bytes` and a PING; answers with all that came before the PONG, or before the end of the connection. */
+  /** Sends `bytes` and a PING. Returns the lines before the PONG, or before the end of the connection. */
   async exchange(bytes: string | Uint8Array = '', deadline: number = DEADLINE): Promise<Answer> {
     if (bytes.length > 0) this.send(bytes)
     if (this.#socket.readyState === WebSocket.OPEN) this.send('PING\r\n')
     return this.collect('PONG', deadline)
   }
 
-  /** All lines up to the first that begins with `last`, which is left out, or up to the end of the connection. */
+  /** Returns the lines before the first that begins with `last`, or before the end of the connection. */
   async collect(last: string, deadline: number = DEADLINE): Promise<Answer> {
     const lines: ServerLine[] = []
     for (let line = await this.next(deadline); line; line = await this.next(deadline)) {
@@ -126,12 +134,12 @@ export class RawClient {
     this.#socket.close(code)
   }
 
-  /** Cuts the connection without a closing handshake. */
+  /** Ends the connection without a closing handshake. */
   terminate(): void {
     this.#socket.terminate()
   }
 
-  /** Stops reading, as a stalled client does. */
+  /** Stops reading, like a stalled client. */
   pause(): void {
     this.#socket.pause()
   }
@@ -158,7 +166,9 @@ export class RawClient {
       if (this.#fault) reject(this.#fault)
       else if (condition()) resolve()
     }
-    const timer = setTimeout(() => reject(new Error(`Waited ${deadline} ms for ${what}`)), deadline)
+    // Created here, so that its stack names the caller.
+    const late = new Error(`Waited ${deadline} ms for ${what}`)
+    const timer = setTimeout(() => reject(late), deadline)
     this.#wakers.add(check)
     check()
     try {

@@ -1,6 +1,6 @@
-/** One thing a server said. Payloads and header blocks are text here: the scripts send text. */
+/** A control line of a server, with its payload as text. */
 export interface ServerLine {
-  /** The control line without its end, such as `MSG a 1 2` or `-ERR 'Invalid Subject'`. */
+  /** Without its line end, such as `MSG a 1 2` or `-ERR 'Invalid Subject'`. */
   readonly line: string
   readonly headers?: string
   readonly payload?: string
@@ -9,8 +9,8 @@ export interface ServerLine {
 const CRLF = new Uint8Array([13, 10])
 
 /**
- * Reads what a server sends, strictly: every line ends in CRLF, every verb is one that servers send, sizes are true.
- * It shares no code with the SDK's parser, so neither can hide a fault of the other.
+ * A strict parser of a server's output. It shares no code with the SDK's parser, so that neither hides a fault of the
+ * other.
  */
 export class ServerReader {
   readonly #take: (line: ServerLine) => void
@@ -20,13 +20,13 @@ export class ServerReader {
     this.#take = take
   }
 
-  /** @throws Error when this is not what a NATS server may send */
+  /** @throws Error if a NATS server must not send this */
   push(chunk: Uint8Array): void {
     this.#bytes = Buffer.concat([this.#bytes, chunk])
     for (let taken = this.#read(); taken > 0; taken = this.#read()) this.#bytes = this.#bytes.subarray(taken)
   }
 
-  /** Whether the server stopped in the middle of something. */
+  /** Whether the last line or payload is incomplete. */
   get midway(): boolean {
     return this.#bytes.length > 0
   }
@@ -41,7 +41,7 @@ export class ServerReader {
       this.#take({ line })
       return start
     }
-    if (verb !== 'MSG' && verb !== 'HMSG') throw new Error(`Not a server's line: ${JSON.stringify(line)}`)
+    if (verb !== 'MSG' && verb !== 'HMSG') throw new Error(`Not a line of a server: ${JSON.stringify(line)}`)
     const size = count(args.at(-1), line)
     const headerSize = verb === 'HMSG' ? count(args.at(-2), line) : 0
     if (this.#bytes.length < start + size + 2) return 0
@@ -56,7 +56,7 @@ export class ServerReader {
 }
 
 function count(digits: string | undefined, line: string): number {
-  if (digits === undefined || !/^\d+$/.test(digits)) throw new Error(`No size: ${JSON.stringify(line)}`)
+  if (digits === undefined || !/^\d+$/.test(digits)) throw new Error(`Not a size: ${JSON.stringify(line)}`)
   return Number(digits)
 }
 

@@ -5,8 +5,8 @@ import { audits } from './audits/index.ts'
 import { RawClient } from './raw-client.ts'
 
 /**
- * Audits an endpoint: each MUST of bridge/PROTOCOL.md is one test that bears its number.
- * @param makeTarget starts the endpoint, or says where it is; its `close` is called at the end
+ * Checks an endpoint against bridge/PROTOCOL.md. Test names begin with the ids of the rules.
+ * @param makeTarget starts the endpoint. Its `close` is called at the end.
  */
 export function auditEndpoint(name: string, makeTarget: () => Promise<AuditTarget>): void {
   describe(`edge protocol: ${name}`, () => {
@@ -17,8 +17,8 @@ export function auditEndpoint(name: string, makeTarget: () => Promise<AuditTarge
     afterAll(() => target?.close())
 
     for (const audit of audits) {
-      it(`${audit.id} ${audit.title}`, { timeout: 30_000 }, async ({ skip }) => {
-        if (audit.bridgeOnly && !target.isBridge) skip('not applicable: a MUST of the bridge alone')
+      it(`${audit.rules.join(' ')} ${audit.title}`, { timeout: 30_000 }, async ({ skip }) => {
+        if (audit.bridgeOnly && !target.isBridge) skip('not applicable: the rule is for bridges only')
         const obstacle = audit.needs?.(target)
         if (obstacle) skip(`not applicable: ${obstacle}`)
         const clients: RawClient[] = []
@@ -42,7 +42,7 @@ function contextOf(target: AuditTarget, clients: RawClient[]): AuditContext {
   const connect = async (url: string, line: string) => {
     const client = await open(url)
     const answer = await client.exchange(line)
-    if (answer.ending) throw new Error(`CONNECT was refused: ${JSON.stringify(answer)}`)
+    if (answer.ending) throw new Error(`CONNECT was rejected: ${JSON.stringify(answer)}`)
     return client
   }
   return {

@@ -6,17 +6,17 @@ import type { AuditTarget, Credentials } from './audit.ts'
 const everything = { allow: ['>'], deny: [] }
 const limits = { connectTimeout: 1_000, pingInterval: 1_000, maxSubscriptions: 100 }
 
-/** For bridges under audit: 32 bytes and more. */
+/** Secret of audited bridges. */
 export const AUDIT_SECRET = 'the secret of bridges that are under audit'
 
-/** What audits need of a bridge, beside the secret: short deadlines, and no rate that stands in the way. */
+/** Limits of audited bridges: short timeouts, and no rate limit. */
 export const auditLimits = {
   ...limits,
   maxPending: 2 * 1024 * 1024,
   publishRate: { messages: 1_000_000, bytes: 1024 * 1024 * 1024 },
 } as const
 
-/** Credentials for a bridge that takes HS256 tokens by `secret`. */
+/** HS256 credentials for a bridge with this secret. */
 export async function bridgeCredentials(secret: string = AUDIT_SECRET): Promise<AuditTarget['credentials']> {
   const sign = async (
     sub: string,
@@ -40,14 +40,14 @@ export async function bridgeCredentials(secret: string = AUDIT_SECRET): Promise<
     narrowed: await sign('limited', narrow, narrow),
     manager: await sign('manager', { ...publish, allow: [...publish.allow, '$JS.API.>'] }, subscribe),
     other: await sign('other', publish, subscribe),
-    wrong: await sign('full', everything, everything, '1h', 'a secret that the bridge has never heard of'),
+    wrong: await sign('full', everything, everything, '1h', 'a secret that is not the secret of the bridge'),
     expiring: (seconds) => sign('full', everything, everything, `${seconds}s`),
   }
 }
 
-/** The reference: a plain nats-server. */
+/** A plain nats-server, as the reference. */
 export async function natsServerTarget(): Promise<AuditTarget> {
-  // Well before its first PING: who answers that has said something else before CONNECT.
+  // Before the first PING, because its PONG would be a line before CONNECT.
   const connectTimeout = 400
   const server = await startNatsServer({
     config: `
@@ -78,12 +78,13 @@ export async function natsServerTarget(): Promise<AuditTarget> {
   }
 }
 
-/** A bridge in front of a real nats-server that can be taken away. */
+/** A bridge in front of a nats-server that can be stopped. */
 export async function onNatsServer(start: (server: NatsServer) => Promise<AuditTarget>): Promise<AuditTarget> {
   const server = await startNatsServer({ jetstream: true })
   const target = await start(server)
   return {
     ...target,
+    brokerVersion: server.version,
     broker: { url: server.wsUrl, credentials: {} },
     outage: { begin: () => server.stop(), end: () => server.restart() },
     async close() {
@@ -93,9 +94,9 @@ export async function onNatsServer(start: (server: NatsServer) => Promise<AuditT
   }
 }
 
-/** The bridge on Node, on any upstream. */
+/** The bridge on Node. */
 export async function nodeTarget(upstream: ServeOptions['upstream']): Promise<AuditTarget> {
-  // The tolerance for other people's clocks would only make the audit of expiry wait.
+  // A clock tolerance would only delay the audit of expiry.
   const bridge = await serve({ upstream, auth: { secret: AUDIT_SECRET, clockTolerance: 0 }, limits: auditLimits })
   await bridge.bridge.hub.opened
   return {

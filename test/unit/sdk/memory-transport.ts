@@ -5,11 +5,11 @@ import { matchesFilter } from '../../../sdk/wire/subject.ts'
 
 type Message = Omit<TransportMessage, 'time'>
 
-/** A transport that is its own broker, delivers at once, and shows what was published. */
+/** A transport that delivers its own messages synchronously, and records them. */
 export interface MemoryTransport extends Transport {
   readonly published: Array<Message & { readonly headers: ReadonlyArray<readonly [string, string]> }>
   readonly subscriptions: ReadonlySet<string>
-  /** Brings a message to those who subscribed. */
+  /** Delivers a message to the matching subscriptions. */
   deliver(message: Message): void
   /** Ends all subscriptions with an error. */
   refuse(error: Error): void
@@ -51,7 +51,7 @@ export function createMemoryTransport(): MemoryTransport {
       const unsubscribe = () => void handlers.delete(key)
       return { ready: Promise.resolve(), unsubscribe, drain: async () => unsubscribe() }
     },
-    request: () => Promise.reject(new Error('not here')),
+    request: () => Promise.reject(new Error('not supported')),
     flush: async () => {},
     drain: async () => {},
     close: async () => cell.set('closed'),

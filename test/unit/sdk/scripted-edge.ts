@@ -4,6 +4,7 @@ import type {
   Transport,
   TransportMessage,
 } from '../../../sdk/transport/transport.ts'
+import { splitFilters } from '../../../sdk/wire/filter-list.ts'
 import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import {
   encodeAckSubject,
@@ -16,41 +17,44 @@ import {
 import { matchesFilter } from '../../../sdk/wire/subject.ts'
 import { createMemoryTransport } from './memory-transport.ts'
 
+const isIn = (list: string, subject: string) => splitFilters(list).some((filter) => matchesFilter(filter, subject))
+
 interface Follower {
   readonly handler: SubscriptionHandler
   readonly filter: string
   readonly start: ReplayStart
-  /** What it was sent and hasn't got. */
-  readonly line: TransportMessage[]
+  /** Messages that are sent and not delivered. */
+  readonly inFlight: TransportMessage[]
   next: number
-  /** Sequences that were missing when it opened, which nobody asked for. */
-  exempt: ReadonlySet<number>
+  /** Missing sequences that are not reported: missing when the replay opened, or reported before. */
+  ignored: ReadonlySet<number>
   isLive: boolean
-  /** Told that it ended: nothing more comes. */
-  over: boolean
+  /** Whether it was interrupted. */
+  isOver: boolean
 }
 
-/** One stream behind a bridge, as simple as it can be: everything is delivered when the test says so. */
+/** One stream behind a bridge. Each message is delivered by a call of `deliver`. */
 export interface ScriptedEdge {
   readonly transport: Transport
-  /** What the stream has, by sequence. */
+  /** Messages of the stream, by sequence. */
   readonly messages: ReadonlyMap<number, { readonly subject: string; readonly id: number }>
   readonly last: number
   readonly epoch: string
-  /** The epoch that was told last. */
-  toldEpoch: string
-  /** The cursors of all replays that were asked for. */
-  readonly asked: readonly string[]
+  /** The epoch of the last status that was delivered. */
+  reportedEpoch: string
+  /** Subjects of all replays that were requested. */
+  readonly replays: readonly string[]
   publish(subject: string, id: number): void
   remove(seqs: readonly number[]): void
-  /** Deletes the stream and makes it again. */
+  /** Deletes and recreates the stream. */
   recreate(): void
-  /** The stream forgets what came after `last`. */
+  /** Removes all messages after `last`, and continues from there. */
   truncate(last: number): void
-  /** The next thing that was sent arrives. False: nothing is on its way. */
+  /** Delivers the next message. Returns false if none is in flight. */
   deliver(): boolean
   lose(code?: 'connection-lost' | 'upstream-unavailable'): void
   restore(): void
+  /** Ends all replays with an interruption. */
   interrupt(): void
 }
 
@@ -58,11 +62,11 @@ export function createScriptedEdge(): ScriptedEdge {
   const listeners = new Set<(status: ConnectionStatus) => void>()
   const followers = new Set<Follower>()
   const messages = new Map<number, { subject: string; id: number }>()
-  const asked: string[] = []
+  const replays: string[] = []
   let status: ConnectionStatus = { state: 'open' }
   let last = 0
   let epochs = 1
-  let toldEpoch = ''
+  let reportedEpoch = ''
 
   const epoch = () => `2026-11-23T09:00:${String(epochs).padStart(2, '0')}Z`
   const firstSeq = () => Math.min(...messages.keys(), last + 1)
@@ -70,13 +74,18 @@ export function createScriptedEdge(): ScriptedEdge {
     status = next
     for (const listener of [...listeners]) listener(next)
   }
-  const say = (follower: Follower, code: number, description: string, fields: Record<string, string | number> = {}) => {
+  const sendStatus = (
+    follower: Follower,
+    code: number,
+    description: string,
+    fields: Record<string, string | number> = {},
+  ) => {
     const pairs = Object.entries(fields).map(([name, value]) => [name, String(value)] as const)
     const headerBlock = encodeHeaders(pairs, code, description)
-    follower.line.push({ subject: REPLAY_STATUS_SUBJECT, headerBlock, payload: new Uint8Array(), time: Date.now() })
+    follower.inFlight.push({ subject: REPLAY_STATUS_SUBJECT, headerBlock, payload: new Uint8Array(), time: Date.now() })
   }
-  const opening = (follower: Follower) =>
-    say(follower, 100, replayStatus.open, {
+  const sendOpening = (follower: Follower) =>
+    sendStatus(follower, 100, replayStatus.open, {
       [replayHeaders.stream]: 'S',
       [replayHeaders.epoch]: epoch(),
       [replayHeaders.first]: firstSeq(),
@@ -84,8 +93,8 @@ export function createScriptedEdge(): ScriptedEdge {
       [replayHeaders.start]: follower.next,
     })
   const matching = (filter: string) =>
-    [...messages].filter(([, { subject }]) => matchesFilter(filter, subject)).map(([seq]) => seq)
-  const beginning = ({ start, filter }: Follower): number => {
+    [...messages].filter(([, { subject }]) => isIn(filter, subject)).map(([seq]) => seq)
+  const firstOf = ({ start, filter }: Follower): number => {
     if (start.at === 'seq') return start.seq
     if (start.at === 'new') return last + 1
     if (start.at === 'last') return matching(filter).at(-1) ?? firstSeq()
@@ -97,28 +106,33 @@ export function createScriptedEdge(): ScriptedEdge {
   const send = (follower: Follower, seq: number) => {
     const { subject, id } = messages.get(seq) as { subject: string; id: number }
     const reply = encodeAckSubject('S', seq, seq * 1_000, last - seq)
-    follower.line.push({ subject, reply, payload: new TextEncoder().encode(JSON.stringify({ id })), time: Date.now() })
+    follower.inFlight.push({
+      subject,
+      reply,
+      payload: new TextEncoder().encode(JSON.stringify({ id })),
+      time: Date.now(),
+    })
   }
-  /** Says everything that it should have by now. */
+  /** Sends everything up to the last message of the stream. */
   const pump = (follower: Follower) => {
-    if (follower.over) return
-    const gone = missing(follower.next, last).filter((seq) => !follower.exempt.has(seq))
-    if (gone.length > 0) say(follower, 410, replayStatus.gap, { [replayHeaders.gap]: gone.join(',') })
-    follower.exempt = new Set([...follower.exempt, ...gone])
+    if (follower.isOver) return
+    const gap = missing(follower.next, last).filter((seq) => !follower.ignored.has(seq))
+    if (gap.length > 0) sendStatus(follower, 410, replayStatus.gap, { [replayHeaders.gap]: gap.join(',') })
+    follower.ignored = new Set([...follower.ignored, ...gap])
     for (; follower.next <= last; follower.next++) {
       const message = messages.get(follower.next)
-      if (message && matchesFilter(follower.filter, message.subject)) send(follower, follower.next)
+      if (message && isIn(follower.filter, message.subject)) send(follower, follower.next)
     }
-    if (!follower.isLive) say(follower, 100, replayStatus.live)
+    if (!follower.isLive) sendStatus(follower, 100, replayStatus.live)
     follower.isLive = true
   }
-  const anew = () => {
+  const restart = () => {
     for (const follower of followers) {
-      if (follower.over) continue
+      if (follower.isOver) continue
       follower.next = Math.min(follower.next, last + 1)
-      follower.exempt = new Set(missing(1, last))
+      follower.ignored = new Set(missing(1, last))
       follower.isLive = false
-      opening(follower)
+      sendOpening(follower)
       pump(follower)
     }
   }
@@ -136,21 +150,21 @@ export function createScriptedEdge(): ScriptedEdge {
     },
     subscribe(subject, handler) {
       const parsed = parseReplay(subject)
-      if (!parsed) throw new Error(`not a replay: ${subject}`)
-      asked.push(subject)
+      if (!parsed) throw new Error(`Not a replay: ${subject}`)
+      replays.push(subject)
       const follower: Follower = {
         ...parsed,
         handler,
-        line: [],
+        inFlight: [],
         next: 0,
-        exempt: new Set(),
+        ignored: new Set(),
         isLive: false,
-        over: false,
+        isOver: false,
       }
-      follower.next = beginning(follower)
-      if (parsed.start.at !== 'seq') follower.exempt = new Set(missing(1, last))
+      follower.next = firstOf(follower)
+      if (parsed.start.at !== 'seq') follower.ignored = new Set(missing(1, last))
       followers.add(follower)
-      opening(follower)
+      sendOpening(follower)
       if (parsed.start.at === 'last-per-subject') {
         const newest = new Map(matching(parsed.filter).map((seq) => [messages.get(seq)?.subject, seq]))
         for (const seq of [...newest.values()].sort((a, b) => a - b)) send(follower, seq)
@@ -164,18 +178,18 @@ export function createScriptedEdge(): ScriptedEdge {
   return {
     transport,
     messages,
-    asked,
+    replays,
     get last() {
       return last
     },
     get epoch() {
       return epoch()
     },
-    get toldEpoch() {
-      return toldEpoch
+    get reportedEpoch() {
+      return reportedEpoch
     },
-    set toldEpoch(epoch) {
-      toldEpoch = epoch
+    set reportedEpoch(epoch) {
+      reportedEpoch = epoch
     },
     publish(subject, id) {
       messages.set(++last, { subject, id })
@@ -188,18 +202,18 @@ export function createScriptedEdge(): ScriptedEdge {
       messages.clear()
       last = 0
       epochs++
-      anew()
+      restart()
     },
     truncate(to) {
       for (const seq of [...messages.keys()]) if (seq > to) messages.delete(seq)
       last = Math.min(last, to)
-      anew()
+      restart()
     },
     deliver() {
       for (const follower of followers) {
-        const message = follower.line.shift()
+        const message = follower.inFlight.shift()
         if (!message) continue
-        toldEpoch = /Epoch: (\S+)/.exec(new TextDecoder().decode(message.headerBlock))?.[1] ?? toldEpoch
+        reportedEpoch = /Epoch: (\S+)/.exec(new TextDecoder().decode(message.headerBlock))?.[1] ?? reportedEpoch
         follower.handler.message(message)
         return true
       }
@@ -212,10 +226,10 @@ export function createScriptedEdge(): ScriptedEdge {
     restore: () => enter({ state: 'open' }),
     interrupt() {
       for (const follower of followers) {
-        if (follower.over) continue
-        follower.line.length = 0
-        say(follower, 409, replayStatus.interrupted)
-        follower.over = true
+        if (follower.isOver) continue
+        follower.inFlight.length = 0
+        sendStatus(follower, 409, replayStatus.interrupted)
+        follower.isOver = true
       }
     },
   }

@@ -1,10 +1,10 @@
 import { vi } from 'vitest'
 
-/** A server as a client's WebSocket sees it: greets, and answers pings while it is told to. */
+/** A WebSocket with a scripted server: it sends INFO, and answers pings while `answers` is true. */
 export class ScriptedSocket {
-  /** What it greets with. */
+  /** Additional fields of INFO. */
   static info: object = {}
-  /** How long an answer takes, in ms. */
+  /** Latency of answers, in ms. */
   static latency = 0
   static dials = 0
   static last: ScriptedSocket
@@ -14,16 +14,17 @@ export class ScriptedSocket {
   onclose: ((event: { code: number; reason: string }) => void) | null = null
   answers = true
   closed = false
-  /** The lines that the client sent. */
+  /** Lines sent by the client. */
   sent: string[] = []
 
   constructor() {
     ScriptedSocket.last = this
     ScriptedSocket.dials++
-    setTimeout(() => this.say(`INFO ${JSON.stringify({ max_payload: 1024, ...ScriptedSocket.info })}`))
+    setTimeout(() => this.receive(`INFO ${JSON.stringify({ max_payload: 1024, ...ScriptedSocket.info })}`))
   }
 
-  say(line: string): void {
+  /** Delivers a line of the server. */
+  receive(line: string): void {
     this.onmessage?.({ data: new TextEncoder().encode(`${line}\r\n`).buffer })
   }
 
@@ -31,7 +32,7 @@ export class ScriptedSocket {
     const lines = new TextDecoder().decode(bytes).split('\r\n').filter(Boolean)
     this.sent.push(...lines)
     for (const line of lines)
-      if (line === 'PING' && this.answers) setTimeout(() => this.say('PONG'), ScriptedSocket.latency)
+      if (line === 'PING' && this.answers) setTimeout(() => this.receive('PONG'), ScriptedSocket.latency)
   }
 
   close(): void {
@@ -39,7 +40,7 @@ export class ScriptedSocket {
   }
 }
 
-/** In the place of the runtime's WebSocket until `vi.unstubAllGlobals()`. */
+/** Replaces the global WebSocket until `vi.unstubAllGlobals()`. */
 export function stubWebSocket(info: object = {}): void {
   ScriptedSocket.info = info
   ScriptedSocket.latency = 0

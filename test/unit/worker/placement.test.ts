@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { addressKey, type HubPlace, hubCount, parseHubs, placesOf } from '../../../worker/placement.ts'
+import { addressKey, type HubLocation, hubCount, parseHubs, rankHubs } from '../../../worker/placement.ts'
 
 const clients = Array.from({ length: 3_000 }, (_, index) => `203.0.${index >> 8}.${index & 255}`)
-const placeClient = (...of: Parameters<typeof placesOf>) => placesOf(...of)[0] as HubPlace
+const preferred = (...args: Parameters<typeof rankHubs>) => rankHubs(...args)[0] as HubLocation
 const countBy = (names: readonly string[]) => Map.groupBy(names, (name) => name)
 
-describe('HUBS', () => {
-  it('is one hub unless it says otherwise', () => {
+describe('parseHubs', () => {
+  it('returns one hub by default', () => {
     expect(parseHubs(undefined)).toEqual([{ hubs: 1 }])
   })
 
-  it('is a number of hubs, or numbers by region', () => {
+  it('parses a number of hubs, or numbers by region', () => {
     expect(parseHubs('3')).toEqual([{ hubs: 3 }])
     expect(parseHubs('enam=2, weur=1')).toEqual([
       { hubs: 2, region: 'enam' },
@@ -20,22 +20,22 @@ describe('HUBS', () => {
   })
 
   it.each(['', '0', '-1', '1.5', 'x', 'mars=1', 'weur', 'weur=0', 'weur=1 weur=2', '2 weur=1', '257', 'toString=1'])(
-    'refuses %j with a message that names HUBS',
+    'rejects %j with a message that names HUBS',
     (text) => expect(() => parseHubs(text)).toThrow(/HUBS/),
   )
 })
 
-describe('a client', () => {
-  it('is always at the same hub', () => {
+describe('rankHubs', () => {
+  it('returns the same order for the same key', () => {
     const plan = parseHubs('8')
     for (const key of clients.slice(0, 50)) {
-      expect(placeClient(plan, key, undefined)).toEqual(placeClient(plan, key, { continent: 'EU' }))
+      expect(preferred(plan, key, undefined)).toEqual(preferred(plan, key, { continent: 'EU' }))
     }
   })
 
-  it('is one of about as many at every hub', () => {
+  it('distributes clients evenly', () => {
     const plan = parseHubs('6')
-    const shares = [...countBy(clients.map((key) => placeClient(plan, key, undefined).name)).values()]
+    const shares = [...countBy(clients.map((key) => preferred(plan, key, undefined).name)).values()]
     expect(shares).toHaveLength(6)
     for (const share of shares) {
       expect(share.length).toBeGreaterThan(clients.length / 6 / 1.25)
@@ -43,29 +43,29 @@ describe('a client', () => {
     }
   })
 
-  it('stays when a hub is added, unless the new hub takes it', () => {
+  it('moves only the share of a hub that is added', () => {
     const [before, after] = [parseHubs('4'), parseHubs('5')]
     const moved = clients.filter((key) => {
-      const then = placeClient(before, key, undefined).name
-      const now = placeClient(after, key, undefined).name
+      const then = preferred(before, key, undefined).name
+      const now = preferred(after, key, undefined).name
       if (then !== now) expect(now).toBe('hub-5')
       return then !== now
     })
     expect(moved.length / clients.length).toBeCloseTo(1 / 5, 1)
   })
 
-  it('has every hub as its second, if it is not its first: those of a full one are spread over all others', () => {
+  it('distributes the clients of a full hub over all other hubs', () => {
     const plan = parseHubs('4')
-    const seconds = clients.map((key) => placesOf(plan, key, undefined).map(({ name }) => name))
+    const seconds = clients.map((key) => rankHubs(plan, key, undefined).map(({ name }) => name))
     for (const names of seconds) expect(new Set(names).size).toBe(4)
     const pairs = [...countBy(seconds.map(([first, second]) => `${first} ${second}`)).values()]
     expect(pairs).toHaveLength(12)
     for (const { length } of pairs) expect(length).toBeGreaterThan(clients.length / 12 / 1.4)
   })
 
-  it('comes to another region only after all of its own', () => {
+  it('ranks hubs of the nearest region before others', () => {
     const europe = { continent: 'EU', latitude: '48.86', longitude: '2.35' }
-    const regions = placesOf(parseHubs('apac=2 weur=2 enam=1'), 'x', europe).map(({ region }) => region)
+    const regions = rankHubs(parseHubs('apac=2 weur=2 enam=1'), 'x', europe).map(({ region }) => region)
     expect(regions).toEqual(['weur', 'weur', 'enam', 'apac', 'apac'])
   })
 
@@ -76,21 +76,21 @@ describe('a client', () => {
     ['Lisbon', { continent: 'EU', latitude: '38.72', longitude: '-9.14' }, 'weur'],
     ['Lagos', { continent: 'AF', latitude: '6.45', longitude: '3.39' }, 'weur'],
     ['Sydney', { continent: 'OC', latitude: '-33.87', longitude: '151.21' }, 'apac'],
-    ['Auckland, over the date line', { continent: 'OC', latitude: '-36.85', longitude: '174.76' }, 'apac'],
-    ['somewhere in South America', { continent: 'SA' }, 'enam'],
-    ['somewhere in Asia', { continent: 'AS' }, 'apac'],
-    ['nowhere that is known', { continent: 'T1' }, 'wnam'],
-  ])('in %s comes to the nearest region that has hubs', (_, origin, region) => {
-    expect(placeClient(plan, 'x', origin)).toEqual({ name: `${region}-1`, region })
+    ['Auckland, across the date line', { continent: 'OC', latitude: '-36.85', longitude: '174.76' }, 'apac'],
+    ['South America, without coordinates', { continent: 'SA' }, 'enam'],
+    ['Asia, without coordinates', { continent: 'AS' }, 'apac'],
+    ['an unknown location', { continent: 'T1' }, 'wnam'],
+  ])('ranks the region nearest to %s first', (_, origin, region) => {
+    expect(preferred(plan, 'x', origin)).toEqual({ name: `${region}-1`, region })
   })
 
-  it('without coordinates comes to the first region', () => {
-    expect(placeClient(plan, 'x', undefined).region).toBe('wnam')
+  it('ranks the first region first for an unknown origin', () => {
+    expect(preferred(plan, 'x', undefined).region).toBe('wnam')
   })
 })
 
-describe('the key of an address', () => {
-  it('is the address itself for IPv4', () => expect(addressKey('192.0.2.7')).toBe('192.0.2.7'))
+describe('addressKey', () => {
+  it('returns an IPv4 address unchanged', () => expect(addressKey('192.0.2.7')).toBe('192.0.2.7'))
 
   it.each([
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
@@ -98,5 +98,5 @@ describe('the key of an address', () => {
     ['2001:db8::1', '2001:db8:0:0'],
     ['::1', '0:0:0:0'],
     ['fe80::', 'fe80:0:0:0'],
-  ])('is the /64 of %s', (address, key) => expect(addressKey(address)).toBe(key))
+  ])('returns the /64 of %s', (address, key) => expect(addressKey(address)).toBe(key))
 })

@@ -9,14 +9,14 @@ function sessionOf(bytes: number): SessionSnapshot {
   return {
     id: 'hub.1',
     inboxKey: 'k',
-    flags: { verbose: false, echo: true, headers: true, noResponders: true },
+    flags: { verbose: false, pedantic: false, echo: true, headers: true, noResponders: true },
     subscriptions: [{ sid: '1', filter: 'x'.repeat(bytes), max: 0, delivered: 0 }],
     unansweredPings: 0,
     midOperation: false,
   }
 }
 
-/** A socket and a store with the limits of the real ones; test/workerd has those. */
+/** A fake socket with the limit of the real one. test/workerd tests the real one. */
 function socket(): HibernatableSocket {
   let attached: unknown = null
   return {
@@ -31,6 +31,7 @@ function socket(): HibernatableSocket {
   }
 }
 
+/** A fake store with the limit of the real one. */
 function store(): SyncStore & { readonly entries: Map<string, unknown> } {
   const entries = new Map<string, unknown>()
   return {
@@ -45,15 +46,15 @@ function store(): SyncStore & { readonly entries: Map<string, unknown> } {
   }
 }
 
-describe('a session snapshot', () => {
-  it('of usual size stays on the socket', () => {
+describe('Snapshots', () => {
+  it('stores a small session on the socket', () => {
     const [kept, client] = [store(), socket()]
     new Snapshots(kept).save(client, sessionOf(KIB))
     expect(kept.entries.size).toBe(0)
     expect(new Snapshots(kept).load(client)).toEqual(sessionOf(KIB))
   })
 
-  it('that is larger goes to the store, and back to the socket when it shrinks', () => {
+  it('moves a large session to storage, and back to the socket when it is small again', () => {
     const [kept, client] = [store(), socket()]
     const snapshots = new Snapshots(kept)
     snapshots.save(client, sessionOf(40 * KIB))
@@ -66,7 +67,7 @@ describe('a session snapshot', () => {
     expect(restored.load(client)).toEqual(sessionOf(KIB))
   })
 
-  it('that fits nowhere is lost, and an older one does not stand for it', () => {
+  it('loses a session that is too large, and does not return an older one', () => {
     const [kept, client] = [store(), socket()]
     const snapshots = new Snapshots(kept)
     snapshots.save(client, sessionOf(40 * KIB))
@@ -74,7 +75,7 @@ describe('a session snapshot', () => {
     expect(new Snapshots(kept).load(client)).toBeUndefined()
   })
 
-  it('leaves the store with its socket', () => {
+  it('deletes the stored session of a closed socket', () => {
     const [kept, client] = [store(), socket()]
     const snapshots = new Snapshots(kept)
     snapshots.save(client, sessionOf(40 * KIB))
@@ -82,7 +83,7 @@ describe('a session snapshot', () => {
     expect(kept.entries.size).toBe(0)
   })
 
-  it('is swept away if its socket ended unseen', () => {
+  it('sweeps stored sessions of sockets that no longer exist', () => {
     const [kept, gone, live] = [store(), socket(), socket()]
     const before = new Snapshots(kept)
     before.save(gone, sessionOf(40 * KIB))
@@ -93,7 +94,7 @@ describe('a session snapshot', () => {
     expect([...kept.entries.values()]).toEqual([sessionOf(50 * KIB)])
   })
 
-  it('of a socket that never had one is none', () => {
+  it('returns undefined for a socket without a session', () => {
     expect(new Snapshots(store()).load(socket())).toBeUndefined()
   })
 })

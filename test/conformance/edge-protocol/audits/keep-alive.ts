@@ -4,7 +4,7 @@ import { expectClosed, lines, messages } from '../expectations.ts'
 
 export const keepAlive: readonly Audit[] = [
   {
-    id: 'K-1',
+    rules: ['K-1'],
     title: 'answers every PING',
     async run({ connect }) {
       const client = await connect()
@@ -13,8 +13,8 @@ export const keepAlive: readonly Audit[] = [
     },
   },
   {
-    id: 'K-2',
-    title: 'PONG says that the subscriptions before it are live',
+    rules: ['K-2'],
+    title: 'sends PONG once earlier subscriptions are live',
     async run({ connect, elsewhere, token }) {
       const client = await connect()
       const publisher = await elsewhere()
@@ -26,8 +26,8 @@ export const keepAlive: readonly Audit[] = [
     },
   },
   {
-    id: 'K-3',
-    title: 'PONG comes after own messages and errors',
+    rules: ['K-3', 'K-5'],
+    title: 'sends PONG after own messages and errors',
     async run({ connect, target, token }) {
       const client = await connect({}, target.credentials.limited)
       for (let i = 0; i < 20; i++) {
@@ -39,7 +39,7 @@ export const keepAlive: readonly Audit[] = [
     },
   },
   {
-    id: 'K-4',
+    rules: ['K-4', 'K-6'],
     title: 'sends PING, and closes a client that does not answer',
     needs: ({ limits }) => (limits.pingInterval > 2_000 ? 'its pingInterval is longer than 2 s' : undefined),
     async run(context) {

@@ -1,12 +1,13 @@
 import { expect } from 'vitest'
+import { findNatsServer } from '../../../../demo/setup/nats-server.ts'
 import { parseAckSubject } from '../../../../sdk/wire/replay-frames.ts'
 import type { Audit, AuditContext } from '../audit.ts'
-import { lines } from '../expectations.ts'
+import { hasUpstream, lines } from '../expectations.ts'
 import type { RawClient } from '../raw-client.ts'
 import type { ServerLine } from '../server-reader.ts'
 
-/** A request by the bare protocol; answers with the payload of the first answer. */
-async function ask(client: RawClient, subject: string, body: string): Promise<string> {
+/** Sends a request. Returns the payload of the reply. */
+async function request(client: RawClient, subject: string, body: string): Promise<string> {
   client.send(`SUB _INBOX.ask.1 ask\r\nUNSUB ask 1\r\nPUB ${subject} _INBOX.ask.1 ${body.length}\r\n${body}\r\n`)
   return (await client.next())?.payload ?? ''
 }
@@ -14,26 +15,26 @@ async function ask(client: RawClient, subject: string, body: string): Promise<st
 async function makeStream({ connect, token }: AuditContext, config: object = {}): Promise<RawClient> {
   const client = await connect()
   const made = { name: token, subjects: [`${token}.>`], storage: 'memory', ...config }
-  expect(await ask(client, `$JS.API.STREAM.CREATE.${token}`, JSON.stringify(made))).toContain('"created"')
+  expect(await request(client, `$JS.API.STREAM.CREATE.${token}`, JSON.stringify(made))).toContain('"created"')
   return client
 }
 
 async function publish(client: RawClient, subjects: readonly string[]): Promise<void> {
-  for (const subject of subjects) expect(await ask(client, subject, subject)).toContain('"seq"')
+  for (const subject of subjects) expect(await request(client, subject, subject)).toContain('"seq"')
 }
 
-/** What a replay says, one line each: the sequence of a message, or the text of a status. */
-async function read(client: RawClient, upTo: string): Promise<string[]> {
-  const said: string[] = []
-  while (said.at(-1) !== upTo) {
+/** Reads a replay up to an item. Items are sequences of messages, and texts of statuses. */
+async function read(client: RawClient, last: string): Promise<string[]> {
+  const items: string[] = []
+  while (items.at(-1) !== last) {
     const line = await client.next(15_000)
-    if (!line) throw new Error(`The connection ended after ${said.join(', ')}`)
-    said.push(tell(line))
+    if (!line) throw new Error(`The connection ended after ${items.join(', ')}`)
+    items.push(toItem(line))
   }
-  return said
+  return items
 }
 
-function tell({ line, headers = '' }: ServerLine): string {
+function toItem({ line, headers = '' }: ServerLine): string {
   const [, subject, , reply] = line.split(' ')
   if (subject !== '$EDGE.REPLAY') return String(parseAckSubject(reply ?? '')?.seq ?? line)
   const status = /^NATS\/1\.0 \d+ ([^\r]*)/.exec(headers)?.[1] ?? ''
@@ -43,8 +44,8 @@ function tell({ line, headers = '' }: ServerLine): string {
 
 export const replay: readonly Audit[] = [
   {
-    id: 'Y-1',
-    title: 'a replay opens with its stream, brings what there is in order, and says when that is done',
+    rules: ['Y-1', 'Y-11', 'Y-12'],
+    title: 'opens a replay, and delivers the stored messages in order',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -62,14 +63,14 @@ export const replay: readonly Audit[] = [
           new RegExp(`^H?MSG ${subject.replaceAll('.', '\\.')} 1 \\$JS\\.ACK\\.${token}\\.`),
         )
         expect(message).toMatchObject({ payload: subject })
-        expect(tell(message as ServerLine)).toBe(String(index + 1))
+        expect(toItem(message as ServerLine)).toBe(String(index + 1))
       }
       expect(await read(client, 'Replay Live')).toEqual(['Replay Live'])
     },
   },
   {
-    id: 'Y-2',
-    title: 'what is published while the backlog is read comes after it, once',
+    rules: ['Y-2'],
+    title: 'delivers messages that are published in the meantime once, after the stored ones',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -78,13 +79,52 @@ export const replay: readonly Audit[] = [
       await publish(other, Array(20).fill(`${token}.a`))
       client.send(`SUB $EDGE.REPLAY.all.${token}.> 1\r\n`)
       await publish(other, Array(20).fill(`${token}.b`))
-      const said = await read(client, '40')
-      expect(said.filter((text) => /^\d/.test(text))).toEqual(Array.from({ length: 40 }, (_, index) => `${index + 1}`))
+      const items = await read(client, '40')
+      expect(items.filter((text) => /^\d/.test(text))).toEqual(Array.from({ length: 40 }, (_, index) => `${index + 1}`))
     },
   },
   {
-    id: 'Y-3',
-    title: 'each cursor begins where it says',
+    rules: ['Y-18'],
+    title: 'delivers several filters in the order of the stream',
+    bridgeOnly: true,
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context)
+      await publish(
+        client,
+        ['a.1', 'b.1', 'c', 'a.2', 'b.2'].map((name) => `${token}.${name}`),
+      )
+      client.send(`SUB $EDGE.REPLAY.all:2>.${token}.a.${token}.b.* 1\r\n`)
+      const opening = toItem((await client.next(15_000)) as ServerLine)
+      if (opening.includes('2.10')) return expect((await findNatsServer())?.version).toMatch(/^2\.9\./)
+      expect(opening).toBe('Replay')
+      expect(await read(client, 'Replay Live')).toEqual(['1', '2', '4', '5', 'Replay Live'])
+      await publish(await context.connect(), [`${token}.c`, `${token}.b.3`])
+      expect(await read(client, '7')).toEqual(['7'])
+      client.send(`UNSUB 1\r\nSUB $EDGE.REPLAY.s4:3.${token}.a.2.${token}.b.2 2\r\n`)
+      expect(await read(client, 'Replay Live')).toEqual(['Replay', '4', '5', 'Replay Live'])
+    },
+  },
+  {
+    rules: ['Y-19'],
+    title: 'refuses filters that overlap, and numbers of tokens that the subject does not have',
+    bridgeOnly: true,
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context)
+      for (const [index, rest] of [
+        `all:2.${token}.a.${token}.*`,
+        `all:4.${token}.a.${token}.b`,
+        `all:0.${token}.a`,
+      ].entries()) {
+        client.send(`SUB $EDGE.REPLAY.${rest} ${index}\r\n`)
+        expect(await read(client, 'Bad Replay')).toEqual(['Bad Replay'])
+      }
+    },
+  },
+  {
+    rules: ['Y-3'],
+    title: 'starts at each cursor',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -104,15 +144,15 @@ export const replay: readonly Audit[] = [
       }
       for (const [sid, [cursor, sequences]] of Object.entries(expected).entries()) {
         client.send(`SUB $EDGE.REPLAY.${cursor}.${token}.* ${sid}\r\n`)
-        const said = await read(client, 'Replay Live')
-        expect(said.slice(1, -1).join(' '), cursor).toBe(sequences)
+        const items = await read(client, 'Replay Live')
+        expect(items.slice(1, -1).join(' '), cursor).toBe(sequences)
         await client.exchange(`UNSUB ${sid}\r\n`)
       }
     },
   },
   {
-    id: 'Y-4',
-    title: 'sequences that were asked for and are gone are told, and only those',
+    rules: ['Y-4', 'Y-13'],
+    title: 'reports missing sequences of an s cursor only',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -125,8 +165,8 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    id: 'Y-5',
-    title: 'a cursor that can not be read, a queue group and an inbox are answered by a status; the client stays',
+    rules: ['Y-5'],
+    title: 'answers an invalid cursor, a queue group and an inbox with 400',
     bridgeOnly: true,
     async run(context) {
       const client = await context.connect()
@@ -138,8 +178,18 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    id: 'Y-6',
-    title: 'a filter that no stream keeps wholly is answered by a status, and the sid is free',
+    rules: ['Y-14'],
+    title: 'rejects a replay of a client without headers',
+    bridgeOnly: true,
+    async run({ connect }) {
+      const client = await connect({ headers: false, no_responders: false })
+      const answer = await client.exchange('SUB $EDGE.REPLAY.all.a 1\r\n')
+      expect(answer).toEqual({ lines: [{ line: "-ERR 'Replay Needs Headers'" }] })
+    },
+  },
+  {
+    rules: ['Y-6', 'Y-15'],
+    title: 'answers a filter that no stream stores with 404, and accepts the sid again',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -153,8 +203,26 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    id: 'Y-7',
-    title: 'permissions are those of the filter: refused as a SUB is, and what matches a deny is withheld',
+    rules: ['Y-17'],
+    title: 'answers with the reason if the configuration of the stream allows no replay',
+    bridgeOnly: true,
+    needs: ({ brokerVersion }) => (brokerVersion ? undefined : 'The embedded broker has no such streams'),
+    async run(context) {
+      const { token } = context
+      const client = await makeStream(context, { retention: 'workqueue' })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Work Queue Retention')).toEqual(['Work Queue Retention'])
+      // Since 2.10. Older servers ignore the field.
+      if (/^2\.9\./.test(context.target.brokerVersion ?? '')) return
+      await request(client, `$JS.API.STREAM.DELETE.${token}`, '')
+      await makeStream(context, { subject_transform: { src: `${token}.>`, dest: `${token}-2.>` } })
+      client.send(`SUB $EDGE.REPLAY.all.${token}.a 1\r\n`)
+      expect(await read(client, 'Subject Transform')).toEqual(['Subject Transform'])
+    },
+  },
+  {
+    rules: ['Y-7', 'Y-16'],
+    title: 'applies the permissions of the filter',
     bridgeOnly: true,
     async run(context) {
       const { target, token } = context
@@ -165,12 +233,12 @@ export const replay: readonly Audit[] = [
       expect((await read(limited, 'Replay Live')).slice(1, -1)).toEqual(['1', '3'])
       const answer = await limited.exchange(`SUB $EDGE.REPLAY.all.${token}.> 2\r\n`)
       expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Subscription to "$EDGE.REPLAY.all.${token}.>"'`])
-      await ask(root, `$JS.API.STREAM.DELETE.${token}`, '{}')
+      await request(root, `$JS.API.STREAM.DELETE.${token}`, '{}')
     },
   },
   {
-    id: 'Y-8',
-    title: 'UNSUB ends a replay, at once or after so many messages',
+    rules: ['Y-8'],
+    title: 'ends a replay at UNSUB, with and without max',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -186,8 +254,8 @@ export const replay: readonly Audit[] = [
     },
   },
   {
-    id: 'Y-9',
-    title: 'a stream that is deleted and made again opens anew, with another epoch',
+    rules: ['Y-9'],
+    title: 'starts a replay again when its stream was deleted and created again',
     bridgeOnly: true,
     async run(context) {
       const { token } = context
@@ -196,17 +264,17 @@ export const replay: readonly Audit[] = [
       await publish(other, [`${token}.a`, `${token}.a`])
       client.send(`SUB $EDGE.REPLAY.all.${token}.* 1\r\n`)
       await read(client, 'Replay Live')
-      await ask(other, `$JS.API.STREAM.DELETE.${token}`, '{}')
+      await request(other, `$JS.API.STREAM.DELETE.${token}`, '{}')
       await makeStream(context)
       await publish(other, [`${token}.b`])
       expect((await read(client, '1')).filter((text) => text !== 'Replay Live')).toEqual(['Replay', '1'])
     },
   },
   {
-    id: 'Y-10',
-    title: 'a replay goes on after the broker was away, without a word of the client',
+    rules: ['Y-10'],
+    title: 'continues a replay after an outage of the broker',
     bridgeOnly: true,
-    needs: ({ outage }) => (outage ? undefined : 'its broker can not be taken away'),
+    needs: ({ outage }) => (outage ? undefined : 'its broker can not be stopped'),
     async run(context) {
       const { target, token } = context
       const client = await makeStream(context, { storage: 'file' })
@@ -214,13 +282,10 @@ export const replay: readonly Audit[] = [
       client.send(`SUB $EDGE.REPLAY.all.${token}.* 1\r\n`)
       await read(client, 'Replay Live')
       await target.outage?.begin()
-      await client.infoWhere((info) => (info.edge as { upstream: string }).upstream === 'reconnecting', 10_000)
-      const told = client.infos.length
+      await client.infoWhere(hasUpstream('reconnecting'), 10_000)
+      const seen = client.infos.length
       await target.outage?.end()
-      await client.infoWhere(
-        (info) => client.infos.indexOf(info) >= told && (info.edge as { upstream: string }).upstream === 'open',
-        20_000,
-      )
+      await client.infoWhere(() => client.infos.slice(seen).some(hasUpstream('open')), 20_000)
       const other = await context.elsewhere()
       other.send(`PUB ${token}.b 1\r\nx\r\n`)
       expect(await read(client, '2')).toEqual(['2'])

@@ -9,8 +9,8 @@ const times = (count: number, subject: string) =>
 
 export const subscribing: readonly Audit[] = [
   {
-    id: 'S-1',
-    title: 'wildcards; every subscription that matches gets the message once',
+    rules: ['S-1', 'S-13'],
+    title: 'matches wildcards, and delivers once to each matching subscription',
     async run({ connect, token }) {
       const client = await connect()
       const filters = ['a', '*', 'a.*', '*.b', 'a.>', '>', 'a.b', 'a.b.>', '*.*.c']
@@ -29,8 +29,8 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-2',
-    title: 'queue groups: one member each, on whatever connection; others get it too',
+    rules: ['S-2', 'S-14'],
+    title: 'delivers to one member of a queue group, and to all other subscriptions',
     async run({ connect, elsewhere, token }) {
       const members = await Promise.all([connect(), connect(), connect()])
       await members[0]?.exchange(`SUB ${token} q 1\r\nSUB ${token} q 2\r\n`)
@@ -50,21 +50,21 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-3',
-    title: 'UNSUB ends a subscription, and only that',
+    rules: ['S-3'],
+    title: 'ends only the subscription of an UNSUB',
     async run({ connect, token }) {
       const client = await connect()
       await expectMessages(client, `SUB ${token} 1\r\nSUB ${token} 2\r\nUNSUB 1\r\n${publish(token)}`, [`${token} 2 x`])
     },
   },
   {
-    id: 'S-4',
-    title: 'UNSUB with max counts all messages delivered',
+    rules: ['S-4'],
+    title: 'counts all delivered messages for UNSUB with max',
     async run({ connect, token }) {
       const client = await connect()
       const first = [`${token} 1 1`, `${token} 1 2`]
       await expectMessages(client, `SUB ${token} 1\r\nUNSUB 1 2\r\n${times(4, token)}`, first)
-      // Two were delivered: one more is due.
+      // Two were delivered already, so one more follows.
       await expectMessages(client, `SUB ${token} 2\r\n${times(2, token)}`, [`${token} 2 1`, `${token} 2 2`])
       await expectMessages(client, `UNSUB 2 3\r\n${times(3, token)}`, [`${token} 2 1`])
       await expectMessages(client, `SUB ${token} 3\r\n${times(2, token)}`, [`${token} 3 1`, `${token} 3 2`])
@@ -74,8 +74,8 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-5',
-    title: 'UNSUB with a max of 0, or none that is a number, ends at once',
+    rules: ['S-5'],
+    title: 'ends a subscription at once if max is 0 or not a number',
     async run({ connect, token }) {
       const client = await connect()
       for (const max of ['0', 'x', '-1', '']) {
@@ -84,15 +84,15 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-6',
-    title: 'UNSUB of an unknown sid is ignored',
+    rules: ['S-6'],
+    title: 'ignores UNSUB of an unknown sid',
     async run({ connect }) {
       expect(await (await connect()).exchange('UNSUB 1\r\nUNSUB nope 5\r\n')).toEqual({ lines: [] })
     },
   },
   {
-    id: 'S-7',
-    title: 'a sid in use is not taken over; one that ended is free',
+    rules: ['S-7', 'S-15'],
+    title: 'ignores SUB with a sid in use, and accepts one that has ended',
     async run({ connect, token }) {
       const client = await connect()
       const both = publish(`${token}.a`) + publish(`${token}.b`)
@@ -103,26 +103,26 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-8',
-    title: 'refuses a filter that breaks the grammar',
+    rules: ['S-8'],
+    title: 'rejects a malformed filter',
     async run({ connect, token }) {
       const client = await connect({ verbose: true })
       for (const filter of ['a..b', '.a', 'a.', '.', '>.a', 'a.>.b', '>.>']) {
         expect(lines(await client.exchange(`SUB ${filter} 1\r\n`)), filter).toEqual(["-ERR 'Invalid Subject'"])
       }
-      // A wildcard character inside a token is an ordinary one.
+      // Within a token, * and > are ordinary characters.
       expect(lines(await client.exchange(`SUB ${token}* 1\r\nSUB ${token}> 2\r\n`))).toEqual(['+OK', '+OK'])
     },
   },
   {
-    id: 'S-9',
-    title: 'refuses a filter that is not wholly allowed',
+    rules: ['S-9', 'S-16', 'S-17'],
+    title: 'rejects a filter that is not completely allowed',
     async run({ connect, target }) {
       const client = await connect({}, target.credentials.limited)
       const violation = (filter: string) => `-ERR 'Permissions Violation for Subscription to "${filter}"`
-      // nats-server takes `in.>` for a token that `in.*` covers.
-      const wider = target.isBridge ? ['in.>'] : []
-      for (const filter of ['no', '>', '*', 'ok', 'ok.no', '*.a', 'in.a.b', '*.*', ...wider]) {
+      // nats-server accepts `in.>` with permission for `in.*`.
+      const broader = target.isBridge ? ['in.>'] : []
+      for (const filter of ['no', '>', '*', 'ok', 'ok.no', '*.a', 'in.a.b', '*.*', ...broader]) {
         expect(lines(await client.exchange(`SUB ${filter} 1\r\n`)), filter).toEqual([`${violation(filter)}'`])
       }
       expect(lines(await client.exchange('SUB no q 1\r\n'))).toEqual([`${violation('no')} using queue "q"'`])
@@ -131,8 +131,8 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-10',
-    title: 'withholds what a deny matches from a broader subscription',
+    rules: ['S-10'],
+    title: 'does not deliver denied messages to a broader subscription',
     async run({ connect, elsewhere, target }) {
       const client = await connect({}, target.credentials.limited)
       await client.exchange('SUB ok.> 1\r\nSUB ok.* 2\r\n')
@@ -142,8 +142,8 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-11',
-    title: 'a client without headers gets the payload alone',
+    rules: ['S-11'],
+    title: 'sends MSG to a client without headers',
     async run({ connect, token }) {
       const old = await connect({ headers: false, no_responders: false })
       await old.exchange(`SUB ${token} 1\r\n`)
@@ -153,8 +153,8 @@ export const subscribing: readonly Audit[] = [
     },
   },
   {
-    id: 'S-12',
-    title: 'refuses subscriptions beyond the limit',
+    rules: ['S-12'],
+    title: 'rejects subscriptions over the limit',
     async run({ connect, target, token }) {
       const client = await connect()
       const max = target.limits.maxSubscriptions
@@ -164,11 +164,50 @@ export const subscribing: readonly Audit[] = [
       await expectMessages(client, `UNSUB 0\r\nSUB ${token}.x x\r\n${publish(`${token}.x`)}`, [`${token}.x x x`])
     },
   },
+  {
+    rules: ['S-18'],
+    title: 'rejects a queue subscription that overlaps a deny',
+    bridgeOnly: true,
+    async run({ connect, target }) {
+      const client = await connect({}, target.credentials.limited)
+      const answer = await client.exchange('SUB ok.> q 1\r\nSUB ok.> 2\r\n')
+      expect(lines(answer)).toEqual([`-ERR 'Permissions Violation for Subscription to "ok.>" using queue "q"'`])
+    },
+  },
+  {
+    rules: ['S-19'],
+    title: 'gives messages of a client with echo: false to other members of its queue group',
+    async run({ connect, elsewhere, token }) {
+      const [client, other] = [await connect({ echo: false }), await elsewhere()]
+      for (const member of [client, other]) await member.exchange(`SUB ${token} q 1\r\n`)
+      const numbers = Array.from({ length: 50 }, (_, i) => String(i))
+      const publish = numbers.map((number) => `PUB ${token} ${number.length}\r\n${number}\r\n`).join('')
+      expect(messages(await client.exchange(publish))).toEqual([])
+      for (const number of numbers) expect((await other.next())?.payload).toBe(number)
+    },
+  },
+  {
+    rules: ['S-20'],
+    title: 'delivers nothing that the client published before its SUB',
+    async run({ connect, token }) {
+      const client = await connect()
+      const answer = await client.exchange(
+        `SUB ${token}.* 1\r\nPUB ${token}.x 3\r\nold\r\nSUB ${token}.* 2\r\nUNSUB 2 1\r\nPUB ${token}.x 3\r\nnew\r\n`,
+      )
+      const received = [...messages(answer), ...messages(await client.exchange())]
+      expect(received.sort()).toEqual([`${token}.x 1 new`, `${token}.x 1 old`, `${token}.x 2 new`])
+      // The maximum counts messages that were on their way.
+      const counted = await client.exchange(
+        `SUB ${token} 3\r\nPUB ${token} 1\r\na\r\nPUB ${token} 1\r\nb\r\nUNSUB 3 1\r\nPUB ${token} 1\r\nc\r\n`,
+      )
+      expect(messages(counted)).toEqual([`${token} 3 a`, `${token} 3 b`])
+    },
+  },
 ]
 
 /**
- * All that was on its way. A new subscription makes PONG a barrier (K-2): the broker has answered by then, and with it
- * sent what came before.
+ * Returns all messages that are on their way. A new subscription makes PONG a barrier (K-2): the broker has sent earlier
+ * messages by then.
  */
 function settled(client: RawClient) {
   const inbox = `_INBOX.${crypto.randomUUID()}`

@@ -4,14 +4,14 @@ import { expectMessages, messages } from '../expectations.ts'
 
 export const transport: readonly Audit[] = [
   {
-    id: 'T-1',
-    title: 'upgrades, and chooses no subprotocol',
+    rules: ['T-1', 'T-7'],
+    title: 'accepts an upgrade, without a subprotocol',
     async run({ open }) {
       expect((await open()).protocol).toBe('')
     },
   },
   {
-    id: 'T-2',
+    rules: ['T-2'],
     title: 'sends binary frames only',
     async run({ connect, token }) {
       const client = await connect({ verbose: true })
@@ -20,8 +20,8 @@ export const transport: readonly Audit[] = [
     },
   },
   {
-    id: 'T-3',
-    title: 'takes text frames',
+    rules: ['T-3'],
+    title: 'accepts text frames',
     async run({ open, target, token }) {
       const client = await open()
       client.sendText(connectLine({}, target.credentials.full))
@@ -30,8 +30,8 @@ export const transport: readonly Audit[] = [
     },
   },
   {
-    id: 'T-4',
-    title: 'reads the same however the stream is split or joined',
+    rules: ['T-4'],
+    title: 'ignores frame boundaries',
     async run({ open, target, token }) {
       const block = 'NATS/1.0\r\nA: b\r\n\r\n'
       const stream = Buffer.from(
@@ -50,16 +50,16 @@ export const transport: readonly Audit[] = [
     },
   },
   {
-    id: 'T-5',
-    title: 'answers 426 to a request that is no upgrade',
+    rules: ['T-5'],
+    title: 'responds with 426 to a request that is not an upgrade',
     bridgeOnly: true,
     async run({ target }) {
       expect((await fetch(target.url.replace(/^ws/, 'http'))).status).toBe(426)
     },
   },
   {
-    id: 'T-6',
-    title: 'lets no client disturb another',
+    rules: ['T-6'],
+    title: 'delivers all messages next to clients that send invalid input',
     async run({ connect, elsewhere, token }) {
       const neighbour = await connect()
       await neighbour.exchange(`SUB ${token}.> 1\r\n`)

@@ -1,7 +1,12 @@
 // Calls the exports of the README's code. The test reads its console.
+import { connect } from 'spanwire'
 import { signToken } from 'spanwire/auth'
+import { nats } from 'spanwire/nats'
+import { ensureStreams } from 'spanwire/streams'
 import { created } from './edge.ts'
 import { events } from './events.ts'
+import { readOpenTickets, tickets } from './projection.ts'
+import { rateOf } from './rates.ts'
 import { enter } from './room.ts'
 import { watch } from './stored.ts'
 import { tokenFor } from './token.ts'
@@ -14,10 +19,19 @@ console.log('deploy')
 await import('./deploy.ts')
 console.log('watch')
 await watch(everything)
+console.log('project')
+const direct = nats({ url: process.env.NATS_URL ?? '' })
+await ensureStreams(tickets, direct)
+const bus = connect({ transport: direct, events: tickets })
+await bus.publish('tickets.{id}.opened', { id: '1' }, { title: 'first' })
+await bus.publish('tickets.{id}.opened', { id: '2' }, { title: 'second' })
+await bus.publish('tickets.{id}.closed', { id: '1' }, {})
+console.log(await readOpenTickets(everything))
 console.log('enter')
 await enter(everything)
 console.log('created')
 await created('7', 12, everything)
 await new Promise((resolve) => setTimeout(resolve, 300))
+console.log('rate', await rateOf('USD', everything))
 console.log('token', (await tokenFor('ada', secret)).split('.').length)
 process.exit(0)

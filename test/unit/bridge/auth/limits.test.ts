@@ -1,39 +1,42 @@
 import { describe, expect, it } from 'vitest'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, SECRET, sign } from '../session/scripted-client.ts'
 
 describe('limits', () => {
-  it('refuse what is published too fast, and close who goes on', async () => {
+  it('reject publishes over the rate, and close a client that continues', async () => {
     const { bridge, now } = bridgeFor({ limits: { publishRate: { messages: 10, bytes: 1_000 } } })
     const client = await ScriptedClient.connected(bridge)
     client.send('SUB a 1\r\n')
     client.send('PUB a 0\r\n\r\n'.repeat(12))
     const text = await client.turn()
     expect(text.split('MSG')).toHaveLength(11)
-    expect(text.split(`-ERR 'Rate Violation for Publish to "a"'`)).toHaveLength(3)
+    expect(text.split(`-ERR 'Permissions Violation for Publish to "a" with a rate over the limit'`)).toHaveLength(3)
     now.ms += 500
     client.send('PUB a 0\r\n\r\n'.repeat(6))
     expect((await client.turn()).split('MSG')).toHaveLength(6)
     now.ms += 60_000
     client.send(`PUB a 3000\r\n${'x'.repeat(3_000)}\r\n`)
-    expect(await client.turn()).toContain('Rate Violation')
+    expect(await client.turn()).toContain('a rate over the limit')
     client.send('PUB a 0\r\n\r\n'.repeat(200))
     await client.until('closed')
     expect(client.closes).toEqual([{ code: 1008, reason: 'Publish Rate Exceeded' }])
+    // Clients of NATS would not connect again after an unknown text.
+    expect(await client.turn()).not.toContain('Publish Rate Exceeded')
   })
 
-  it('hold for a user, not for each of its connections', async () => {
+  it('apply to a user across its connections', async () => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET }, limits: { publishRate: { messages: 10, bytes: 1_000 } } })
     const auth_token = await sign({ sub: 'ada', nats: { pub: { allow: ['a'] } } })
     const refused: number[] = []
     for (let i = 0; i < 3; i++) {
       const client = await ScriptedClient.connected(bridge, { auth_token })
       client.send('PUB a 0\r\n\r\n'.repeat(6))
-      refused.push((await client.turn()).split('Rate Violation').length - 1)
+      refused.push((await client.turn()).split('a rate over the limit').length - 1)
     }
     expect(refused).toEqual([0, 2, 6])
   })
 
-  it('bound the connections of a hub and of a user', async () => {
+  it('bound connections of a hub and of a user', async () => {
     const { bridge } = bridgeFor({ auth: { secret: SECRET }, limits: { maxConnections: 3, maxConnectionsPerUser: 2 } })
     const connect = async (sub: string) => ScriptedClient.connected(bridge, { auth_token: await sign({ sub }) })
     const [first, second, third] = [await connect('ada'), await connect('ada'), await connect('ada')]
@@ -55,7 +58,7 @@ describe('limits', () => {
     expect(bridge.hub.stats).toMatchObject({ subscriptions: 5, upstreamSubscriptions: 4 })
   })
 
-  it('bound the replays that nobody follows any more, the oldest go first', async () => {
+  it('bound replays without subscribers, and end the oldest first', async () => {
     const { bridge } = bridgeFor()
     const client = await ScriptedClient.connected(bridge)
     const stream = '{"name":"S","subjects":["s.>"]}'
@@ -67,26 +70,26 @@ describe('limits', () => {
       client.send(`UNSUB r${i}\r\n`)
       await client.turn()
     }
-    expect(bridge.hub.streams.size).toBe(200)
-    expect(bridge.hub.streams.has('s.0')).toBe(false)
-    expect(bridge.hub.streams.has('s.299')).toBe(true)
-    // Who comes back finds it, and keeps it.
+    expect(coreOf(bridge.hub).feeds.size).toBe(200)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.0' })).toBe(false)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.299' })).toBe(true)
+    // A client that returns uses the same replay again.
     client.send('SUB $EDGE.REPLAY.all.s.100 back\r\n')
     await client.turn()
     for (let i = 300; i < 600; i++) client.send(`SUB $EDGE.REPLAY.all.s.${i} r${i}\r\nUNSUB r${i}\r\n`)
     await client.turn()
-    expect(bridge.hub.streams.has('s.100')).toBe(true)
+    expect(coreOf(bridge.hub).feeds.has({ brokerFilter: 's.100' })).toBe(true)
     bridge.close()
   })
 
-  it('bound filters of a hub, channels that somebody has joined among them', async () => {
+  it('bound filters of a hub, including channels with members', async () => {
     const { bridge } = bridgeFor({ limits: { maxFilters: 5 } })
     const client = await ScriptedClient.connected(bridge)
     const join = (channel: number) => `PUB $EDGE.PRESENCE.room.${channel} 13\r\n{"do":"join"}\r\n`
     for (let channel = 1; channel <= 50; channel++) client.send(join(channel))
-    expect((await client.turn()).split('Presence Violation')).toHaveLength(46)
-    expect(bridge.hub.presence.size).toBe(5)
-    // Where somebody is already there is room for others.
+    expect((await client.turn()).split('a presence message')).toHaveLength(46)
+    expect(coreOf(bridge.hub).channels.size).toBe(5)
+    // More members can join a channel that exists.
     const other = await ScriptedClient.connected(bridge)
     other.send(join(1))
     expect(await other.turn()).toBe('')
@@ -97,19 +100,23 @@ describe('limits', () => {
     const client = await ScriptedClient.connected(bridge)
     client.send('PUB abcdef 0\r\n\r\nSUB abcdef 1\r\nHPUB a 24 24\r\nNATS/1.0\r\nA: bcdefgh\r\n\r\n\r\n')
     expect(await client.turn()).toBe(
-      ['Invalid Publish Subject', 'Invalid Subject', 'Headers Violation for Publish to "a"']
+      [
+        'Invalid Publish Subject',
+        'Invalid Subject',
+        'Permissions Violation for Publish to "a" with headers over the limit',
+      ]
         .map((text) => `-ERR '${text}'\r\n`)
         .join(''),
     )
   })
 
-  it('end a connection that does nothing, but not one that listens', async () => {
+  it('close an idle connection, but not one with a subscription', async () => {
     const { bridge, now } = bridgeFor({ limits: { idleTimeout: 60_000, pingInterval: 1_000_000 } })
     const [idle, listener] = [await ScriptedClient.connected(bridge), await ScriptedClient.connected(bridge)]
     listener.send('SUB a 1\r\n')
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     now.ms += 60_000
-    bridge.hub.tick()
+    coreOf(bridge.hub).registry.tick()
     expect(idle.closes).toEqual([{ code: 1001, reason: 'Idle Connection' }])
     expect(listener.closes).toEqual([])
   })

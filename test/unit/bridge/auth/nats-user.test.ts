@@ -6,7 +6,7 @@ import { bridgeFor, ScriptedClient } from '../session/scripted-client.ts'
 const account = createAccount()
 const auth = { accounts: [account.getPublicKey()] }
 
-/** A client that signs its nonce like a stock one, unless told otherwise. */
+/** A client that signs its nonce like a stock client by default. */
 async function connect(
   user: Partial<User>,
   { options = {}, signer = account, sign = (nonce: string) => nonce, bridge = bridgeFor({ auth }).bridge } = {} as {
@@ -27,7 +27,7 @@ async function connect(
 }
 
 describe('NATS credentials', () => {
-  it('let a user of a trusted account in, with its own permissions', async () => {
+  it('authenticate a user of a trusted account, with its permissions', async () => {
     const { client } = await connect({ pub: { allow: ['a'], deny: [] }, sub: { allow: [], deny: ['secret'] } })
     client.send('SUB other 1\r\nSUB secret 2\r\nPUB a 0\r\n\r\nPUB b 0\r\n\r\n')
     expect(await client.turn()).toBe(
@@ -35,23 +35,31 @@ describe('NATS credentials', () => {
     )
   })
 
-  it('allow only answers to who has reply permissions alone', async () => {
+  it('are taken with all fields that limit nothing', async () => {
+    const open = { proxy_required: false, times_location: 'Europe/Berlin', times: [], src: [] }
+    const { client } = await connect(open as Partial<User>)
+    expect(client.closes).toEqual([])
+  })
+
+  it('allow only replies to a user with reply permissions', async () => {
     const { client } = await connect({ resp: { max: 1, ttl: 0 } })
     client.send('PUB a 0\r\n\r\n')
     expect(await client.turn()).toContain('Permissions Violation')
   })
 
-  it('bring their own limits', async () => {
+  it('apply their limits', async () => {
     const { client } = await connect({ subs: 1, payload: 4, data: 10 })
     client.send('SUB a 1\r\nSUB b 2\r\n')
     expect(await client.turn()).toBe(`-ERR 'maximum subscriptions exceeded'\r\n`)
     client.send('PUB c 4\r\n1234\r\nPUB c 4\r\n5678\r\nPUB c 4\r\n9012\r\n')
-    expect(await client.turn()).toBe(`-ERR 'Data Violation for Publish to "c"'\r\n`)
+    expect(await client.turn()).toBe(
+      `-ERR 'Permissions Violation for Publish to "c" with more data than its credentials allow'\r\n`,
+    )
     client.send('PUB a 5\r\nhello\r\n')
     expect(await client.turn()).toBe(`-ERR 'Maximum Payload Violation'\r\n`)
   })
 
-  it('are refused when replayed on another connection', async () => {
+  it('are rejected on another connection', async () => {
     const { bridge } = bridgeFor({ auth })
     const { client, jwt, sig } = await connect({}, { bridge })
     expect(client.closes).toEqual([])
@@ -63,19 +71,22 @@ describe('NATS credentials', () => {
 
   const past = Math.floor(Date.now() / 1000) - 100
   it.each([
-    ['of a foreign account', {}, { signer: createAccount() }],
+    ['of another account', {}, { signer: createAccount() }],
     ['with a wrong signature', {}, { sign: () => 'another nonce' }],
     ['that expired', {}, { options: { exp: past } }],
     ['that are not valid yet', {}, { options: { nbf: 4_000_000_000 } }],
     ['for other kinds of connection', { allowed_connection_types: ['MQTT'] } as Partial<User>, {}],
-    ['with limits that the bridge can not keep', { src: ['10.0.0.0/8'] }, {}],
+    ['with limits that the bridge does not support', { src: ['10.0.0.0/8'] }, {}],
+    ['that need a trusted proxy', { proxy_required: true } as Partial<User>, {}],
+    ['with times of an unknown zone', { times_location: 'Europe/Nowhere' } as Partial<User>, {}],
+    ['with a field that the bridge does not know', { only_on_mondays: true } as Partial<User>, {}],
     ['of a scoped signing key, whose permissions only the account’s JWT has', {}, { options: { scopedUser: true } }],
-  ])('are refused %s', async (_, user, how) => {
+  ])('are rejected %s', async (_, user, how) => {
     const { client } = await connect(user, how)
     expect(client.closes).toEqual([{ code: 1008, reason: 'Authorization Violation' }])
   })
 
-  it('need no signature if they are bearer tokens, and one if they are not', async () => {
+  it('need a signature unless they are bearer tokens', async () => {
     const key = createUser()
     for (const bearer_token of [true, false]) {
       const client = new ScriptedClient(bridgeFor({ auth }).bridge)

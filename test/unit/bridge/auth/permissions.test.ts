@@ -18,7 +18,7 @@ describe('permissions', () => {
     expect(maySubscribe(nothing, 'a')).toBe('refused')
   })
 
-  it('let deny win over allow', () => {
+  it('prefer deny over allow', () => {
     const p = permissions({ allow: ['orders.>'], deny: ['orders.*.secret'] }, { allow: ['>'], deny: ['secret.>'] })
     expect(mayPublish(p, 'orders.1.created')).toBe(true)
     expect(mayPublish(p, 'orders.1.secret')).toBe(false)
@@ -26,7 +26,7 @@ describe('permissions', () => {
     expect(maySubscribe(p, 'secret.>')).toBe('refused')
   })
 
-  it('refuse a filter that only overlaps an allow', () => {
+  it('reject a filter that only overlaps an allowed one', () => {
     const p = permissions({}, { allow: ['orders.*'] })
     expect(maySubscribe(p, 'orders.1')).toBe('allowed')
     expect(maySubscribe(p, 'orders.*')).toBe('allowed')
@@ -42,22 +42,25 @@ describe('permissions', () => {
     expect(mayReceive(p, 'orders.public.1')).toBe(true)
   })
 
-  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])('refuse to snoop on inboxes by %s', (filter) => {
-    expect(maySubscribe(permissions({}, { allow: ['>'] }), filter)).toBe('refused')
-  })
+  it.each(['_INBOX.>', '_INBOX.*', '_INBOX.*.*', '_INBOX.*.x'])(
+    'reject the filter %s, which matches other inboxes',
+    (filter) => {
+      expect(maySubscribe(permissions({}, { allow: ['>'] }), filter)).toBe('refused')
+    },
+  )
 
-  it.each(['>', '*.>', '*.*', '*.abc.*'])('withhold inboxes from %s', (filter) => {
+  it.each(['>', '*.>', '*.*', '*.abc.*'])('withhold messages to inboxes from %s', (filter) => {
     const p = permissions({}, { allow: ['>'] })
     expect(maySubscribe(p, filter)).toBe('withheld')
     expect(mayReceive(p, '_INBOX.abc.1')).toBe(false)
   })
 
-  it('allow an inbox under a literal token without any permission', () => {
+  it('allow an inbox under a literal token without a permission', () => {
     expect(maySubscribe(permissions({}), '_INBOX.k3f9.*')).toBe('allowed')
     expect(maySubscribe(permissions({}), '_INBOX.k3f9.>')).toBe('allowed')
   })
 
-  it('never deliver what a publish-side check of the same rules would refuse', () => {
+  it('withhold all subjects that the same rules reject for a publish', () => {
     const token = fc.constantFrom('a', 'b', 'c', '*')
     const filter = fc
       .tuple(fc.array(token, { minLength: 1, maxLength: 3 }), fc.boolean())

@@ -8,21 +8,21 @@ const taken = (meter: RateMeter, now: number) => {
   return count
 }
 
-it('lets one second of it through at once, then the rate', () => {
+it('permits a burst of one second, then the rate', () => {
   const meter = new RateMeter(rate, 0)
   expect(taken(meter, 0)).toBe(100)
   expect(taken(meter, 500)).toBe(50)
   expect(taken(meter, 60_000)).toBe(100)
 })
 
-it('counts bytes as it counts messages', () => {
+it('counts bytes like messages', () => {
   const meter = new RateMeter(rate, 0)
   expect(meter.take(10_001, 0)).toBe(false)
   expect(meter.take(10_000, 0)).toBe(true)
   expect(meter.take(1, 0)).toBe(false)
 })
 
-it('being held earns no burst', () => {
+it('gives no burst after a pause', () => {
   const meter = new RateMeter(rate, 0)
   meter.suspend(1_000)
   expect([0, 500, 999].map((now) => taken(meter, now))).toEqual([0, 0, 0])

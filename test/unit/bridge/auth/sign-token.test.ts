@@ -14,7 +14,7 @@ const events = defineEvents({
 })
 
 describe('signToken', () => {
-  it('grants events of the contract, whole or in part, and the bridge reads the same', async () => {
+  it('grants events of a contract, and the bridge reads the same permissions', async () => {
     const token = await signToken({
       secret: SECRET,
       user: 'ada',
@@ -48,20 +48,20 @@ describe('signToken', () => {
 
   it.each([
     ['a secret that is too short', { secret: 'short' }, 'invalid-argument'],
-    ['no time to live', { expiresIn: 0 }, 'invalid-argument'],
-    ['a filter that is none', { publish: [{ filter: 'a b' }] }, 'invalid-subject'],
-    ['a parameter that would widen it', { publish: [['chat.{room}.message', { room: 'a.>' }]] }, 'invalid-params'],
-    ['an event of no contract', { publish: ['other'] }, 'unknown-event'],
-  ])('refuses %s', async (_, options, code) => {
+    ['a missing lifetime', { expiresIn: 0 }, 'invalid-argument'],
+    ['an invalid filter', { publish: [{ filter: 'a b' }] }, 'invalid-subject'],
+    ['a parameter with a wildcard', { publish: [['chat.{room}.message', { room: 'a.>' }]] }, 'invalid-params'],
+    ['an unknown event', { publish: ['other'] }, 'unknown-event'],
+  ])('rejects %s', async (_, options, code) => {
     const good = { secret: SECRET, user: 'ada', events, expiresIn: 60 }
     await expect(signToken({ ...good, ...options } as never)).rejects.toMatchObject({ code })
   })
 
-  it('knows the contract: misuse does not compile', () => {
+  it('checks grants against the contract at compile time', () => {
     const options = { secret: SECRET, user: 'ada', events, expiresIn: 60 }
-    // @ts-expect-error no such event
+    // @ts-expect-error unknown event
     const unknown = () => signToken({ ...options, publish: ['orders.created'] })
-    // @ts-expect-error no such parameter
+    // @ts-expect-error unknown parameter
     const wrong = () => signToken({ ...options, publish: [['chat.{room}.message', { orderId: '1' }]] })
     expect([unknown, wrong]).toHaveLength(2)
   })
@@ -75,14 +75,14 @@ describe('tokenEndpoint', () => {
     ),
   )
 
-  it('turns a session into a token that nobody caches', async () => {
+  it('responds with a token that is not cached', async () => {
     const response = await app.request('/token', { headers: { Cookie: 'session=ada' } })
     const { token, expiresIn } = (await response.json()) as { token: string; expiresIn: number }
     expect((await createAuthenticator({ secret: SECRET })({ token })).user).toBe('ada')
     expect([expiresIn, response.headers.get('Cache-Control')]).toEqual([60, 'no-store'])
   })
 
-  it('answers 401 without one', async () => {
+  it('responds with 401 without a session', async () => {
     expect((await app.request('/token')).status).toBe(401)
   })
 })

@@ -5,7 +5,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (batch: Batch) => new TextDecoder().decode(batch.join())
 
 describe('Batch', () => {
-  it('is one object, joined once, for clients that get the same frames', () => {
+  it('is shared by clients that get the same frames', () => {
     const [a, b] = [bytes('a'), bytes('b')]
     const empty = Batch.empty()
     const first = empty.with(a).with(b)
@@ -15,7 +15,7 @@ describe('Batch', () => {
     expect(text(first)).toBe('ab')
   })
 
-  it('is joined once for all sockets of one kind, in the room that they give', () => {
+  it('is joined once for all sockets with the same allocator', () => {
     const batch = Batch.empty().with(bytes('a')).with(bytes('b'))
     const allocate = (length: number) => bytes('#'.repeat(length + 2))
     expect(new TextDecoder().decode(batch.join(allocate))).toBe('##ab')
@@ -23,7 +23,7 @@ describe('Batch', () => {
     expect(text(batch)).toBe('ab')
   })
 
-  it('has memory of its own, of just its size: whoever keeps it keeps nothing else', () => {
+  it('has exactly the memory of its bytes', () => {
     const block = bytes('xax')
     const joined = Batch.of(block.subarray(1, 2)).join()
     expect(joined.buffer.byteLength).toBe(1)
@@ -31,7 +31,7 @@ describe('Batch', () => {
     expect(joined).toEqual(bytes('a'))
   })
 
-  it('keeps clients apart that get different frames', () => {
+  it('is not shared by clients that get different frames', () => {
     const [a, b, c] = [bytes('a'), bytes('b'), bytes('c')]
     const empty = Batch.empty()
     const one = empty.with(a)

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createTestBridge } from '../../../../bridge/testing/index.ts'
 import { defineEvents, type StandardSchema } from '../../../../sdk/index.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, SECRET, settle, sign } from '../session/scripted-client.ts'
 
 const LIMIT = 64 * 1_024
 const limits = { maxPayload: 1_024, maxPending: LIMIT }
 const connect = 'CONNECT {"verbose":false,"no_responders":true,"headers":true}\r\n'
 
-/** Subjects and numbers of the messages that a client was sent. */
+/** Subjects and numbers of the messages that a client received. */
 function messagesOf(client: ScriptedClient): Array<[subject: string, n: number]> {
   const text = client.sends
     .splice(0)
@@ -16,8 +17,8 @@ function messagesOf(client: ScriptedClient): Array<[subject: string, n: number]>
   return [...text.matchAll(/^MSG (\S+) \S+ \d+\r\n(\d+)/gm)].map(([, subject = '', n]) => [subject, Number(n)])
 }
 
-describe('a subscription that may skip', () => {
-  it('gets everything while it reads, only the newest of each subject after it didn’t, and is never closed', async () => {
+describe('a conflated subscription', () => {
+  it('gets all messages while it reads, and the newest of each subject after a pause', async () => {
     const { bridge, upstream } = bridgeFor({ limits })
     const [slow, plain] = [new ScriptedClient(bridge), new ScriptedClient(bridge)]
     slow.send(`${connect}SUB $EDGE.CONFLATE.prices.* 1\r\nPING\r\n`)
@@ -32,28 +33,28 @@ describe('a subscription that may skip', () => {
           payload: new TextEncoder().encode(String(++n).padEnd(500, '.')),
         })
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     await publish(10)
     expect(messagesOf(slow)).toEqual(messagesOf(plain))
     for (let i = 0; i < 50; i++) await publish(10)
-    // Nobody has read: the one is a slow consumer, the other just skips.
+    // Neither client has read. One is a slow consumer, and the other skips messages.
     expect(plain.closes).toEqual([{ code: 1008, reason: 'Slow Consumer' }])
     expect(slow.closes).toEqual([])
     const before = messagesOf(slow)
     expect(before.length).toBeLessThan(60)
     expect(before.length * 500).toBeGreaterThan(LIMIT / 8)
-    // It reads again.
+    // The client reads again.
     for (let i = 0; i < 8; i++) slow.send('PONG\r\n')
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     expect(messagesOf(slow)).toEqual([n - 2, n - 1, n].map((number) => [`prices.${'abc'[(number - 1) % 3]}`, number]))
     await publish(3)
     expect(messagesOf(slow).length).toBe(3)
     expect(slow.closes).toEqual([])
   })
 
-  it('with more subjects than there is room for it is a slow consumer like any other', async () => {
+  it('is a slow consumer if the newest messages exceed its limit', async () => {
     const { bridge, upstream } = bridgeFor({ limits })
     const client = new ScriptedClient(bridge)
     client.send(`${connect}SUB $EDGE.CONFLATE.prices.* 1\r\nPING\r\n`)
@@ -62,12 +63,12 @@ describe('a subscription that may skip', () => {
       upstream.publish({ subject: `prices.${i}`, payload: new Uint8Array(500) })
       if (i % 10 > 0) continue
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     expect(client.closes).toEqual([{ code: 1008, reason: 'Slow Consumer' }])
   })
 
-  it('gives nothing that waited to a client whose new token does not allow it', async () => {
+  it('drops pending messages that a new token does not allow', async () => {
     const { bridge, upstream } = bridgeFor({ limits, auth: { secret: SECRET } })
     const token = (deny: string[]) => sign({ sub: 'ada', nats: { sub: { allow: ['prices.*'], deny } } })
     const client = await ScriptedClient.connected(bridge, { auth_token: await token([]) })
@@ -75,7 +76,7 @@ describe('a subscription that may skip', () => {
     const publish = async (subject: string) => {
       upstream.publish({ subject, payload: new TextEncoder().encode('1'.padEnd(500, '.')) })
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     for (let i = 0; i < 60; i++) await publish('prices.a')
     for (const subject of ['prices.secret', 'prices.b']) await publish(subject)
@@ -86,7 +87,7 @@ describe('a subscription that may skip', () => {
     expect(text).not.toContain('secret')
   })
 
-  it('needs the permission of its filter, and is nothing for queue groups and replays', async () => {
+  it('needs permission for its filter, and rejects queue groups and replays', async () => {
     const rules = { allow: ['prices.*', '$EDGE.>'], deny: [] }
     const { bridge } = bridgeFor({ auth: { anonymous: { publish: rules, subscribe: rules } } })
     const client = new ScriptedClient(bridge)
@@ -103,7 +104,7 @@ describe('a subscription that may skip', () => {
   })
 })
 
-it('the SDK asks for it by an option', async () => {
+it('is requested by an option of the SDK', async () => {
   const schema: StandardSchema<number> = {
     '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as number }) },
   }
@@ -111,12 +112,12 @@ it('the SDK asks for it by an option', async () => {
   await using bridge = createTestBridge({ limits: { maxPayload: 1_024, maxPending: 8 * 1_024 } })
   const tunnel = bridge.network()
   const phone = bridge.connect({ events, network: tunnel })
-  const heard: number[] = []
-  await phone.on('prices.{symbol}', ({ data }) => heard.push(data), { conflate: true }).ready
+  const received: number[] = []
+  await phone.on('prices.{symbol}', ({ data }) => received.push(data), { conflate: true }).ready
   const service = bridge.service({ events })
   await service.publish('prices.{symbol}', { symbol: 'a' }, 1)
   await bridge.settle()
-  expect(heard).toEqual([1])
+  expect(received).toEqual([1])
   tunnel.partition()
   for (let n = 2; n <= 1_000; n++) {
     await service.publish('prices.{symbol}', { symbol: n % 2 ? 'a' : 'b' }, n)
@@ -124,8 +125,8 @@ it('the SDK asks for it by an option', async () => {
   }
   tunnel.heal()
   await bridge.settle()
-  expect(heard.slice(-2)).toEqual([999, 1_000])
-  expect(heard.length).toBeLessThan(200)
+  expect(received.slice(-2)).toEqual([999, 1_000])
+  expect(received.length).toBeLessThan(200)
   expect(phone.status.current.state).toBe('open')
   const denied = bridge.connect({ events, as: { user: 'eve', subscribe: [] } })
   await expect(denied.on('prices.{symbol}', () => {}, { conflate: true }).ready).rejects.toMatchObject({

@@ -5,7 +5,7 @@ import { bridgeFor, ScriptedClient, settle } from '../session/scripted-client.ts
 
 const CLIENTS = 4
 const client = fc.nat(CLIENTS - 1)
-/** One sid for each: in which order two of one client get the same message is nobody's promise. */
+/** Different sids, because the order of two subscriptions of one client is not specified. */
 const filters: Record<string, string> = { 1: 'a.*', 2: 'b', 3: '>' }
 const sid = fc.constantFrom(...Object.keys(filters))
 const step = fc.oneof(
@@ -24,18 +24,18 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-/** What each client hears, and in which turn. With sids of their own no two clients can share anything. */
+/** The output of each client by turn. Clients with different sids can't share bytes. */
 async function play(steps: readonly Step[], ownSids: boolean): Promise<string[][]> {
   const { bridge, upstream } = bridgeFor()
   const clients: ScriptedClient[] = []
   for (let i = 0; i < CLIENTS; i++) clients.push(await ScriptedClient.connected(bridge, { echo: i !== CLIENTS - 1 }))
   const nameOf = (sid: string, index: number) => (ownSids ? `${sid}of${index}` : sid)
-  // Not the last one, whose messages are looked at one by one: with it nobody shares.
+  // Without the last one, whose messages are checked individually and never shared.
   for (const [index, client] of clients.slice(0, -1).entries()) client.send(`SUB a.* ${nameOf('1', index)}\r\n`)
-  const heard = clients.map((): string[] => [])
+  const received = clients.map((): string[] => [])
   const turn = async () => {
     for (const [index, client] of clients.entries())
-      heard[index]?.push((await client.turn()).replaceAll(`of${index} `, ' '))
+      received[index]?.push((await client.turn()).replaceAll(`of${index} `, ' '))
   }
   await turn()
   let published = 0
@@ -61,10 +61,10 @@ async function play(steps: readonly Step[], ownSids: boolean): Promise<string[][
     }
   }
   await turn()
-  return heard
+  return received
 }
 
-it('clients that share a batch get what they would get alone: the same bytes, in the same order, in the same turn', async () => {
+it('shared batches contain the same bytes in the same order and turn as separate ones', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 50 }), async (steps) => {
       expect(await play(steps, false)).toEqual(await play(steps, true))

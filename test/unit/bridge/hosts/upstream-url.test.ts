@@ -4,7 +4,7 @@ import { createUpstream } from '../../../../bridge/hosts/upstream-url.ts'
 const silent = { onError: () => {} }
 
 describe('createUpstream', () => {
-  it('makes an embedded upstream without any server', async () => {
+  it('creates an embedded upstream', async () => {
     const upstream = createUpstream('embedded')
     expect(upstream.info.name).toBe('embedded')
     expect(upstream.state).toBe('open')
@@ -12,7 +12,7 @@ describe('createUpstream', () => {
   })
 
   it.each(['nats://127.0.0.1:1', 'tls://127.0.0.1:1', 'ws://127.0.0.1:1', 'wss://127.0.0.1:1/nats?x=y'])(
-    'dials %s in the background',
+    'connects to %s in the background',
     async (url) => {
       const upstream = createUpstream(url, silent)
       expect(upstream.state).toBe('connecting')
@@ -21,20 +21,20 @@ describe('createUpstream', () => {
     },
   )
 
-  it('takes several servers, parted by commas', async () => {
+  it('accepts several servers, separated by commas', async () => {
     const upstream = createUpstream('nats://127.0.0.1:1, nats://127.0.0.1:2', silent)
     expect(upstream.state).toBe('connecting')
     await upstream.close()
   })
 
   it.each(['', 'http://nats:4222', 'localhost:4222', 'nats://', 'nats://a:4222,ws://b:8080', 'redis://a'])(
-    'refuses %j, and says what to use',
+    'rejects %j with a message that helps',
     (url) => {
       expect(() => createUpstream(url, silent)).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     },
   )
 
-  it('never shows a password in an error', () => {
+  it('shows no password in an error', () => {
     expect(() => createUpstream('nats://user:sesame@', silent)).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('sesame') }),
     )

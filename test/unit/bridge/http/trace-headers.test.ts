@@ -30,8 +30,8 @@ const published = async (headers: Record<string, string>) => {
   return (seen.at(-1) ?? []).filter(([name]) => !/^(Nats-Msg-Id|Spanwire-Time)$/.test(name))
 }
 
-describe('a request’s own trace', () => {
-  it.each(['/publish/a', '/request/a'])('becomes its event’s: %s', async (path) => {
+describe('the trace headers of a request', () => {
+  it.each(['/publish/a', '/request/a'])('become headers of its event: %s', async (path) => {
     const headers = { traceparent: VALID, tracestate: 'a=1, b=2', baggage: 'k=v;p' }
     expect((await post(path, headers)).ok).toBe(true)
     expect(seen[0]).toEqual(expect.arrayContaining(Object.entries(headers)))
@@ -39,32 +39,32 @@ describe('a request’s own trace', () => {
 
   it.each([
     ['another version', VALID.replace('00', '01')],
-    ['one that goes on', `${VALID.replace('00', 'cc')}-what-comes-later`],
-  ])('is taken in %s', async (_, traceparent) => {
+    ['one with more fields', `${VALID.replace('00', 'cc')}-what-comes-later`],
+  ])('are accepted in %s', async (_, traceparent) => {
     expect(await published({ traceparent })).toEqual([['traceparent', traceparent]])
   })
 
   it.each([
     ['version ff', VALID.replace('00', 'ff')],
-    ['a version 00 that goes on', `${VALID}-more`],
-    ['no trace', VALID.replace(/4bf\w+/, '0'.repeat(32))],
-    ['no span', VALID.replace(/00f\w+/, '0'.repeat(16))],
+    ['version 00 with more fields', `${VALID}-more`],
+    ['a trace id of zeros', VALID.replace(/4bf\w+/, '0'.repeat(32))],
+    ['a span id of zeros', VALID.replace(/00f\w+/, '0'.repeat(16))],
     ['capitals', VALID.toUpperCase()],
-    ['two of them', `${VALID}, ${VALID}`],
-    ['too long a one', `${VALID.replace('00', '01')}-${'x'.repeat(201)}`],
+    ['two traceparents', `${VALID}, ${VALID}`],
+    ['a traceparent that is too long', `${VALID.replace('00', '01')}-${'x'.repeat(201)}`],
     ['nothing', ''],
-  ])('is ignored if it is %s, with its tracestate; the event goes', async (_, traceparent) => {
+  ])('are ignored with %s, and the event is published', async (_, traceparent) => {
     expect(await published({ traceparent, tracestate: 'a=1', baggage: 'k=v' })).toEqual([['baggage', 'k=v']])
   })
 
-  it('is bounded', async () => {
+  it('are bounded', async () => {
     const most = { traceparent: VALID, tracestate: 'x'.repeat(512), baggage: 'x'.repeat(8_192) }
     expect(await published(most)).toEqual(Object.entries(most))
     const more = { traceparent: VALID, tracestate: 'x'.repeat(513), baggage: 'x'.repeat(8_193) }
     expect(await published(more)).toEqual([['traceparent', VALID]])
   })
 
-  it('leaves what Nats-Headers name, and a tracestate with its traceparent', async () => {
+  it('do not replace Nats-Headers', async () => {
     const own = [
       ['TraceParent', 'own'],
       ['Baggage', 'own'],
@@ -73,14 +73,14 @@ describe('a request’s own trace', () => {
     expect(await published({ ...headers, 'Nats-Headers': encodeURIComponent(JSON.stringify(own)) })).toEqual(own)
   })
 
-  it('isn’t that of the lines of a batch', async () => {
+  it('do not apply to lines of a batch', async () => {
     const body = JSON.stringify({ subject: 'a', data: 1, headers: [['traceparent', 'own']] })
     await bridge.app.request('/publish', { method: 'POST', body, headers: { traceparent: VALID, baggage: 'k=v' } })
     expect(seen[0]).toEqual(expect.arrayContaining([['traceparent', 'own']]))
     expect(seen[0]).toHaveLength(3)
   })
 
-  it('may be sent by pages of other origins', async () => {
+  it('are allowed for pages of other origins', async () => {
     const response = await bridge.app.request('/publish/a', {
       method: 'OPTIONS',
       headers: { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'POST' },
@@ -90,8 +90,8 @@ describe('a request’s own trace', () => {
   })
 })
 
-it('whatever the headers hold, the event goes; a trace is taken if OpenTelemetry would take it', async () => {
-  // What HTTP carries as a header's value.
+it('are accepted if OpenTelemetry accepts them, and never prevent the publish', async () => {
+  // Characters of an HTTP header value.
   const anything = fc.string({ unit: fc.integer({ min: 32, max: 255 }).map((code) => String.fromCharCode(code)) })
   const hex = (length: number) =>
     fc.string({ unit: fc.constantFrom(...'0123456789abcdefAF0000'), minLength: length - 1, maxLength: length + 1 })
@@ -110,7 +110,7 @@ it('whatever the headers hold, the event goes; a trace is taken if OpenTelemetry
       hostile,
       async (traceparent, tracestate, baggage) => {
         const fields = new Map(await published({ traceparent, tracestate, baggage }))
-        // HTTP takes the blanks away.
+        // HTTP removes surrounding spaces.
         const sent = traceparent.replace(/^[\t ]+|[\t ]+$/g, '')
         expect(fields.has('traceparent')).toBe(parseTraceParent(sent) !== null && !/[^!-~]/.test(sent))
         if (fields.has('traceparent')) taken++

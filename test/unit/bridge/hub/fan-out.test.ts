@@ -1,7 +1,8 @@
-/** What fan-out costs, counted: subscriptions at the broker, encodings, writes. */
+/** Costs of fan-out: subscriptions at the broker, encodings and writes. */
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { allocateMessage } from '../../../../bridge/hosts/websocket-frame.ts'
+import { allocateMessage } from '../../../../bridge/hosts/node-socket.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { bridgeFor, ScriptedClient, settle } from '../session/scripted-client.ts'
 
 afterEach(() => vi.useRealTimers())
@@ -12,7 +13,7 @@ const publish = (upstream: { publish(message: object): void }, subject: string, 
 }
 
 describe('many subscribers of one filter', () => {
-  it('10,000 clients are one subscription at the broker', async () => {
+  it('have one subscription at the broker for 10,000 clients', async () => {
     const { bridge, upstream } = bridgeFor()
     const subscribed = vi.spyOn(upstream, 'subscribe')
     const clients = Array.from({ length: 10_000 }, () => new ScriptedClient(bridge))
@@ -24,14 +25,14 @@ describe('many subscribers of one filter', () => {
     expect(bridge.hub.stats).toMatchObject({ connections: 0, subscriptions: 0, upstreamSubscriptions: 0 })
   }, 30_000)
 
-  it('a turn of 100 messages is one write for each client, of bytes that were encoded once', async () => {
+  it('get 100 messages of a turn in one write, with bytes that are encoded once', async () => {
     const { bridge, upstream } = bridgeFor()
     const clients = Array.from({ length: 200 }, () => new ScriptedClient(bridge))
     for (const client of clients) client.send(subscribe)
     for (const client of clients) await client.turn()
     publish(upstream, 'a.b', 100)
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     for (const { sends } of clients) expect(sends.length).toBe(1)
     expect(new Set(clients.map(({ sends }) => sends[0])).size).toBe(1)
     const text = new TextDecoder().decode(clients[0]?.sends[0])
@@ -46,27 +47,27 @@ describe('a flush window', () => {
     await client.until('PONG')
     return client
   }
-  /** Only the hub's own timers are the test's: what is under way goes on. */
+  /** Fakes the timers of the hub only. */
   const fakeTimers = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const heard = (client: ScriptedClient) => client.sends.splice(0).map((bytes) => new TextDecoder().decode(bytes))
+  const received = (client: ScriptedClient) => client.sends.splice(0).map((bytes) => new TextDecoder().decode(bytes))
 
-  it('gathers messages of several turns into one write', async () => {
+  it('joins messages of several turns into one write', async () => {
     const { bridge, upstream } = bridgeFor({ flushWindow: 10 })
     const clients = [await connected(bridge), await connected(bridge)] as const
     fakeTimers()
     for (let turn = 0; turn < 3; turn++) {
       publish(upstream, 'a.b', 2)
       await settle()
-      bridge.hub.turn.flush()
+      coreOf(bridge.hub).turn.flush()
     }
     expect(clients.map(({ sends }) => sends.length)).toEqual([0, 0])
     vi.advanceTimersByTime(10)
     expect(clients.map(({ sends }) => sends.length)).toEqual([1, 1])
     expect(clients[0].sends[0]).toBe(clients[1].sends[0])
-    expect(heard(clients[0])[0]?.match(/^MSG/gm)?.length).toBe(6)
+    expect(received(clients[0])[0]?.match(/^MSG/gm)?.length).toBe(6)
   })
 
-  it('keeps the order: what can’t wait takes along what does', async () => {
+  it('keeps the order: an urgent frame also sends pending ones', async () => {
     const { bridge, upstream } = bridgeFor({ flushWindow: (filter) => (filter.startsWith('a.') ? 50 : 0) })
     const client = await connected(bridge)
     client.send('SUB now 2\r\nSUB _INBOX.x.> 3\r\n')
@@ -74,12 +75,12 @@ describe('a flush window', () => {
     fakeTimers()
     publish(upstream, 'a.b', 1)
     await settle()
-    bridge.hub.turn.flush()
+    coreOf(bridge.hub).turn.flush()
     expect(client.sends).toEqual([])
     publish(upstream, 'now', 1)
     await settle()
-    bridge.hub.turn.flush()
-    expect(heard(client).join('')).toBe('MSG a.b 1 1\r\n0\r\nMSG now 2 1\r\n0\r\n')
+    coreOf(bridge.hub).turn.flush()
+    expect(received(client).join('')).toBe('MSG a.b 1 1\r\n0\r\nMSG now 2 1\r\n0\r\n')
     publish(upstream, 'a.b', 1)
     await settle()
     client.send('PING\r\n')
@@ -88,14 +89,14 @@ describe('a flush window', () => {
     expect(client.sends).toEqual([])
   })
 
-  it('is 0 to 50 ms', () => {
+  it('must be between 0 and 50 ms', () => {
     for (const flushWindow of [-1, 51, Number.NaN])
-      expect(() => bridgeFor({ flushWindow })).toThrow(/flushWindow is .*: it must be 0 to 50 ms/)
+      expect(() => bridgeFor({ flushWindow })).toThrow(/flushWindow is .*\. It must be 0 to 50 ms/)
   })
 })
 
 describe('a WebSocket message of the Node host', () => {
-  it('is as RFC 6455 has it, at every size', () => {
+  it('has the format of RFC 6455 at every size', () => {
     fc.assert(
       fc.property(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(65_535, 65_536, 70_000)), (size) => {
         const frame = allocateMessage(size, (length) => new Uint8Array(length))

@@ -4,14 +4,15 @@ import { createEmbeddedUpstream } from '../../../../bridge/broker/embedded.ts'
 import type { ClientConnection, ClientSocket } from '../../../../bridge/delivery/client-socket.ts'
 import type { SessionSnapshot } from '../../../../bridge/delivery/session-snapshot.ts'
 import type { Upstream } from '../../../../bridge/upstream/upstream.ts'
+import { coreOf } from '../../../support/hub-core.ts'
 import { openToAll } from '../../../support/open-to-all.ts'
 
 export const SECRET = 'a secret of at least thirty-two bytes'
 
-/** For a signature to be checked on a machine that has other things to do, in ms. */
+/** Deadline for the check of a signature on a busy machine, in ms. */
 const DEADLINE = 10_000
 
-/** A bridge on the embedded upstream, with turns that end when the test says so. */
+/** A bridge with the embedded broker. Its turns end when the test calls a function. */
 export function bridgeFor(options: Partial<BridgeOptions> = {}): {
   bridge: Bridge
   upstream: Upstream
@@ -19,11 +20,18 @@ export function bridgeFor(options: Partial<BridgeOptions> = {}): {
 } {
   const now = { ms: 1_800_000_000_000 }
   const upstream = options.upstream ?? createEmbeddedUpstream()
-  const bridge = createBridge({ auth: openToAll, clock: () => now.ms, schedule: () => {}, ...options, upstream })
+  const bridge = createBridge({
+    auth: openToAll,
+    log: 'off',
+    clock: () => now.ms,
+    schedule: () => {},
+    ...options,
+    upstream,
+  })
   return { bridge, upstream, now }
 }
 
-/** A client at the seam where hosts are: sends bytes, and reads what a turn sent. */
+/** A client in place of a host: sends bytes, and reads the output of a turn. */
 export class ScriptedClient {
   readonly connection: ClientConnection
   readonly sends: Uint8Array[] = []
@@ -31,7 +39,7 @@ export class ScriptedClient {
   readonly closes: Array<{ code: number; reason: string }> = []
   readonly #bridge: Bridge
 
-  /** @param more what the client's host can do beside that */
+  /** @param more optional members of the client's socket */
   constructor(bridge: Bridge, snapshot?: SessionSnapshot, more: Partial<ClientSocket> = {}) {
     this.#bridge = bridge
     const socket = {
@@ -43,7 +51,7 @@ export class ScriptedClient {
     this.connection = snapshot ? bridge.hub.restore(socket, snapshot) : bridge.hub.open(socket)
   }
 
-  /** Connects and drops the greeting. */
+  /** Connects, and drops INFO and PONG. */
   static async connected(bridge: Bridge, options: Record<string, unknown> = {}): Promise<ScriptedClient> {
     const client = new ScriptedClient(bridge)
     client.send(
@@ -57,7 +65,7 @@ export class ScriptedClient {
     this.connection.receive(new TextEncoder().encode(text))
   }
 
-  /** Takes turns until what was sent holds `expected`, or the connection was closed. Signatures take their time. */
+  /** Runs turns until the output contains `expected`, or the connection is closed. */
   async until(expected: string): Promise<string> {
     const end = performance.now() + DEADLINE
     let text = ''
@@ -65,17 +73,17 @@ export class ScriptedClient {
     return text
   }
 
-  /** Lets what is under way finish, ends the turn, and returns what was sent. */
+  /** Settles pending promises, ends the turn, and returns its output. */
   async turn(): Promise<string> {
     await settle()
-    this.#bridge.hub.turn.flush()
+    coreOf(this.#bridge.hub).turn.flush()
     const text = this.sends.map((bytes) => new TextDecoder().decode(bytes)).join('')
     this.sends.length = 0
     return text
   }
 }
 
-/** Long enough for every promise and turn that is ready to run. */
+/** Waits until pending promises and turns have run. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,9 +1,10 @@
-/** `spanwire/testing` as an application's tests use it. */
+/** `spanwire/testing`, as in the tests of an application. */
 import { describe, expect, it, vi } from 'vitest'
 import { createTestBridge } from '../../../../bridge/testing/index.ts'
 import { connect } from '../../../../sdk/connect.ts'
 import { type Bus, defineEvents, event, type Gap, type StandardSchema } from '../../../../sdk/index.ts'
 import { http } from '../../../../sdk/transport/http/index.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 const schema = <Data>(): StandardSchema<Data> => ({
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as Data }) },
@@ -15,10 +16,10 @@ const events = defineEvents({
 type TestBus = Bus<typeof events>
 
 const say = (bus: TestBus, text: string) => bus.publish('chat.{room}', { room: 'a' }, { text })
-const hear = async (bus: TestBus) => {
-  const heard: string[] = []
-  await bus.on('chat.{room}', ({ data }) => heard.push(data.text)).ready
-  return heard
+const collect = async (bus: TestBus) => {
+  const received: string[] = []
+  await bus.on('chat.{room}', ({ data }) => received.push(data.text)).ready
+  return received
 }
 const follow = (bus: TestBus) => {
   const seen: number[] = []
@@ -28,13 +29,13 @@ const follow = (bus: TestBus) => {
 }
 
 describe('real time', () => {
-  it('carries events, requests and streams, and settles', async () => {
+  it('delivers events, requests and streams, and settles', async () => {
     await using bridge = createTestBridge()
     const [ada, bob] = [bridge.connect({ events }), bridge.connect({ events })]
-    const heard = await hear(bob)
+    const received = await collect(bob)
     await say(ada, 'hello')
     await bridge.settle()
-    expect(heard).toEqual(['hello'])
+    expect(received).toEqual(['hello'])
     await bridge.ensureStreams(events)
     for (const n of [1, 2, 3]) await ada.publish('orders.{id}', { id: 'x' }, { n })
     const { seen } = follow(bob)
@@ -46,7 +47,7 @@ describe('real time', () => {
     expect(bridge.stats).toMatchObject({ connections: 0, subscriptions: 0, upstreamSubscriptions: 0 })
   })
 
-  it('users have what their tokens say', async () => {
+  it('applies the permissions of tokens', async () => {
     await using bridge = createTestBridge()
     const ada = bridge.connect({ events, as: { user: 'ada', publish: ['chat.{room}'], subscribe: [] } })
     await expect(ada.publish('orders.{id}', { id: 'x' }, { n: 1 })).rejects.toMatchObject({ code: 'permission-denied' })
@@ -54,44 +55,44 @@ describe('real time', () => {
     await expect(ada.on('chat.{room}', () => {}).ready).rejects.toMatchObject({ code: 'permission-denied' })
   })
 
-  it('a bridge’s own auth is tested by its own tokens', async () => {
+  it('accepts tokens for its own auth', async () => {
     const secret = 'a secret of at least thirty-two bytes'
     await using bridge = createTestBridge({ auth: { secret } })
-    const nobody = bridge.connect({ events })
-    await expect(say(nobody, 'x')).rejects.toMatchObject({ code: 'authentication-failed' })
+    const anonymous = bridge.connect({ events })
+    await expect(say(anonymous, 'x')).rejects.toMatchObject({ code: 'authentication-failed' })
     const ada = bridge.connect({ events, as: { user: 'ada' } })
     await say(ada, 'x')
     await using other = createTestBridge({ auth: { jwksUrl: 'https://test.invalid/keys' } })
-    expect(() => other.connect({ events, as: { user: 'ada' } })).toThrow(/give `token`/)
+    expect(() => other.connect({ events, as: { user: 'ada' } })).toThrow(/Use `token`/)
     expect(() => bridge.connect({ events, network: other.network() })).toThrow(/another bridge/)
-    expect(() => bridge.clock).toThrow(/real time/)
+    expect(() => bridge.clock).toThrow(/uses real time/)
   })
 
-  it('services publish beside the bridge, and edge functions by fetch', async () => {
+  it('has services at the broker, and HTTP routes by fetch', async () => {
     await using bridge = createTestBridge()
-    const heard = await hear(bridge.connect({ events }))
+    const received = await collect(bridge.connect({ events }))
     await say(bridge.service({ events }), 'from a service')
     await using edge = connect({ transport: http({ url: 'http://bridge', fetch: bridge.fetch }), events })
     await say(edge, 'from an edge function')
     await bridge.settle()
-    expect(heard).toEqual(['from a service', 'from an edge function'])
+    expect(received).toEqual(['from a service', 'from an edge function'])
   })
 
-  it('presence', async () => {
+  it('supports presence', async () => {
     await using bridge = createTestBridge()
     const [ada, bob] = ['ada', 'bob'].map((user) => bridge.connect({ events, as: { user } })) as [TestBus, TestBus]
     const [atAda, atBob] = [await ada.presence('room'), await bob.presence('room')]
     await atAda.join({ mood: 'fine' })
-    await new Promise((resolve) => setTimeout(resolve, 150))
-    expect([...atBob.members.values()]).toMatchObject([{ user: 'ada', state: { mood: 'fine' } }])
+    const members = await eventually(() => atBob.members.size > 0 && [...atBob.members.values()])
+    expect(members).toMatchObject([{ user: 'ada', state: { mood: 'fine' } }])
   })
 })
 
-describe('a network that fails, on a clock of the test’s own', () => {
-  it('a process has one clock: another fake one is refused with what to do', async () => {
+describe('network faults with a fake clock', () => {
+  it('rejects a second fake clock', async () => {
     const twice = {
       code: 'invalid-argument',
-      message: expect.stringMatching(/faked already: end the runner's fake timers/),
+      message: expect.stringMatching(/already faked/),
     }
     {
       await using _ = createTestBridge({ clock: 'fake' })
@@ -103,7 +104,7 @@ describe('a network that fails, on a clock of the test’s own', () => {
     await using _ = createTestBridge({ clock: 'fake' })
   })
 
-  it('drop: clients come back by themselves, and lose nothing of a stream', async () => {
+  it('reconnects clients after drop, without loss of stream messages', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const bus = bridge.connect({ events })
@@ -119,11 +120,11 @@ describe('a network that fails, on a clock of the test’s own', () => {
     expect([seen, gaps]).toEqual([[1, 2], []])
   })
 
-  it('partition: nothing gets through, and a client notices by its pings, after two intervals at most', async () => {
+  it('closes a partitioned client after two unanswered PINGs', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     const lost = bridge.network()
     const [ada, bob] = [bridge.connect({ events, network: lost }), bridge.connect({ events })]
-    const [atAda, atBob] = [await hear(ada), await hear(bob)]
+    const [atAda, atBob] = [await collect(ada), await collect(bob)]
     lost.partition()
     await say(bob, 'while ada is away')
     await bridge.clock.advance(20_000)
@@ -138,37 +139,37 @@ describe('a network that fails, on a clock of the test’s own', () => {
     expect(atAda).toEqual(['again'])
   })
 
-  it('a short partition: what was sent meanwhile arrives', async () => {
+  it('delivers after a short partition', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     const bus = bridge.connect({ events })
-    const heard = await hear(bus)
+    const received = await collect(bus)
     bridge.partition()
     const said = say(bus, 'late')
     await bridge.settle()
-    expect(heard).toEqual([])
+    expect(received).toEqual([])
     bridge.heal()
     await said
     await bridge.settle()
-    expect(heard).toEqual(['late'])
+    expect(received).toEqual(['late'])
   })
 
-  it('down: publishes wait in the queue until the network is back', async () => {
+  it('queues publishes while the network is down', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     const tunnel = bridge.network()
     const [ada, bob] = [bridge.connect({ events, network: tunnel }), bridge.connect({ events })]
-    const heard = await hear(bob)
-    await hear(ada)
+    const received = await collect(bob)
+    await collect(ada)
     tunnel.down()
     const said = say(ada, 'kept')
     await bridge.clock.advance(60_000)
-    expect([ada.status.current.state, heard]).toEqual(['reconnecting', []])
+    expect([ada.status.current.state, received]).toEqual(['reconnecting', []])
     tunnel.heal()
     await bridge.clock.advance(20_000)
     await said
-    expect(heard).toEqual(['kept'])
+    expect(received).toEqual(['kept'])
   })
 
-  it('restart: another process, the same streams', async () => {
+  it('keeps streams at restart', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const bus = bridge.connect({ events })
@@ -183,18 +184,18 @@ describe('a network that fails, on a clock of the test’s own', () => {
     expect([seen, gaps]).toEqual([[1, 10, 2, 20, 3, 30], []])
   })
 
-  it('time: a token is renewed before it expires, a day passes in a moment, and timers are given back', async () => {
+  it('advances a day, with token refreshes, and restores timers', async () => {
     const real = globalThis.setTimeout
     const began = Date.now()
     await using bridge = createTestBridge({ clock: 'fake' })
     const states: string[] = []
     const bus = bridge.connect({ events, as: { user: 'ada', expiresIn: 60 } })
     bus.status.subscribe(({ state }) => states.push(state))
-    const heard = await hear(bus)
+    const received = await collect(bus)
     await bridge.clock.advance(3_600_000)
     await say(bus, 'an hour later')
     await bridge.settle()
-    expect([heard, states]).toEqual([['an hour later'], ['open']])
+    expect([received, states]).toEqual([['an hour later'], ['open']])
     expect(Date.now() - began).toBeGreaterThanOrEqual(3_600_000)
     expect(bridge.clock.now).toBe(Date.now())
     await bridge.close()

@@ -7,7 +7,7 @@ const text = (part: Uint8Array | undefined) => part && new TextDecoder().decode(
 let seen: string[]
 let reader: MessageReader
 
-/** Makes a subscription whose messages are seen. */
+/** Creates a subscription that records its messages. */
 function listen(sid: number, filter: string): void {
   reader.add(sid, filter, ({ subject, reply, headers, payload }) => {
     seen.push(`${sid} ${subject} ${reply} ${text(headers)} ${text(payload)}`)
@@ -21,7 +21,7 @@ beforeEach(() => {
   listen(2, 'a.*')
 })
 
-it('hands on messages, and all other lines whole, in their order', () => {
+it('passes on messages and other complete lines in order', () => {
   reader.read(bytes('PING\r\nMSG a.b 1 2\r\nhi\r\nINFO {"a":1}\r\nMSG a.b 2 _R.1 0\r\n\r\n+OK\r\n'))
   expect(seen).toEqual([
     'PING\r\n',
@@ -32,13 +32,13 @@ it('hands on messages, and all other lines whole, in their order', () => {
   ])
 })
 
-it('parts headers and payload, and takes an empty header block for none', () => {
+it('separates headers and payload, and omits an empty header block', () => {
   reader.read(bytes('HMSG a.b 1 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHMSG a.b 1 _R 0 2\r\nho\r\n'))
   expect(seen).toEqual(['1 a.b undefined NATS/1.0\r\n\r\n hi', '1 a.b _R undefined ho'])
 })
 
-it('tells the subject that was sent, also where the filter is another', () => {
-  // JetStream delivers a stream's subjects to an inbox.
+it('passes on the subject of the message, not of the subscription', () => {
+  // JetStream delivers messages with their own subjects to an inbox.
   listen(3, '_INBOX.a')
   reader.read(
     bytes('MSG a.x 2 0\r\n\r\nMSG a.b 2 0\r\n\r\nMSG a.b 1 0\r\n\r\nMSG orders.1 3 0\r\n\r\nMSG a.é 2 0\r\n\r\n'),
@@ -46,18 +46,18 @@ it('tells the subject that was sent, also where the filter is another', () => {
   expect(seen.map((line) => line.split(' ')[1])).toEqual(['a.x', 'a.b', 'a.b', 'orders.1', 'a.é'])
 })
 
-it('takes more than one blank between words: nats-server 2.9 writes two where there is no reply subject', () => {
+it('accepts two spaces between arguments, which nats-server 2.9 writes without a reply subject', () => {
   reader.read(bytes('MSG a.b 1  2\r\nhi\r\n'))
   expect(seen).toEqual(['1 a.b undefined undefined hi'])
 })
 
-it('drops what is of no subscription, or of one that has ended', () => {
+it('drops messages of unknown and ended subscriptions', () => {
   reader.delete(1)
   reader.read(bytes('MSG a.b 1 2\r\nhi\r\nMSG a.b 9 2\r\nhi\r\nPONG\r\n'))
   expect(seen).toEqual(['PONG\r\n'])
 })
 
-it('gives plain bytes, whatever the socket makes its chunks of', () => {
+it('passes on plain Uint8Arrays', () => {
   let payload: Uint8Array | undefined
   reader.add(7, 'x', (message) => {
     payload = message.payload
@@ -66,7 +66,7 @@ it('gives plain bytes, whatever the socket makes its chunks of', () => {
   expect(Object.getPrototypeOf(payload)).toBe(Uint8Array.prototype)
 })
 
-it('counts what came in, also in the middle of a message', () => {
+it('counts bytes, also within a message', () => {
   reader.read(bytes('MSG a.b 1 10\r\nhal'))
   expect(reader.received).toBe(17)
   expect(seen).toEqual([])
@@ -80,6 +80,6 @@ it.each([
   ['not a number', 'MSG a.b 1 x\r\n'],
   ['not a number', 'MSG a.b x 0\r\n\r\n'],
   ['a line without an end', 'x'.repeat(65_537)],
-])('refuses %s: %j', (message, stream) => {
+])('rejects %s: %j', (message, stream) => {
   expect(() => reader.read(bytes(stream))).toThrow(message)
 })

@@ -10,7 +10,7 @@ const filter = fc
   .map(([tokens, open]) => [...tokens, ...(open ? ['>'] : [])].join('.'))
 
 describe('SubjectTree', () => {
-  it('finds exactly the filters that match, also after some were taken out', () => {
+  it('finds exactly the matching filters, also after some were removed', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(filter, fc.boolean()), { maxLength: 30 }), subject, (entries, subject) => {
         const tree = new SubjectTree<number>()
@@ -27,7 +27,7 @@ describe('SubjectTree', () => {
     )
   })
 
-  it('keeps a filter whose neighbours are taken out, and forgets branches that nothing needs', () => {
+  it('keeps a filter when its neighbours are removed, and removes empty branches', () => {
     const tree = new SubjectTree<string>()
     tree.add('a.b', 'short')
     tree.add('a.b.c', 'long')
@@ -38,7 +38,7 @@ describe('SubjectTree', () => {
     expect(tree.values()).toEqual([])
   })
 
-  it('counts a value once when it is added twice under one filter', () => {
+  it('contains a value once that is added twice', () => {
     const tree = new SubjectTree<string>()
     tree.add('a', 'x')
     tree.add('a', 'x')
@@ -46,11 +46,18 @@ describe('SubjectTree', () => {
     expect(tree.match('a')).toEqual(['x'])
   })
 
-  it('does not find a value twice when a subject holds a wildcard token', () => {
+  it('finds a value once for a subject with a wildcard token', () => {
     const tree = new SubjectTree<string>()
     tree.add('a.*', 'any')
     tree.add('a.>', 'rest')
     expect(tree.match('a.*').sort()).toEqual(['any', 'rest'])
     expect(tree.match('a.>').sort()).toEqual(['any', 'rest'])
+  })
+
+  it('finds any number of values of one filter', () => {
+    const tree = new SubjectTree<number>()
+    for (let i = 0; i < 200_000; i++) tree.add('a', i)
+    expect(tree.match('a')).toHaveLength(200_000)
+    expect(tree.values()).toHaveLength(200_000)
   })
 })

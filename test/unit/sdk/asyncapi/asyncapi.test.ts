@@ -4,12 +4,16 @@ import * as fc from 'fast-check'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { activemq } from '../../../../bridge/relay/activemq/index.ts'
+import { into, outOf } from '../../../../bridge/relay/index.ts'
+import { kafka } from '../../../../bridge/relay/kafka/index.ts'
+import { rabbitmq } from '../../../../bridge/relay/rabbitmq/index.ts'
 import { type AsyncApiOptions, toAsyncApi } from '../../../../sdk/asyncapi/index.ts'
 import { bytes, defineEvents, event } from '../../../../sdk/index.ts'
 
 const about = { title: 'Shop', version: '1.0.0' }
 
-/** By the specification's own JSON Schema. */
+/** Validates with the JSON Schema of the specification. */
 const validate = new Ajv({ strict: false, validateFormats: false }).compile(specs.schemasWithoutId['3.0.0'] as object)
 function check(events: Parameters<typeof toAsyncApi>[0], options: Partial<AsyncApiOptions> = {}) {
   const document = JSON.parse(JSON.stringify(toAsyncApi(events, { ...about, ...options })))
@@ -18,7 +22,7 @@ function check(events: Parameters<typeof toAsyncApi>[0], options: Partial<AsyncA
   return document
 }
 
-/** What each reference in a document points to. */
+/** Returns the references that do not resolve. */
 function dangling(document: object): string[] {
   const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) => path as string)
   const find = (path: string) =>
@@ -35,7 +39,7 @@ const events = defineEvents({
 })
 
 describe('a contract as an AsyncAPI document', () => {
-  it('is valid by the specification, and every reference leads somewhere', () => {
+  it('is valid, and every reference resolves', () => {
     for (const url of [
       undefined,
       'https://bridge.example.com/edge/',
@@ -45,7 +49,7 @@ describe('a contract as an AsyncAPI document', () => {
       expect(dangling(check(events, url ? { url } : {}))).toEqual([])
   })
 
-  it('has a channel for each event, with its parameters, its stream and what travels', () => {
+  it('has a channel for each event, with its parameters, stream and message', () => {
     const { channels, components, operations } = check(events)
     expect(channels['orders.orderId.created']).toEqual({
       address: 'orders.{orderId}.created',
@@ -53,7 +57,7 @@ describe('a contract as an AsyncAPI document', () => {
       parameters: { orderId: { description: 'One subject token.' } },
       'x-jetstream-stream': 'SHOP',
     })
-    // A default is the receiver's: it need not be sent.
+    // A field with a default is optional for publishers.
     expect(components.messages['orders.orderId.created']).toMatchObject({
       name: 'orders.{orderId}.created',
       contentType: 'application/json',
@@ -67,7 +71,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(operations['subscribe.frames'].action).toBe('receive')
   })
 
-  it('tells what a request is answered with', () => {
+  it('describes the reply of a request', () => {
     const { channels, components, operations } = check(events)
     expect(operations['publish.quotes.symbol.get'].reply).toEqual({
       channel: { $ref: '#/channels/quotes.symbol.get.reply' },
@@ -77,7 +81,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(components.messages['quotes.symbol.get.reply'].payload.properties).toEqual({ price: { type: 'number' } })
   })
 
-  it('names the bridge as a client dials it, or NATS', () => {
+  it('has the URL of the bridge or of NATS as its server', () => {
     expect(check(events, { url: 'https://bridge.example.com/edge/' }).servers).toMatchObject({
       bridge: { host: 'bridge.example.com', protocol: 'wss', pathname: '/edge/nats' },
     })
@@ -89,13 +93,15 @@ describe('a contract as an AsyncAPI document', () => {
     )
   })
 
-  it('says what to do about a schema that gives no JSON Schema', () => {
+  it('names the option for a schema without JSON Schema', () => {
     const others = defineEvents({ tick: v.object({ at: v.number() }) })
-    expect(() => toAsyncApi(others, about)).toThrow('The schema of tick is of a library (valibot) that gives no JSON')
+    expect(() => toAsyncApi(others, about)).toThrow(
+      'The schema of tick is of a library (valibot) without Standard JSON',
+    )
     expect(() => toAsyncApi(defineEvents({ day: z.date() }), about)).toThrow(
       expect.objectContaining({
         code: 'unsupported',
-        message: 'The schema of day gives no JSON Schema: give toJsonSchema.',
+        message: 'The schema of day has no JSON Schema: use the option toJsonSchema.',
       }),
     )
     const { components } = check(others, { toJsonSchema: () => ({ type: 'object' }) })
@@ -103,7 +109,7 @@ describe('a contract as an AsyncAPI document', () => {
     expect(check(others, { toJsonSchema: () => undefined }).components.messages.tick.payload).toBeUndefined()
   })
 
-  it('keeps all events apart, whatever they are called', () => {
+  it('keeps all events distinct, for random names', () => {
     const word = fc.string({ unit: fc.constantFrom(...'ab-_$é1'), minLength: 1, maxLength: 3 })
     const token = fc.oneof(
       word,
@@ -125,5 +131,35 @@ describe('a contract as an AsyncAPI document', () => {
         if (usable.length > 0) expect(dangling(document)).toEqual([])
       }),
     )
+  })
+
+  it('describes relays, with broker, channel, bindings and event', () => {
+    const shop = kafka({ brokers: 'kafka:9092' })
+    const rabbit = rabbitmq({ url: 'amqp://guest:secret@rabbit:5672/shop' })
+    const params = () => ({ orderId: '1' })
+    const relays = {
+      orders: into(events, 'orders.{orderId}.created', { from: shop.topic('orders'), params }),
+      more: into(events, 'orders.{orderId}.created', { from: shop.topic('more'), params }),
+      out: outOf(events, 'orders.{orderId}.created', { to: rabbit.exchange('orders') }),
+      queue: outOf(events, 'orders.{orderId}.created', { to: activemq({ url: 'stomp://mq' }).queue('orders') }),
+    }
+    const document = check(events, { url: 'nats://nats:4222', relays })
+    expect(dangling(document)).toEqual([])
+    expect(Object.keys(document.servers).sort()).toEqual(['amqp.rabbit_5672', 'kafka.kafka_9092', 'nats', 'stomp.mq'])
+    expect(JSON.stringify(document)).not.toContain('secret')
+    expect(document.channels['relay.orders']).toMatchObject({
+      address: 'orders',
+      bindings: { kafka: { topic: 'orders' } },
+      messages: { event: { $ref: '#/components/messages/orders.orderId.created' } },
+    })
+    expect(document.operations['relay.orders']).toMatchObject({
+      action: 'receive',
+      'x-relayed-to': { $ref: '#/channels/orders.orderId.created' },
+    })
+    expect(document.channels['relay.out'].bindings.amqp).toMatchObject({
+      is: 'routingKey',
+      exchange: { vhost: 'shop' },
+    })
+    expect(document.operations['relay.out'].action).toBe('send')
   })
 })

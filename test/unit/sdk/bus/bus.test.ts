@@ -9,7 +9,7 @@ import { createMemoryTransport } from '../memory-transport.ts'
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** Asynchronous, and slower for small numbers, so that order is something to keep. */
+/** An asynchronous schema that is slower for small numbers, to test the order. */
 const slow: StandardSchema<{ n: number }> = {
   '~standard': {
     version: 1,
@@ -50,7 +50,7 @@ function setUp() {
 }
 
 describe('publish', () => {
-  it('fills the template, encodes, and gives id and time', async () => {
+  it('fills the template, encodes the data, and adds id and time', async () => {
     const { transport, bus } = setUp()
     const before = Date.now()
     await bus.publish('orders.{id}.created', { id: '42' }, { total: 12 })
@@ -64,14 +64,14 @@ describe('publish', () => {
     expect(Number(headers.get('Spanwire-Time'))).toBeGreaterThanOrEqual(before)
   })
 
-  it('takes an id and headers of the user', async () => {
+  it('uses the id and headers of the caller', async () => {
     const { transport, bus } = setUp()
     await bus.publish('orders.{id}.created', { id: '1' }, { total: 1 }, { id: 'mine', headers: [['X', 'y']] })
     expect(transport.published[0]?.headers).toContainEqual(['Nats-Msg-Id', 'mine'])
     expect(transport.published[0]?.headers).toContainEqual(['X', 'y'])
   })
 
-  it('rejects invalid data, params and names before anything is sent', async () => {
+  it('rejects invalid data, params and names without sending', async () => {
     const { transport, bus } = setUp()
     await expect(bus.publish('orders.{id}.created', { id: '1' }, { total: 'x' as never })).rejects.toMatchObject({
       code: 'invalid-data',
@@ -87,7 +87,7 @@ describe('publish', () => {
     expect(transport.published).toEqual([])
   })
 
-  it('a rest param holds several tokens', async () => {
+  it('accepts several tokens for a rest param', async () => {
     const { transport, bus } = setUp()
     await bus.publish('logs.{path...}', { path: 'a.b.c' }, { line: 'x' })
     expect(transport.published[0]?.subject).toBe('logs.a.b.c')
@@ -98,7 +98,7 @@ describe('publish', () => {
 })
 
 describe('receiving', () => {
-  it('an event has name, subject, params, data, headers, id, time and reply', () => {
+  it('returns name, subject, params, data, headers, id, time and reply of an event', () => {
     const { transport, bus } = setUp()
     const seen: ReceivedEvent[] = []
     bus.on('orders.{id}.created', (e) => seen.push(e))
@@ -122,7 +122,7 @@ describe('receiving', () => {
     expect([e.headers.get('A'), e.headers.getAll('A'), [...e.headers].length]).toEqual(['1', ['1', '2'], 4])
   })
 
-  it("others' events have no id, and the time of receipt", () => {
+  it('sets an empty id and the time of receipt for messages of other publishers', () => {
     const { transport, bus } = setUp()
     const seen: ReceivedEvent[] = []
     bus.on('orders.{id}.created', (e) => seen.push(e))
@@ -132,7 +132,7 @@ describe('receiving', () => {
     expect(seen[0]?.time).toBeGreaterThanOrEqual(before)
   })
 
-  it('bytes and other codecs', async () => {
+  it('decodes bytes and custom codecs', async () => {
     const { transport, bus } = setUp()
     const seen: unknown[] = []
     bus.on('files.{name}', (e) => seen.push(e.data))
@@ -143,7 +143,7 @@ describe('receiving', () => {
     expect(new TextDecoder().decode(transport.published[1]?.payload)).toBe('ff')
   })
 
-  it('an asynchronous schema keeps the order', async () => {
+  it('keeps the order with an asynchronous schema', async () => {
     const { transport, bus, invalid } = setUp()
     const events = bus.subscribe('tick')
     const numbers = [1, 9, -1, 3, 8]
@@ -155,13 +155,13 @@ describe('receiving', () => {
   })
 })
 
-describe('what ends nothing (each a bug that others had)', () => {
+describe('a subscription continues (each is a bug found in other clients)', () => {
   expectNoUnhandledRejections()
   const consoleError = vi.spyOn(console, 'error').mockImplementation(() => {})
   beforeEach(() => void consoleError.mockClear())
   const created = (total: unknown, id = '1') => ({ subject: `orders.${id}.created`, payload: encode({ total }) })
 
-  it('a handler that throws', () => {
+  it('after a handler throws', () => {
     const { transport, bus, failed } = setUp()
     const seen: number[] = []
     bus.on('orders.{id}.created', ({ data }) => {
@@ -182,7 +182,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     ])
   })
 
-  it('a handler whose promise is rejected', async () => {
+  it('after the promise of a handler is rejected', async () => {
     const { transport, bus, failed } = setUp()
     bus.on('orders.{id}.created', async () => {
       throw new Error('later')
@@ -192,7 +192,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     await vi.waitFor(() => expect(failed.length).toBe(2))
   })
 
-  it('an onError that throws', () => {
+  it('after onError throws', () => {
     const transport = createMemoryTransport()
     const bus = connect({
       transport,
@@ -211,7 +211,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     expect(seen).toEqual([1, 2])
   })
 
-  it('an invalid event', () => {
+  it('after an invalid event', () => {
     const { transport, bus, invalid, failed } = setUp()
     const seen: number[] = []
     bus.on('orders.{id}.created', ({ data }) => seen.push(data.total))
@@ -227,7 +227,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     expect(failed).toEqual([])
   })
 
-  it('an onInvalid that throws, or rejects', () => {
+  it('after onInvalid throws or rejects', () => {
     const transport = createMemoryTransport()
     let calls = 0
     const bus = connect({
@@ -245,7 +245,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     expect(calls).toBe(2)
   })
 
-  it('a resubscribe inside a handler', () => {
+  it('after a handler subscribes again', () => {
     const { transport, bus } = setUp()
     const seen: string[] = []
     const subscribe = (name: string) => {
@@ -261,13 +261,13 @@ describe('what ends nothing (each a bug that others had)', () => {
     expect(transport.subscriptions.size).toBe(1)
   })
 
-  it('a subscription that is refused and that nobody looks at', () => {
+  it('without an unhandled rejection after it is refused', () => {
     const { transport, bus } = setUp()
     bus.on('orders.{id}.created', () => {})
     transport.refuse(new Error('refused'))
   })
 
-  it('a header block that is none', () => {
+  it('after an invalid header block', () => {
     const { transport, bus } = setUp()
     const seen: ReceivedEvent[] = []
     bus.on('orders.{id}.created', (e) => seen.push(e))
@@ -275,7 +275,7 @@ describe('what ends nothing (each a bug that others had)', () => {
     expect(seen[0]?.id).toBe('')
   })
 
-  it('a status listener that throws', async () => {
+  it('after a status listener throws', async () => {
     const { bus } = setUp()
     const seen: string[] = []
     bus.status.subscribe(() => {
@@ -290,7 +290,7 @@ describe('what ends nothing (each a bug that others had)', () => {
 describe('subscribe', () => {
   const created = (total: number) => ({ subject: 'orders.1.created', payload: encode({ total }) })
 
-  it('subscribes at once, not with the first next', () => {
+  it('subscribes at once, before the first next()', () => {
     const { transport, bus } = setUp()
     bus.subscribe('orders.{id}.created', { id: '7' })
     bus.subscribe('logs.{path...}')
@@ -298,7 +298,7 @@ describe('subscribe', () => {
     expect([...transport.subscriptions]).toEqual(['orders.7.created', 'logs.>', 'logs.a.b'])
   })
 
-  it('break ends it', async () => {
+  it('ends on break', async () => {
     const { transport, bus } = setUp()
     const events = bus.subscribe('orders.{id}.created')
     transport.deliver(created(1))
@@ -307,7 +307,7 @@ describe('subscribe', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('an AbortSignal ends it, also one that is aborted already', async () => {
+  it('ends when its signal aborts, and at once with an aborted signal', async () => {
     const { transport, bus } = setUp()
     const abort = new AbortController()
     const events = bus.subscribe('orders.{id}.created', {}, { signal: abort.signal })
@@ -320,7 +320,7 @@ describe('subscribe', () => {
     expect(transport.subscriptions.size).toBe(0)
   })
 
-  it('more than the buffer holds ends it with slow-consumer, after what it held', async () => {
+  it('rejects with slow-consumer after the buffered events when the buffer is full', async () => {
     const { transport, bus } = setUp()
     const events = bus.subscribe('orders.{id}.created', {}, { buffer: 2 })
     for (const total of [1, 2, 3, 4]) transport.deliver(created(total))
@@ -333,7 +333,7 @@ describe('subscribe', () => {
     expect(seen).toEqual([1, 2])
   })
 
-  it('drain leaves what came to be read', async () => {
+  it('keeps received events readable after drain', async () => {
     const { transport, bus } = setUp()
     const events = bus.subscribe('orders.{id}.created')
     transport.deliver(created(1))
@@ -343,7 +343,7 @@ describe('subscribe', () => {
     expect(seen).toEqual([1])
   })
 
-  it('drain of a handle waits for no promise of its handler, which may wait for the drain', async () => {
+  it('does not wait for the promise of a handler on drain, as the handler may wait for the drain', async () => {
     const { bus } = setUp()
     let drained: Promise<void> | undefined
     const handle: Handle = bus.on('orders.{id}.created', async () => {
@@ -357,7 +357,7 @@ describe('subscribe', () => {
     await busy.drain()
   })
 
-  it('using ends it', async () => {
+  it('ends at the end of a using block', async () => {
     const { transport, bus } = setUp()
     {
       await using _events = bus.subscribe('orders.{id}.created')
@@ -367,7 +367,7 @@ describe('subscribe', () => {
     expect(transport.subscriptions.size).toBe(0)
   })
 
-  it('the status can be iterated over, until closed', async () => {
+  it('iterates over the status until the bus is closed', async () => {
     const { bus } = setUp()
     const states: string[] = []
     for await (const { state } of bus.status) {

@@ -1,4 +1,4 @@
-/** `conflate: true` before it is known whether a bridge is at the other end, and what its subscription is. */
+/** `conflate: true` before the first connection, when it is not known whether the server is a bridge. */
 import { expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { connect, defineEvents } from '../../../../sdk/index.ts'
@@ -7,7 +7,7 @@ import { createMemoryTransport } from '../memory-transport.ts'
 
 const events = defineEvents({ 'prices.{id}': z.object({}) })
 
-/** A bus that has had no connection yet, and a subscription that waits for it. */
+/** Returns a bus without a connection, with a waiting subscription. */
 async function setUp() {
   const transport = createMemoryTransport()
   const bus = connect({ transport, events })
@@ -18,7 +18,7 @@ async function setUp() {
   return { bus, handle, ends }
 }
 
-it('who unsubscribes hears of no end when the bus is closed', async () => {
+it('onEnd is not called after unsubscribe when the bus is closed', async () => {
   const { bus, handle, ends } = await setUp()
   handle.unsubscribe()
   await expect(handle.ready).rejects.toMatchObject({ code: 'aborted' })
@@ -27,7 +27,7 @@ it('who unsubscribes hears of no end when the bus is closed', async () => {
   expect(ends).toEqual([])
 })
 
-it('drain ends it', async () => {
+it('drain ends the waiting subscription', async () => {
   const { bus, handle, ends } = await setUp()
   await bus.drain()
   await expect(handle.ready).rejects.toMatchObject({ code: 'aborted' })

@@ -1,4 +1,4 @@
-/** What a bus does with events that a stream keeps, beside replaying them. */
+/** Events of streams, except replays. */
 import { expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { bytes, connect, defineEvents, event, type Gap } from '../../../../sdk/index.ts'
@@ -16,46 +16,46 @@ const events = defineEvents(
   { stream: 'S' },
 )
 
-/** A bus whose stream acknowledges everything, and what the transport was asked for, in order. */
+/** Returns a bus whose stream acknowledges every event, and the calls of the transport in order. */
 function setUp() {
-  const asked: string[] = []
+  const calls: string[] = []
   const transport = {
     ...createMemoryTransport(),
     async request(subject: string, payload: Uint8Array) {
-      asked.push(`${subject} ${[...payload]}`)
+      calls.push(`${subject} ${[...payload]}`)
       return { subject, payload: new TextEncoder().encode('{"stream":"S","seq":1}'), time: 0 }
     },
     async flush() {
-      asked.push('flush')
+      calls.push('flush')
     },
   }
-  return { asked, bus: connect({ transport, events }) }
+  return { calls, bus: connect({ transport, events }) }
 }
 
-it('flush comes after publishes that are on their way to the transport', async () => {
-  const { asked, bus } = setUp()
+it('flush is sent after earlier publishes', async () => {
+  const { calls, bus } = setUp()
   const published = bus.publish('files.{name}', { name: 'a' }, Uint8Array.of(1))
   await bus.flush()
-  expect(asked).toEqual(['files.a 1', 'flush'])
+  expect(calls).toEqual(['files.a 1', 'flush'])
   await published
 })
 
-it('bytes that are changed after publish don’t change what is published', async () => {
-  const { asked, bus } = setUp()
+it('changes of bytes after publish are not published', async () => {
+  const { calls, bus } = setUp()
   const buffer = Uint8Array.of(1, 2)
   const published = bus.publish('files.{name}', { name: 'a' }, buffer)
   buffer.fill(9)
   await published
-  expect(asked).toEqual(['files.a 1,2'])
+  expect(calls).toEqual(['files.a 1,2'])
 })
 
-it('a request is refused: the stream would answer it', async () => {
-  const { asked, bus } = setUp()
+it('a request of a stream event is refused, as the stream would answer it', async () => {
+  const { calls, bus } = setUp()
   await expect(bus.request('quotes.{symbol}', { symbol: 'A' }, {})).rejects.toMatchObject({ code: 'unsupported' })
-  expect(asked).toEqual([])
+  expect(calls).toEqual([])
 })
 
-it('a closed bus throws connection-closed at once, as for events that no stream keeps', async () => {
+it('a closed bus throws connection-closed at once, with and without a stream', async () => {
   const bus = connect({ transport: createMemoryTransport(), events })
   await bus.close()
   const closed = expect.objectContaining({ code: 'connection-closed' })
@@ -65,14 +65,14 @@ it('a closed bus throws connection-closed at once, as for events that no stream 
   }
 })
 
-it('onGap: undefined of a subscription means that of connect', async () => {
+it('onGap: undefined of a subscription falls back to onGap of connect', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
   const edge = createScriptedEdge()
   edge.publish('kept.1', 1)
   const gaps: Gap[] = []
   const bus = connect({ transport: edge.transport, events, onGap: (gap) => gaps.push(gap) })
   bus.on('kept.{id}', () => {}, { from: 'all', onGap: undefined })
-  await eventually(() => edge.asked.length === 1, { what: 'the replay' })
+  await eventually(() => edge.replays.length === 1, { what: 'the replay' })
   while (edge.deliver());
   edge.recreate()
   while (edge.deliver());

@@ -1,4 +1,4 @@
-/** The iterator of `bus.latest`, which waits for updates. */
+/** The iterator of `bus.latest`. */
 import { expect, it } from 'vitest'
 import * as z from 'zod'
 import { connect, defineEvents } from '../../../../sdk/index.ts'
@@ -7,18 +7,18 @@ import { createScriptedEdge } from '../scripted-edge.ts'
 
 const events = defineEvents({ 'kept.{id}': z.object({ id: z.number() }) }, { stream: 'S' })
 
-/** A view whose one value has come. */
+/** Returns a view with one value. */
 async function setUp() {
   const edge = createScriptedEdge()
   edge.publish('kept.1', 1)
   const totals = connect({ transport: edge.transport, events }).latest('kept.{id}')
-  await eventually(() => edge.asked.length === 1, { what: 'the replay' })
+  await eventually(() => edge.replays.length === 1, { what: 'the replay' })
   while (edge.deliver());
   await totals.ready
   return totals
 }
 
-it('can be ended while somebody waits for its next value', async () => {
+it('ends a pending next() on return()', async () => {
   const reading = (await setUp())[Symbol.asyncIterator]()
   expect((await reading.next()).value?.data).toEqual({ id: 1 })
   const next = reading.next()
@@ -26,8 +26,8 @@ it('can be ended while somebody waits for its next value', async () => {
   expect(await next).toEqual({ done: true, value: undefined })
 })
 
-it('ends with a ReadableStream of it that is cancelled', async () => {
-  // Node has it; TypeScript's DOM doesn't yet.
+it('ends when a ReadableStream of it is cancelled', async () => {
+  // Missing in TypeScript's DOM types.
   const { from } = ReadableStream as unknown as { from<Value>(values: AsyncIterable<Value>): ReadableStream<Value> }
   const reader = from.call(ReadableStream, await setUp()).getReader() as ReadableStreamDefaultReader
   await reader.read()

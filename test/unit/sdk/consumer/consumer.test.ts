@@ -8,8 +8,8 @@ import { http } from '../../../../sdk/transport/http/index.ts'
 const events = defineEvents({ 'jobs.{id}': z.object({ n: z.number() }) }, { stream: 'JOBS' })
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
-describe('a consumer whose network fails', () => {
-  it('asks again where it hears no heartbeat, and stays within its concurrency although both requests are answered', async () => {
+describe('a consumer during network failures', () => {
+  it('pulls again after missing heartbeats, and keeps its concurrency when both pulls are answered', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const tunnel = bridge.network()
@@ -20,8 +20,7 @@ describe('a consumer whose network fails', () => {
     let running = 0
     const start = (who: string, network = tunnel) =>
       consume(
-        events,
-        bridge.transport({ network }),
+        { events, connection: bridge.transport({ network }) },
         'jobs.{id}',
         async (e, { attempt }) => {
           handled.push(`${who}${e.data.n}/${attempt}`)
@@ -35,7 +34,7 @@ describe('a consumer whose network fails', () => {
     await bridge.settle()
     await first.ready
 
-    // 12.5 s without a heartbeat, and less than the connection itself takes to be given up.
+    // Longer than the limit for heartbeats (12.5 s), shorter than the limit for the connection.
     tunnel.partition()
     await bridge.clock.advance(16_000)
     tunnel.heal()
@@ -44,7 +43,7 @@ describe('a consumer whose network fails', () => {
     await bridge.clock.advance(1_000)
     expect(handled).toEqual(['a1/1', 'a2/1'])
 
-    // What it was given beyond that goes to others at once.
+    // Messages above the concurrency are returned, and go to other processes.
     const drained = first.drain()
     start('b')
     await bridge.clock.advance(1_000)
@@ -56,7 +55,7 @@ describe('a consumer whose network fails', () => {
     expect(most).toBe(4)
   })
 
-  it('says what it has done although the connection was lost meanwhile', async () => {
+  it('acknowledges after a reconnect', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const tunnel = bridge.network()
@@ -66,7 +65,7 @@ describe('a consumer whose network fails', () => {
       attempts.push(attempt)
       await gate
     }
-    consume(events, bridge.transport({ network: tunnel }), 'jobs.{id}', handle, { consumer: 'w' })
+    consume({ events, connection: bridge.transport({ network: tunnel }) }, 'jobs.{id}', handle, { consumer: 'w' })
     await bridge.settle()
     await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
     await bridge.settle()
@@ -79,13 +78,16 @@ describe('a consumer whose network fails', () => {
     expect(attempts).toEqual([1])
   })
 
-  it('sends no signs of life while offline, which would fill the queue, and can be drained', async () => {
+  it('sends no in-progress acknowledgements while offline, and can be drained', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const tunnel = bridge.network()
     const transport = bridge.transport({ network: tunnel })
     const { promise: gate, resolve: release } = Promise.withResolvers<void>()
-    const worker = consume(events, transport, 'jobs.{id}', () => gate, { consumer: 'w', ackWait: 1_000 })
+    const worker = consume({ events, connection: transport }, 'jobs.{id}', () => gate, {
+      consumer: 'w',
+      ackWait: 1_000,
+    })
     await bridge.settle()
     await bridge.service({ events }).publish('jobs.{id}', { id: '1' }, { n: 1 })
     const published = vi.spyOn(transport, 'publish')
@@ -106,8 +108,8 @@ describe('a consumer whose network fails', () => {
   })
 })
 
-describe('a consumer with the order of a param', () => {
-  it('begins nothing any more that went to another process meanwhile', async () => {
+describe('an ordered consumer', () => {
+  it('does not start events that were redelivered to another process', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const tunnel = bridge.network()
@@ -116,8 +118,7 @@ describe('a consumer with the order of a param', () => {
     const handled: string[] = []
     const start = (who: string, network = bridge.network()) =>
       consume(
-        events,
-        bridge.transport({ network }),
+        { events, connection: bridge.transport({ network }) },
         'jobs.{id}',
         (e, { attempt }) => {
           handled.push(`${who}${e.data.n}/${attempt}`)
@@ -134,7 +135,7 @@ describe('a consumer with the order of a param', () => {
     await bridge.clock.advance(500)
     expect(handled).toEqual(['a1/1'])
 
-    // Its pin, and what it holds, are given up.
+    // It loses its pin, and drops its buffered events.
     tunnel.partition()
     await bridge.clock.advance(10_000)
     expect(handled.slice(1)).toEqual(['b1/2', 'b2/2', 'b3/2'])
@@ -144,13 +145,13 @@ describe('a consumer with the order of a param', () => {
     await bridge.clock.advance(30_000)
     expect(handled.length).toBe(4)
 
-    // Both go on as if nothing had been.
+    // Both processes continue.
     for (const n of [4, 5]) await service.publish('jobs.{id}', { id: 'same' }, { n })
     await bridge.clock.advance(5_000)
     expect(handled.slice(4)).toEqual(['b4/1', 'b5/1'])
   })
 
-  it('holds no more than it says behind an event that fails', async () => {
+  it('buffers at most 255 events behind one that fails', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)
     const service = bridge.service({ events })
@@ -158,8 +159,7 @@ describe('a consumer with the order of a param', () => {
     let works = false
     const options = { consumer: 'w', ordered: 'id', backoff: [60_000], onError: () => {} } as const
     consume(
-      events,
-      bridge.transport(),
+      { events, connection: bridge.transport() },
       'jobs.{id}',
       (e) => {
         if (e.params.id === 'bad' && !works) throw new Error('no')
@@ -168,7 +168,7 @@ describe('a consumer with the order of a param', () => {
       options,
     )
     await bridge.settle()
-    // One that fails, 255 behind it, and one more that is not to be seen before there is room.
+    // One that fails, 255 behind it, and one more that is delivered once there is room.
     for (const n of numbers(256)) await service.publish('jobs.{id}', { id: 'bad' }, { n })
     await service.publish('jobs.{id}', { id: 'good' }, { n: 1 })
     await bridge.clock.advance(50_000)
@@ -189,66 +189,68 @@ describe('options of a consumer', () => {
     [{ consumer: 'w', from: 'last' as 'new' }, /^from must be/],
     [{ consumer: 'w', concurrency: 0 }, /^concurrency/],
     [{ consumer: 'w', concurrency: 2, ordered: true }, /^With ordered/],
-    [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or params of the event \(id\)/],
+    [{ consumer: 'w', ordered: 'sort' as 'id' }, /^ordered must be true, false or names of the event's params \(id\)/],
     [{ consumer: 'w', ordered: [] }, /^ordered must be/],
-    [{ consumer: 'w', ordered: 'id', concurrency: 257 }, /^With ordered, concurrency is at most 256/],
-    [{ consumer: 'w', ackWait: 10 }, /^ackWait must be at least 1,000 ms/],
+    [{ consumer: 'w', ordered: 'id', concurrency: 257 }, /^With ordered, concurrency must be at most 256/],
+    [{ consumer: 'w', ackWait: 10 }, /^ackWait must be between 1,000 ms and 24 days/],
     [{ consumer: 'w', backoff: [] }, /^backoff/],
     [{ consumer: 'w', backoff: [-1] }, /^backoff/],
     [{ consumer: 'w', deadLetter: { subject: 'a.*' } }, /^deadLetter/],
     [{ consumer: 'w', deadLetter: { subject: 'a', attempts: 0 } }, /^deadLetter/],
-    // What it gives up would come back to it for ever.
+    // Otherwise the consumer would receive its own dead letters.
     [
       { consumer: 'w', deadLetter: { subject: 'jobs.dead' } },
-      /^deadLetter.subject is jobs.dead, which this consumer reads/,
+      /^deadLetter.subject is jobs.dead, which is in the filter of this consumer/,
     ],
-  ] as const)('%j are refused', async (options, text) => {
+  ] as const)('%j is refused', async (options, text) => {
     await using bridge = createTestBridge()
     const transport = bridge.transport()
     const subscribe = vi.spyOn(transport, 'subscribe')
-    expect(() => consume(events, transport, 'jobs.{id}', () => {}, options)).toThrow(
+    expect(() => consume({ events, connection: transport }, 'jobs.{id}', () => {}, options)).toThrow(
       expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(text) }),
     )
     expect(subscribe).not.toHaveBeenCalled()
   })
 
-  it('dead letters may go to the same event where the consumer reads other params', async () => {
+  it('a dead letter may have a subject of the same event if the params of the consumer exclude it', async () => {
     await using bridge = createTestBridge()
     await bridge.ensureStreams(events)
     const options = { consumer: 'w', params: { id: 'a' }, deadLetter: { subject: 'jobs.dead' } }
-    await using worker = consume(events, bridge.transport(), 'jobs.{id}', () => {}, options)
+    await using worker = consume({ events, connection: bridge.transport() }, 'jobs.{id}', () => {}, options)
     await worker.ready
   })
 
-  it('a transport that can receive nothing is refused', async () => {
+  it('a transport that cannot receive is refused', async () => {
     await using bridge = createTestBridge()
     await bridge.ensureStreams(events)
     const ends: Error[] = []
     const transport = http({ url: 'http://bridge', fetch: bridge.fetch as typeof fetch })
     const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
-    const { ready } = consume(events, transport, 'jobs.{id}', () => {}, options)
+    const { ready } = consume({ events, connection: transport }, 'jobs.{id}', () => {}, options)
     await expect(ready).rejects.toMatchObject({ code: 'unsupported' })
     expect(ends).toEqual([expect.objectContaining({ code: 'unsupported' })])
   })
 
-  it('who drains before it is ready ends it', async () => {
+  it('drain before it is ready rejects ready, without onEnd', async () => {
     await using bridge = createTestBridge()
     const network = bridge.network()
     network.down()
     const ends: Error[] = []
     const options = { consumer: 'w', onEnd: (error: Error) => ends.push(error) }
-    const worker = consume(events, bridge.transport({ network }), 'jobs.{id}', () => {}, options)
+    const worker = consume({ events, connection: bridge.transport({ network }) }, 'jobs.{id}', () => {}, options)
     await worker.drain()
     network.heal()
     await expect(worker.ready).rejects.toBeInstanceOf(SpanwireError)
     expect(ends).toEqual([])
   })
 
-  it('events that no stream keeps, or that are none, are refused', async () => {
+  it('events without a stream, and unknown events, are refused', async () => {
     await using bridge = createTestBridge()
     const live = defineEvents({ a: z.object({}) })
     const call = (contract: object, name: string) =>
-      consume(contract as typeof events, bridge.transport(), name as 'jobs.{id}', () => {}, { consumer: 'w' })
+      consume({ events: contract as typeof events, connection: bridge.transport() }, name as 'jobs.{id}', () => {}, {
+        consumer: 'w',
+      })
     expect(() => call(live, 'a')).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     expect(() => call(events, 'toString')).toThrow(expect.objectContaining({ code: 'unknown-event' }))
   })

@@ -10,7 +10,7 @@ interface Item {
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('begins what is in a lane one after the other, in the order of the stream, whatever happens meanwhile', () => {
+it('starts the items of a lane one at a time, in the order of the stream, for random operations', () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.record({ act: fc.constant('add' as const), lane: fc.constantFrom('a', 'b', 'c') }) },
     { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('begin', 'finish', 'rest', 'wake') }) },
@@ -20,7 +20,7 @@ it('begins what is in a lane one after the other, in the order of the stream, wh
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const lanes = new Lanes<Item>()
       let seq = 0
-      /** What is in there, as it must come out. */
+      /** The expected items, in order. */
       let waiting: Item[] = []
       let begun: Item[] = []
       const resting = new Set<string>()
@@ -62,7 +62,7 @@ it('begins what is in a lane one after the other, in the order of the stream, wh
   )
 })
 
-it('puts what is delivered again before what is younger, and keeps nothing of a lane that is empty', () => {
+it('sorts redelivered items before later ones, and removes empty lanes', () => {
   const lanes = new Lanes<Item>()
   for (const seq of [3, 5, 4, 1]) lanes.add({ seq, lane: 'a' })
   const seen: number[] = []

@@ -1,18 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { JetStreamApi } from '../../../../sdk/jetstream/api.ts'
-import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/link.ts'
+import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/jetstream-link.ts'
 import { followStream } from '../../../../sdk/jetstream/ordered-consumer.ts'
+import { SpanwireError } from '../../../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'
 import { encodeAckSubject } from '../../../../sdk/wire/replay-frames.ts'
+import { HERD, largestShare, seededRandom } from '../herd.ts'
 
-// A replica that falls behind can't be had at will: this broker is a script. Against real ones: test/chaos.
+// A scripted broker, as a replica that falls behind cannot be forced. With real servers: test/chaos.
 
+const TARGET = { stream: 'S', filter: 'a.>', from: 1 }
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-/** A stream whose consumers live at a replica that may stop hearing of new messages. */
+/** A stream with consumers on a replica that can stop receiving new messages. */
 function scriptedBroker() {
   const stored: number[] = []
-  const asked: string[] = []
+  const requests: string[] = []
   let consumers = 0
   let behind = false
   let deliver: (message: JetStreamMessage) => void = () => {}
@@ -38,7 +41,7 @@ function scriptedBroker() {
   const link: JetStreamLink = {
     async request(subject, payload, { signal }) {
       const action = subject.replace('$JS.API.', '')
-      asked.push(action)
+      requests.push(action)
       if (action === 'STREAM.INFO.S' && drops-- > 0)
         return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))))
       if (action !== 'CONSUMER.CREATE.S')
@@ -61,7 +64,7 @@ function scriptedBroker() {
     deliver({ subject: '', headerBlock, payload: bytes('') })
   }, 1_000)
   return {
-    asked,
+    requests,
     get consumers() {
       return consumers
     },
@@ -72,13 +75,13 @@ function scriptedBroker() {
     fallBehind() {
       behind = true
     },
-    /** Of the next questions about the stream so many are dropped, as while it has no leader. */
-    drop(questions: number) {
-      drops = questions
+    /** Drops the next `count` requests for the stream, as without a leader. */
+    drop(count: number) {
+      drops = count
     },
-    follow(heard: number[]) {
-      return followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
-        message: ({ seq }) => void heard.push(seq),
+    follow(received: number[]) {
+      return followStream(new JetStreamApi(link), TARGET, {
+        message: ({ seq }) => void received.push(seq),
         started() {},
       })
     },
@@ -86,76 +89,76 @@ function scriptedBroker() {
   }
 }
 
-describe('a stream that has no leader for a moment', () => {
+describe('a stream without a leader', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('is asked again after a second, not when the first question times out', async () => {
+  it('is requested again after 1 s, before the first request times out', async () => {
     const broker = scriptedBroker()
     broker.drop(2)
-    const heard: number[] = []
+    const received: number[] = []
     broker.publish()
-    const following = broker.follow(heard)
+    const following = broker.follow(received)
     await vi.advanceTimersByTimeAsync(1_900)
-    expect(heard).toEqual([])
+    expect(received).toEqual([])
     await vi.advanceTimersByTimeAsync(200)
-    expect(heard).toEqual([1])
+    expect(received).toEqual([1])
     expect(broker.consumers).toBe(1)
-    // Once it has answered nobody asks any more.
-    const questions = broker.asked.length
+    // No further requests after the answer.
+    const count = broker.requests.length
     await vi.advanceTimersByTimeAsync(5_000)
-    expect(broker.asked.length).toBe(questions)
+    expect(broker.requests.length).toBe(count)
     following.stop()
     broker.end()
   })
 })
 
-describe('a consumer that delivers nothing, and whose heartbeats say that all is well', () => {
+describe('a consumer with heartbeats and without messages', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('is given up when the leader has more, and nothing is lost', async () => {
+  it('is replaced if the leader has more messages, without a loss', async () => {
     const broker = scriptedBroker()
-    const heard: number[] = []
-    const following = broker.follow(heard)
+    const received: number[] = []
+    const following = broker.follow(received)
     await vi.advanceTimersByTimeAsync(100)
     broker.publish()
     broker.fallBehind()
     broker.publish()
     broker.publish()
     await vi.advanceTimersByTimeAsync(8_000)
-    expect(heard).toEqual([1])
+    expect(received).toEqual([1])
     await vi.advanceTimersByTimeAsync(6_000)
-    expect(heard).toEqual([1, 2, 3])
+    expect(received).toEqual([1, 2, 3])
     expect(broker.consumers).toBe(2)
     following.stop()
     broker.end()
   })
 
-  it('is kept when there is nothing more, and asked about ever more rarely', async () => {
+  it('is kept if the leader has no more messages, and checked at growing intervals', async () => {
     const broker = scriptedBroker()
-    const heard: number[] = []
-    const following = broker.follow(heard)
+    const received: number[] = []
+    const following = broker.follow(received)
     await vi.advanceTimersByTimeAsync(100)
     broker.publish()
     await vi.advanceTimersByTimeAsync(3_600_000)
     expect(broker.consumers).toBe(1)
-    const compared = () => broker.asked.filter((action) => action === 'STREAM.MSG.GET.S').length
+    const compared = () => broker.requests.filter((action) => action === 'STREAM.MSG.GET.S').length
     expect(compared()).toBeGreaterThan(10)
     expect(compared()).toBeLessThan(20)
     following.stop()
     await vi.advanceTimersByTimeAsync(3_600_000)
     expect(compared()).toBeLessThan(20)
-    expect(heard).toEqual([1])
+    expect(received).toEqual([1])
     broker.end()
   })
 
-  it('is not followed any more once somebody who heard of trouble has stopped it', async () => {
-    const asked: string[] = []
+  it('ends when its handler stops it on trouble', async () => {
+    const requests: string[] = []
     let open = 0
     const link: JetStreamLink = {
       async request(subject) {
-        asked.push(subject)
+        requests.push(subject)
         const error = { code: 404, err_code: 10059, description: 'stream not found' }
         return { subject: '', payload: bytes(JSON.stringify({ error })) }
       },
@@ -166,12 +169,44 @@ describe('a consumer that delivers nothing, and whose heartbeats say that all is
       publish() {},
       newInbox: () => '_INBOX.x',
     }
-    const following = followStream(new JetStreamApi(link), 'S', 'a.>', 1, {
+    const following = followStream(new JetStreamApi(link), TARGET, {
       message() {},
       started() {},
       trouble: () => following.stop(),
     })
     await vi.advanceTimersByTimeAsync(60_000)
-    expect([asked.length, open, vi.getTimerCount()]).toEqual([1, 0, 0])
+    expect([requests.length, open, vi.getTimerCount()]).toEqual([1, 0, 0])
   })
+})
+
+it('1,000 consumers of one failed server are created again at different times', async () => {
+  vi.useFakeTimers()
+  vi.spyOn(Math, 'random').mockImplementation(seededRandom(2))
+  const attempts = Array.from({ length: HERD }, () => {
+    const times: number[] = []
+    const link: JetStreamLink = {
+      async request() {
+        times.push(Date.now())
+        throw new SpanwireError('upstream-unavailable', 'NATS is unavailable.')
+      },
+      subscribe: () => () => {},
+      publish() {},
+      newInbox: () => '_INBOX.x',
+    }
+    const following = followStream(new JetStreamApi(link), TARGET, { message() {}, started() {} })
+    return { times, following }
+  })
+  await vi.advanceTimersByTimeAsync(5_000)
+  for (const retry of [1, 2, 3]) {
+    expect(
+      largestShare(
+        attempts.map(({ times }) => times[retry] as number),
+        10,
+      ),
+    ).toBeLessThan(0.2)
+  }
+  for (const { following } of attempts) following.stop()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.restoreAllMocks()
+  vi.useRealTimers()
 })

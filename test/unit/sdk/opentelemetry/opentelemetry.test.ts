@@ -14,7 +14,7 @@ import { createMemoryTransport } from '../memory-transport.ts'
 const encode = (text: string) => new TextEncoder().encode(text)
 const events = defineEvents({
   'orders.{id}.created': z.object({ total: z.number() }),
-  'secrets.{id}.told': z.object({ word: z.string().refine(() => false, { error: ({ input }) => `not ${input}` }) }),
+  'secrets.{id}.shared': z.object({ word: z.string().refine(() => false, { error: ({ input }) => `not ${input}` }) }),
   tick: z.object({}),
 })
 
@@ -38,11 +38,11 @@ function setUp(options: TracedOptions = {}, more: Partial<BusOptions<typeof even
 const publish = (bus: ReturnType<typeof setUp>['bus'], headers: HeaderFields = []) =>
   bus.publish('orders.{id}.created', { id: '42' }, { total: 12 }, { headers })
 
-/** Made before an application sets OpenTelemetry up. */
+/** Created before OpenTelemetry is registered. */
 const early = setUp()
 
-describe('with nothing registered', () => {
-  it('is the bus as it was', async () => {
+describe('a traced bus without OpenTelemetry', () => {
+  it('behaves like the plain bus', async () => {
     const { transport, bus, plain, failed, deliver } = setUp()
     await publish(bus, [['X', '1']])
     await bus.publish('tick', {})
@@ -67,7 +67,7 @@ describe('with nothing registered', () => {
     expect(plain.status.current.state).toBe('closed')
   })
 
-  it('has the errors that the bus has', async () => {
+  it('throws the errors of the plain bus', async () => {
     const { bus, plain } = setUp()
     const wrong = [
       ['nothing', {}],
@@ -76,17 +76,18 @@ describe('with nothing registered', () => {
       ['orders.{id}.created', { id: '1' }, { total: 'x' }],
       ['not a {template', {}],
       [],
-    ] as unknown as Array<Parameters<typeof bus.publish>>
+    ]
+    const send = (on: typeof bus, args: unknown[]) => Reflect.apply(on.publish, on, args)
     for (const args of wrong) {
-      const expected = await plain.publish(...args).catch((error) => error)
-      expect(await bus.publish(...args).catch((error) => error)).toEqual(expected)
+      const expected = await send(plain, args).catch((error: unknown) => error)
+      expect(await send(bus, args).catch((error: unknown) => error)).toEqual(expected)
       expect(expected).toBeInstanceOf(Error)
     }
     expect(() => bus.on('nothing' as 'tick', () => {})).toThrow(/no event/)
   })
 })
 
-describe('with OpenTelemetry', () => {
+describe('a traced bus with OpenTelemetry', () => {
   let tracing: Tracing
   beforeAll(() => {
     tracing = startTracing()
@@ -94,12 +95,12 @@ describe('with OpenTelemetry', () => {
   beforeEach(() => tracing.reset())
   afterAll(() => tracing[Symbol.dispose]())
 
-  it('a bus that was traced before anything was registered is recorded too', async () => {
+  it('records spans of a bus that was traced before the registration', async () => {
     await publish(early.bus)
     expect(tracing.spans.map(({ name }) => name)).toEqual(['publish orders.{id}.created'])
   })
 
-  it('a trace that the caller’s headers name stays', async () => {
+  it('keeps the trace of the headers of the caller, and links to it', async () => {
     const { bus, last } = setUp()
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
     await context.with(remote(), () => publish(bus, [['Traceparent', traceparent]]))
@@ -109,7 +110,7 @@ describe('with OpenTelemetry', () => {
     expect(span?.spanContext().traceId).not.toMatch(/^4bf/)
   })
 
-  it('other headers stay beside it', async () => {
+  it('keeps other headers of the caller', async () => {
     const { bus, last } = setUp()
     const baggage = propagation.createBaggage({ a: { value: '1' } })
     await context.with(propagation.setBaggage(remote(), baggage), () =>
@@ -123,7 +124,7 @@ describe('with OpenTelemetry', () => {
     expect(last().get('traceparent')).toContain(tracing.spans[0]?.spanContext().spanId)
   })
 
-  it('ids are the caller’s, or new', async () => {
+  it('records the id of the caller, or a new one', async () => {
     const { bus, last } = setUp()
     await bus.publish('orders.{id}.created', { id: '1' }, { total: 1 }, { id: 'own' })
     expect(last().get('Nats-Msg-Id')).toBe('own')
@@ -132,7 +133,7 @@ describe('with OpenTelemetry', () => {
     expect(ids).toEqual(['own', last().get('Nats-Msg-Id')])
   })
 
-  it('a trace that isn’t sampled travels on, unrecorded', async () => {
+  it('propagates a trace that is not sampled, without recording it', async () => {
     const provider = new TracerProvider({ sampler: new AlwaysOffSampler() })
     const { bus, transport, deliver } = setUp({ tracer: provider.getTracer('off') })
     using handle = bus.on('orders.{id}.created', { id: '1' }, () => publish(bus))
@@ -143,7 +144,7 @@ describe('with OpenTelemetry', () => {
     expect(tracing.spans).toEqual([])
   })
 
-  it('a trace goes through where only a propagator is set', async () => {
+  it('propagates a trace with a propagator only', async () => {
     trace.disable()
     try {
       const { bus, transport, deliver } = setUp()
@@ -158,7 +159,7 @@ describe('with OpenTelemetry', () => {
     }
   })
 
-  it('waits with the event in an outbox', async () => {
+  it('stores the trace with an event in the outbox', async () => {
     const entries: OutboxEntry[] = []
     const store = {
       adopt: async () => [],
@@ -171,14 +172,14 @@ describe('with OpenTelemetry', () => {
     expect(new Map(entries[0]?.headers).get('traceparent')).toContain(tracing.spans[0]?.spanContext().traceId)
   })
 
-  it('no error says what was to be published', async () => {
+  it('does not record the data of a failed publish', async () => {
     const { bus } = setUp()
-    await expect(bus.publish('secrets.{id}.told', { id: '1' }, { word: 'sesame' })).rejects.toThrow('not sesame')
+    await expect(bus.publish('secrets.{id}.shared', { id: '1' }, { word: 'sesame' })).rejects.toThrow('not sesame')
     await expect(bus.publish('orders.{id}.created', { id: 'open sesame' }, { total: 1 })).rejects.toThrow('open sesame')
     const [data, params] = tracing.spans
     expect(data?.attributes).toMatchObject({
       'error.type': 'invalid-data',
-      'messaging.destination.name': 'secrets.1.told',
+      'messaging.destination.name': 'secrets.1.shared',
     })
     expect(params?.attributes).toMatchObject({ 'error.type': 'invalid-params' })
     for (const span of [data, params]) {
@@ -188,14 +189,14 @@ describe('with OpenTelemetry', () => {
     }
   })
 
-  it('a handler’s context is its event’s, and no other’s', async () => {
+  it('runs a handler in the context of its event only', async () => {
     const { bus, deliver } = setUp()
     const seen: unknown[] = []
     using handle = bus.on('orders.{id}.created', () => {
       seen.push(propagation.getActiveBaggage()?.getAllEntries())
     })
     await handle.ready
-    // Whatever is active where a socket is read has nothing to do with the event.
+    // The context in which a socket is read is not related to the event.
     const elsewhere = propagation.setBaggage(remote(), propagation.createBaggage({ not: { value: 'mine' } }))
     context.with(elsewhere, () => deliver([]))
     expect(seen).toEqual([undefined])
@@ -218,7 +219,7 @@ describe('with OpenTelemetry', () => {
     const fields = fc.array(fc.tuple(name, value), { maxLength: 6 })
     const time = { interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false }
 
-    it('of a received event never throw, and stop no handler, nor what it publishes', async () => {
+    it('of a received event never throw, and never prevent a handler or its publishes', async () => {
       const { bus, transport, failed, deliver } = setUp()
       const got: ReceivedEvent[] = []
       using handle = bus.on('orders.{id}.created', { id: '1' }, (e) => {
@@ -233,7 +234,7 @@ describe('with OpenTelemetry', () => {
           deliver(headers)
           expect([got.length, transport.published.length]).toEqual(before.map((count) => count + 1))
           expect(() => contextOf(got.at(-1) as ReceivedEvent)).not.toThrow()
-          // A transport of bytes would refuse it else.
+          // Otherwise a transport that encodes headers would refuse the message.
           expect(() => encodeHeaders(transport.published.at(-1)?.headers ?? [])).not.toThrow()
         }),
         { numRuns: 2_000, examples: [[[['baggage', 'a=b;x\ny']]]], ...time },
@@ -242,7 +243,7 @@ describe('with OpenTelemetry', () => {
       expect(failed).toEqual([])
     })
 
-    it('of the caller never make another event of it', async () => {
+    it('of the caller never change the event or its outcome', async () => {
       const { bus, plain, transport } = setUp()
       await fc.assert(
         fc.asyncProperty(fields, async (headers) => {
@@ -283,7 +284,7 @@ describe('with OpenTelemetry', () => {
       tracing = startTracing()
     })
 
-    it('stands in no event’s way', async () => {
+    it('does not prevent the delivery or publish of an event', async () => {
       const { bus, transport, deliver } = setUp()
       using handle = bus.on('orders.{id}.created', { id: '1' }, () => publish(bus))
       await handle.ready
@@ -292,7 +293,7 @@ describe('with OpenTelemetry', () => {
     })
   })
 
-  it('contextOf is the root context where there is nothing, or nothing to read it by', async () => {
+  it('contextOf returns the root context without headers or without a propagator', async () => {
     const { bus, deliver } = setUp()
     const contexts: unknown[] = []
     using handle = bus.on('orders.{id}.created', (e) => contexts.push(contextOf(e)))
@@ -308,7 +309,7 @@ describe('with OpenTelemetry', () => {
 })
 
 it.each([new W3CTraceContextPropagator(), new W3CBaggagePropagator()])(
-  'takes any propagator: %o',
+  'a handler is called with any propagator: %o',
   async (propagator) => {
     context.disable()
     propagation.setGlobalPropagator(propagator)

@@ -1,4 +1,4 @@
-/** The outbox between a bus and its store. In a browser, with IndexedDB: test/browser/outbox.test.ts */
+/** The outbox with an in-memory store. In a browser, with IndexedDB: test/browser/outbox.test.ts */
 import { afterEach, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import {
@@ -22,7 +22,7 @@ afterEach(() => {
 
 const events = defineEvents({ 'a.{x}': z.object({}) })
 
-/** What an earlier page has left. */
+/** An entry of an earlier page. */
 const left: OutboxEntry = {
   subject: 'a.1',
   payload: new TextEncoder().encode('{}'),
@@ -51,14 +51,14 @@ function createStore(...entries: OutboxEntry[]) {
   return store satisfies OutboxStore
 }
 
-it('a bus that is closed while its outbox opens lets go of it', async () => {
+it('a bus that is closed while its outbox opens closes the store', async () => {
   const store = createStore()
   const bus = connect({ transport: createMemoryTransport(), events, outbox: { store } })
   await bus.close()
   await eventually(() => store.closed === 1, { what: 'the store to be closed' })
 })
 
-it('what is published before that is written down, for the next', async () => {
+it('an event that is published before the close is stored for the next page', async () => {
   const store = createStore()
   const publish = () => Promise.reject(new SpanwireError('connection-closed', 'Closed.'))
   const transport = Object.assign(createMemoryTransport(), { publish })
@@ -70,7 +70,7 @@ it('what is published before that is written down, for the next', async () => {
   expect([...store.rows.values()].map(({ subject }) => subject)).toEqual(['a.2'])
 })
 
-it('what stays in the outbox when the bus is closed isn’t told as settled', async () => {
+it('onSettled is not called for an entry that stays in the outbox when the bus is closed', async () => {
   const store = createStore(left)
   const outcomes: OutboxOutcome[] = []
   const { promise, reject } = Promise.withResolvers<void>()
@@ -84,7 +84,7 @@ it('what stays in the outbox when the bus is closed isn’t told as settled', as
   expect(store.rows.size).toBe(1)
 })
 
-it('an onSettled that throws is reported, and ends nothing', async () => {
+it('an onSettled that throws is reported, and the next entries are published', async () => {
   const consoleError = vi.spyOn(console, 'error').mockImplementation(() => {})
   const mine = new Error('mine')
   const store = createStore(left, left)
@@ -98,8 +98,8 @@ it('an onSettled that throws is reported, and ends nothing', async () => {
   expect(store.rows.size).toBe(0)
 })
 
-it('publishes where a page may use neither locks nor IndexedDB, and warns', async () => {
-  // As browsers do where storage is blocked: https://w3c.github.io/web-locks/#api-lock-manager-request
+it('publishes and warns if locks and IndexedDB are blocked', async () => {
+  // Behaviour of browsers with blocked storage: https://w3c.github.io/web-locks/#api-lock-manager-request
   const denied = () => Promise.reject(new DOMException('Access to the Locks API is denied', 'SecurityError'))
   vi.stubGlobal('navigator', { locks: { request: denied, query: denied } })
   vi.stubGlobal('indexedDB', {
@@ -113,6 +113,6 @@ it('publishes where a page may use neither locks nor IndexedDB, and warns', asyn
   await bus.publish('a.{x}', { x: '1' }, {})
   expect(transport.published.map(({ subject }) => subject)).toEqual(['a.1'])
   expect(warn.mock.calls).toEqual([
-    [expect.stringMatching("^spanwire: the outbox can't be written"), expect.anything()],
+    [expect.stringMatching('^spanwire: the outbox cannot be written'), expect.anything()],
   ])
 })

@@ -9,6 +9,7 @@ const events = defineEvents({
   'ticks.{id}': schema<{ n: number }>(),
   pulse: schema<{ n: number }>(),
   's.{id}': event(schema<{ id: number }>(), { stream: 'S' }),
+  't.{id}': event(schema<{ id: number }>(), { stream: 'S' }),
 })
 
 export type TestBus = Bus<typeof events>
@@ -16,12 +17,12 @@ export type TestBus = Bus<typeof events>
 export const { BusProvider, useBus, useEvent, useEvents, useLatest, usePresence, usePublish, useStatus } =
   createHooks<typeof events>()
 
-/** A bus on this transport. */
+/** Returns a bus on a transport. */
 export function connectTo(transport: Transport): TestBus {
   return connect({ transport, events })
 }
 
-/** What is on the wire for `ticks.<id>`. */
+/** Returns a message of `ticks.<id>`. */
 export function tick(n: number, id = 'a'): { readonly subject: string; readonly payload: Uint8Array } {
   return { subject: `ticks.${id}`, payload: new TextEncoder().encode(JSON.stringify({ n })) }
 }

@@ -1,10 +1,10 @@
 import { vi } from 'vitest'
 
-/** Animation frames that come when the test says so; timers too, as they are the way out where no frame comes. */
+/** Controls animation frames, and timers, which stores use where no frame is rendered. */
 export interface Frames {
-  /** What was asked for in this frame runs. */
+  /** Runs the callbacks of the next frame. */
   next(): void
-  /** How many callbacks wait for a frame. */
+  /** Number of callbacks that wait for a frame. */
   readonly waiting: number
 }
 
@@ -29,7 +29,7 @@ export function controlFrames(): Frames {
   }
 }
 
-/** Nothing of one test is left for the next: frames are shared by all stores. */
+/** Runs pending callbacks, as all stores share the frames, and restores the globals. */
 export function releaseFrames(): void {
   vi.runOnlyPendingTimers()
   vi.runOnlyPendingTimers()

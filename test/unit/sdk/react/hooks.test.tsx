@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The hooks in React's development build, on a transport and frames that do what the test says. */
+/** The hooks in React's development build, on a scripted transport and scripted frames. */
 import { act, type ReactNode, StrictMode, useState } from 'react'
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
@@ -32,17 +32,17 @@ beforeEach(() => {
 afterEach(async () => {
   for (const root of roots.splice(0)) await act(() => root.unmount())
   releaseFrames()
-  // What React has to complain about it says there.
+  // React logs its warnings there.
   expect(consoleError.mock.calls).toEqual([])
 })
 
 function setUp() {
   const transport = createMemoryTransport()
   const subscribe = vi.spyOn(transport, 'subscribe')
-  return { transport, bus: connectTo(transport), asked: () => subscribe.mock.calls.map(([filter]) => filter) }
+  return { transport, bus: connectTo(transport), filters: () => subscribe.mock.calls.map(([filter]) => filter) }
 }
 
-/** Renders inside of a provider; a second call renders something else in its place. */
+/** Renders inside a provider. `render` replaces the children. */
 async function mount(bus: ReturnType<typeof connectTo>, children: ReactNode) {
   const root = createRoot(document.createElement('div'))
   roots.push(root)
@@ -52,13 +52,38 @@ async function mount(bus: ReturnType<typeof connectTo>, children: ReactNode) {
 }
 
 const nextFrame = () => act(() => frames.next())
-/** The grace of a store is over. */
+/** Advances beyond the time in which a store keeps its subscription without listeners. */
 const afterGrace = () => act(() => vi.advanceTimersByTime(100))
 const numbers = (events: ReadonlyArray<{ readonly data: { readonly n: number } }>) => events.map(({ data }) => data.n)
 
 describe('one subscription', () => {
-  it('StrictMode mounts twice and subscribes once, and nothing is left at the end', async () => {
-    const { transport, bus, asked } = setUp()
+  it('a list of events written inline is one replay, and its events arrive in the order of the stream', async () => {
+    const edge = createScriptedEdge()
+    const bus = connectTo(edge.transport)
+    const handled: string[] = []
+    let listed: string[] = []
+    let render = () => {}
+    function Projection() {
+      const [, again] = useState(0)
+      render = () => again((n) => n + 1)
+      useEvent(['s.{id}', 't.{id}'], ({ name, params }) => handled.push(`${name} ${params.id}`), { from: 'all' })
+      const { events } = useEvents(['t.{id}', 's.{id}'], { id: '1' }, { from: 'all' })
+      listed = events.map(({ name, data }) => `${name} ${data.id}`)
+      return null
+    }
+    for (const [index, subject] of ['s.1', 't.1', 's.2', 't.1'].entries()) edge.publish(subject, index)
+    await mount(bus, <Projection />)
+    await act(render)
+    await vi.waitFor(() => expect(edge.replays).toHaveLength(2))
+    expect([...edge.replays].sort()).toEqual(['$EDGE.REPLAY.all:2.s.*.t.*', '$EDGE.REPLAY.all:2.s.1.t.1'])
+    while (edge.deliver());
+    await nextFrame()
+    expect(handled).toEqual(['s.{id} 1', 't.{id} 1', 's.{id} 2', 't.{id} 1'])
+    expect(listed).toEqual(['s.{id} 0', 't.{id} 1', 't.{id} 3'])
+  })
+
+  it('StrictMode mounts twice, subscribes once, and unsubscribes at the end', async () => {
+    const { transport, bus, filters } = setUp()
     const subscribed = vi.spyOn(transport, 'subscribe')
     function Ticks() {
       const { events } = useEvents('ticks.{id}')
@@ -71,26 +96,26 @@ describe('one subscription', () => {
         <Ticks />
       </StrictMode>,
     )
-    expect(asked().sort()).toEqual(['pulse', 'ticks.*'])
+    expect(filters().sort()).toEqual(['pulse', 'ticks.*'])
     await unmount()
     await afterGrace()
     expect(transport.subscriptions.size).toBe(0)
     expect(subscribed).toHaveBeenCalledTimes(2)
   })
 
-  it('another value of a param subscribes once more, and the old subscription ends', async () => {
-    const { transport, bus, asked } = setUp()
+  it('a changed param replaces the subscription', async () => {
+    const { transport, bus, filters } = setUp()
     const Ticks = ({ id }: { id: string }) => numbers(useEvents('ticks.{id}', { id }).events).join()
     const { render } = await mount(bus, <Ticks id="a" />)
     await render(<Ticks id="b" />)
     await render(<Ticks id="b" />)
     await afterGrace()
-    expect(asked()).toEqual(['ticks.a', 'ticks.b'])
+    expect(filters()).toEqual(['ticks.a', 'ticks.b'])
     expect([...transport.subscriptions]).toEqual(['ticks.b'])
   })
 
-  it('params and options that are written inline don’t subscribe again', async () => {
-    const { bus, asked } = setUp()
+  it('inline params and options do not subscribe again', async () => {
+    const { bus, filters } = setUp()
     let renders = 0
     function Ticks() {
       const [count, setCount] = useState(0)
@@ -103,10 +128,10 @@ describe('one subscription', () => {
     const { render } = await mount(bus, <Ticks />)
     for (let i = 0; i < 5; i++) await render(<Ticks />)
     expect(renders).toBe(6)
-    expect(asked().sort()).toEqual(['ticks.*', 'ticks.a', 'ticks.c'])
+    expect(filters().sort()).toEqual(['ticks.*', 'ticks.a', 'ticks.c'])
   })
 
-  it('another bus makes all begin anew', async () => {
+  it('another bus replaces subscriptions and values', async () => {
     const [first, second] = [setUp(), setUp()]
     let seen: number[] = []
     function Ticks() {
@@ -138,7 +163,7 @@ describe('one subscription', () => {
 })
 
 describe('rendering', () => {
-  it('10,000 messages in a frame cost one render, for all hooks of the page together', async () => {
+  it('10,000 messages in one frame cause one render for all hooks of the page', async () => {
     const { transport, bus } = setUp()
     let renders = 0
     let seen: number[] = []
@@ -162,11 +187,11 @@ describe('rendering', () => {
     await nextFrame()
     expect(renders).toBe(before + 1)
     expect([seen, pulses]).toEqual([[9_998, 9_999, 10_000], 100])
-    // Nothing came: nothing is asked of the browser.
+    // No frame is requested without messages.
     expect(frames.waiting).toBe(0)
   })
 
-  it('a component that renders for another reason sees the same arrays', async () => {
+  it('an unrelated render returns the same arrays', async () => {
     const { transport, bus } = setUp()
     const seen = new Set<unknown>()
     function Ticks() {
@@ -184,7 +209,7 @@ describe('rendering', () => {
     expect(seen.size).toBe(size)
   })
 
-  it('useEvents keeps the newest and drops the rest', async () => {
+  it('useEvents keeps the newest events up to its limit', async () => {
     const { transport, bus } = setUp()
     let seen: number[] = []
     function Ticks() {
@@ -204,7 +229,7 @@ describe('rendering', () => {
     }
   })
 
-  it('a changed status renders', async () => {
+  it('useStatus renders on each change', async () => {
     const edge = createScriptedEdge()
     const seen: ConnectionStatus['state'][] = []
     function Status() {
@@ -219,8 +244,8 @@ describe('rendering', () => {
 })
 
 describe('useEvent', () => {
-  it('calls the handler of the newest render, without another subscription and without rendering', async () => {
-    const { transport, bus, asked } = setUp()
+  it('calls the handler of the latest render, without a new subscription or a render', async () => {
+    const { transport, bus, filters } = setUp()
     const seen: string[] = []
     let renders = 0
     function Ticks({ name }: { name: string }) {
@@ -236,11 +261,11 @@ describe('useEvent', () => {
     transport.deliver(tick(2))
     await nextFrame()
     expect(seen).toEqual(['x1', 'y2'])
-    expect(asked()).toEqual(['ticks.a'])
+    expect(filters()).toEqual(['ticks.a'])
     expect(renders).toBe(before)
   })
 
-  it('an unmounted component hears nothing, not even while its subscription lasts', async () => {
+  it('a handler is not called after unmount, even while the subscription is kept', async () => {
     const { transport, bus } = setUp()
     const seen: number[] = []
     let renders = 0
@@ -265,7 +290,7 @@ describe('useEvent', () => {
     expect([seen, renders]).toEqual([[1], before])
   })
 
-  it('what a handler throws goes to onError of the bus, and ends nothing', async () => {
+  it('an error of a handler is reported to onError of the bus, and the subscription continues', async () => {
     const { transport, bus } = setUp()
     consoleError.mockImplementation(() => {})
     let calls = 0
@@ -286,7 +311,7 @@ describe('useEvent', () => {
 })
 
 describe('errors', () => {
-  it('a refused subscription is the component’s error; so is one that ends later', async () => {
+  it('a refused subscription sets error, also after it was ready', async () => {
     const { transport, bus } = setUp()
     const seen: Array<[boolean, string | undefined]> = []
     const handled: Array<string | undefined> = []
@@ -308,7 +333,7 @@ describe('errors', () => {
     expect(handled.at(-1)).toBe('permission-denied')
   })
 
-  it('what the bus refuses at once is an error too, and breaks no page', async () => {
+  it('invalid arguments set error instead of throwing', async () => {
     const { bus } = setUp()
     let seen: (string | undefined)[] = []
     function Ticks() {
@@ -324,7 +349,7 @@ describe('errors', () => {
     expect(seen).toEqual(['invalid-params', 'unsupported', 'unknown-event'])
   })
 
-  it('hooks without a provider say what is missing', () => {
+  it('hooks throw without a provider', () => {
     const Lost = () => <>{String(useBus())}</>
     expect(() => renderToString(<Lost />)).toThrow(/BusProvider/)
   })
@@ -332,15 +357,15 @@ describe('errors', () => {
 
 describe('streams', () => {
   const pump = async (edge: ReturnType<typeof createScriptedEdge>) => {
-    // The replay is loaded when it is first used.
-    await act(() => vi.waitFor(() => expect(edge.asked.length).toBeGreaterThan(0)))
+    // The replay is loaded on first use.
+    await act(() => vi.waitFor(() => expect(edge.replays.length).toBeGreaterThan(0)))
     await act(async () => {
       while (edge.deliver());
     })
     await nextFrame()
   }
 
-  it('useEvents replays from the beginning, in order, and goes on live', async () => {
+  it('useEvents replays from the first event, in order, and continues live', async () => {
     const edge = createScriptedEdge()
     for (let id = 1; id <= 5; id++) edge.publish('s.a', id)
     const seen: Array<{ ids: (number | boolean | undefined)[][]; ready: boolean }> = []
@@ -356,12 +381,12 @@ describe('streams', () => {
     edge.publish('s.b', 6)
     await pump(edge)
     expect(seen.at(-1)).toEqual({ ids: [...past, [6, 6, true]], ready: true })
-    // Begun, and both frames: no more than that.
+    // The first render, and one for each frame.
     expect(seen.length).toBe(3)
-    expect(edge.asked.length).toBe(1)
+    expect(edge.replays.length).toBe(1)
   })
 
-  it('useLatest has the last event of each subject, then every update', async () => {
+  it('useLatest returns the last event of each subject, then every update', async () => {
     const edge = createScriptedEdge()
     for (const [subject, id] of [
       ['s.a', 1],
@@ -372,7 +397,9 @@ describe('streams', () => {
     const seen: Array<{ values: Record<string, number>; ready: boolean }> = []
     const maps = new Set<unknown>()
     function Board() {
-      const { values, ready } = useLatest('s.{id}')
+      const { values, ready, get } = useLatest('s.{id}')
+      expect(get({ id: '1' })).toBe(values.get('s.1'))
+      expect(get('s.1')).toBe(values.get('s.1'))
       maps.add(values)
       seen.push({ values: Object.fromEntries([...values].map(([subject, e]) => [subject, e.data.id])), ready })
       return null
@@ -381,17 +408,17 @@ describe('streams', () => {
     expect(seen).toEqual([{ values: {}, ready: false }])
     await pump(edge)
     expect(seen.slice(1)).toEqual([{ values: { 's.b': 2, 's.a': 3 }, ready: true }])
-    expect(edge.asked).toEqual(['$EDGE.REPLAY.last-per-subject.s.*'])
+    expect(edge.replays).toEqual(['$EDGE.REPLAY.last-per-subject.s.*'])
     edge.publish('s.b', 4)
     edge.publish('s.c', 5)
     await pump(edge)
     await render(<Board />)
     expect(seen.at(-1)).toEqual({ values: { 's.a': 3, 's.b': 4, 's.c': 5 }, ready: true })
-    // A snapshot isn't changed behind a component's back.
+    // Each change creates a new snapshot.
     expect(maps.size).toBe(3)
   })
 
-  it('useLatest shows nothing of a stream that was made anew, before anything new comes', async () => {
+  it('useLatest is empty after its stream was recreated', async () => {
     const edge = createScriptedEdge()
     edge.publish('s.a', 1)
     const seen: string[][] = []
@@ -408,7 +435,7 @@ describe('streams', () => {
   })
 })
 
-it('usePublish is the same function always, and publishes', async () => {
+it('usePublish returns a stable function that publishes', async () => {
   const { transport, bus } = setUp()
   const functions = new Set<unknown>()
   let publish: ReturnType<typeof usePublish> | undefined
@@ -424,8 +451,8 @@ it('usePublish is the same function always, and publishes', async () => {
   expect(functions.size).toBe(1)
 })
 
-it('a page rendered on a server is hydrated without a complaint, and then goes live', async () => {
-  const { transport, bus, asked } = setUp()
+it('a server-rendered page hydrates without warnings, and continues live', async () => {
+  const { transport, bus, filters } = setUp()
   function Page() {
     const { events, ready } = useEvents('ticks.{id}')
     return (
@@ -444,14 +471,14 @@ it('a page rendered on a server is hydrated without a complaint, and then goes l
   const container = document.createElement('div')
   container.innerHTML = renderToString(page)
   expect(container.textContent).toBe('connecting false ')
-  expect(asked()).toEqual([])
-  const complaints: unknown[] = []
+  expect(filters()).toEqual([])
+  const warnings: unknown[] = []
   await act(() => {
-    roots.push(hydrateRoot(container, page, { onRecoverableError: (error) => complaints.push(error) }))
+    roots.push(hydrateRoot(container, page, { onRecoverableError: (error) => warnings.push(error) }))
   })
   transport.deliver(tick(7))
   await nextFrame()
   expect(container.textContent).toBe('open true 7')
-  expect(asked()).toEqual(['ticks.*'])
-  expect(complaints).toEqual([])
+  expect(filters()).toEqual(['ticks.*'])
+  expect(warnings).toEqual([])
 })

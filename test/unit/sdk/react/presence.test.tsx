@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** usePresence on a real hub, in memory. */
+/** usePresence with a hub in memory. */
 import { act, StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -15,7 +15,7 @@ let ended: Array<() => void>
 beforeEach(() => {
   vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true)
   ended = []
-  bridge = createTestBridge()
+  bridge = createTestBridge({ clock: 'fake' })
 })
 afterEach(async () => {
   await act(() => {
@@ -26,12 +26,12 @@ afterEach(async () => {
 })
 
 const clientOf = (user: string) => bridge.connect({ events, as: { user } })
-/** What is gathered was told, and rendered. */
-const moment = () => act(() => new Promise((resolve) => setTimeout(resolve, 300)))
+/** Advances beyond the 100 ms in which changes are batched, and renders. */
+const moment = () => act(() => bridge.clock.advance(300))
 const users = ({ members }: Pick<Presence, 'members'>) =>
   [...members.values()].map(({ user, state }) => (state === undefined ? user : `${user}:${state}`)).sort()
 
-/** Components that are in a room, as one page has them. */
+/** Renders a page of one user with several components in a room. */
 async function page(user: string) {
   const bus = clientOf(user)
   const seen: Array<{ users: string[]; ready: boolean; error: string | undefined }> = []
@@ -49,7 +49,7 @@ async function page(user: string) {
         <StrictMode>
           <BusProvider bus={bus}>
             {rooms.map((options, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: they stay where they are
+              // biome-ignore lint/suspicious/noArrayIndexKey: the order does not change
               <Room key={i} {...options} />
             ))}
           </BusProvider>
@@ -59,12 +59,12 @@ async function page(user: string) {
   return { seen, render }
 }
 
-it('sees who is there, and is there as long as it is mounted, with the state of the newest render', async () => {
+it('returns the members, and is a member while it is mounted, with the state of the latest render', async () => {
   const eve = await clientOf('eve').presence('room')
-  const told: string[] = []
+  const changes: string[] = []
   eve.subscribe(({ joined, left }) => {
-    for (const { state } of joined) told.push(`+${state}`)
-    for (const { user } of left) told.push(`-${user}`)
+    for (const { state } of joined) changes.push(`+${state}`)
+    for (const { user } of left) changes.push(`-${user}`)
   })
   const { seen, render } = await page('ada')
   expect(seen.length).toBe(0)
@@ -80,14 +80,14 @@ it('sees who is there, and is there as long as it is mounted, with the state of 
   await render({})
   await moment()
   expect(seen.at(-1)?.users).toEqual([])
-  // Another state is no leaving and coming back, and StrictMode's second mount is nothing at all.
-  expect(told).toEqual(['+happy', '+tired', '-ada'])
+  // A changed state does not leave the channel, and neither does the second mount of StrictMode.
+  expect(changes).toEqual(['+happy', '+tired', '-ada'])
   await render({ join: 'hidden', hidden: true })
   await moment()
   expect(users(eve)).toEqual([])
 })
 
-it('two components of a page are in a channel once, and it leaves with the last of them', async () => {
+it('two components of a page are one member, until both are unmounted', async () => {
   const eve = await clientOf('eve').presence('room')
   const { render } = await page('ada')
   await render({ join: 1 }, { join: 2 })
@@ -102,17 +102,17 @@ it('two components of a page are in a channel once, and it leaves with the last 
   expect(bridge.stats.subscriptions).toBe(0)
 })
 
-it('a state that differs by a * is another one, and told', async () => {
+it('a state that differs by a * only is a change', async () => {
   const eve = await clientOf('eve').presence('room')
   const { render } = await page('ada')
-  for (const state of [{}, { mark: '*' }]) {
+  for (const state of [{}, { sign: '*' }]) {
     await render({ join: state })
     await moment()
     expect([...eve.members.values()].map((member) => member.state)).toEqual([state])
   }
 })
 
-it('a channel that may not be seen, or joined, is the component’s error', async () => {
+it('a refused channel sets error', async () => {
   const bus = bridge.connect({
     events,
     as: { user: 'eve', publish: [], subscribe: [{ filter: '$EDGE.PRESENCE.room' }] },

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** On a server there is no window, no frame, and nobody to subscribe for. */
+/** Server rendering, without a window and without animation frames. */
 import { renderToString } from 'react-dom/server'
 import { expect, it, vi } from 'vitest'
 import { createMemoryTransport } from '../memory-transport.ts'
@@ -14,7 +14,7 @@ import {
   useStatus,
 } from './contract.ts'
 
-it('rendering on a server subscribes to nothing, listens to nothing, and gives first values', () => {
+it('server rendering returns initial values, and adds no subscription or listener', () => {
   expect(['window', 'document', 'requestAnimationFrame'].filter((name) => name in globalThis)).toEqual([])
   const timers = vi.spyOn(globalThis, 'setTimeout')
   const transport = createMemoryTransport()

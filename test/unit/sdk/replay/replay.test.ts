@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { StartFrom } from '../../../../sdk/contract/bus.ts'
 import type { CursorStore } from '../../../../sdk/contract/cursor-store.ts'
 import type { Gap } from '../../../../sdk/contract/gap.ts'
-import type { Source, SourceMessage } from '../../../../sdk/contract/source.ts'
+import type { Source, SourceMessage } from '../../../../sdk/contract/subscription-source.ts'
 import { replay } from '../../../../sdk/replay/replay.ts'
+import type { Transport } from '../../../../sdk/transport/transport.ts'
+import { HERD, largestShare, seededRandom } from '../herd.ts'
 import { createScriptedEdge, type ScriptedEdge } from '../scripted-edge.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -50,7 +52,7 @@ async function follow(edge: ScriptedEdge, options: Options = {}, app?: App): Pro
   return { source, got, gaps, ended }
 }
 
-/** Until nothing is on its way. */
+/** Delivers until no message is in flight. */
 async function settle(edge: ScriptedEdge): Promise<void> {
   for (let idle = 0; idle < 2; ) {
     if (edge.deliver()) idle = 0
@@ -66,7 +68,7 @@ const publish = (edge: ScriptedEdge, from: number, to: number) => {
 }
 const ids = ({ got }: App) => got.map(({ id }) => id)
 
-describe('where it begins', () => {
+describe('the start of a replay', () => {
   it.each<[StartFrom, number[]]>([
     ['all', [1, 2, 3, 4, 5]],
     ['new', [5]],
@@ -97,8 +99,8 @@ describe('where it begins', () => {
   )
 })
 
-describe('resuming', () => {
-  it('asks for the next sequence, and drops what comes twice', async () => {
+describe('a resumed replay', () => {
+  it('requests the next sequence, and drops duplicates', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 3)
     const app = await follow(edge, { from: 'all' })
@@ -108,11 +110,11 @@ describe('resuming', () => {
     edge.restore()
     await settle(edge)
     expect(ids(app)).toEqual([1, 2, 3, 4, 5, 6])
-    expect(edge.asked).toEqual(['$EDGE.REPLAY.all.s.*', '$EDGE.REPLAY.s3.s.*'])
+    expect(edge.replays).toEqual(['$EDGE.REPLAY.all.s.*', '$EDGE.REPLAY.s3.s.*'])
     expect(app.gaps).toEqual([])
   })
 
-  it("while only NATS is away from the bridge, the bridge's replay goes on", async () => {
+  it('continues without a new request while the bridge is connected and NATS is not', async () => {
     const edge = createScriptedEdge()
     const app = await follow(edge)
     edge.lose('upstream-unavailable')
@@ -120,10 +122,10 @@ describe('resuming', () => {
     publish(edge, 1, 2)
     await settle(edge)
     expect(ids(app)).toEqual([1, 2])
-    expect(edge.asked.length).toBe(1)
+    expect(edge.replays.length).toBe(1)
   })
 
-  it('a subscription to what is new misses nothing that comes while it is away', async () => {
+  it('from: new delivers the events of a disconnect', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 2)
     const app = await follow(edge, { from: 'new' })
@@ -135,7 +137,7 @@ describe('resuming', () => {
     expect(ids(app)).toEqual([3, 4])
   })
 
-  it('what retention removed meanwhile is told once, also over more interruptions', async () => {
+  it('reports removed events once, across several interruptions', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 2)
     const app = await follow(edge, { from: 'all' })
@@ -144,7 +146,7 @@ describe('resuming', () => {
     publish(edge, 3, 9)
     edge.remove([3, 4, 7])
     edge.restore()
-    // Opening and gap, but not the messages.
+    // Delivers the opening and the gap, and no message.
     edge.deliver()
     edge.deliver()
     edge.lose()
@@ -166,7 +168,7 @@ describe('resuming', () => {
     ])
   })
 
-  it('a stream that was made again is told, and read from its beginning', async () => {
+  it('reports a recreated stream, and reads it from its first event', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 4)
     const app = await follow(edge, { from: 'new' })
@@ -184,7 +186,7 @@ describe('resuming', () => {
     expect(app.source.cursor).toBe(`3@${edge.epoch}@S`)
   })
 
-  it('a stream that went back is told', async () => {
+  it('reports a truncated stream', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 5)
     const app = await follow(edge, { from: 'all' })
@@ -201,7 +203,7 @@ describe('resuming', () => {
     expect(app.gaps).toEqual([{ reason: 'truncated', stream: 'S', subject: 's.*', ranges: [{ from: 4, to: 5 }] }])
   })
 
-  it('last-per-subject that is interrupted begins again, without what came', async () => {
+  it('last-per-subject restarts without the events that were delivered', async () => {
     const edge = createScriptedEdge()
     for (const [id, subject] of ['s.a', 's.b', 's.a', 's.c', 's.b'].entries()) edge.publish(subject, id)
     const app = await follow(edge, { from: 'last-per-subject' })
@@ -216,8 +218,8 @@ describe('resuming', () => {
   })
 })
 
-describe('the application', () => {
-  it('that is slow pauses the replay, and nothing is lost', async () => {
+describe('an application', () => {
+  it('that is slow pauses the replay, without a loss', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 20)
     const app = await follow(edge, { from: 'all', buffer: 4 })
@@ -231,7 +233,7 @@ describe('the application', () => {
     expect(app.gaps).toEqual([])
   })
 
-  it('moves the cursor when it is done, in order', async () => {
+  it('moves the cursor as it handles events, in order', async () => {
     const edge = createScriptedEdge()
     publish(edge, 1, 3)
     const app = await follow(edge, { from: 'all' })
@@ -245,7 +247,7 @@ describe('the application', () => {
     expect(cursors.map((cursor) => cursor?.split('@')[0])).toEqual(['1', '1', '3', '4'])
   })
 
-  it('has its cursor kept, newest last, one write at a time', async () => {
+  it('has its cursor stored, in order, with one write at a time', async () => {
     const edge = createScriptedEdge()
     const written: string[] = []
     const first = Promise.withResolvers<void>()
@@ -270,9 +272,9 @@ describe('the application', () => {
   })
 })
 
-type Wanted = { readonly seq: number; removed: boolean; untold?: boolean }
+type Expected = { readonly seq: number; removed: boolean; unreported?: boolean }
 
-it('whatever happens, each event comes once and in order, and what is gone is told exactly once', async () => {
+it('each event is delivered once and in order, and each removed event is reported once, for random operations', async () => {
   const op = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('publish s.a', 'publish s.b', 'publish x') },
     { weight: 8, arbitrary: fc.constant('deliver') },
@@ -283,15 +285,15 @@ it('whatever happens, each event comes once and in order, and what is gone is to
   )
   const pick = fc.nat(100)
   const scenario = fc.array(fc.tuple(op, pick), { minLength: 5, maxLength: 80, size: 'max' })
-  const seen = { events: 0, told: 0, recreated: 0, truncated: 0, reloads: 0 }
+  const seen = { events: 0, reported: 0, recreated: 0, truncated: 0, reloads: 0 }
   await fc.assert(
     fc.asyncProperty(scenario, fc.integer({ min: 1, max: 6 }), fc.boolean(), async (steps, buffer, fromAll) => {
       const edge = createScriptedEdge()
-      /** By id: every message of the stream as it is now that should come, or be told of. */
-      const wanted = new Map<number, Wanted>()
+      /** Messages of the current stream that must be delivered or reported, by id. */
+      const expectedById = new Map<number, Expected>()
       let ids = 0
       let reloaded = false
-      /** Gaps before it speak of sequences that mean something else now. */
+      /** Index of the first gap with sequences of the current stream. */
       let base = 0
       const app = await follow(edge, { from: fromAll ? 'all' : 'new', buffer })
       await settle(edge)
@@ -303,7 +305,7 @@ it('whatever happens, each event comes once and in order, and what is gone is to
           await settle(edge)
         } while (unfinished().length > 0)
       }
-      const told = () => {
+      const reportedSeqs = () => {
         const since = Math.max(app.gaps.findLastIndex(({ reason }) => reason !== 'removed') + 1, base)
         return app.gaps
           .slice(since)
@@ -313,15 +315,15 @@ it('whatever happens, each event comes once and in order, and what is gone is to
       const check = () => {
         const delivered = app.got.map(({ id }) => id)
         expect(delivered).toEqual([...new Set(delivered)].sort((a, b) => a - b))
-        const gone = told()
-        if (!reloaded) expect(gone.length).toBe(new Set(gone).size)
-        for (const [id, { seq, removed, untold }] of wanted) {
-          if (untold) continue
+        const reported = reportedSeqs()
+        if (!reloaded) expect(reported.length).toBe(new Set(reported).size)
+        for (const [id, { seq, removed, unreported }] of expectedById) {
+          if (unreported) continue
           const came = delivered.includes(id)
           if (!removed) expect([id, came]).toEqual([id, true])
-          expect([id, gone.includes(seq)], `told: ${gone}`).toEqual([id, !came])
+          expect([id, reported.includes(seq)], `reported: ${reported}`).toEqual([id, !came])
         }
-        seen.told += gone.length
+        seen.reported += reported.length
       }
 
       for (const [name, at] of steps) {
@@ -329,7 +331,7 @@ it('whatever happens, each event comes once and in order, and what is gone is to
         if (name.startsWith('publish')) {
           const subject = name.slice(8)
           edge.publish(subject, ++ids)
-          if (subject !== 'x') wanted.set(ids, { seq: edge.last, removed: false })
+          if (subject !== 'x') expectedById.set(ids, { seq: edge.last, removed: false })
         } else if (name === 'deliver') edge.deliver()
         else if (name === 'lose') edge.lose()
         else if (name === 'stall' && !isLost) edge.lose('upstream-unavailable')
@@ -342,21 +344,21 @@ it('whatever happens, each event comes once and in order, and what is gone is to
           const seqs = [...edge.messages.keys()]
           const gone = name === 'remove first' ? seqs.slice(0, (at % 3) + 1) : [seqs[at % seqs.length] as number]
           edge.remove(gone)
-          for (const entry of wanted.values()) {
+          for (const entry of expectedById.values()) {
             if (!gone.includes(entry.seq)) continue
             entry.removed = true
-            // What a new stream lost before it was noticed is part of what isn't known of it.
-            entry.untold = edge.toldEpoch !== edge.epoch
+            // Losses of a recreated stream are unknown until the client has its epoch.
+            entry.unreported = edge.reportedEpoch !== edge.epoch
           }
         } else if (name === 'recreate') {
           seen.recreated++
-          wanted.clear()
+          expectedById.clear()
           edge.recreate()
         } else if (name === 'truncate' && edge.last > 1) {
-          // If it isn't noticed before other messages have the same numbers, nobody can tell.
+          // Not detectable once other messages have the same sequences.
           await catchUp()
           check()
-          wanted.clear()
+          expectedById.clear()
           seen.truncated++
           base = app.gaps.length
           edge.truncate(Math.max(edge.last - 1 - (at % 3), 0))
@@ -365,12 +367,12 @@ it('whatever happens, each event comes once and in order, and what is gone is to
           reloaded = true
           seen.reloads++
           app.source.unsubscribe()
-          // The cursor is of another epoch: what the new one lost until now isn't known of it.
+          // With a cursor of another epoch, earlier losses of the new stream are unknown.
           if (!app.source.cursor.includes(edge.epoch)) {
-            edge.toldEpoch = ''
-            for (const entry of wanted.values()) entry.untold ||= entry.removed
+            edge.reportedEpoch = ''
+            for (const entry of expectedById.values()) entry.unreported ||= entry.removed
           }
-          // What it wasn't done with comes again, and what came after that.
+          // Everything from the first unfinished event is delivered again.
           const first = app.got.findIndex(({ isDone }) => !isDone)
           if (first >= 0) app.got.splice(first)
           app.source = (await follow(edge, { from: { cursor: app.source.cursor }, buffer }, app)).source
@@ -386,4 +388,39 @@ it('whatever happens, each event comes once and in order, and what is gone is to
   )
   console.log(seen)
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20)
+})
+
+it('1,000 replays that a bridge interrupts resume at different times', async () => {
+  vi.spyOn(Math, 'random').mockImplementation(seededRandom(3))
+  const replays = await Promise.all(
+    Array.from({ length: HERD }, async () => {
+      const edge = createScriptedEdge()
+      const times: number[] = []
+      const { subscribe } = edge.transport
+      const transport: Transport = {
+        ...edge.transport,
+        subscribe(...args) {
+          times.push(Date.now())
+          const subscription = subscribe(...args)
+          edge.interrupt()
+          edge.deliver()
+          return subscription
+        },
+      }
+      const source = replay(transport, 's.*', { message() {}, ended() {} }, {})
+      return { source, times }
+    }),
+  )
+  await vi.advanceTimersByTimeAsync(5_000)
+  for (const retry of [1, 2, 3]) {
+    expect(
+      largestShare(
+        replays.map(({ times }) => times[retry] as number),
+        10,
+      ),
+    ).toBeLessThan(0.2)
+  }
+  for (const { source } of replays) source.unsubscribe()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.restoreAllMocks()
 })

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** The README's lines for Vue, Svelte and Solid, as they stand there, in the frameworks themselves. */
+/** Runs the guide's adapters for Vue, Svelte and Solid in these frameworks. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ import { defineEvents, type ReceivedEvent, type StandardSchema } from '../../../
 import { type EventsState, eventsStore, type Store } from '../../../../sdk/store/index.ts'
 import { root } from '../../../build/source-files.ts'
 import { eventually } from '../../../support/eventually.ts'
-import { readExamples } from '../../../support/readme.ts'
+import { readGuide } from '../../../support/readme.ts'
 
 const schema: StandardSchema<{ n: number }> = {
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as { n: number } }) },
@@ -18,7 +18,7 @@ const events = defineEvents({ 'ticks.{id}': schema })
 type State = EventsState<ReceivedEvent>
 type Use<Shown> = (store: Store<State>) => Shown
 
-/** Its build for browsers: under Node, `solid-js` is the one for servers, where nothing changes. */
+/** The browser build. In Node, `solid-js` resolves to the server build, which is not reactive. */
 const solid = join(root, 'node_modules/solid-js/dist/solid.js')
 
 let folder: string
@@ -28,9 +28,9 @@ let publish: (n: number) => Promise<unknown>
 
 beforeAll(async () => {
   await mkdir(join(root, '.cache'), { recursive: true })
-  // Inside the repository, so that the frameworks are found.
+  // Inside the repository, so that imports of the frameworks resolve.
   folder = await mkdtemp(join(root, '.cache/frameworks-'))
-  for (const [name, code] of await readExamples())
+  for (const [name, code] of await readGuide())
     await writeFile(join(folder, name), code.replace("'solid-js'", JSON.stringify(solid)))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -45,8 +45,8 @@ afterEach(() => bridge.close())
 const load = (name: string) => import(join(folder, name))
 const numbers = ({ events }: State) => events.map(({ data }) => (data as { n: number }).n)
 
-/** What is shown follows what comes, and nothing is left of it at the end. */
-async function follows(seen: number[][], end: () => void): Promise<void> {
+/** Publishes, checks the rendered values, and checks that the subscription ends. */
+async function expectUpdates(seen: number[][], end: () => void): Promise<void> {
   await eventually(() => bridge.stats.subscriptions === 1, { what: 'the subscription' })
   for (const n of [1, 2]) {
     await publish(n)
@@ -58,7 +58,7 @@ async function follows(seen: number[][], end: () => void): Promise<void> {
   await eventually(() => bridge.stats.subscriptions === 0, { what: 'its end' })
 }
 
-it('Vue', async () => {
+it('Vue renders updates, and unsubscribes', async () => {
   const { useStore }: { useStore: Use<{ readonly value: State }> } = await load('vue.ts')
   const seen: number[][] = []
   const scope = effectScope()
@@ -66,18 +66,18 @@ it('Vue', async () => {
     const state = useStore(store)
     watchEffect(() => seen.push(numbers(state.value)), { flush: 'sync' })
   })
-  await follows(seen, () => scope.stop())
+  await expectUpdates(seen, () => scope.stop())
 })
 
-it('Svelte', async () => {
+it('Svelte renders updates, and unsubscribes', async () => {
   const { toReadable }: { toReadable: Use<{ subscribe(run: (state: State) => void): () => void }> } =
     await load('svelte.ts')
   const seen: number[][] = []
   const unsubscribe = toReadable(store).subscribe((state) => seen.push(numbers(state)))
-  await follows(seen, unsubscribe)
+  await expectUpdates(seen, unsubscribe)
 })
 
-it('Solid', async () => {
+it('Solid renders updates, and unsubscribes', async () => {
   const { createEffect, createRoot }: typeof import('solid-js') = await import(solid)
   const { useStore }: { useStore: Use<() => State> } = await load('solid.ts')
   const seen: number[][] = []
@@ -86,5 +86,5 @@ it('Solid', async () => {
     createEffect(() => seen.push(numbers(state())))
     return dispose
   })
-  await follows(seen, end)
+  await expectUpdates(seen, end)
 })

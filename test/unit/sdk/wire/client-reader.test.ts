@@ -4,7 +4,7 @@ import { isSpanwireError } from '../../../../sdk/wire/errors.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
 
-/** A framer for lines such as `P <size>`, which announce a payload, and writes down what it gets. */
+/** A framer that records lines and payloads. A line such as `P <size>` announces a payload. */
 function recorder(maxLine = 64): { framer: Framer; seen: string[] } {
   const seen: string[] = []
   const framer = new Framer(
@@ -21,14 +21,14 @@ function recorder(maxLine = 64): { framer: Framer; seen: string[] } {
 }
 
 describe('Framer', () => {
-  it('cuts lines and payloads', () => {
+  it('splits lines and payloads', () => {
     const { framer, seen } = recorder()
     framer.push(encode('A\r\nP 3\r\nx\r\n\r\nP 0\r\n\r\nB\n'))
     expect(seen).toEqual(['line A', 'line P 3', 'payload x\r\n', 'line P 0', 'payload ', 'line B'])
     expect(framer.midway).toBe(false)
   })
 
-  it('says whether it stands in the middle of something', () => {
+  it('reports whether it is inside a frame', () => {
     const { framer } = recorder()
     for (const byte of 'P 2\r\nab\r') {
       framer.push(encode(byte))
@@ -39,7 +39,7 @@ describe('Framer', () => {
   })
 
   it.each(['P 1\r\nab\r\n', 'P 1\r\na\n\n', 'P 1\r\na\r\r', 'P 2\r\na\r\nA\r\n'])(
-    'refuses a payload that lies: %j',
+    'refuses a payload with a wrong size: %j',
     (text) => {
       const { framer, seen } = recorder()
       expect(() => framer.push(encode(text))).toThrow('Unknown Protocol Operation')
@@ -47,7 +47,7 @@ describe('Framer', () => {
     },
   )
 
-  it('refuses a line without an end at the limit, whether it comes in one chunk or byte by byte', () => {
+  it('refuses a line without an end at the limit, in one chunk or byte by byte', () => {
     for (const size of [1, 7, 4096, 10_000_000]) {
       const { framer } = recorder(4096)
       const chunk = new Uint8Array(size).fill(97)
@@ -61,16 +61,34 @@ describe('Framer', () => {
           refused = error
         }
       }
-      expect(isSpanwireError(refused, 'protocol-violation')).toBe(true)
+      expect(isSpanwireError(refused, 'payload-too-large')).toBe(true)
       expect(pushed).toBeLessThanOrEqual(4096)
     }
   })
 
-  it('takes a line of exactly the limit', () => {
+  it('accepts a line of exactly the limit', () => {
     const { framer, seen } = recorder(8)
     framer.push(encode('1234567\r\n'))
     expect(seen).toEqual(['line 1234567'])
     expect(() => framer.push(encode('12345678\r\n'))).toThrow('maximum control line exceeded')
+  })
+
+  it.each([1, 7, 100])('lets the handler permit a longer line, in pieces of %i bytes', (size) => {
+    const seen: string[] = []
+    const handler = {
+      line: (line: string) => seen.push(line) - seen.length - 1,
+      payload: () => {},
+      longLine: (line: Uint8Array) => line[0] === 76 && line.length <= 16,
+    }
+    const push = (text: string) => {
+      const framer = new Framer(handler, 8)
+      const bytes = encode(text)
+      for (let at = 0; at < bytes.length; at += size) framer.push(bytes.subarray(at, at + size))
+    }
+    push('L234567890\r\nA\r\n')
+    expect(seen).toEqual(['L234567890', 'A'])
+    for (const text of ['L2345678901234567\r\n', 'A234567890\r\n'])
+      expect(() => push(text)).toThrow('maximum control line exceeded')
   })
 
   it.each([1, 2, 5, 100])(
@@ -108,7 +126,7 @@ describe('Framer', () => {
     },
   )
 
-  it('keeps a byte order mark: it is no part of any verb', () => {
+  it('keeps a byte order mark, which is not part of a verb', () => {
     const { framer, seen } = recorder()
     framer.push(encode('\ufeffA\r\n'))
     expect(seen).toEqual(['line \ufeffA'])
@@ -125,7 +143,7 @@ describe('Framer', () => {
     expect(seen).toHaveLength(2)
   })
 
-  it('gives payloads away: a later chunk does not write into an earlier payload', () => {
+  it('returns payloads that later chunks do not overwrite', () => {
     const payloads: Uint8Array[] = []
     const framer = new Framer({ line: (line) => Number(line), payload: (bytes) => void payloads.push(bytes) }, 64)
     for (const byte of '3\r\nabc\r\n3\r\nxyz\r\n') framer.push(encode(byte))

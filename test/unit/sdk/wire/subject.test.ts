@@ -12,8 +12,8 @@ import {
 const subjects = allTokens(['a', 'b'], 3)
 const filters = allTokens(['a', 'b', '*', '>'], 3).filter(isSubjectFilter)
 
-/** What a filter stands for among the subjects of up to four tokens, spelled out: the model of the tests below. */
-function meaning(filter: string): Set<string> {
+/** Returns the subjects of up to four tokens that a filter matches: the model of these tests. */
+function matchesOf(filter: string): Set<string> {
   const pattern = filter
     .split('.')
     .map((token) => (token === '*' ? '[^.]+' : token === '>' ? '.+' : token))
@@ -22,7 +22,7 @@ function meaning(filter: string): Set<string> {
   return new Set(longSubjects.filter((subject) => expression.test(subject)))
 }
 const longSubjects = allTokens(['a', 'b', 'c'], 4)
-const meanings = new Map(filters.map((filter) => [filter, meaning(filter)]))
+const matches = new Map(filters.map((filter) => [filter, matchesOf(filter)]))
 
 describe('subjects', () => {
   it.each(['a', 'a.b', 'a-b_c', 'ä.日', 'a*', 'a>b', '$SYS.x', "it's", '👍'])('%j is a subject', (subject) => {
@@ -39,13 +39,13 @@ describe('subjects', () => {
     },
   )
 
-  it.each(['*', '>', 'a.*', 'a.*.b', 'a.>', '*.>'])('%j is a filter only', (filter) => {
+  it.each(['*', '>', 'a.*', 'a.*.b', 'a.>', '*.>'])('%j is a filter and not a subject', (filter) => {
     expect(isSubject(filter)).toBe(false)
     expect(isSubjectFilter(filter)).toBe(true)
     expect(hasWildcard(filter)).toBe(true)
   })
 
-  it.each(['>.a', 'a.>.b', '>.>'])('%j is no filter', (filter) => {
+  it.each(['>.a', 'a.>.b', '>.>'])('%j is not a filter', (filter) => {
     expect(isSubjectFilter(filter)).toBe(false)
   })
 
@@ -55,22 +55,22 @@ describe('subjects', () => {
         expect([filter, subject, matchesFilter(filter, subject)]).toEqual([
           filter,
           subject,
-          meanings.get(filter)?.has(subject),
+          matches.get(filter)?.has(subject),
         ])
       }
     }
   })
 
   it('isSubsetFilter and filtersOverlap agree with the model on every two filters', () => {
-    for (const [a, inA] of meanings) {
-      for (const [b, inB] of meanings) {
+    for (const [a, inA] of matches) {
+      for (const [b, inB] of matches) {
         expect([a, b, isSubsetFilter(a, b)]).toEqual([a, b, inA.isSubsetOf(inB)])
         expect([a, b, filtersOverlap(a, b)]).toEqual([a, b, !inA.isDisjointFrom(inB)])
       }
     }
   })
 
-  it('what isSubject lets through never breaks a control line', () => {
+  it('a valid filter never breaks a control line', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (subject) => {
         if (!isSubjectFilter(subject)) return

@@ -1,4 +1,4 @@
-/** `http()` where the network, the bridge or the token takes its time. */
+/** `http()` with interrupted answers and slow token functions. */
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
@@ -8,8 +8,8 @@ import { serveLocally } from '../../../../support/serve-locally.ts'
 
 const NOTHING = new Uint8Array()
 
-describe('an answer', () => {
-  it('that breaks off is asked for again with the same id, for an event with a stream', async () => {
+describe('a response', () => {
+  it('that is cut off is requested again with the same id, for an event with a stream', async () => {
     const ids: unknown[] = []
     await using server = await serveLocally(async (request, response) => {
       request.resume()
@@ -26,7 +26,7 @@ describe('an answer', () => {
     expect(ids).toEqual(['own', 'own'])
   })
 
-  it('that is under way when its request is aborted rejects with aborted', async () => {
+  it('in progress rejects with aborted when its request is aborted', async () => {
     await using server = await serveLocally((request, response) => {
       request.resume()
       response.writeHead(200, { 'Content-Length': 100 })
@@ -46,24 +46,24 @@ describe('an answer', () => {
   })
 })
 
-describe('a token function that hangs', () => {
+describe('a publish with a token function that never settles', () => {
   const token = () => new Promise<never>(() => {})
   const url = 'http://127.0.0.1:1'
 
-  it('is given up when the publish is aborted', async () => {
+  it('rejects when it is aborted', async () => {
     const abort = new AbortController()
     const published = http({ url, token }).publish('a', NOTHING, { signal: abort.signal })
     abort.abort()
     await expect(published).rejects.toMatchObject({ code: 'aborted' })
   })
 
-  it('is given up after the timeout', async () => {
+  it('rejects after the timeout', async () => {
     const published = http({ url, token, timeout: 20 }).publish('a', NOTHING)
     await expect(published).rejects.toMatchObject({ code: 'timeout' })
   })
 })
 
-it('flush resolves when the bridge has answered what was published before', async () => {
+it('flush resolves after the bridge has answered earlier publishes', async () => {
   const { promise: gate, resolve: release } = Promise.withResolvers<void>()
   let answered = false
   const transport = http({
@@ -82,7 +82,7 @@ it('flush resolves when the bridge has answered what was published before', asyn
 })
 
 it.each(['bridge.example.com', 'nats://127.0.0.1:4222', 'wss://bridge.example.com', ''])(
-  '%j is no bridge for HTTP',
+  '%j is not a valid URL of a bridge',
   (url) => {
     expect(() => http({ url })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
   },

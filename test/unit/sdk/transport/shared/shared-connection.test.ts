@@ -1,4 +1,4 @@
-/** `share`: what the parts of a shared connection keep. In browsers: test/browser/tabs.test.ts */
+/** Resources of a shared connection. In browsers: test/browser/tabs.test.ts */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createHost } from '../../../../../sdk/transport/shared/host.ts'
 import { createMux } from '../../../../../sdk/transport/shared/mux.ts'
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-it('a tab that comes and goes leaves no request for its lock behind', async () => {
+it('the lock request of a tab is aborted when the tab leaves', async () => {
   let waiting = 0
   const request = (_name: string, { signal }: { signal?: AbortSignal }) =>
     new Promise((_, reject) => {
@@ -41,26 +41,26 @@ it('a tab that comes and goes leaves no request for its lock behind', async () =
   expect(waiting).toBe(0)
 })
 
-it('a tab’s subscriptions that are over are forgotten: when it leaves, only the others are ended', async () => {
-  const mux = createMux(url, 'websocket')
+it('a tab that leaves ends its open subscriptions only', async () => {
+  const mux = createMux({ url, via: 'websocket' }, () => {})
   const [leaving, staying] = [openPort(), openPort()]
   for (const port of [leaving, staying]) mux.join(port)
   await vi.advanceTimersByTimeAsync(1)
-  const say = async (...lines: string[]) => {
+  const send = async (...lines: string[]) => {
     leaving.receive(new TextEncoder().encode(lines.map((line) => `${line}\r\n`).join('')).buffer)
     await vi.advanceTimersByTimeAsync(1)
   }
-  await say('CONNECT {}', 'PING')
-  for (const sid of [1, 2, 3]) await say(`SUB a ${sid}`, 'PING', `UNSUB ${sid}`, 'PING')
-  await say('SUB b 4', 'PING')
+  await send('CONNECT {}', 'PING')
+  for (const sid of [1, 2, 3]) await send(`SUB a ${sid}`, 'PING', `UNSUB ${sid}`, 'PING')
+  await send('SUB b 4', 'PING')
   const socket = ScriptedSocket.last
   socket.sent.length = 0
   mux.leave(leaving)
   expect(socket.sent).toEqual([expect.stringMatching(/^UNSUB \S+\.4$/)])
 })
 
-it('tabs that may not use locks have a connection each', async () => {
+it('tabs have a connection each if locks are blocked', async () => {
   const request = () => Promise.reject(new DOMException('Access to the Locks API is denied', 'SecurityError'))
   vi.stubGlobal('navigator', { locks: { request } })
-  expect(await joinTabs(url, undefined, { worker: 'x' })).toBeUndefined()
+  expect(await joinTabs({ url, via: undefined }, { worker: 'x' })).toBeUndefined()
 })

@@ -22,7 +22,7 @@ async function opened() {
   return transport
 }
 
-it('a server that falls silent is given up at the second beat at the latest', async () => {
+it('a silent server is detected by the second ping', async () => {
   const transport = await opened()
   ScriptedSocket.last.answers = false
   await vi.advanceTimersByTimeAsync(49_900)
@@ -33,19 +33,19 @@ it('a server that falls silent is given up at the second beat at the latest', as
   await transport.close()
 })
 
-it('one that says anything at all is there, however long its PONG takes', async () => {
+it('a server that sends any line stays connected, regardless of the delay of its PONG', async () => {
   const transport = await opened()
   const socket = ScriptedSocket.last
   socket.answers = false
   for (let i = 0; i < 10; i++) {
     await vi.advanceTimersByTimeAsync(20_000)
-    socket.say('PING')
+    socket.receive('PING')
   }
   expect(transport.status.state).toBe('open')
   await transport.close()
 })
 
-it('when the browser is online again a dead connection is noticed in 5 s, and a live one stays', async () => {
+it('after an online event, a dead connection is detected within 5 s and a live one stays', async () => {
   const transport = await opened()
   listeners.get('online')?.()
   await vi.advanceTimersByTimeAsync(6_000)
@@ -56,7 +56,7 @@ it('when the browser is online again a dead connection is noticed in 5 s, and a 
   expect(transport.status.state).toBe('open')
   await vi.advanceTimersByTimeAsync(200)
   expect(transport.status.state).toBe('reconnecting')
-  // The wait of a minute is cut short.
+  // Skips the backoff of 60 s.
   listeners.get('online')?.()
   await vi.advanceTimersByTimeAsync(10)
   expect([transport.status.state, ScriptedSocket.dials]).toEqual(['open', 2])
@@ -64,7 +64,7 @@ it('when the browser is online again a dead connection is noticed in 5 s, and a 
   expect(listeners.size).toBe(0)
 })
 
-it('a dead connection is noticed however often the page is seen again', async () => {
+it('a dead connection is detected while the page becomes visible repeatedly', async () => {
   const transport = await opened()
   ScriptedSocket.last.answers = false
   for (let i = 0; i < 3; i++) {
@@ -76,7 +76,7 @@ it('a dead connection is noticed however often the page is seen again', async ()
   await transport.close()
 })
 
-it('no limit of time is too long for a connection', async () => {
+it('accepts an infinite connectTimeout', async () => {
   const token = () => new Promise<string>((resolve) => setTimeout(resolve, 1_000, 'token'))
   const transport = webSocket({ url: 'ws://localhost', token, connectTimeout: Number.POSITIVE_INFINITY })
   await vi.advanceTimersByTimeAsync(1_100)
@@ -84,13 +84,16 @@ it('no limit of time is too long for a connection', async () => {
   await transport.close()
 })
 
-// The ping of waking, or of its probe 5 s later, is not silence to a beat that is due before the PONG.
-it.each([24_990, 19_990])('a live connection stays when a page is seen again %d ms after it opened', async (after) => {
-  const transport = await opened()
-  ScriptedSocket.latency = 100
-  await vi.advanceTimersByTimeAsync(after - 10)
-  listeners.get('online')?.()
-  await vi.advanceTimersByTimeAsync(60_000)
-  expect([transport.status.state, ScriptedSocket.dials]).toEqual(['open', 1])
-  await transport.close()
-})
+// A ping of the keep-alive timer that is due before the PONG of the probe must not count as silence.
+it.each([24_990, 19_990])(
+  'a live connection stays when the page becomes visible %d ms after it opened',
+  async (after) => {
+    const transport = await opened()
+    ScriptedSocket.latency = 100
+    await vi.advanceTimersByTimeAsync(after - 10)
+    listeners.get('online')?.()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([transport.status.state, ScriptedSocket.dials]).toEqual(['open', 1])
+    await transport.close()
+  },
+)

@@ -1,4 +1,4 @@
-/** A page that was deployed anew: the chunks of the old one, which it loads when they are needed, are gone. */
+/** Missing chunks of lazy imports, as after a new deployment of a page. */
 import { afterEach, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { connect, defineEvents, webSocket } from '../../../../../sdk/index.ts'
@@ -23,7 +23,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-it('without that for fresh tokens a connection lasts as long as its token', async () => {
+it('without the chunk for token refresh, the connection stays open until its token expires', async () => {
   stubWebSocket({ edge: { upstream: 'open' } })
   const transport = webSocket({ url: 'ws://localhost', token: () => 'a.b.c' })
   await eventually(() => transport.status.state === 'open' && loaded.includes('token-refresh'))
@@ -33,14 +33,14 @@ it('without that for fresh tokens a connection lasts as long as its token', asyn
   expect(ScriptedSocket.dials).toBe(1)
 })
 
-it('without that for interruptions a subscription lives on, and it is reported', async () => {
+it('without the chunk for interruptions, a subscription continues, and the error is reported', async () => {
   const consoleError = vi.spyOn(console, 'error').mockImplementation(() => {})
   const transport = createMemoryTransport()
   const events = defineEvents({ 'live.{id}': z.object({}) })
   const bus = connect({ transport, events, onGap: () => {} })
   const handle = bus.on('live.{id}', () => {})
   await eventually(() => consoleError.mock.calls.length > 0, { what: 'the report' })
-  expect(consoleError.mock.calls).toEqual([['spanwire:', undefined, expect.any(Error)]])
+  expect(consoleError.mock.calls).toEqual([['spanwire:', expect.any(Error)]])
   expect([...transport.subscriptions]).toEqual(['live.*'])
   handle.unsubscribe()
   expect(transport.subscriptions.size).toBe(0)

@@ -1,0 +1,56 @@
+import { type Account, type AccountOwner, type Budget, type Shortage, UNIDENTIFIED } from '../budget/budget.ts'
+import { type Client, shareOf } from '../delivery/client.ts'
+import type { ClientSocket } from '../delivery/client-socket.ts'
+import type { SendQueue } from '../delivery/send-queue.ts'
+import type { Answers } from './answers.ts'
+import type { OperationReader } from './operation-reader.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+/** The parts of a session that take memory. */
+export interface SessionParts {
+  readonly client: Client
+  readonly socket: ClientSocket
+  readonly reader: OperationReader
+  readonly sendQueue: SendQueue
+  readonly subscriptions: Subscriptions
+  readonly answers: Answers
+}
+
+/** Memory that the hub holds for one connection, in the budget of its user. */
+export class SessionMemory implements AccountOwner {
+  readonly #parts: SessionParts
+  readonly #account: Account
+  readonly #evict: () => void
+
+  /** @param evict closes the connection */
+  constructor(budget: Budget, parts: SessionParts, evict: () => void) {
+    this.#parts = parts
+    this.#evict = evict
+    this.#account = budget.open(UNIDENTIFIED, this)
+  }
+
+  /** A part takes more or less memory. */
+  changed(): void {
+    this.#account.refresh()
+  }
+
+  /** The client has authenticated. */
+  identified(): void {
+    this.#account.move(shareOf(this.#parts.client))
+  }
+
+  measure(): number {
+    const { client, socket, reader, sendQueue, subscriptions, answers } = this.#parts
+    const held = socket.held ?? socket.unsent ?? 0
+    return held + reader.memory + sendQueue.held.bytes + subscriptions.memory + answers.memory + client.replies.memory
+  }
+
+  evict(_: Shortage): void {
+    this.#evict()
+  }
+
+  /** The socket is closed. */
+  close(): void {
+    this.#account.close()
+  }
+}

@@ -1,0 +1,28 @@
+import process from 'node:process'
+import { connect } from 'spanwire'
+import { signToken } from 'spanwire/auth'
+import { http } from 'spanwire/http'
+import { events } from '../../shared/events'
+
+const secret = process.env.AUTH_SECRET ?? ''
+
+/** Publishes in the name of the server. Each event is one POST, without an open connection. */
+export const serverBus = connect({
+  events,
+  transport: http({
+    url: process.env.NUXT_PUBLIC_BRIDGE_URL ?? 'http://localhost:8080',
+    token: () => signToken({ secret, events, user: 'server', publish: ['chat.{room}.message'], expiresIn: 60 }),
+  }),
+})
+
+/** Signs the token of a page. Call it for users that are signed in. */
+export function tokenFor(user: string): Promise<string> {
+  return signToken({
+    secret,
+    events,
+    user,
+    publish: [['chat.{room}.message', { room: 'lobby' }], { filter: '$EDGE.PRESENCE.lobby' }],
+    subscribe: [['chat.{room}.message', { room: 'lobby' }], { filter: '$EDGE.PRESENCE.lobby' }],
+    expiresIn: 300,
+  })
+}
