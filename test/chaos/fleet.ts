@@ -1,4 +1,4 @@
-import type { ServeOptions } from '../../bridge/hosts/server.ts'
+import type { ServeOptions } from '../../bridge/hosts/bridge-server.ts'
 import { type HostProcess, type Runtime, startHost } from '../support/process-host.ts'
 
 /** Time until a load balancer removes a bridge that does not answer, in ms. */

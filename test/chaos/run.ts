@@ -34,7 +34,8 @@ async function cluster(): Promise<boolean> {
     clients: Number(values.clients),
     processes: Number(values.processes),
     runtimes: values.hosts.split(',') as Runtime[],
-    onFault: ({ kind, settled }) => console.log(`${(performance.now() / 1_000).toFixed(0)} s: ${kind}, ${settled.toFixed(0)} ms`),
+    onFault: ({ kind, settled }) =>
+      console.log(`${(performance.now() / 1_000).toFixed(0)} s: ${kind}, ${settled.toFixed(0)} ms`),
   })
   const { rows: _, ...totals } = report
   console.dir(totals, { depth: null })

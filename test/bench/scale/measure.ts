@@ -138,7 +138,11 @@ async function receiving(): Promise<void> {
   }
   await publish(50_000)
   const natsBefore = cpuOf([nats.pid])
-  note('message from NATS to one client, in bursts of 100', await costOf([host.pid], 200_000, () => publish(200_000)), 'µs')
+  note(
+    'message from NATS to one client, in bursts of 100',
+    await costOf([host.pid], 200_000, () => publish(200_000)),
+    'µs',
+  )
   note('the same, nats-server', (cpuOf([nats.pid]) - natsBefore) / 200_000, 'µs')
   const single = async (count: number) => {
     for (let i = 0; i < count; i++) {
@@ -170,7 +174,11 @@ async function sending(): Promise<void> {
   note('PING of a client, answered', await costOf([host.pid], 100 * clients.length, () => each(100, 'PING\r\n')), 'µs')
   const publish = `PUB sent 200\r\n${'x'.repeat(200)}\r\nPING\r\n`
   await each(20, publish)
-  note('PUB and PING of a client, answered', await costOf([host.pid], 100 * clients.length, () => each(100, publish)), 'µs')
+  note(
+    'PUB and PING of a client, answered',
+    await costOf([host.pid], 100 * clients.length, () => each(100, publish)),
+    'µs',
+  )
   await host.stop()
 }
 
@@ -189,7 +197,11 @@ async function copies(): Promise<void> {
     await eventually(() => hubs.every(({ received }) => received - from >= count), { deadline: 60_000 })
   }
   await publish(1_000, 10)
-  note('copy to a hub, nats-server, in bursts of 10', await costOf([nats.pid], 1_000_000, () => publish(10_000, 10)), 'µs')
+  note(
+    'copy to a hub, nats-server, in bursts of 10',
+    await costOf([nats.pid], 1_000_000, () => publish(10_000, 10)),
+    'µs',
+  )
   note('copy to a hub, nats-server, one at a time', await costOf([nats.pid], 200_000, () => publish(2_000, 1)), 'µs')
   for (const client of [...hubs, publisher]) client.close()
 }
@@ -264,7 +276,10 @@ async function gossip(): Promise<void> {
     await through()
   }
   note('member in a page, received', await costOf([host.pid], HUBS * PER_HUB * 20, () => repeat(20, pages)), 'µs')
-  await repeat(1, Array.from({ length: HUBS }, (_, hub) => say({ hub: hubOf(hub), n: 1, part: 0, members: [] })))
+  await repeat(
+    1,
+    Array.from({ length: HUBS }, (_, hub) => say({ hub: hubOf(hub), n: 1, part: 0, members: [] })),
+  )
   let n = 1
   const changes = (count: number) =>
     Array.from({ length: count }, (_, i) => say({ hub: hubOf(0), n: ++n, joined: [member(0, i % 20)], left: [] }))
@@ -277,7 +292,10 @@ async function gossip(): Promise<void> {
     Array.from({ length: 499 }, (_, i) =>
       openClient(
         host.url,
-        publication('$EDGE.PRESENCE.room', JSON.stringify({ do: 'join', state: { name: 'A name of some length', at: i } })),
+        publication(
+          '$EDGE.PRESENCE.room',
+          JSON.stringify({ do: 'join', state: { name: 'A name of some length', at: i } }),
+        ),
       ),
     ),
   )
@@ -293,7 +311,15 @@ async function gossip(): Promise<void> {
   await host.stop()
 }
 
-for (const [name, run] of Object.entries({ connecting, connectingToObject, receiving, sending, copies, interest, gossip })) {
+for (const [name, run] of Object.entries({
+  connecting,
+  connectingToObject,
+  receiving,
+  sending,
+  copies,
+  interest,
+  gossip,
+})) {
   const only = process.argv[2]
   if (!only || only === name) await run()
 }

@@ -1,14 +1,14 @@
 import { connect as connectNats } from 'nats'
 import { type BridgeServer, serve } from '../../../bridge/hosts/node.ts'
-import { ALIVE_SUBJECT, hubSubject } from '../../../bridge/presence/hub-news.ts'
-import { connected } from '../../security/live-bridge.ts'
+import { ALIVE_SUBJECT, hubSubject } from '../../../bridge/presence/hub-message.ts'
 import type { RawClient } from '../../conformance/edge-protocol/raw-client.ts'
+import { connected } from '../../security/live-bridge.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startFaultProxy } from '../../support/fault-proxy.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
+import { createRandom } from '../../support/seed.ts'
 import { rootToken, SECRET } from '../../support/token.ts'
 import { CURRENT, type GossipMessage, Room } from './room.ts'
-import { createRandom } from '../../support/seed.ts'
 
 /** Messages between hubs, by kind. */
 export type GossipCounts = Record<GossipMessage['kind'], number>

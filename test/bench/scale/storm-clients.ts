@@ -37,9 +37,13 @@ function openSocket(address: string): LinkSocket {
     },
   }
   const closed = () => link.onclose?.({ code: 1006, reason: '' })
-  openRawSocket(lives < to - from ? address : address.replace(url.replace('http', 'ws'), nextUrl.replace('http', 'ws')), (chunk) => {
-    if (chunk.length > 0) link.onmessage?.({ data: chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + chunk.length) })
-  }).then((socket) => {
+  openRawSocket(
+    lives < to - from ? address : address.replace(url.replace('http', 'ws'), nextUrl.replace('http', 'ws')),
+    (chunk) => {
+      if (chunk.length > 0)
+        link.onmessage?.({ data: chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + chunk.length) })
+    },
+  ).then((socket) => {
     end = () => socket.destroy()
     if (isClosed) return socket.destroy()
     link.send = (bytes) => void socket.write(encodeFrame(Buffer.from(bytes), true))

@@ -1,5 +1,5 @@
-import { backoff, type BackoffOptions } from '../../../sdk/kit/backoff.ts'
 import { defaultLimits } from '../../../bridge/auth/limits.ts'
+import { type BackoffOptions, createBackoff } from '../../../sdk/kit/backoff.ts'
 import { type Costs, NODE } from './costs.ts'
 import { Processor, percentile, Simulator } from './simulator.ts'
 
@@ -102,10 +102,11 @@ export function simulateStorm(options: StormOptions, seed: number): StormResult 
     else run()
   }
 
-  const redial = (id: number, failures: number) =>
-    simulator.after(backoff(failures, options.backoff ?? {}, simulator.random), () =>
-      atClient(id, () => dial(id, failures + 1)),
-    )
+  const redial = (id: number, failures: number) => {
+    const backoff = createBackoff(options.backoff, simulator.random)
+    backoff.failures = failures
+    simulator.after(backoff.next(), () => atClient(id, () => dial(id, failures + 1)))
+  }
 
   const dial = (id: number, failures: number) => {
     attempts++
@@ -123,38 +124,39 @@ export function simulateStorm(options: StormOptions, seed: number): StormResult 
         simulator.after(rtt / 2, () => end() && redial(id, failures))
         return
       }
-      arrive(() =>
-        hub.work(
-          // An attempt that its client has given up is a closed socket.
-          () => (isOver ? costs.closedSocket : costs.upgrade),
-          () => {
-            if (isOver) return completed()
-            const deadline = simulator.now + defaultLimits.connectTimeout
-            simulator.after(rtt, () =>
-              atClient(id, () =>
-                hub.work(
-                  () => {
-                    const isLate = simulator.now >= Math.ceil(deadline / TICK) * TICK
-                    return isOver || isLate ? costs.closedSocket : costs.connect
-                  },
-                  () => {
-                    completed()
-                    if (isOver) return
-                    if (simulator.now >= Math.ceil(deadline / TICK) * TICK) {
-                      closed++
-                      simulator.after(rtt / 2, () => end() && redial(id, failures))
-                      return
-                    }
-                    useful += costs.upgrade + costs.connect
-                    simulator.after(rtt / 2, () => {
-                      if (end()) live.push(simulator.now)
-                    })
-                  },
+      arrive(
+        () =>
+          hub.work(
+            // An attempt that its client has given up is a closed socket.
+            () => (isOver ? costs.closedSocket : costs.upgrade),
+            () => {
+              if (isOver) return completed()
+              const deadline = simulator.now + defaultLimits.connectTimeout
+              simulator.after(rtt, () =>
+                atClient(id, () =>
+                  hub.work(
+                    () => {
+                      const isLate = simulator.now >= Math.ceil(deadline / TICK) * TICK
+                      return isOver || isLate ? costs.closedSocket : costs.connect
+                    },
+                    () => {
+                      completed()
+                      if (isOver) return
+                      if (simulator.now >= Math.ceil(deadline / TICK) * TICK) {
+                        closed++
+                        simulator.after(rtt / 2, () => end() && redial(id, failures))
+                        return
+                      }
+                      useful += costs.upgrade + costs.connect
+                      simulator.after(rtt / 2, () => {
+                        if (end()) live.push(simulator.now)
+                      })
+                    },
+                  ),
                 ),
-              ),
-            )
-          },
-        ),
+              )
+            },
+          ),
         () => isOver,
       )
     })

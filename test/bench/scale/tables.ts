@@ -6,7 +6,7 @@ import { type Plan, plan, priceOnCloudflare, priceOnMachines, WORKLOADS } from '
 import { AWS, HETZNER } from './prices.ts'
 import { CURRENT, FORMER } from './room.ts'
 import { simulateRooms } from './rooms.ts'
-import { simulateStorm, type StormOptions } from './storm.ts'
+import { type StormOptions, simulateStorm } from './storm.ts'
 
 /** A table of SCALE.md. */
 export interface Table {
