@@ -11,7 +11,7 @@ import { type Client, shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp, SubscribeRefusal, SubscriptionTarget, Topic } from '../delivery/topic.ts'
 import type { EndSubscription, Upstream } from '../upstream/upstream.ts'
-import { ALIVE_SUBJECT, hubSubject } from './hub-message.ts'
+import { ALIVE_SUBJECT, answeredChannel, answerSubject, hubSubject } from './hub-message.ts'
 import { KnownHubs } from './known-hubs.ts'
 import { SyncedChannel } from './synced-channel.ts'
 
@@ -65,7 +65,8 @@ export class Channels implements Topic {
   #timer: ReturnType<typeof setInterval> | undefined
   #doubtTimer: ReturnType<typeof setTimeout> | undefined
   #reconnectedAt = 0
-  #unsubscribeAlive: EndSubscription | undefined
+  /** Ends the subscriptions that all channels share. */
+  #unsubscribe: readonly EndSubscription[] = []
 
   constructor(services: PresenceServices) {
     this.#services = services
@@ -156,7 +157,7 @@ export class Channels implements Topic {
       synced.close()
       unsubscribe()
     }
-    this.#unsubscribeAlive?.()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#channels.clear()
   }
 
@@ -196,21 +197,31 @@ export class Channels implements Topic {
     if (known) return known.synced
     const { upstream, hub } = this.#services
     const subject = hubSubject(name)
+    // Before the channel sends its request: the answers must find the subscription.
+    if (this.#unsubscribe.length === 0) this.#unsubscribe = this.#subscribeShared()
     const unsubscribe = upstream.subscribe(subject, undefined, ({ payload }) =>
       this.#channels.get(name)?.synced.receive(payload),
     )
     const synced = new SyncedChannel({
       hub,
       hubs: this.#hubs,
-      publish: (message) => this.#publish(subject, JSON.stringify(message)),
+      publish: (message, to) =>
+        this.#publish(to === undefined ? subject : answerSubject(to, name), JSON.stringify(message)),
       unused: () => this.#drop(name),
     })
     this.#channels.set(name, { synced, unsubscribe })
-    this.#unsubscribeAlive ??= upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) =>
-      this.#hubs.alive(decoder.decode(payload)),
-    )
     this.#timer ??= setInterval(() => this.tick(), ALIVE)
     return synced
+  }
+
+  #subscribeShared(): EndSubscription[] {
+    const { upstream, hub } = this.#services
+    return [
+      upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) => this.#hubs.alive(decoder.decode(payload))),
+      upstream.subscribe(answerSubject(hub, '>'), undefined, ({ subject, payload }) =>
+        this.#channels.get(answeredChannel(hub, subject))?.synced.receive(payload),
+      ),
+    ]
   }
 
   #drop(name: string): void {
@@ -218,8 +229,9 @@ export class Channels implements Topic {
     this.#channels.delete(name)
     if (this.#channels.size > 0) return
     clearInterval(this.#timer)
-    this.#unsubscribeAlive?.()
-    this.#timer = this.#unsubscribeAlive = undefined
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#unsubscribe = []
+    this.#timer = undefined
     this.#hubs.clear()
   }
 

@@ -64,9 +64,10 @@ export async function startNatsCluster(): Promise<NatsCluster> {
       return undefined
     },
     async isCurrent(stream) {
+      // Only the leader knows which replicas are current.
       const groups = await Promise.all(nodes.map((node) => groupAt(node, stream)))
-      const led = groups.find((group) => (group?.replicas?.length ?? 0) > 0 && group?.leader !== undefined)
-      return groups.every((group) => group?.leader !== undefined) && !!led?.replicas?.every(({ current }) => current)
+      const led = groups.find((group, index) => group?.leader === `n${index}`)
+      return led?.replicas?.length === nodes.length - 1 && led.replicas.every(({ current }) => current)
     },
     async stop(node) {
       ended += await requestsAt(node)
