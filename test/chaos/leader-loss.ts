@@ -10,7 +10,8 @@ import { clusterEvents } from './cluster-contract.ts'
 
 /** Parts whose events stop with the stream's leader. */
 const KINDS = {
-  accepts: 'nats-server stores events again',
+  stores: 'nats-server stores events again',
+  creates: 'nats-server creates consumers again',
   publisher: 'publisher of the SDK through a bridge',
   bare: 'ordered consumer of nats.js',
   direct: 'subscriber of the SDK at NATS',
@@ -31,8 +32,8 @@ export interface LeaderLoss {
   readonly kind: Kind
   /** From the end of the leader until the part received or published an event. Infinity: never. */
   readonly after: number
-  /** The same, from the first event that nats-server stored after the end of the leader. */
-  readonly afterElection: number
+  /** The part of it after nats-server stored events and created consumers again. */
+  readonly beyond: number
 }
 
 /**
@@ -84,7 +85,7 @@ export async function measureLeaderLoss(
     connection
       .jetstream()
       .publish('chaos.bare', JSON.stringify({ n }), { timeout: 1_000 })
-      .then(() => take('accepts', n))
+      .then(() => take('stores', n))
       .catch(() => {})
     // Its events have no time, so that they do not count for the subscribers.
     publisher
@@ -93,11 +94,27 @@ export async function measureLeaderLoss(
       .catch(() => {})
   }, INTERVAL)
   rest.defer(() => clearInterval(ticker))
+  const config = {
+    deliver_policy: 'new',
+    ack_policy: 'none',
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: 1e9,
+  }
+  const create = JSON.stringify({ stream_name: 'CHAOS', config })
+  const prober = setInterval(() => {
+    const n = performance.now()
+    connection
+      .request('$JS.API.CONSUMER.CREATE.CHAOS', create, { timeout: 1_000 })
+      .then((answer) => answer.json<{ error?: object }>().error ?? take('creates', n))
+      .catch(() => {})
+  }, 5 * INTERVAL)
+  rest.defer(() => clearInterval(prober))
 
   const parts = ['direct', 'bridged', 'bare'].flatMap((kind) =>
     Array.from({ length: SUBSCRIBERS }, (_, i) => `${kind} ${i}`),
   )
-  const ours = ['accepts', 'publisher', ...parts.filter((part) => !bare.has(part))]
+  const ours = ['stores', 'creates', 'publisher', ...parts.filter((part) => !bare.has(part))]
   const losses: LeaderLoss[] = []
   for (let i = 0; i < times; i++) {
     const leader = await eventually(() => cluster.leaderOf('CHAOS'), { deadline: 60_000, what: 'a leader' })
@@ -114,7 +131,7 @@ export async function measureLeaderLoss(
     const measured = [...ours, ...bare.keys()].map((part) => ({
       kind: part.split(' ')[0] as Kind,
       after: at(part) - lostAt,
-      afterElection: at(part) - at('accepts'),
+      beyond: Math.max(0, at(part) - Math.max(at('stores'), at('creates'))),
     }))
     lostAt = Number.POSITIVE_INFINITY
     losses.push(...measured)
