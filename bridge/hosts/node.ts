@@ -25,6 +25,12 @@ export type { Timeouts } from './timeouts.ts'
 const ANSWER_TIMEOUT = 2_000
 /** Sockets for HTTP requests, in addition to `limits.maxConnections`. */
 const HTTP_SOCKETS = 2_000
+/**
+ * Connections that the kernel holds until the bridge accepts them; Linux limits it by net.core.somaxconn. The kernel drops
+ * further ones, and their clients repeat them after 1, 3, 7 s. Node's default of 511 is too low for thousands of clients that
+ * return at once.
+ */
+const LISTEN_BACKLOG = 4_096
 
 /** The raw connection of an upgrade request. */
 interface RawUpgrade {
@@ -68,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     void upgrade(bridge, webSockets, { request, socket: raw, head })
   })
   try {
-    await listen(server, { port, host, reusePort })
+    await listen(server, { port, host, reusePort, backlog: LISTEN_BACKLOG })
   } catch (cause) {
     sockets.close()
     await release()
