@@ -1,3 +1,4 @@
+import { defaultLimits } from '../../../bridge/auth/limits.ts'
 import { type Costs, NATS, NODE, OBJECT } from './costs.ts'
 import { CLOUDFLARE, type Machine, perMonth, trafficPrice } from './prices.ts'
 
@@ -28,9 +29,9 @@ export const WORKLOADS: readonly Workload[] = [
 
 /** Share of a processor that is used at most. The rest is for reconnects. */
 const MAX_LOAD = 0.6
-/** Clients of one hub on Node. More could not return within 10 s after a failure; see {@link simulateStorm}. */
-const MAX_CLIENTS = 20_000
-/** Clients of one Durable Object: its limit of connections. */
+/** Clients of one hub on Node: the default of `limits.maxConnections`. They return within 10 s; see storm.ts. */
+const MAX_CLIENTS = defaultLimits.maxConnections
+/** Clients of one Durable Object: the default of the Worker. */
 const MAX_OBJECT_CLIENTS = 5_000
 /** Bytes of one message on a connection, in addition to its payload, with TCP, IP and TLS. */
 const OVERHEAD = 110
@@ -77,16 +78,16 @@ export function plan(workload: Workload, clients: number, kind: 'node' | 'object
     natsCopies,
     natsBytes: natsCopies * (size + OVERHEAD),
     clientBytes: clients * (received * (size + OVERHEAD) + PING_BYTES / PING_INTERVAL),
-    hubMemory: clients * (costs.connectionBytes + costs.kernelBytes + ownFilters * 500) + hubs * 90e6,
+    hubMemory: clients * (costs.connectionBytes + costs.kernelBytes) + hubs * costs.hubBytes,
     natsMemory: (filters / servers) * NATS.ownFilterBytes + filters * (1 - 1 / servers) * NATS.otherFilterBytes,
   }
 }
 
-/** CPU time of a hub for one client, in ms per second. */
+/** CPU time of a hub for one client, in ms per second. Events for a few clients arrive one at a time. */
 function loadPerClient({ received, published, shared, session }: Workload, costs: Costs): number {
-  const received1 = received * (costs.write + costs.delivery) + (received - shared) * costs.receive
+  const events = shared * (costs.write + costs.delivery) + (received - shared) * costs.alone
   const connects = (costs.upgrade + costs.connect) / session
-  return received1 + published * costs.publish + costs.ping / PING_INTERVAL + connects
+  return events + published * costs.publish + costs.ping / PING_INTERVAL + connects
 }
 
 /** At least three servers, for JetStream. Each has four processors. */

@@ -1,5 +1,5 @@
 /**
- * List prices in US dollars, without discounts and taxes. SCALE.md names the sources and their dates.
+ * List prices in US dollars, without discounts and taxes. bridge/SCALE.md names the sources and their dates.
  */
 
 /** Hours and seconds of a month of 30 days. */
@@ -34,7 +34,7 @@ export interface Machine {
 
 const TB = 1e12
 
-/** AWS, us-east-1, on demand, June 2026. */
+/** AWS, us-east-1, on demand, June 2026. Traffic of all machines together has these steps. */
 export const AWS: Machine = {
   name: 'AWS m7g.large',
   processors: 2,
@@ -49,14 +49,14 @@ export const AWS: Machine = {
   ],
 }
 
-/** Hetzner Cloud, Falkenstein, May 2026: 6.49 EUR and 1 EUR per TB, at 1.1637 USD. */
+/** Hetzner Cloud in Germany, April 2026: 6.49 EUR, and 1 EUR for each TB above 20. A euro is $1.16 here. */
 export const HETZNER: Machine = {
   name: 'Hetzner CX33',
   processors: 4,
   memory: 8e9,
-  month: 6.49 * 1.1637,
+  month: 6.49 * 1.16,
   includedTraffic: 20 * TB,
-  traffic: [[Number.POSITIVE_INFINITY, 0.0011637]],
+  traffic: [[Number.POSITIVE_INFINITY, 0.00116]],
 }
 
 /** Price of the outgoing traffic of `machines`, in dollars per month. */

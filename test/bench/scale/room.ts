@@ -15,7 +15,7 @@ export interface GossipRules {
 }
 
 /** Rules of bridge/presence. */
-export const CURRENT: GossipRules = { answers: 'all', asksAgain: true }
+export const CURRENT: GossipRules = { answers: 'one', asksAgain: false }
 /** Rules of bridge/presence until November 2026. */
 export const FORMER: GossipRules = { answers: 'all', asksAgain: true }
 
