@@ -11,7 +11,7 @@ it('bridge/SCALE.md shows the tables that the simulation prints', async () => {
   const shown = page.split('\n\n').filter((block) => block.startsWith('|'))
   // After a change: `node test/bench/scale/run.ts`.
   expect(shown).toEqual(createTables(SEED).map(({ text }) => text))
-})
+}, 60_000)
 
 describe('the model of presence', () => {
   it('exchanges the same messages as real hubs', async () => {
