@@ -49,11 +49,11 @@ const QUIET = 10_000
 const LONGEST_QUIET = 300_000
 const RETRIES = { first: 100, longest: 1_000 }
 /**
- * Time for the creation of a consumer, in ms. Servers that have no leader drop the request, for the 4 to 9 s of an election.
- * The time grows by {@link GROWTH} with each attempt, because an overloaded server may need more.
+ * Time for the creation of a consumer, in ms. Servers without a leader drop the request, for the 4 to 9 s of an election. After
+ * {@link QUICK_ATTEMPTS} the server may be overloaded, and needs more time.
  */
-const CREATION = { first: 1_000, longest: 5_000 }
-const GROWTH = 1.25
+const CREATION = { quick: 1_000, slow: 5_000 }
+const QUICK_ATTEMPTS = 8
 
 /**
  * Follows a stream from a sequence on. It delivers every message of the filter once and in order, through an ordered push
@@ -72,7 +72,7 @@ export function followStream(api: JetStreamApi, target: FollowTarget, handler: F
     const consumer = new OrderedConsumer(api, target, { next: () => next, restart, message })
     current = consumer
     try {
-      await consumer.create(next, Math.min(CREATION.longest, CREATION.first * GROWTH ** backoff.failures))
+      await consumer.create(next, backoff.failures < QUICK_ATTEMPTS ? CREATION.quick : CREATION.slow)
       const state = await api.streamState(stream, { deleted: true })
       if (consumer !== current) return
       if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} does not exist.`)

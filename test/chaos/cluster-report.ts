@@ -1,3 +1,4 @@
+import { markdownTable } from '../support/markdown-table.ts'
 import type { CrowdResult, CrowdState, CrowdWindow, Faults } from './crowd.ts'
 
 /** One fault, with the measurements of all processes with clients. */
@@ -130,9 +131,7 @@ export function toTable({ rows }: ClusterReport): string {
     ...faults(row.streamed),
     ...faults(row.live),
   ])
-  const widths = heads.map((head, i) => Math.max(head.length, 3, ...cells.map((row) => row[i]?.length ?? 0)))
-  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`
-  return [heads, widths.map((width) => '-'.repeat(width)), ...cells].map(line).join('\n')
+  return markdownTable(heads, cells)
 }
 
 function add(all: readonly Faults[]): Faults {

@@ -38,8 +38,7 @@ class Client {
       token: () => token,
       via: 'websocket',
       backoff: { first: 100, longest: 2_000 },
-      pingInterval: 2_000,
-      connectTimeout: 5_000,
+      pingInterval: 5_000,
       openSocket: () => {
         this.bridge = urls[Math.floor(Math.random() * urls.length)] ?? 'http://127.0.0.1:9'
         return new WebSocket(`${this.bridge.replace('http', 'ws')}/nats`)

@@ -1,8 +1,9 @@
-import { connect as connectNats, type NatsConnection } from 'nats'
+import { connect as connectNats, DeliverPolicy, type NatsConnection } from 'nats'
 import { serve } from '../../bridge/hosts/node.ts'
 import { type Bus, connect } from '../../sdk/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { markdownTable } from '../support/markdown-table.ts'
 import { type NatsCluster, startNatsCluster } from '../support/nats-cluster.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 import { createStream } from './chaos-stream.ts'
@@ -153,7 +154,24 @@ async function consumeBare(cluster: NatsCluster, take: (n: number) => void): Pro
   const connection = await connectBare(cluster)
   const consumer = await connection
     .jetstream()
-    .consumers.get('CHAOS', { filterSubjects: 'chaos.>', deliver_policy: 'new' as never })
+    .consumers.get('CHAOS', { filterSubjects: 'chaos.>', deliver_policy: DeliverPolicy.New })
   await consumer.consume({ callback: (message) => take(message.json<{ n: number }>().n) })
   return connection
+}
+
+/** The times as a table in Markdown. */
+export function toLeaderTable(losses: readonly LeaderLoss[]): string {
+  const seconds = (ms: number) => (ms === Number.POSITIVE_INFINITY ? '' : `${(ms / 1_000).toFixed(1)} s`)
+  const cells = Object.entries(KINDS).map(([kind, name]) => {
+    const all = losses.filter((loss) => loss.kind === kind)
+    const resumed = all.filter(({ after }) => after !== Number.POSITIVE_INFINITY)
+    const quantiles = (of: (loss: LeaderLoss) => number) => {
+      const sorted = resumed.map(of).sort((a, b) => a - b)
+      return [0.5, 0.99, 1].map((share) => seconds(sorted[Math.floor((sorted.length - 1) * share)] ?? 0))
+    }
+    const counts = [String(all.length), String(all.length - resumed.length)]
+    return [name, ...counts, ...quantiles(({ after }) => after), ...quantiles(({ beyond }) => beyond)]
+  })
+  const heads = ['part', 'times', 'not within 20 s', 'p50', 'p99', 'longest', 'beyond NATS: p50', 'p99', 'longest']
+  return markdownTable(heads, cells)
 }

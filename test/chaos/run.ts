@@ -1,8 +1,10 @@
 /**
  *     node test/chaos/run.ts [--seconds 60] [--seed N] [--host workerd]
  *     node test/chaos/run.ts --cluster [--seconds 60] [--seed N] [--clients 400] [--processes 2] [--hosts node,bun,deno]
+ *     node test/chaos/run.ts --leader 15
  *
- * The exit code is 1 if a streamed event was lost, repeated or unordered.
+ * The exit code is 1 if a streamed event was lost, repeated or unordered. `--leader` kills the leader of a stream that many
+ * times, and measures how long nats-server and each part of Spanwire need.
  */
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -11,6 +13,7 @@ import { seed as ownSeed } from '../support/seed.ts'
 import { runChaos } from './chaos.ts'
 import { runCluster } from './cluster-chaos.ts'
 import { toTable } from './cluster-report.ts'
+import { measureLeaderLoss, toLeaderTable } from './leader-loss.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     host: { type: 'string' },
     cluster: { type: 'boolean' },
+    leader: { type: 'string' },
     clients: { type: 'string', default: '400' },
     processes: { type: 'string', default: '2' },
     hosts: { type: 'string', default: 'node' },
@@ -44,6 +48,11 @@ async function cluster(): Promise<boolean> {
   return lost + doubled + disordered + report.notStoredOnce + report.conflicts === 0 && report.exact === report.members
 }
 
+async function leader(times: number): Promise<boolean> {
+  console.log(toLeaderTable(await measureLeaderLoss(times)))
+  return true
+}
+
 async function single(): Promise<boolean> {
   const report = await runChaos({ seed, seconds, host: values.host === 'workerd' ? 'workerd' : 'node' })
   console.dir(report, { depth: null })
@@ -51,4 +60,5 @@ async function single(): Promise<boolean> {
   return lost + duplicated + unexpected + disordered + notStoredOnce === 0
 }
 
-process.exit((await (values.cluster ? cluster() : single())) ? 0 : 1)
+const run = values.cluster ? cluster : values.leader === undefined ? single : () => leader(Number(values.leader))
+process.exit((await run()) ? 0 : 1)

@@ -1,3 +1,4 @@
+import { markdownTable } from '../../support/markdown-table.ts'
 import { OBJECT } from './costs.ts'
 import { highestRate, simulateFanOut } from './fan-out.ts'
 import { aliveRate, simulateOutage } from './outage.ts'
@@ -198,11 +199,7 @@ function forEach<A, B>(
 }
 
 function table(title: string, rows: readonly string[][], heads: readonly string[]): Table {
-  const all = [heads, ...rows]
-  const widths = heads.map((_, column) => Math.max(3, ...all.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`
-  const rule = widths.map((width) => '-'.repeat(width))
-  return { title, text: [heads, rule, ...rows].map(line).join('\n') }
+  return { title, text: markdownTable(heads, rows) }
 }
 
 function seconds(ms: number): string {
