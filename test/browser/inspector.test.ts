@@ -66,9 +66,10 @@ describe.skipIf(isSkipped('chromium'))('the inspector', () => {
   }
 
   async function addClient(n: number): Promise<void> {
+    // Before the dial: a client that opens first would have no listener.
+    const connectOperation = await connectLine(n)
     const client = new WebSocket(`${url.replace('http', 'ws')}/nats`, { perMessageDeflate: false })
     clients.push(client)
-    const connectOperation = await connectLine(n)
     await new Promise<void>((resolve, reject) => {
       client.once('error', reject)
       client.once('close', (code, reason) => reject(new Error(`Client ${n} was closed: ${code} ${reason}`)))
