@@ -83,8 +83,8 @@ export const OBJECT: Costs = {
 /** nats-server 2.15 in a cluster. */
 export const NATS = {
   /** Copy of a message to a hub or to another server: in bursts, and alone. */
-  copy: 0.0023,
-  copyAlone: 0.018,
+  copy: 0.0024,
+  copyAlone: 0.021,
   /** A message of a publisher, with its copy to one hub in a burst of 100. */
   receive: 0.0047,
   /** Memory of a filter at the server of its hub, and at each other server of the cluster. */
