@@ -1,4 +1,4 @@
-import { type Costs, NATS, NODE } from './costs.ts'
+import { NATS, NODE } from './costs.ts'
 import { Processor, percentile, Simulator } from './simulator.ts'
 
 /** Header of a message on a connection: verb, subject, sid, sizes, WebSocket frame. In bytes. */
@@ -22,19 +22,13 @@ export interface FanOutOptions {
   readonly leafNodes?: boolean
   /** Bandwidth of each machine, in bytes per second. Default 10 Gbit/s. */
   readonly bandwidth?: number
-  /** The hub's `flushWindow`, in ms. Default 0. */
-  readonly window?: number
-  readonly costs?: Costs
   /** Simulated time, in ms. Default 5,000. */
   readonly duration?: number
 }
 
 export interface FanOutResult {
-  /** Time from the publish until the last subscriber of the last hub has the message, in ms. */
-  readonly p50: number
+  /** Time from the publish until the last subscriber of the last hub has 99 % of the messages, in ms. */
   readonly p99: number
-  /** Share of one processor that a hub uses. */
-  readonly hubCpu: number
   /** Processors that the cluster uses in all. */
   readonly natsCpu: number
   /** Bytes per second that the cluster sends to hubs and leaf nodes. */
@@ -50,7 +44,7 @@ export interface FanOutResult {
  * machines and hubs are symmetric, so that only the last one of each kind is simulated.
  */
 export function simulateFanOut(options: FanOutOptions, seed: number): FanOutResult {
-  const { hubs, subscribers, rate, size = 200, servers = 3, processors = 4, window = 0, costs = NODE } = options
+  const { hubs, subscribers, rate, size = 200, servers = 3, processors = 4 } = options
   const { hubsPerMachine = 8, leafNodes = false, bandwidth = 1.25e9, duration = 5_000 } = options
   const simulator = new Simulator(seed)
   const bytes = size + HEADER
@@ -66,7 +60,7 @@ export function simulateFanOut(options: FanOutOptions, seed: number): FanOutResu
   const flush = () => {
     const messages = gathered
     gathered = []
-    hub.work(subscribers * (costs.write + messages.length * costs.delivery), () =>
+    hub.work(subscribers * (NODE.write + messages.length * NODE.delivery), () =>
       // The hubs of a machine write at the same time and share its network.
       machineLink.work(toBytesTime(Math.min(hubsPerMachine, hubs) * subscribers * messages.length * bytes), () => {
         for (const at of messages) latencies.push(simulator.now - at + HOP)
@@ -74,11 +68,10 @@ export function simulateFanOut(options: FanOutOptions, seed: number): FanOutResu
     )
   }
   const atHub = (at: number) =>
-    hub.work(costs.receive, () => {
+    hub.work(NODE.receive, () => {
       if (gathered.push(at) > 1) return
-      if (window > 0) simulator.after(window, flush)
       // Messages that have arrived by then are part of the same turn.
-      else hub.work(0, flush)
+      hub.work(0, flush)
     })
   const atLastServer = (at: number) =>
     last.work((perServer * NATS.copy) / processors, () =>
@@ -104,9 +97,7 @@ export function simulateFanOut(options: FanOutOptions, seed: number): FanOutResu
   const sorted = latencies.toSorted((a, b) => a - b)
   const perSecond = 1_000 / duration
   return {
-    p50: percentile(sorted, 0.5),
     p99: percentile(sorted, 0.99),
-    hubCpu: hub.busy / duration,
     natsCpu: ((first.busy + (servers - 1) * last.busy) * processors) / duration,
     natsBytes: latencies.length * perSecond * (leafNodes ? machines : hubs) * bytes,
     machineBytes: latencies.length * perSecond * Math.min(hubsPerMachine, hubs) * subscribers * bytes,

@@ -1,4 +1,4 @@
-import { type Costs, costOfGossip, NODE } from './costs.ts'
+import { costOfGossip, NODE } from './costs.ts'
 import { GATHER, type GossipRules, Room } from './room.ts'
 import { Simulator } from './simulator.ts'
 
@@ -9,11 +9,8 @@ export interface RoomsOptions {
   /** Members of each room. */
   readonly members: number
   readonly rules: GossipRules
-  /** Hubs to which the clients of one room connect. Default: all hubs, at random. */
-  readonly spread?: number
   /** Mean time from the arrival of a client to its departure, in ms. Default 10 minutes. */
   readonly session?: number
-  readonly costs?: Costs
   /** Rooms that are simulated. The result is scaled to all of them. Default 10. */
   readonly sample?: number
 }
@@ -32,16 +29,15 @@ export interface RoomsResult {
 
 /** Rooms whose clients come and go, with the messages that the hubs exchange about them. */
 export function simulateRooms(options: RoomsOptions, seed: number): RoomsResult {
-  const { hubs, clientsPerHub, members, rules, session = 600_000, sample = 10, costs = NODE } = options
+  const { hubs, clientsPerHub, members, rules, session = 600_000, sample = 10 } = options
   const simulator = new Simulator(seed)
-  const spread = Math.min(hubs, options.spread ?? hubs)
   const total = { received: 0, bytes: 0, cpu: 0, changes: 0 }
   let isCounting = false
 
   const openRoom = () => {
     const room = new Room(rules, (message) => {
       if (!isCounting) return
-      const { bytes, receive, send } = costOfGossip(message, costs)
+      const { bytes, receive, send } = costOfGossip(message, NODE)
       total.received += message.receivers
       total.bytes += message.receivers * bytes
       total.cpu += message.receivers * receive + send
@@ -59,7 +55,7 @@ export function simulateRooms(options: RoomsOptions, seed: number): RoomsResult 
       })
     }
     const arrive = () => {
-      const hub = Math.floor(simulator.random() * spread)
+      const hub = Math.floor(simulator.random() * hubs)
       room.arrive(hub)
       change(hub)
       simulator.after(-Math.log(1 - simulator.random()) * session, () => {

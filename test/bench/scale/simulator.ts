@@ -12,8 +12,6 @@ export class Simulator {
   readonly random: () => number
   /** Current time, in ms. */
   now = 0
-  /** Number of events that ran. */
-  events = 0
   /** Binary heap: every event is due before its children, at 2i + 1 and 2i + 2. */
   readonly #heap: Event[] = []
   #scheduled = 0
@@ -37,16 +35,14 @@ export class Simulator {
     heap[at] = event
   }
 
-  /** Runs all events up to `until` ms. Returns whether events are left. */
-  run(until = Number.POSITIVE_INFINITY): boolean {
+  /** Runs all events up to `until` ms. */
+  run(until = Number.POSITIVE_INFINITY): void {
     for (let next = this.#heap[0]; next; next = this.#heap[0]) {
-      if (next.at > until) return true
+      if (next.at > until) return
       this.#removeFirst()
       this.now = next.at
-      this.events++
       next.run()
     }
-    return false
   }
 
   #removeFirst(): void {
@@ -72,7 +68,6 @@ interface Task {
   /** Called when the task begins. Returns its duration in ms. */
   readonly begin: () => number
   readonly done: (() => void) | undefined
-  readonly arrivedAt: number
 }
 
 /** A processor that does one task at a time, in the order of arrival. */
@@ -83,22 +78,15 @@ export class Processor {
   #isBusy = false
   /** Time that was spent on tasks, in ms. */
   busy = 0
-  /** Longest time from the arrival of a task to its end, in ms. */
-  longest = 0
 
   constructor(simulator: Simulator) {
     this.#simulator = simulator
   }
 
-  /** Number of tasks that have not begun. */
-  get waiting(): number {
-    return this.#tasks.length - this.#next
-  }
-
   /** Adds a task with its duration in ms, which may depend on the time when it begins. `done` runs at its end. */
   work(cost: number | (() => number), done?: () => void): void {
     const begin = typeof cost === 'number' ? () => cost : cost
-    this.#tasks.push({ begin, done, arrivedAt: this.#simulator.now })
+    this.#tasks.push({ begin, done })
     if (!this.#isBusy) this.#start()
   }
 
@@ -110,12 +98,13 @@ export class Processor {
       this.#next = 0
       return
     }
-    if (this.#next === 1_024) this.#tasks = this.#tasks.slice(this.#next, undefined)
-    if (this.#next === 1_024) this.#next = 0
+    if (this.#next === 1_024) {
+      this.#tasks.splice(0, this.#next)
+      this.#next = 0
+    }
     const cost = task.begin()
     this.busy += cost
     this.#simulator.after(cost, () => {
-      this.longest = Math.max(this.longest, this.#simulator.now - task.arrivedAt)
       task.done?.()
       this.#start()
     })
