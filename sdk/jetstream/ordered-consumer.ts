@@ -88,7 +88,10 @@ export function followStream(api: JetStreamApi, target: FollowTarget, handler: F
           : new SpanwireError('upstream-unavailable', `Cannot follow ${stream}.`, { cause }),
       )
       // The handler may have stopped it.
-      if (!stopped) backoff.schedule(start)
+      if (stopped) return
+      const delay = backoff.next()
+      // A timeout was a wait already. The rest keeps consumers that failed together apart.
+      backoff.schedule(start, isSpanwireError(cause, 'timeout') ? delay / 10 : delay)
     }
   }
 
