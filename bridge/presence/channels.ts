@@ -11,7 +11,7 @@ import { type Client, shareOf } from '../delivery/client.ts'
 import type { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp, SubscribeRefusal, SubscriptionTarget, Topic } from '../delivery/topic.ts'
 import type { EndSubscription, Upstream } from '../upstream/upstream.ts'
-import { ALIVE_SUBJECT, answeredChannel, answerSubject, hubSubject } from './hub-message.ts'
+import { ALIVE_SUBJECT, hubSubject } from './hub-message.ts'
 import { KnownHubs } from './known-hubs.ts'
 import { SyncedChannel } from './synced-channel.ts'
 
@@ -65,8 +65,8 @@ export class Channels implements Topic {
   #timer: ReturnType<typeof setInterval> | undefined
   #doubtTimer: ReturnType<typeof setTimeout> | undefined
   #reconnectedAt = 0
-  /** Ends the subscriptions that all channels share. */
-  #unsubscribe: readonly EndSubscription[] = []
+  /** Ends of the subscriptions that all channels share. */
+  readonly #shared: EndSubscription[] = []
 
   constructor(services: PresenceServices) {
     this.#services = services
@@ -157,7 +157,7 @@ export class Channels implements Topic {
       synced.close()
       unsubscribe()
     }
-    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#endShared()
     this.#channels.clear()
   }
 
@@ -196,17 +196,20 @@ export class Channels implements Topic {
     const known = this.#channels.get(name)
     if (known) return known.synced
     const { upstream, hub } = this.#services
-    const subject = hubSubject(name)
+    const receive = (name: string, payload: Uint8Array) => this.#channels.get(name)?.synced.receive(payload)
     // Before the channel sends its request: the answers must find the subscription.
-    if (this.#unsubscribe.length === 0) this.#unsubscribe = this.#subscribeShared()
-    const unsubscribe = upstream.subscribe(subject, undefined, ({ payload }) =>
-      this.#channels.get(name)?.synced.receive(payload),
-    )
+    if (this.#shared.length === 0)
+      this.#shared.push(
+        upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) => this.#hubs.alive(decoder.decode(payload))),
+        upstream.subscribe(hubSubject('>', hub), undefined, ({ subject, payload }) =>
+          receive(subject.slice(hubSubject('', hub).length), payload),
+        ),
+      )
+    const unsubscribe = upstream.subscribe(hubSubject(name), undefined, ({ payload }) => receive(name, payload))
     const synced = new SyncedChannel({
       hub,
       hubs: this.#hubs,
-      publish: (message, to) =>
-        this.#publish(to === undefined ? subject : answerSubject(to, name), JSON.stringify(message)),
+      publish: (message, to) => this.#publish(hubSubject(name, to), JSON.stringify(message)),
       unused: () => this.#drop(name),
     })
     this.#channels.set(name, { synced, unsubscribe })
@@ -214,14 +217,8 @@ export class Channels implements Topic {
     return synced
   }
 
-  #subscribeShared(): EndSubscription[] {
-    const { upstream, hub } = this.#services
-    return [
-      upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) => this.#hubs.alive(decoder.decode(payload))),
-      upstream.subscribe(answerSubject(hub, '>'), undefined, ({ subject, payload }) =>
-        this.#channels.get(answeredChannel(hub, subject))?.synced.receive(payload),
-      ),
-    ]
+  #endShared(): void {
+    for (const unsubscribe of this.#shared.splice(0)) unsubscribe()
   }
 
   #drop(name: string): void {
@@ -229,8 +226,7 @@ export class Channels implements Topic {
     this.#channels.delete(name)
     if (this.#channels.size > 0) return
     clearInterval(this.#timer)
-    for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    this.#unsubscribe = []
+    this.#endShared()
     this.#timer = undefined
     this.#hubs.clear()
   }

@@ -19,19 +19,12 @@ const MAX_ID = 256
 
 const decoder = new TextDecoder()
 
-/** The subject on which all hubs with a channel exchange messages. */
-export function hubSubject(channel: string): string {
-  return `$EDGE.HUBS.PRESENCE.${channel}`
-}
-
-/** The subject on which one hub receives answers to its requests about a channel. */
-export function answerSubject(hub: string, channel: string): string {
-  return `$EDGE.HUBS.ANSWERS.${hub}.${channel}`
-}
-
-/** Reads the channel of a subject of {@link answerSubject}. */
-export function answeredChannel(hub: string, subject: string): string {
-  return subject.slice(answerSubject(hub, '').length)
+/**
+ * The subject on which all hubs with a channel exchange messages, or on which the hub `to` receives answers to its requests
+ * about the channel.
+ */
+export function hubSubject(channel: string, to?: string): string {
+  return `$EDGE.HUBS.${to === undefined ? 'PRESENCE' : `ANSWERS.${to}`}.${channel}`
 }
 
 /**

@@ -49,10 +49,10 @@ const QUIET = 10_000
 const LONGEST_QUIET = 300_000
 const RETRIES = { first: 100, longest: 1_000 }
 /**
- * Time for the creation of a consumer, in ms. Servers without a leader drop the request, for the 4 to 9 s of an election. After
- * {@link QUICK_ATTEMPTS} the server may be overloaded, and needs more time.
+ * Time for the creation of a consumer in the first attempts, in ms. Servers without a leader drop the request, for the 4 to 9 s
+ * of an election. After {@link QUICK_ATTEMPTS} the server may be overloaded: then the default of the API applies.
  */
-const CREATION = { quick: 1_000, slow: 5_000 }
+const QUICK = 1_000
 const QUICK_ATTEMPTS = 8
 
 /**
@@ -72,7 +72,7 @@ export function followStream(api: JetStreamApi, target: FollowTarget, handler: F
     const consumer = new OrderedConsumer(api, target, { next: () => next, restart, message })
     current = consumer
     try {
-      await consumer.create(next, backoff.failures < QUICK_ATTEMPTS ? CREATION.quick : CREATION.slow)
+      await consumer.create(next, backoff.failures < QUICK_ATTEMPTS ? QUICK : undefined)
       const state = await api.streamState(stream, { deleted: true })
       if (consumer !== current) return
       if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} does not exist.`)
@@ -157,7 +157,7 @@ class OrderedConsumer {
     )
   }
 
-  async create(from: number, timeout: number): Promise<void> {
+  async create(from: number, timeout: number | undefined): Promise<void> {
     const { stream, filter } = this.#target
     const config = {
       deliver_subject: this.#inbox,
