@@ -31,7 +31,7 @@ const DELIVERIES = 16_000
 const MAX_MEMBERS = 400
 /** Time for all clients to be live and to have all events after a fault, in ms. */
 const PATIENCE = 120_000
-/** Time after which the members of a killed bridge are gone, in ms. See bridge/presence. */
+/** Time after which the members of a killed bridge have left, in ms. See bridge/presence. */
 const GHOSTS = 45_000
 
 /**

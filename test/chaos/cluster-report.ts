@@ -45,7 +45,7 @@ export interface ClusterReport {
   /** Events without a stream, and the ones that NATS has not confirmed. */
   readonly live: number
   readonly unconfirmed: number
-  /** Members of presence channels at the end, and those with the right members. */
+  /** Members of presence channels at the end, and the number of them that see exactly the members of their channel. */
   readonly members: number
   readonly exact: number
 }

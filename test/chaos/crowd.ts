@@ -34,7 +34,7 @@ export interface CrowdState {
   readonly open: number
   /** Lowest sequence that all clients have received. */
   readonly seq: number
-  /** Members of presence channels that see all members of their channel, and those that see only these. */
+  /** Members of presence channels, and the number of them that see all members of their channel, and no others. */
   readonly complete: number
   readonly exact: number
   readonly members: number

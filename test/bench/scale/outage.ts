@@ -71,7 +71,7 @@ export function simulateOutage({ hubs, members, rules }: OutageOptions, seed: nu
     simulator.after(at, () => {
       publishAll(id, hubs)
       ask(id)
-      // Asks again if the answer of another hub has not arrived.
+      // Repeats the request if the answer of another hub has not arrived.
       simulator.after(ANSWER, () => {
         if (knownAt.some((published, other) => other !== id && published < at)) ask(id)
       })

@@ -5,9 +5,8 @@ export const GATHER = 100
 
 /**
  * Rules of the messages between hubs.
- * - `answers`: `all` delivers an answer to a request for all members to every hub of the channel, `one` to the hub that has
- *   asked.
- * - `asksAgain`: hubs ask for all members if a hub that had left the channel returns.
+ * - `answers`: `all` delivers an answer to every hub of the channel, `one` to the hub of the request.
+ * - `asksAgain`: hubs request all members if a hub that had left the channel returns.
  */
 export interface GossipRules {
   readonly answers: 'all' | 'one'

@@ -333,7 +333,7 @@ describe('presence', () => {
       expect(hubs.map(membersAt)).toEqual([4, 4, 4, 4])
       const answers = messages.filter(({ fields }) => 'members' in fields)
       const [, , , last] = hubs
-      // The second hub asked one hub, the third two, the fourth three.
+      // The second hub sent a request to one hub, the third to two, the fourth to three.
       expect(answers).toHaveLength(6)
       expect(answers.slice(3).map(({ subject }) => subject)).toEqual(
         Array(3).fill(`$EDGE.HUBS.ANSWERS.${last && coreOf(last.hub).id}.room`),
