@@ -125,12 +125,14 @@ async function upgrade(
   webSockets: WebSocketServer,
   { request, socket, head }: RawUpgrade,
 ): Promise<void> {
-  socket.on('error', () => socket.destroy())
+  socket.on('error', destroy)
   // Node before 24.9 has no `shouldUpgradeCallback`, and has stopped reading the request.
   if (!isWebSocket(request)) return refuse(socket, 426, { upgrade: 'websocket' }, 'Only WebSockets are supported.')
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
+    // The response leaves with the first message: one write less for each client.
+    socket.cork()
     webSockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
     return new Response(null)
   }
@@ -145,6 +147,11 @@ async function upgrade(
   } catch {
     socket.destroy()
   }
+}
+
+/** Not a closure of the upgrade: it would keep the request alive as long as the socket. */
+function destroy(this: Socket): void {
+  this.destroy()
 }
 
 /** Answers an upgrade by HTTP, and closes the connection, also if the client does not. */
