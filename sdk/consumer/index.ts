@@ -15,7 +15,7 @@ import { PartitionedConsumer } from './partitioned-consumer.ts'
 import { readWork } from './read-work.ts'
 
 export type { Consumer } from './durable-consumer.ts'
-export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './options.ts'
+export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo, Quarantine } from './options.ts'
 
 /** The contract and the connection of a consumer. */
 export interface ConsumeSource<Contract> {

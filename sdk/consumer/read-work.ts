@@ -26,12 +26,15 @@ export function readWork(
   // A lane has a value of each param for all events.
   const settings = readSettings(options, params[0]?.filter((param) => params.every((own) => own.includes(param))) ?? [])
   // A dead letter would be delivered to this consumer, and become a dead letter again.
-  const dead = settings.deadLetter?.subject
-  if (dead && splitFilters(filter).some((one) => matchesFilter(one, dead)))
-    throw new SpanwireError(
-      'invalid-argument',
-      `deadLetter.subject is ${dead}, which is in the filter of this consumer (${filter}): use another subject.`,
-    )
+  for (const [option, subject] of [
+    ['deadLetter.subject', settings.deadLetter?.subject],
+    ['onInvalid.to', settings.quarantine],
+  ])
+    if (subject && splitFilters(filter).some((one) => matchesFilter(one, subject)))
+      throw new SpanwireError(
+        'invalid-argument',
+        `${option} is ${subject}, which is in the filter of this consumer (${filter}): use another subject.`,
+      )
   const { consumer, partitions: count, from, ackWait, laneBy } = settings
   const transforms: PartitionedEvents['transforms'] = (generation) =>
     consumed.map((event, index) => toTransform(event, filters[index] ?? '', laneBy, generation))
