@@ -1,5 +1,5 @@
 import { type HubLocation, type HubPlan, rankHubs } from './placement.ts'
-import type { ObjectNamespace, RequestOrigin } from './runtime.ts'
+import { type ObjectNamespace, originOf } from './runtime.ts'
 
 /** A Durable Object that handles requests. */
 export interface Hub {
@@ -46,8 +46,7 @@ export class Hubs {
     key: string,
     { namespace, plan, clientsPerHub }: HubSet & { readonly clientsPerHub: number },
   ): Hub {
-    const { cf } = client as { cf?: RequestOrigin }
-    const ranked = rankHubs(plan, key, cf).map((location) => ({
+    const ranked = rankHubs(plan, key, originOf(client)).map((location) => ({
       name: location.name,
       fetch: (request: Request) => open(namespace, location).fetch(request),
     }))

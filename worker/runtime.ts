@@ -69,11 +69,19 @@ export interface RequestOrigin {
 
 export const OPEN = 1
 
+/** A global of workerd. */
+declare const WebSocketPair: new () => Record<0 | 1, HibernatableSocket>
+
+/** The location of a client. Undefined outside of Cloudflare. */
+export function originOf(request: Request & { readonly cf?: RequestOrigin }): RequestOrigin | undefined {
+  return request.cf
+}
+
 /** Creates a WebSocket pair: the upgrade response, and the server's end of the socket. */
 export function upgradeResponse(): { readonly response: Response; readonly socket: HibernatableSocket } {
-  const { WebSocketPair } = globalThis as unknown as { WebSocketPair: new () => Record<0 | 1, HibernatableSocket> }
   const { 0: client, 1: socket } = new WebSocketPair()
-  return { response: new Response(null, { status: 101, webSocket: client } as ResponseInit), socket }
+  const init: ResponseInit & { readonly webSocket: HibernatableSocket } = { status: 101, webSocket: client }
+  return { response: new Response(null, init), socket }
 }
 
 /** A TCP connection. Source: https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/ */

@@ -62,13 +62,16 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...['proxy_required', 'allowed_connection_types', 'issuer_account', 'tags', 'type', 'version'],
 ])
 
+/** A user with fields that the package does not know. */
+type NewUser = User & { readonly proxy_required?: boolean; readonly times_location?: string }
+
 function verify(
   { decode, fromPublic }: NatsAuth,
   { jwt = '', sig, nonce }: Credentials,
   { trusted, now }: { readonly trusted: ReadonlySet<string>; readonly now: number },
 ): Identity {
   // decode() verifies the signature with the key in `iss`. Whether that key is trusted is checked here.
-  const claims = decode<User>(jwt)
+  const claims = decode<NewUser>(jwt)
   const { nats } = claims
   if (nats.type !== 'user') throw new Error('not a user JWT')
   if (!trusted.has(claims.iss)) throw new Error('the issuer is not trusted')
@@ -80,7 +83,7 @@ function verify(
   // Limits that the bridge can't check must not be ignored.
   const unknown = Object.keys(nats).find((field) => !KNOWN.has(field))
   if (unknown !== undefined) throw new Error(`the field ${JSON.stringify(unknown)} is not supported`)
-  const { proxy_required, times_location = '' } = nats as { proxy_required?: boolean; times_location?: string }
+  const { proxy_required, times_location = '' } = nats
   if (proxy_required) throw new Error('users that must connect by a trusted proxy are not supported')
   if (!isTimeZone(times_location)) throw new Error(`${JSON.stringify(times_location)} is not a known time zone`)
   if (nats.src?.length || nats.times?.length) throw new Error('limits by source or time of day are not supported')
@@ -103,11 +106,16 @@ function verify(
     },
     ...(claims.exp && { expiresAt: claims.exp * 1000 }),
     limits: {
-      ...((nats.subs ?? -1) >= 0 && { subscriptions: nats.subs as number }),
-      ...((nats.payload ?? -1) >= 0 && { payload: nats.payload as number }),
-      ...((nats.data ?? -1) >= 0 && { data: nats.data as number }),
+      ...(isLimit(nats.subs) && { subscriptions: nats.subs }),
+      ...(isLimit(nats.payload) && { payload: nats.payload }),
+      ...(isLimit(nats.data) && { data: nats.data }),
     },
   }
+}
+
+/** Not a missing limit or -1, which is no limit. */
+function isLimit(value: number | undefined): value is number {
+  return (value ?? -1) >= 0
 }
 
 function isTimeZone(name: string): boolean {
@@ -121,7 +129,7 @@ function isTimeZone(name: string): boolean {
 
 /** Values that Go's `omitempty` leaves out, and other libraries may write. */
 function isEmpty(part: unknown): boolean {
-  return part === 0 || (typeof part === 'object' && Object.values(part as object).every((list) => !list?.length))
+  return part === 0 || (typeof part === 'object' && part !== null && Object.values(part).every((list) => !list?.length))
 }
 
 function signed(user: ReturnType<NatsAuth['fromPublic']>, nonce: string | undefined, sig: string | undefined): boolean {

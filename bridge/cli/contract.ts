@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Option } from 'commander'
 import { toAsyncApi } from '../../sdk/asyncapi/index.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import type { Affected, ContractBreak, EventChange } from './contract/compare-contracts.ts'
@@ -62,13 +63,9 @@ async function docs(place: string | undefined, flags: DocsFlags, { terminal }: C
   try {
     await writeFile(out, `${text.trimEnd()}\n`)
   } catch (cause) {
-    throw new SpanwireError(
-      'invalid-argument',
-      `--out names ${out}, which can't be written (${(cause as Error).message}).`,
-      {
-        cause,
-      },
-    )
+    throw new SpanwireError('invalid-argument', `--out names ${out}, which can't be written (${messageOf(cause)}).`, {
+      cause,
+    })
   }
   terminal.note(`Wrote ${out}`)
 }

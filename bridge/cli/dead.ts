@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import {
@@ -66,7 +67,7 @@ function choose({ consumer, seq, grep }: DeadFlags): (letter: DeadLetter) => boo
   try {
     pattern = grep === undefined ? undefined : new RegExp(grep)
   } catch (cause) {
-    throw new SpanwireError('invalid-argument', `--grep is not a regular expression: ${(cause as Error).message}.`, {
+    throw new SpanwireError('invalid-argument', `--grep is not a regular expression: ${messageOf(cause)}.`, {
       cause,
     })
   }

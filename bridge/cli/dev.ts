@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import { Option } from 'commander'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import { readNumber } from './connection/connection-options.ts'
 import { withoutPassword } from './connection/when-open.ts'
@@ -114,7 +115,7 @@ async function tryStreams(dev: DevServer, events: readonly EventDescription[], o
     const text = changes.map(({ stream, did }) => `${stream} ${did === 'created' ? 'made' : did}`).join(', ')
     return { streams: changes, text }
   } catch (error) {
-    return { streams: [], text: `not made: ${(error as Error).message}` }
+    return { streams: [], text: `not made: ${messageOf(error)}` }
   }
 }
 
@@ -142,7 +143,7 @@ async function follow(
       dev.playground.set({ events, problem: undefined })
       terminal.out(`${place} reloaded: ${countOf(events)}${text === '' ? '' : `; streams: ${text}`}`)
     } catch (error) {
-      const problem = (error as Error).message
+      const problem = messageOf(error)
       dev.playground.set({ problem })
       terminal.note(`${terminal.paintNote('bad', 'spanwire:')} ${problem} The contract before it stays.`)
     }

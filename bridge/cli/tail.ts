@@ -3,6 +3,7 @@ import type { Events } from '../../sdk/contract/contract.ts'
 import type { Gap } from '../../sdk/contract/gap.ts'
 import type { ReceivedEvent } from '../../sdk/contract/received-event.ts'
 import { validate } from '../../sdk/contract/validate.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import {
@@ -87,7 +88,7 @@ function readPattern(text: string | undefined): (event: ReceivedEvent) => boolea
     const pattern = new RegExp(text)
     return ({ subject, payload }) => pattern.test(subject) || pattern.test(new TextDecoder().decode(payload))
   } catch (cause) {
-    throw new SpanwireError('invalid-argument', `--grep is not a regular expression: ${(cause as Error).message}.`, {
+    throw new SpanwireError('invalid-argument', `--grep is not a regular expression: ${messageOf(cause)}.`, {
       cause,
     })
   }
@@ -101,7 +102,7 @@ async function problemOf(contract: Events, { subject, payload }: ReceivedEvent):
     await validate(event.schema, event.codec.decode(payload), subject)
     return undefined
   } catch (error) {
-    return isSpanwireError(error) ? error.message : `not ${event.codec.contentType}: ${(error as Error).message}`
+    return isSpanwireError(error) ? error.message : `not ${event.codec.contentType}: ${messageOf(error)}`
   }
 }
 

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { JWTPayload } from 'jose'
+import { codeOrMessage } from '../../sdk/kit/error-text.ts'
+import { membersOf } from '../../sdk/kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import { type Grant, type SigningKey, signToken } from '../auth/sign-token.ts'
@@ -123,7 +125,7 @@ function checkTemplate(filter: string): string {
 function readClaims(text: string): JWTPayload {
   try {
     const claims: unknown = JSON.parse(text)
-    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as JWTPayload
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return membersOf(claims)
   } catch {
     // The same error as for JSON that is not an object.
   }
@@ -153,8 +155,11 @@ async function readSecret(path: string | undefined, env: CommandContext['env']):
   try {
     return (await readFile(file, 'utf8')).trim()
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code
-    throw new SpanwireError('invalid-argument', `--secret-file names ${file}, which can't be read (${why}).`, { cause })
+    throw new SpanwireError(
+      'invalid-argument',
+      `--secret-file names ${file}, which can't be read (${codeOrMessage(cause)}).`,
+      { cause },
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { loadNatsAuth } from '../auth/nats-user.ts'
 import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
@@ -91,7 +92,7 @@ export function createBridgeServer(
 
 /** The error of `serve` if the port is not available. */
 export function cannotListen(host: string, port: number, cause: unknown): SpanwireError {
-  return new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${(cause as Error).message}`, {
+  return new SpanwireError('connection-refused', `Can't listen on ${host}:${port}: ${messageOf(cause)}`, {
     cause,
   })
 }

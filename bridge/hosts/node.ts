@@ -132,7 +132,7 @@ async function upgrade(
     // Not as a relative URL: `//evil.example/nats` would set its own host, and count as the page's own.
     const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
     const headers = Object.entries(request.headers).flatMap(([name, value]) =>
-      typeof value === 'string' ? [[name, value] as [string, string]] : [],
+      typeof value === 'string' ? [[name, value] satisfies [string, string]] : [],
     )
     const response = await bridge.app.fetch(new Request(url, { headers }), { upgrade: accept })
     if (!upgraded) refuse(socket, response.status, Object.fromEntries(response.headers), await response.text())

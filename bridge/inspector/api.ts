@@ -1,3 +1,5 @@
+import { messageOf } from '../../sdk/kit/error-text.ts'
+import { membersOf } from '../../sdk/kit/kinds.ts'
 import type { Hubz } from './responses.ts'
 
 /** The bridge refused the key. */
@@ -46,7 +48,7 @@ export class Api {
         return [{ hub, body: response.value }]
       }
       if (response.reason instanceof KeyRefused || hubs.length === 1) throw response.reason
-      this.silent.set(hub, (response.reason as Error).message)
+      this.silent.set(hub, messageOf(response.reason))
       return []
     })
   }
@@ -88,6 +90,6 @@ async function request<T>(url: URL, key: string, body?: object): Promise<T> {
   if (response.status === 401) throw new KeyRefused('The bridge refuses this key.')
   const answer = await response.json().catch(() => undefined)
   if (response.ok && answer !== undefined) return answer as T
-  const { detail } = Object(answer) as { detail?: string }
-  throw new Error(detail ?? `The bridge responded with ${response.status}.`)
+  const { detail = `The bridge responded with ${response.status}.` } = membersOf(answer)
+  throw new Error(String(detail))
 }

@@ -38,7 +38,7 @@ export class Chart {
       return make('span', 'key', swatch, `${label} `, make('b', '', this.#format(values[index]?.at(-1) ?? 0)))
     })
     this.#caption.replaceChildren(...parts)
-    const data = [times, ...values] as unknown as uPlot.AlignedData
+    const data: uPlot.AlignedData = [[...times], ...values.map((line) => [...line])]
     const theme =
       getComputedStyle(document.documentElement).colorScheme +
       document.documentElement.dataset.theme +

@@ -49,7 +49,8 @@ export class Connections implements View {
     const list = make('section', 'card', header, this.#count, this.#table.element)
     this.element.append(this.#details, list, this.#disconnect.element)
     this.element.addEventListener('click', ({ target }) => {
-      const id = (target as HTMLElement).closest<HTMLElement>('[data-connection]')?.dataset.connection
+      const row = target instanceof Element ? target.closest<HTMLElement>('[data-connection]') : undefined
+      const id = row?.dataset.connection
       if (id !== undefined) void this.#open(id)
     })
   }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { make } from '../page-kit/element.ts'
 import { type Api, KeyRefused } from './api.ts'
@@ -42,8 +43,7 @@ export class Disconnect {
       await this.#order?.()
       this.element.close()
     } catch (error) {
-      this.#problem.textContent =
-        error instanceof KeyRefused ? 'The bridge refuses this admin key.' : (error as Error).message
+      this.#problem.textContent = error instanceof KeyRefused ? 'The bridge refuses this admin key.' : messageOf(error)
     }
   }
 }

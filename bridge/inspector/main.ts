@@ -1,4 +1,5 @@
 /** The inspector: signs in with the monitoring key, and shows one view at a time. */
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { element, make } from '../page-kit/element.ts'
 import { startTheme } from '../page-kit/theme.ts'
@@ -76,7 +77,7 @@ async function signIn(key: string): Promise<void> {
     element('sign-out').hidden = false
     show()
   } catch (error) {
-    signOut(error instanceof KeyRefused ? error.message : `The bridge is unreachable: ${(error as Error).message}`)
+    signOut(error instanceof KeyRefused ? error.message : `The bridge is unreachable: ${messageOf(error)}`)
   }
 }
 
@@ -120,7 +121,7 @@ async function refresh(): Promise<void> {
     setStatus('open', asleep === '' ? 'Live' : `Live, without ${asleep}`)
   } catch (error) {
     if (error instanceof KeyRefused) return signOut(error.message)
-    setStatus('reconnecting', (error as Error).message)
+    setStatus('reconnecting', messageOf(error))
   }
   if (view === visible && from === api) timer = setTimeout(refresh, view.interval)
 }

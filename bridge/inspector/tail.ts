@@ -1,3 +1,4 @@
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { trimBlanks } from '../../sdk/wire/header-fields.ts'
 import { make } from '../page-kit/element.ts'
 import type { Api } from './api.ts'
@@ -54,7 +55,7 @@ export class Tail implements View {
       if (filter === this.#filter) this.#show(page)
     } catch (error) {
       this.#stop('')
-      this.#problem.textContent = (error as Error).message
+      this.#problem.textContent = messageOf(error)
     }
   }
 

@@ -21,6 +21,7 @@ export type LogCode =
 export interface LogEvent {
   /** In ms since 1970. */
   readonly time: number
+  /** How serious the event is. */
   readonly level: LogLevel
   /** Stable name of the kind of event. */
   readonly code: LogCode

@@ -1,5 +1,6 @@
 /** Atomic batches: a stream stores all messages of a batch or none. Source: NATS ADR-50. nats-server 2.12 and later. */
 import { randomToken } from '../../sdk/kit/ids.ts'
+import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
@@ -43,44 +44,45 @@ const RESULTS: Readonly<Record<number, 'conflict' | 'duplicate' | 'disabled'>> =
   10201: 'duplicate',
 }
 
-/** Publishes a batch. The last message commits it. Never rejects. */
-export async function publishBatch(transport: Transport, items: readonly BatchItem[]): Promise<BatchResult> {
-  const id = randomToken(20)
+/** A batch whose messages are sent, except the last one. The stream keeps none of them before the commit. */
+export interface OpenBatch {
+  /** Sends the last message, which commits the batch. Never rejects. */
+  commit(last: BatchItem): Promise<BatchResult>
+}
+
+/** Sends the messages of a batch, except the last one. nats-server drops a batch without a message for 10 s. */
+export function openBatch(transport: Transport, items: readonly BatchItem[]): OpenBatch {
+  const id: HeaderFields[number] = ['Nats-Batch-Id', randomToken(20)]
   let failure: unknown
-  items.slice(0, -1).forEach(({ subject, payload, headers }, index) => {
-    const numbered = [...headers, ['Nats-Batch-Id', id], ['Nats-Batch-Sequence', String(index + 1)]] as HeaderFields
+  items.forEach(({ subject, payload, headers }, index) => {
+    const numbered: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', String(index + 1)]]
     transport.publish(subject, payload, { headers: numbered }).catch((error) => {
       failure ??= error
     })
   })
-  const last = items.at(-1)
-  if (!last) throw new SpanwireError('invalid-argument', 'A batch needs at least one message.')
-  const headers = [
-    ...last.headers,
-    ['Nats-Batch-Id', id],
-    ['Nats-Batch-Sequence', String(items.length)],
-    ['Nats-Batch-Commit', '1'],
-  ] as HeaderFields
-  try {
-    const { payload } = await transport.request(last.subject, last.payload, { headers, timeout: TIMEOUT })
-    return readAnswer(JSON.parse(decode(payload)), failure)
-  } catch (error) {
-    return { kind: 'unknown', error: toError(failure ?? error) }
+  return {
+    async commit({ subject, payload, headers }) {
+      const number = String(items.length + 1)
+      const final: HeaderFields = [...headers, id, ['Nats-Batch-Sequence', number], ['Nats-Batch-Commit', '1']]
+      try {
+        const answer = await transport.request(subject, payload, { headers: final, timeout: TIMEOUT })
+        return readAnswer(JSON.parse(decode(answer.payload)), failure)
+      } catch (error) {
+        return { kind: 'unknown', error: toError(failure ?? error) }
+      }
+    },
   }
 }
 
 function readAnswer(answer: unknown, failure: unknown): BatchResult {
-  const { error, seq } = Object(answer) as {
-    error?: { err_code?: number; description?: string }
-    seq?: number
-  }
-  if (!error && Number.isSafeInteger(seq)) return { kind: 'stored', seq: seq as number }
-  const known = RESULTS[error?.err_code ?? 0]
+  const { error, seq } = membersOf(answer)
+  if (!error && isWholeNumber(seq)) return { kind: 'stored', seq }
+  const { err_code, description = 'no readable answer' } = membersOf(error)
+  const known = RESULTS[Number(err_code)]
   if (known) return { kind: known }
   // The batch is incomplete if the client did not send one of its messages. The error of that message has the reason.
   if (failure) return { kind: 'refused', error: toError(failure) }
-  const text = error?.description ?? 'no readable answer'
-  return { kind: 'refused', error: new SpanwireError('stream-refused', `The stream refuses a batch: ${text}.`) }
+  return { kind: 'refused', error: new SpanwireError('stream-refused', `The stream refuses a batch: ${description}.`) }
 }
 
 function toError(error: unknown): SpanwireError {

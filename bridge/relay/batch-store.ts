@@ -2,7 +2,7 @@ import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { randomToken } from '../../sdk/kit/ids.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
-import { type BatchItem, type BatchResult, publishBatch } from './atomic-batch.ts'
+import { type BatchItem, type BatchResult, type OpenBatch, openBatch } from './atomic-batch.ts'
 import { checkpointSubject, encodeCheckpoint, readCheckpoint, type StoredCheckpoint } from './checkpoint.ts'
 import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import {
@@ -31,12 +31,19 @@ export interface BatchTarget {
   readonly epoch: string
   /** Whether one relay at a time has the lane. If so, a checkpoint guards each batch. */
   readonly exclusive: boolean
+  /** See {@link LaneStore.depth}. nats-server takes 50 unfinished batches of a stream. */
+  readonly depth: number
 }
+
+/** A batch that waits this long for its commit is sent again, in ms. nats-server drops it after 10 s. */
+const STALE = 5_000
 
 /**
  * Stores each part as one atomic batch. The last message of a batch is the lane's checkpoint. The stream accepts it only if
  * the last checkpoint of the lane is the one that this store expects. A batch is therefore stored once, even if it is sent
  * again, and a relay that lost the lane cannot store.
+ *
+ * The messages of the next part are sent while the stream commits this one, so that it does not wait for the relay.
  */
 export class BatchStore implements LaneStore {
   readonly #transport: Transport
@@ -50,6 +57,8 @@ export class BatchStore implements LaneStore {
   #last = 0
   /** Whether this store wrote the last checkpoint. */
   #isOwner = false
+  /** Resolves when the latest part is stored. */
+  #latest: Promise<unknown> = Promise.resolve()
 
   constructor(transport: Transport, api: JetStreamApi, target: BatchTarget, options: StoreOptions) {
     this.#transport = transport
@@ -60,7 +69,12 @@ export class BatchStore implements LaneStore {
     this.#options = options
   }
 
+  get depth(): number {
+    return this.#target.depth
+  }
+
   async open(): Promise<number | undefined> {
+    this.#latest = Promise.resolve()
     if (!this.#target.exclusive) return undefined
     const checkpoint = await this.#checkpoint()
     this.#last = checkpoint?.seq ?? 0
@@ -69,21 +83,33 @@ export class BatchStore implements LaneStore {
     return checkpoint?.epoch === this.#target.epoch ? checkpoint.position : undefined
   }
 
-  async store({ items, position }: StorePart): Promise<Stored> {
+  store(part: StorePart): Promise<Stored> {
+    const stored = this.#store(part, this.#latest)
+    this.#latest = stored
+    return stored
+  }
+
+  async #store({ items, position }: StorePart, previous: Promise<unknown>): Promise<Stored> {
     const batch = randomToken(20)
     const { epoch, exclusive } = this.#target
     let left: readonly StoreItem[] = items
+    let open = this.#transport.status.state === 'open' ? this.#send(left) : undefined
+    const sentAt = performance.now()
+    await previous
+    if (performance.now() - sentAt > STALE) open = undefined
     const backoff = createRelayBackoff()
     for (;;) {
       const before = left.length
       await whenOpen(this.#transport, this.#options.signal)
       if (left.length === 0 && !exclusive) return { duplicates: items.length }
-      const guarded: BatchItem = {
+      const guard: BatchItem = {
         subject: this.#subject,
         headers: [['Nats-Expected-Last-Subject-Sequence', String(this.#last)]],
         payload: encodeCheckpoint({ owner: this.#owner, batch, epoch, position }),
       }
-      const result = await publishBatch(this.#transport, exclusive ? [...left, guarded] : left)
+      open ??= this.#send(left)
+      const result = await open.commit(exclusive ? guard : (left.at(-1) as BatchItem))
+      open = undefined
       if (result.kind === 'stored') {
         this.#stored(result.seq)
         return { duplicates: items.length - left.length }
@@ -107,6 +133,11 @@ export class BatchStore implements LaneStore {
       this.#options.waiting(errorOf(result))
       await pauseFor(backoff, this.#options.signal)
     }
+  }
+
+  /** Sends a batch without the message that commits it. */
+  #send(items: readonly StoreItem[]): OpenBatch {
+    return openBatch(this.#transport, this.#target.exclusive ? items : items.slice(0, -1))
   }
 
   #stored(seq: number): void {

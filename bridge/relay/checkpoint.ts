@@ -1,5 +1,6 @@
 /** Checkpoints: the last message of each batch has the position of its lane. */
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { isWholeNumber, membersOf } from '../../sdk/kit/kinds.ts'
 import { decode, encode } from '../../sdk/wire/bytes.ts'
 import { percent } from './key-codings.ts'
 
@@ -49,12 +50,12 @@ export async function readCheckpoint(
   if (!message) return undefined
   const unknown: StoredCheckpoint = { owner: '', batch: '', epoch: '', seq: message.seq }
   try {
-    const { owner, batch, epoch, position } = Object(JSON.parse(decode(message.payload))) as Record<string, unknown>
+    const { owner, batch, epoch, position } = membersOf(JSON.parse(decode(message.payload)))
     return {
       owner: String(owner),
       batch: String(batch),
       epoch: String(epoch),
-      position: Number.isSafeInteger(position) ? (position as number) : undefined,
+      position: isWholeNumber(position) ? position : undefined,
       seq: message.seq,
     }
   } catch {

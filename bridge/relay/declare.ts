@@ -67,35 +67,61 @@ export interface OutOfOptions<Contract, Name extends keyof Contract & string> {
 
 /** A relay from a foreign broker into a stream: what {@link into} returns. */
 export interface InwardDefinition {
+  /** Tells the two kinds of {@link RelayDefinition} apart. */
   readonly direction: 'in'
+  /** The event of the contract that foreign messages become. */
   readonly event: ContractEvent
+  /** The JetStream stream of the event. */
   readonly stream: string
+  /** See {@link IntoOptions.from}. */
   readonly from: ForeignOrigin
+  /** See {@link IntoOptions.params}. */
   readonly params: (message: ForeignMessage) => Readonly<Record<string, string>>
+  /** Headers to copy. See {@link IntoOptions.headers}. */
   readonly headers: AllowedHeaders
+  /** See {@link IntoOptions.time}. */
   readonly time: 'source' | 'relay'
+  /** See {@link IntoOptions.tombstone}. */
   readonly tombstone: TombstoneIn<unknown>
+  /** Codec of the foreign payload. Undefined: that of the event. */
   readonly codec: Codec | undefined
+  /** Undefined: the id of the broker or the publisher. See {@link IntoOptions.id}. */
   readonly id: ((message: ForeignMessage) => string | undefined) | undefined
+  /** Undefined: the lane stops at a message that cannot be relayed. */
   readonly deadLetter: RelayDeadLetter | undefined
+  /** In messages. See {@link IntoOptions.window}. */
   readonly window: number
+  /** In bytes. See {@link IntoOptions.windowBytes}. */
   readonly windowBytes: number
+  /** See {@link IntoOptions.store}. */
   readonly store: 'batches' | 'ids'
 }
 
 /** A relay from a stream to a foreign broker: what {@link outOf} returns. */
 export interface OutwardDefinition {
+  /** Tells the two kinds of {@link RelayDefinition} apart. */
   readonly direction: 'out'
+  /** The event of the contract to relay. */
   readonly event: ContractEvent
+  /** The JetStream stream of the event. */
   readonly stream: string
+  /** Params of the events to relay. Empty: all events. */
   readonly filter: Readonly<Record<string, string | undefined>>
+  /** See {@link OutOfOptions.to}. */
   readonly to: ForeignTarget
+  /** See {@link OutOfOptions.key}. */
   readonly key: (event: ReceivedEvent) => Uint8Array | string | undefined
+  /** Headers to copy. See {@link OutOfOptions.headers}. */
   readonly headers: AllowedHeaders
+  /** See {@link OutOfOptions.tombstone}. */
   readonly tombstone: (event: ReceivedEvent) => boolean
+  /** Codec of the foreign payload. Undefined: the bytes of the stream, unchanged. */
   readonly codec: Codec | undefined
+  /** Names of the params whose equal values keep events in order. */
   readonly ordered: readonly string[]
+  /** Undefined: events behind one that cannot be relayed wait. */
   readonly deadLetter: RelayDeadLetter | undefined
+  /** In events. See {@link OutOfOptions.concurrency}. */
   readonly concurrency: number
 }
 

@@ -1,6 +1,6 @@
 import { publishAcked } from '../../sdk/bus/publish-acked.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
-import { isSpanwireError, type SpanwireError } from '../../sdk/wire/errors.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import type { LaneStore, Stored, StoreItem, StoreOptions, StorePart } from './store.ts'
 
@@ -12,6 +12,8 @@ const TIMEOUT = 20_000
  * drops duplicates within its duplicate window. For servers and streams without atomic batches.
  */
 export class IdStore implements LaneStore {
+  /** A subject's messages of the next part would overtake those of this one. */
+  readonly depth = 1
   readonly #transport: Transport
   readonly #options: StoreOptions
 
@@ -47,7 +49,7 @@ export class IdStore implements LaneStore {
         return duplicate
       } catch (error) {
         if (!isSpanwireError(error) || signal.aborted || error.code === 'connection-closed') throw error
-        waiting(error as SpanwireError)
+        waiting(error)
       }
       await pauseFor(backoff, signal)
     }

@@ -34,6 +34,8 @@ export interface RelayParts<Definition> {
 const DRAIN = 10_000
 /** The largest message if NATS does not announce a limit: the default of nats-server, in bytes. */
 const MAX_PAYLOAD = 1024 * 1024
+/** Lanes that may have two unfinished batches each. Relays of other processes share the limit of the stream, which is 50. */
+const FEW_LANES = 8
 /** Errors after which another attempt has no effect. */
 const REFUSALS = [
   'invalid-argument',
@@ -269,7 +271,8 @@ class InwardSession {
     const options = { signal: this.#stop.signal, waiting: (error: SpanwireError | undefined) => counts.wait(error) }
     if (this.#stream.mode === 'ids') return new IdStore(transport, options)
     const { exclusive = false, epoch = '' } = this.#source ?? {}
-    const target = { stream: definition.stream, relay, lane, owner, epoch, exclusive }
+    const depth = this.#lanes.size < FEW_LANES ? 2 : 1
+    const target = { stream: definition.stream, relay, lane, owner, epoch, exclusive, depth }
     return new BatchStore(transport, this.#api, target, options)
   }
 

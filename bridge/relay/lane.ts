@@ -40,6 +40,17 @@ export interface LaneResult {
 const MOST = MOST_IN_BATCH - 1
 /** Payload bytes of a part. nats-server keeps a batch in memory until its commit. */
 const MOST_BYTES = 4 * 1024 * 1024
+/** Waiting messages from which on the next part does not wait for this one. Fewer form a larger part with later ones. */
+const ENOUGH = 250
+
+/** A part that is being stored. */
+interface Attempt {
+  readonly part: readonly Incoming[]
+  /** The messages before the one at which the lane stops; all if it does not stop. */
+  readonly done: readonly Incoming[]
+  /** Rejects if the part cannot be stored. */
+  readonly stored: Promise<LaneResult>
+}
 
 /** The messages of one lane. They are stored in order, in parts. */
 export class Lane {
@@ -48,7 +59,7 @@ export class Lane {
   readonly #owner: LaneOwner
   #waiting: Incoming[] = []
   #running: Promise<void> | undefined
-  /** The position up to which the lane is stored. Undefined if the lane has no positions. */
+  /** The position up to which the lane is stored or being stored. Undefined if the lane has no positions. */
   #position: number | undefined
   #isOpen = false
   #isStopped = false
@@ -68,12 +79,12 @@ export class Lane {
     return true
   }
 
-  /** Messages that are not part of the current attempt. */
+  /** Messages that are not being stored. */
   get waiting(): readonly Incoming[] {
     return this.#waiting
   }
 
-  /** Drops waiting messages. Resolves when the current attempt has ended. */
+  /** Drops waiting messages. Resolves when the parts that are being stored have ended. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#waiting = []
@@ -96,32 +107,65 @@ export class Lane {
   async #work(): Promise<void> {
     // Messages of one turn of the event loop form one part.
     await null
-    while (this.#waiting.length > 0 && !this.#isClosed && !this.#isStopped) {
-      if (!this.#isOpen) {
-        this.#position = await this.#store.open()
-        this.#isOpen = true
+    const attempts: Attempt[] = []
+    try {
+      while (!this.#isStopped) {
+        if (this.#mayBegin(attempts)) attempts.push(await this.#begin())
+        else if (attempts.length > 0) await this.#finish(attempts)
+        else return
       }
-      const part = takePart(this.#waiting)
-      await this.#relay(part).catch((error) => {
-        this.#owner.dropped(part)
-        throw error
-      })
+    } catch (error) {
+      await Promise.allSettled(attempts.map(({ stored }) => stored))
+      this.#owner.dropped(attempts.flatMap(({ part }) => part))
+      throw error
     }
   }
 
-  /** Relays a part. The previous relay of the lane may have stored its beginning. */
-  async #relay(part: readonly Incoming[]): Promise<void> {
-    for (;;) {
-      try {
-        return await this.#attempt(part)
-      } catch (error) {
-        if (!(error instanceof Moved)) throw error
-        this.#position = (await this.#store.open()) ?? this.#position
-      }
+  #mayBegin(attempts: readonly Attempt[]): boolean {
+    const last = attempts.at(-1)
+    const { length } = this.#waiting
+    if (length === 0 || this.#isClosed) return false
+    if (!last) return true
+    return attempts.length < this.#store.depth && length >= ENOUGH && last.done.length === last.part.length
+  }
+
+  /** Maps the next part, and begins to store it. */
+  async #begin(): Promise<Attempt> {
+    if (!this.#isOpen) {
+      this.#position = await this.#store.open()
+      this.#isOpen = true
+    }
+    const part = takePart(this.#waiting)
+    try {
+      return await this.#attempt(part)
+    } catch (error) {
+      this.#owner.dropped(part)
+      throw error
     }
   }
 
-  async #attempt(part: readonly Incoming[]): Promise<void> {
+  /** Waits until the oldest part is stored. */
+  async #finish(attempts: Attempt[]): Promise<void> {
+    const [{ part, done, stored }] = attempts as [Attempt]
+    let result: LaneResult
+    try {
+      result = await stored
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error
+      // The previous relay of the lane has stored more. It may have stored the beginning of these parts.
+      await Promise.allSettled(attempts.map((one) => one.stored))
+      this.#waiting.unshift(...attempts.splice(0).flatMap((one) => one.part))
+      this.#position = (await this.#store.open()) ?? this.#position
+      return
+    }
+    attempts.shift()
+    if (done.length > 0) this.#owner.done(done, result)
+    if (done.length === part.length) return
+    this.#isStopped = true
+    this.#owner.dropped([...part.slice(done.length), ...this.#waiting.splice(0)])
+  }
+
+  async #attempt(part: readonly Incoming[]): Promise<Attempt> {
     const result = { relayed: 0, duplicates: 0, loops: 0, ignored: 0, repeated: 0 }
     const items: StoreItem[] = []
     const done: Incoming[] = []
@@ -134,23 +178,20 @@ export class Lane {
         if (mapped.kind === 'event') items.push(mapped.item)
         else if (mapped.kind === 'loop') result.loops++
         else if (mapped.kind === 'ignored') result.ignored++
-        else if (mapped.kind === 'refused' && !(await this.#owner.refuse(one, mapped.error))) {
-          this.#isStopped = true
-          break
-        }
+        else if (mapped.kind === 'refused' && !(await this.#owner.refuse(one, mapped.error))) break
       }
       done.push(one)
     }
     const position = done.at(-1)?.position
     const isNew = done.length > result.repeated
-    if (isNew && (items.length > 0 || position !== undefined)) {
-      const { duplicates } = await this.#store.store({ items, position })
-      result.duplicates = duplicates
-      result.relayed = items.length - duplicates
-      this.#position = position ?? this.#position
-    }
-    if (done.length > 0) this.#owner.done(done, result)
-    if (this.#isStopped) this.#owner.dropped([...part.slice(done.length), ...this.#waiting.splice(0)])
+    if (!isNew || (items.length === 0 && position === undefined)) return { part, done, stored: Promise.resolve(result) }
+    this.#position = position ?? this.#position
+    const stored = this.#store.store({ items, position }).then(({ duplicates }) => {
+      return { ...result, duplicates, relayed: items.length - duplicates }
+    })
+    // It is awaited after the parts before it.
+    stored.catch(() => {})
+    return { part, done, stored }
   }
 
   #isDone({ position }: Incoming): boolean {

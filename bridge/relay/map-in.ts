@@ -1,5 +1,6 @@
 /** Maps foreign messages to events. No I/O. */
 import { validate } from '../../sdk/contract/validate.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../../sdk/wire/header-names.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
@@ -58,8 +59,8 @@ export function mapIncoming(
     const subject = event.template.subject(definition.params(message))
     const conclude = (): MappedIn => {
       // The unchanged bytes keep fields that the schema does not name.
-      const isSame = incoming.payload !== null && definition.codec === undefined
-      const payload = isSame ? (incoming.payload as Uint8Array) : event.codec.encode(data)
+      const payload =
+        incoming.payload !== null && definition.codec === undefined ? incoming.payload : event.codec.encode(data)
       const item = { subject, payload, ...headersFor(definition, message, incoming, route) }
       checkSize(item, limits)
       return { kind: 'event', item }
@@ -75,7 +76,7 @@ function decodeBy(codec: { decode(bytes: Uint8Array): unknown }, payload: Uint8A
   try {
     return codec.decode(payload)
   } catch (cause) {
-    throw new SpanwireError('invalid-data', `The payload cannot be decoded: ${(cause as Error).message}`, { cause })
+    throw new SpanwireError('invalid-data', `The payload cannot be decoded: ${messageOf(cause)}`, { cause })
   }
 }
 
@@ -115,7 +116,7 @@ function checkSize({ payload, headers }: StoreItem, { maxMessage }: InwardLimits
 
 function refuse(error: unknown): MappedIn {
   if (isSpanwireError(error)) return { kind: 'refused', error }
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   return {
     kind: 'refused',
     error: new SpanwireError('invalid-params', `The message cannot be mapped: ${text}`, { cause: error }),

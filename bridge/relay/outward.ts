@@ -5,6 +5,7 @@ import { ReceivedEvent } from '../../sdk/contract/received-event.ts'
 import type { StandardSchema } from '../../sdk/contract/standard-schema.ts'
 import { validate } from '../../sdk/contract/validate.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
@@ -155,7 +156,7 @@ export class OutwardRelay {
   async #bury(deadLetters: DeadLetters, event: ReceivedEvent, cause: unknown): Promise<void> {
     const { definition, counts } = this.#parts
     const { subject, seq, payload, time } = event
-    const text = cause instanceof Error ? cause.message : String(cause)
+    const text = messageOf(cause)
     const error = isSpanwireError(cause) ? cause : new SpanwireError('invalid-params', text, { cause })
     const id = event.id || `${definition.stream}.${seq}`
     const place = eventPlace(definition)
@@ -211,7 +212,7 @@ export class OutwardRelay {
     if (this.#stop.signal.aborted) return
     const { counts, report, name } = this.#parts
     counts.stoppedLanes.add(event.subject)
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     const code = isSpanwireError(error) ? error.code : 'invalid-params'
     report(
       new SpanwireError(code, `${name}: ${event.subject} (sequence ${event.seq}) waits: ${text}`, { cause: error }),
@@ -235,7 +236,7 @@ async function readEvent(event: ContractEvent, given: ReceivedEvent): Promise<Re
   try {
     decoded = event.codec.decode(payload)
   } catch (cause) {
-    throw new SpanwireError('invalid-data', `The data of ${subject} cannot be decoded: ${(cause as Error).message}`, {
+    throw new SpanwireError('invalid-data', `The data of ${subject} cannot be decoded: ${messageOf(cause)}`, {
       cause,
     })
   }

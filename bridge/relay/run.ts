@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import type { Events } from '../../sdk/contract/contract.ts'
+import { messageOf } from '../../sdk/kit/error-text.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
@@ -95,7 +96,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 async function loadRelays(file: string | URL): Promise<RelayFile> {
   const url = file instanceof URL ? file.href : pathToFileURL(resolve(file)).href
   const module = await import(url).catch((cause) => {
-    throw new SpanwireError('invalid-argument', `${file} cannot be loaded: ${(cause as Error).message}`, { cause })
+    throw new SpanwireError('invalid-argument', `${file} cannot be loaded: ${messageOf(cause)}`, { cause })
   })
   const { events, relays, transport } = { ...Object(module.default), ...module } as Partial<RelayFile>
   if (!events || !relays)

@@ -24,6 +24,8 @@ export interface Stored {
 
 /** Stores the messages of one lane, in parts. */
 export interface LaneStore {
+  /** Parts that may be stored at the same time. They are stored in the order of the calls. */
+  readonly depth: number
   /**
    * Reads the position of the lane. Call it before the first part.
    * @returns the position of the last stored part. Undefined if the stream has none
@@ -31,7 +33,7 @@ export interface LaneStore {
    */
   open(): Promise<number | undefined>
   /**
-   * Stores a part, in order. Tries again until it is stored.
+   * Stores a part, in order. Tries again until it is stored. Rejects if an earlier part rejects.
    * @throws (as rejection) SpanwireError `aborted`, {@link Fenced}, {@link Moved}, {@link Unprepared}
    */
   store(part: StorePart): Promise<Stored>

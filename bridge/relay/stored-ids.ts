@@ -1,5 +1,6 @@
 /** Finds stored messages by their ids. */
 import { NEVER_STORED, NEVER_STORED_CODES } from '../../sdk/jetstream/never-stored.ts'
+import { membersOf } from '../../sdk/kit/kinds.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
@@ -25,15 +26,13 @@ export async function findStored<Item extends BatchItem>(
       if (!id) return
       const headers: HeaderFields = [id, ...NEVER_STORED]
       const { payload } = await transport.request(item.subject, new Uint8Array(), { headers, timeout: TIMEOUT })
-      const { duplicate, error } = Object(JSON.parse(decode(payload))) as {
-        duplicate?: boolean
-        error?: { err_code?: number; description?: string }
-      }
+      const { duplicate, error } = membersOf(JSON.parse(decode(payload)))
+      const { err_code, description } = membersOf(error)
       if (duplicate === true) stored.add(item)
-      else if (!NEVER_STORED_CODES.includes(error?.err_code ?? 0))
+      else if (!NEVER_STORED_CODES.includes(Number(err_code)))
         throw new SpanwireError(
           'stream-refused',
-          `The stream does not report whether it has ${item.subject}: ${error?.description}.`,
+          `The stream does not report whether it has ${item.subject}: ${description}.`,
         )
     }),
   )

@@ -15,6 +15,16 @@ export function isBytes(value: unknown): value is Uint8Array {
   return kindOf(value) === 'Uint8Array'
 }
 
+/** Whether a value is a whole number that a double holds exactly. */
+export function isWholeNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+/** The members of an object. A primitive value has no members of its own. */
+export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Object(value)
+}
+
 function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1)
 }

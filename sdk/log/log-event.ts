@@ -1,3 +1,5 @@
+import { membersOf } from '../kit/kinds.ts'
+
 /** How serious an event is. `debug` traces each operation. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -97,6 +99,6 @@ function lineWriter(least: LogLevel | 'off'): (event: LogEvent) => void {
 
 /** The code of a SpanwireError, or the name of another error. */
 function nameOf(error: unknown): string {
-  const { code, name } = Object(error) as { code?: unknown; name?: unknown }
+  const { code, name } = membersOf(error)
   return String(code ?? name ?? typeof error)
 }

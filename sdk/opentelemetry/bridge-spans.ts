@@ -1,4 +1,5 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import { messageOf } from '../kit/error-text.ts'
 
 /** A span of a bridge that has begun. */
 export interface StartedSpan {
@@ -35,7 +36,7 @@ export function bridgeSpans(tracer: Tracer = trace.getTracer('spanwire-bridge'))
         // A sampler that drops this span must not end the trace of others.
         traceparent: span.isRecording() ? `00-${own.traceId}-${own.spanId}-${flags}` : traceparent,
         end(error) {
-          if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message })
+          if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) })
           span.end()
         },
       }

@@ -1,3 +1,4 @@
+import { messageOf } from '../kit/error-text.ts'
 import { inTime } from '../kit/in-time.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { toToken } from './token.ts'
@@ -12,7 +13,6 @@ export async function askToken(source: () => string | Promise<string>, limit: nu
     return toToken(await inTime(source(), limit))
   } catch (cause) {
     if (isSpanwireError(cause)) throw cause
-    const { message = String(cause) } = Object(cause) as { message?: string }
-    throw new SpanwireError('connection-refused', `The token function failed: ${message}`, { cause })
+    throw new SpanwireError('connection-refused', `The token function failed: ${messageOf(cause)}`, { cause })
   }
 }

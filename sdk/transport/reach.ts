@@ -1,4 +1,5 @@
 /** Explains why a bridge can't be reached: loaded after an attempt has failed. */
+import { membersOf } from '../kit/kinds.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
 /** How long to wait for each answer, in ms. */
@@ -65,8 +66,7 @@ async function ask(base: string): Promise<Reach> {
 
 async function healthOf(base: string): Promise<string | undefined> {
   try {
-    const health: unknown = await (await answer(`${base}/healthz`))?.json()
-    const { status } = Object(health) as { status?: unknown }
+    const { status } = membersOf(await (await answer(`${base}/healthz`))?.json())
     return typeof status === 'string' ? status : undefined
   } catch {
     return undefined

@@ -1,3 +1,4 @@
+import { membersOf } from '../kit/kinds.ts'
 import { SpanwireError } from '../wire/errors.ts'
 
 /** How long to wait for an application's server, in ms. */
@@ -30,7 +31,7 @@ export function tokenFrom(url: string | URL, init?: RequestInit): () => Promise<
     if (status === 401 || status === 403)
       throw new SpanwireError('authentication-failed', `${url} gives no token (${status}): sign in.`)
     if (!ok) throw new SpanwireError('connection-refused', `${url} gives no token: it answers ${status}.`)
-    const { token } = Object(await response.json().catch(() => undefined)) as { token?: unknown }
+    const { token } = membersOf(await response.json().catch(() => undefined))
     if (token && typeof token === 'string') return token
     throw new SpanwireError('connection-refused', `${url} gives no token: its answer must be { "token": "…" } as JSON.`)
   }

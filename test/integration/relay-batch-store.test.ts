@@ -43,7 +43,7 @@ async function openStream(given: { readonly exclusive?: boolean; readonly over?:
     new BatchStore(
       over,
       api,
-      { stream, relay: stream, lane: 'a.b/0', owner, epoch: 'e', exclusive: given.exclusive ?? true },
+      { stream, relay: stream, lane: 'a.b/0', owner, epoch: 'e', exclusive: given.exclusive ?? true, depth: 2 },
       { signal: stop.signal, waiting() {} },
     )
   const stored = async () => {
@@ -97,10 +97,36 @@ describe('a lane stored in batches', () => {
     await first.store({ items: [item(1), item(2)], position: 7 })
     await first.store({ items: [item(3)], position: 8 })
     expect(await store('two').open()).toBe(8)
-    const target = { stream, relay: stream, lane: 'a.b/0', owner: 'x', epoch: 'other', exclusive: true }
+    const target = { stream, relay: stream, lane: 'a.b/0', owner: 'x', epoch: 'other', exclusive: true, depth: 1 }
     const other = new BatchStore(transport, api, target, { signal: new AbortController().signal, waiting() {} })
     expect(await other.open()).toBeUndefined()
     expect(await stored()).toEqual(['1', '2', '3'])
+  })
+
+  it('keeps the order of parts that are stored at the same time, also when an answer is lost', async ({ skip }) => {
+    if (!hasBatches()) skip('this nats-server has no batches')
+    for (const exclusive of [true, false]) {
+      const { item, store, stored } = await openStream({ exclusive, over: losingFirstAnswer() })
+      const lane = store('one')
+      await lane.open()
+      const parts = [1, 3, 5, 7].map((n) => lane.store({ items: [item(n), item(n + 1)], position: n + 1 }))
+      await Promise.all(parts)
+      expect(await stored()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
+    }
+  })
+
+  it('stores no part after one that is refused', async ({ skip }) => {
+    if (!hasBatches()) skip('this nats-server has no batches')
+    const { item, store, stored } = await openStream()
+    const [first, second] = [store('one'), store('two')]
+    await first.open()
+    await first.store({ items: [item(1)], position: 1 })
+    await second.open()
+    await second.store({ items: [item(2)], position: 2 })
+    const parts = [3, 4].map((n) => first.store({ items: [item(n)], position: n }))
+    const results = await Promise.allSettled(parts)
+    expect(results.map((one) => one.status === 'rejected' && one.reason instanceof Fenced)).toEqual([true, true])
+    expect(await stored()).toEqual(['1', '2'])
   })
 
   it('is stored once when the answer to a batch is lost', async ({ skip }) => {

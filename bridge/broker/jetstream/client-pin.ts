@@ -25,8 +25,9 @@ export function readPriority(fields: Fields): PriorityConfig {
   }
   if (policy !== 'pinned_client')
     throw refused('the embedded broker knows one priority policy, pinned_client: use nats-server for others')
+  const [group = ''] = groups
   if (groups.length !== 1) throw refused('the embedded broker takes one priority group')
-  if (!/^[\w/=-]+$/.test(groups[0] as string) || (groups[0] as string).length > LONGEST_GROUP)
+  if (!/^[\w/=-]+$/.test(group) || group.length > LONGEST_GROUP)
     throw refused(`a priority group is named by 1 to ${LONGEST_GROUP} letters, digits, '-', '_', '/' and '='`)
   if (fields.deliver_subject) throw refused('priority groups can not be used with push consumers')
   if (oneOf(fields, 'ack_policy', ['none', 'all', 'explicit']) === 'none')

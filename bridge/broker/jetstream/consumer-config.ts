@@ -86,6 +86,7 @@ export function readConsumerConfig(fields: Fields, streamSubjects: readonly stri
     throw refused('the embedded broker replays instantly: replay policy original is not supported')
   const name = text(fields, 'name')
   const durable = text(fields, 'durable_name')
+  const either = name ?? durable
   for (const given of [name, durable]) {
     if (given !== undefined && !isName(given)) throw refused("consumer name can not contain '.', '*', '>', '\\', '/'")
   }
@@ -100,7 +101,7 @@ export function readConsumerConfig(fields: Fields, streamSubjects: readonly stri
   if (ackWait < 0 || inactive < 0) throw refused('consumer durations can not be negative')
   return {
     ...(durable !== undefined && { durable_name: durable }),
-    ...((name ?? durable) !== undefined && { name: (name ?? durable) as string }),
+    ...(either !== undefined && { name: either }),
     ...(description !== undefined && { description }),
     ...readStart(fields),
     ack_policy: ack,

@@ -47,23 +47,22 @@ export function flag(fields: Fields, name: string): boolean {
 
 export function texts(fields: Fields, name: string): readonly string[] {
   const value = fields[name] ?? []
-  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string'))
-    throw apiErrors.invalidJson(`${name} must be a list of strings`)
-  return value as readonly string[]
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+  throw apiErrors.invalidJson(`${name} must be a list of strings`)
 }
 
 export function oneOf<const T extends string>(fields: Fields, name: string, allowed: readonly T[]): T {
   const value = fields[name] ?? allowed[0]
-  if (!allowed.includes(value as T)) throw apiErrors.invalidJson(`can not unmarshal ${JSON.stringify(value)}`)
-  return value as T
+  const found = allowed.find((one) => one === value)
+  if (found === undefined) throw apiErrors.invalidJson(`can not unmarshal ${JSON.stringify(value)}`)
+  return found
 }
 
 /** An object with text values, such as `metadata`. */
 export function textMap(fields: Fields, name: string): Readonly<Record<string, string>> | undefined {
   if (fields[name] === undefined || fields[name] === null) return undefined
   const map = asFields(fields[name])
-  for (const key of Object.keys(map)) text(map, key)
-  return map as Readonly<Record<string, string>>
+  return Object.fromEntries(Object.keys(map).map((key) => [key, text(map, key) ?? '']))
 }
 
 /**

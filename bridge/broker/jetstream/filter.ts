@@ -9,12 +9,11 @@ export class Filter {
   readonly matches: ((subject: string) => boolean) | undefined
 
   constructor(filters: readonly string[], streamSubjects: readonly string[]) {
-    const [only] = filters
+    const [only = '>'] = filters
     this.filters = filters
-    this.literal = filters.length === 1 && only !== undefined && !hasWildcard(only) ? only : undefined
+    this.literal = filters.length === 1 && !hasWildcard(only) ? only : undefined
     const takesAll =
-      filters.length === 0 ||
-      (filters.length === 1 && streamSubjects.every((subject) => isSubsetFilter(subject, only as string)))
+      filters.length === 0 || (filters.length === 1 && streamSubjects.every((subject) => isSubsetFilter(subject, only)))
     this.matches = takesAll ? undefined : (subject) => filters.some((filter) => matchesFilter(filter, subject))
   }
 }

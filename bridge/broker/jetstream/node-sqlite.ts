@@ -1,12 +1,13 @@
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
-import type { Sql, SqlValue } from './sql.ts'
+import type { Sql, SqlRow, SqlValue } from './sql.ts'
 
 /** The parts of `node:sqlite` that this file uses. */
 interface Database {
   exec(statement: string): void
   prepare(statement: string): {
     run(...values: SqlValue[]): unknown
-    iterate(...values: SqlValue[]): Iterable<Record<string, SqlValue>>
+    iterate<Row extends SqlRow>(...values: SqlValue[]): Iterable<Row>
   }
   close(): void
 }
@@ -37,7 +38,7 @@ export function openSqlite(path: string): Sql {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     database.exec('CREATE TABLE IF NOT EXISTS spanwire_lock (id INTEGER); DELETE FROM spanwire_lock')
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     throw new SpanwireError(
       'invalid-argument',
       `Can't store streams in ${path}: ${why}. Check whether another process uses the file.`,
@@ -58,7 +59,9 @@ export function openSqlite(path: string): Sql {
   return {
     run: (statement, ...values) => void prepare(statement).run(...values),
     // As an array: the same statement may run again before the caller has read all rows.
-    all: (statement, ...values) => [...prepare(statement).iterate(...values)],
+    all: <Row extends SqlRow>(statement: string, ...values: SqlValue[]) => [
+      ...prepare(statement).iterate<Row>(...values),
+    ],
     transaction(run) {
       database.exec('BEGIN')
       try {

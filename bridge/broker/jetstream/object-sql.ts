@@ -1,14 +1,16 @@
-import type { Sql, SqlValue } from './sql.ts'
+import type { Sql, SqlRow, SqlValue } from './sql.ts'
+
+type ObjectValue = string | number | null | ArrayBuffer
 
 /** The parts of a Durable Object's storage that this file uses. */
 export interface ObjectSqlStorage {
   readonly sql: {
-    exec(
+    exec<Row extends SqlRow>(
       statement: string,
-      ...values: Array<string | number | null | ArrayBuffer>
+      ...values: ObjectValue[]
     ): {
-      toArray(): Array<Record<string, SqlValue>>
-      [Symbol.iterator](): Iterator<Record<string, SqlValue>>
+      toArray(): Row[]
+      [Symbol.iterator](): Iterator<Row>
     }
   }
   transactionSync<T>(run: () => T): T
@@ -18,14 +20,15 @@ export interface ObjectSqlStorage {
 export function openObjectSql(storage: ObjectSqlStorage): Sql {
   return {
     run: (statement, ...values) => void storage.sql.exec(statement, ...values.map(toObjectValue)).toArray(),
-    all: (statement, ...values) => storage.sql.exec(statement, ...values.map(toObjectValue)),
+    all: <Row extends SqlRow>(statement: string, ...values: SqlValue[]) =>
+      storage.sql.exec<Row>(statement, ...values.map(toObjectValue)),
     transaction: (run) => storage.transactionSync(run),
     close: () => {},
   }
 }
 
 /** Copies a view of a larger buffer, which would be refused or stored as a whole. */
-function toObjectValue(value: SqlValue): string | number | null | ArrayBuffer {
+function toObjectValue(value: SqlValue): ObjectValue {
   if (!(value instanceof Uint8Array)) return value
   return value.byteLength === value.buffer.byteLength
     ? (value.buffer as ArrayBuffer)

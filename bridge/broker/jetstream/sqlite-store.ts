@@ -1,4 +1,4 @@
-import type { Sql, SqlValue } from './sql.ts'
+import type { Sql } from './sql.ts'
 import type { StreamConfig } from './stream-config.ts'
 import type { KeptStream, MessageStore, StoreIndex, StoreRecord, StreamStore } from './stream-store.ts'
 
@@ -9,6 +9,13 @@ import type { KeptStream, MessageStore, StoreIndex, StoreRecord, StreamStore } f
 export function createSqliteStore(sql: Sql): StreamStore {
   return new SqliteStore(sql)
 }
+
+/** Bytes, as a host returns them. */
+type Blob = Uint8Array | ArrayBuffer
+
+type StreamRow = Readonly<Record<'id' | 'last_seq' | 'last_time', number> & Record<'created' | 'config', string>>
+
+type MessageRow = Readonly<{ time: number; subject: string; headers: Blob | null; payload: Blob }>
 
 class SqliteStore implements StreamStore {
   readonly #sql: Sql
@@ -23,13 +30,15 @@ class SqliteStore implements StreamStore {
   }
 
   load(): KeptStream[] {
-    const rows = [...this.#sql.all('SELECT id, created, config, last_seq, last_time FROM spanwire_streams ORDER BY id')]
+    const rows = [
+      ...this.#sql.all<StreamRow>('SELECT id, created, config, last_seq, last_time FROM spanwire_streams ORDER BY id'),
+    ]
     return rows.map(({ id, created, config, last_seq, last_time }) => ({
-      config: JSON.parse(config as string) as StreamConfig,
-      created: created as string,
-      lastSeq: last_seq as number,
-      lastTime: last_time as number,
-      messages: new SqliteMessages(this.#sql, id as number),
+      config: JSON.parse(config) as StreamConfig,
+      created,
+      lastSeq: last_seq,
+      lastTime: last_time,
+      messages: new SqliteMessages(this.#sql, id),
     }))
   }
 
@@ -69,8 +78,9 @@ class SqliteStore implements StreamStore {
   }
 
   #idOf(name: string): number {
-    const [row] = this.#sql.all('SELECT id FROM spanwire_streams WHERE name = ?', name)
-    return row?.id as number
+    const [row] = this.#sql.all<{ id: number }>('SELECT id FROM spanwire_streams WHERE name = ?', name)
+    // Ids begin at 1.
+    return row?.id ?? 0
   }
 }
 
@@ -90,12 +100,12 @@ class SqliteMessages implements MessageStore {
     }
   }
 
-  *load(): Iterable<StoreIndex> {
-    const rows = this.#sql.all(
+  load(): Iterable<StoreIndex> {
+    // Not StoreIndex itself: an interface is not assignable to a record.
+    return this.#sql.all<Pick<StoreIndex, keyof StoreIndex>>(
       `SELECT seq, time, subject, coalesce(length(headers), 0) AS headers, length(payload) AS payload
        FROM spanwire_messages_${this.#id} ORDER BY seq`,
     )
-    for (const row of rows) yield row as unknown as StoreIndex
   }
 
   append({ seq, time, subject, headers, payload }: StoreRecord): void {
@@ -103,13 +113,13 @@ class SqliteMessages implements MessageStore {
   }
 
   read(seq: number): StoreRecord | undefined {
-    for (const row of this.#sql.all(this.#statements.read, seq)) {
+    for (const row of this.#sql.all<MessageRow>(this.#statements.read, seq)) {
       return {
         seq,
-        time: row.time as number,
-        subject: row.subject as string,
+        time: row.time,
+        subject: row.subject,
         ...(row.headers && { headers: toBytes(row.headers) }),
-        payload: toBytes(row.payload ?? null),
+        payload: toBytes(row.payload),
       }
     }
     return undefined
@@ -128,6 +138,6 @@ class SqliteMessages implements MessageStore {
   }
 }
 
-function toBytes(value: SqlValue): Uint8Array {
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : (value as Uint8Array)
+function toBytes(value: Blob): Uint8Array {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value
 }

@@ -5,7 +5,7 @@ import { AckTracker } from './ack-tracker.ts'
 import { type BrokerPort, NO_BYTES } from './broker-port.ts'
 import { type ConsumerConfig, filtersOf } from './consumer-config.ts'
 import type { Entry } from './entry-log.ts'
-import { type Fields, integer } from './fields.ts'
+import { asFields, integer } from './fields.ts'
 import { Filter } from './filter.ts'
 import { joinHeaders } from './join-headers.ts'
 import { toTimestamp } from './status-message.ts'
@@ -245,7 +245,7 @@ function lastActive(time: number): { last_active?: string } {
 /** The delay of `-NAK {"delay": ns}`, in ms. */
 function readDelay(word: string): number {
   try {
-    return Math.max(integer(JSON.parse(word.slice(4)) as Fields, 'delay') / NS_PER_MS, 0)
+    return Math.max(integer(asFields(JSON.parse(word.slice(4))), 'delay') / NS_PER_MS, 0)
   } catch {
     return 0
   }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
+import { codeOrMessage } from '../../../sdk/kit/error-text.ts'
 import { nats } from '../../../sdk/transport/nats/index.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { webSocket } from '../../../sdk/transport/websocket/websocket.ts'
@@ -115,7 +116,7 @@ async function readText(flag: string, path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim()
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
+    const why = codeOrMessage(cause)
     throw new SpanwireError('invalid-argument', `${flag} names ${path}, which can't be read (${why}).`, { cause })
   }
 }

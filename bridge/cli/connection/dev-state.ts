@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { type JWTPayload, SignJWT } from 'jose'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 
 /** Written by `spanwire dev` for its next run and for the other commands. */
 export interface DevState {
@@ -30,9 +31,10 @@ export async function readDevState(): Promise<DevState> {
 export async function findDevState(): Promise<DevState | undefined> {
   try {
     if (!(await isOwn(dirname(await stateFile())))) return undefined
-    const state = JSON.parse(await readFile(await stateFile(), 'utf8')) as DevState
-    const isWhole = [state.secret, state.adminKey, state.monitoringKey].every((key) => typeof key === 'string')
-    return isWhole ? state : undefined
+    const { url, secret, adminKey, monitoringKey } = membersOf(JSON.parse(await readFile(await stateFile(), 'utf8')))
+    if (typeof secret !== 'string' || typeof adminKey !== 'string' || typeof monitoringKey !== 'string')
+      return undefined
+    return { ...(typeof url === 'string' && { url }), secret, adminKey, monitoringKey }
   } catch {
     return undefined
   }

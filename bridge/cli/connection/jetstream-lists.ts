@@ -1,4 +1,5 @@
 /** Lists of JetStream's API that the SDK does not use. */
+import { isWholeNumber, membersOf } from '../../../sdk/kit/kinds.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
@@ -50,7 +51,7 @@ export async function askJetStream(transport: Transport, action: string, body: o
     throw cause
   }
   if (!answer.error) return answer
-  const { description = 'no reason given', code } = Object(answer.error) as { description?: string; code?: number }
+  const { description = 'no reason given', code } = membersOf(answer.error)
   throw new SpanwireError(
     code === 404 ? 'stream-not-found' : 'stream-conflict',
     `JetStream refuses ${action}: ${description}.`,
@@ -105,5 +106,5 @@ function readConsumer(stream: string, lastSeq: number, info: Fields): ConsumerIn
 }
 
 function count(value: unknown): number {
-  return Number.isSafeInteger(value) ? (value as number) : 0
+  return isWholeNumber(value) ? value : 0
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { type Codec, json } from '../../../sdk/contract/codec.ts'
+import { codeOrMessage, messageOf } from '../../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /**
@@ -15,7 +16,7 @@ export async function readInput(given: string | undefined): Promise<Uint8Array> 
   try {
     return new Uint8Array(await readFile(path))
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
+    const why = codeOrMessage(cause)
     throw new SpanwireError('invalid-argument', `${given} names ${path}, which can't be read (${why}).`, { cause })
   }
 }
@@ -37,7 +38,7 @@ export function decodeInput(payload: Uint8Array, codec: Codec, name: string): un
     const hint = codec === json ? ` Quote it for the shell: '{"text":"hello"}'.` : ''
     throw new SpanwireError(
       'invalid-data',
-      `The data of ${name} is not ${codec.contentType}: ${(cause as Error).message}.${hint}`,
+      `The data of ${name} is not ${codec.contentType}: ${messageOf(cause)}.${hint}`,
       { cause },
     )
   }

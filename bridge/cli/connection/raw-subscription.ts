@@ -2,6 +2,7 @@ import { connect } from '../../../sdk/connect.ts'
 import type { StreamSubscribeOptions, StreamSubscription } from '../../../sdk/contract/bus.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
 import type { ReceivedEvent } from '../../../sdk/contract/received-event.ts'
+import { hasParams, untyped } from '../../../sdk/contract/untyped-bus.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { templateOf } from '../schema/filter-template.ts'
 
@@ -17,10 +18,6 @@ export function rawSubscription(
   const name = templateOf(filter)
   // Its name does not matter: a subscription finds the stream that keeps the filter.
   const entry = options.from === undefined ? bytes() : bytes({ stream: 'any' })
-  const bus = connect({ transport, events: { [name]: entry } })
-  const subscribe = bus.subscribe.bind(bus) as unknown as Subscribe
-  return name.includes('{') ? subscribe(name, {}, options) : subscribe(name, options)
+  const bus = untyped(connect({ transport, events: { [name]: entry } }))
+  return hasParams(name) ? bus.subscribe(name, {}, options) : bus.subscribe(name, options)
 }
-
-/** `Bus.subscribe` for names that only exist at run time. */
-type Subscribe = (name: string, ...args: unknown[]) => StreamSubscription<ReceivedEvent>

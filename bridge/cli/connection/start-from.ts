@@ -6,7 +6,7 @@ import { SpanwireError } from '../../../sdk/wire/errors.ts'
 export const START_FORMS =
   'all, new, last, last-per-subject, last:10, seq:42, time:2026-01-31T12:00:00Z, time:-5min, or a cursor'
 
-const UNITS = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /**
  * Parses the start of a subscription.
@@ -20,8 +20,8 @@ export function readStart(text: string, now: number): StartFrom {
   if (word === 'last' && isCount(value)) return { last: count }
   if (word === 'seq' && isCount(value)) return { seq: count }
   if (word === 'time') {
-    const [, amount, unit] = /^-(\d+)(s|min|h|d)$/.exec(value) ?? []
-    const time = amount ? now - Number(amount) * UNITS[unit as keyof typeof UNITS] : Date.parse(value)
+    const [, amount, unit = ''] = /^-(\d+)(s|min|h|d)$/.exec(value) ?? []
+    const time = amount ? now - Number(amount) * (UNITS[unit] ?? Number.NaN) : Date.parse(value)
     if (!Number.isNaN(time)) return { time }
   }
   const cursor = text.replace(/^cursor:/, '')

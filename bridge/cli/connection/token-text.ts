@@ -1,5 +1,6 @@
 /** Reads tokens without checking their signature. */
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { toPermissions } from '../../auth/claims.ts'
 import type { Permissions } from '../../auth/permissions.ts'
@@ -67,7 +68,7 @@ function readPermissions(claims: JWTPayload, isNats: boolean): { permissions: Pe
     // In NATS's own credentials no allow list means everything.
     return { permissions: isNats ? openUnlessNamed(permissions) : permissions }
   } catch (error) {
-    return { permissions: NOTHING, problem: (error as Error).message }
+    return { permissions: NOTHING, problem: messageOf(error) }
   }
 }
 

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { SubjectTemplate } from '../../../sdk/contract/template.ts'
+import { codeOrMessage } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { describeContract, type EventDescription, paramsOf } from './event-description.ts'
 import { loadContract } from './load-contract.ts'
@@ -19,23 +21,23 @@ export async function readEvents(place: string): Promise<EventDescription[]> {
   try {
     document = JSON.parse(await readFile(resolve(process.cwd(), place), 'utf8'))
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    throw new SpanwireError('invalid-argument', `${place} can't be read as JSON (${code ?? message}).`, { cause })
+    throw new SpanwireError('invalid-argument', `${place} can't be read as JSON (${codeOrMessage(cause)}).`, { cause })
   }
-  const { asyncapi, channels } = Object(document) as Fields
+  const { asyncapi, channels } = membersOf(document)
   if (!String(asyncapi).startsWith('3.') || typeof channels !== 'object')
     throw new SpanwireError(
       'invalid-argument',
       `${place} is not an AsyncAPI 3 document: write one with "spanwire contract docs".`,
     )
-  return Object.entries(Object(channels) as Record<string, Fields>)
+  return Object.entries(membersOf(channels))
+    .map(([id, channel]) => [id, membersOf(channel)] as const)
     .filter(([, { address }]) => typeof address === 'string')
-    .map(([id, channel]) => readChannel(Object(document), id, channel))
+    .map(([id, channel]) => readChannel(membersOf(document), id, channel))
 }
 
 function readChannel(document: Fields, id: string, channel: Fields): EventDescription {
-  const messages = Object(Object(document.components).messages) as Readonly<Record<string, Fields>>
-  const message = messages[id] ?? {}
+  const messages = membersOf(membersOf(document.components).messages)
+  const message = membersOf(messages[id])
   // The message bears the event's name as the contract has it, `{rest...}` included.
   const name = String(message.name ?? channel.address)
   const { 'x-jetstream-stream': stream } = channel
@@ -48,12 +50,12 @@ function readChannel(document: Fields, id: string, channel: Fields): EventDescri
     ...(typeof stream === 'string' && { stream }),
     contentType,
     ...readPayload(message),
-    ...(answer && { reply: readPayload(answer) }),
+    ...(answer ? { reply: readPayload(membersOf(answer)) } : {}),
   }
 }
 
 function readPayload({ payload, contentType }: Fields) {
-  if (typeof payload === 'object' && payload !== null) return { schema: payload as Fields }
+  if (typeof payload === 'object' && payload !== null) return { schema: membersOf(payload) }
   return contentType === 'application/json'
     ? { noSchema: 'Its schema library gives no JSON Schema.' }
     : { noSchema: `Its data is ${contentType}.` }

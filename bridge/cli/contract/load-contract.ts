@@ -1,5 +1,6 @@
 import { type Events, readEvent } from '../../../sdk/contract/contract.ts'
 import type { EventEntry } from '../../../sdk/contract/event.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { importModule } from '../runtime/import-module.ts'
 
@@ -15,14 +16,17 @@ export async function loadContract(place: string): Promise<Events> {
     if (isContract(module[name])) return module[name]
     throw unusable(path, `has no contract that is exported as ${JSON.stringify(name)}; ${exportsOf(module)}`)
   }
-  const found = ['events', 'default'].find((usual) => isContract(module[usual]))
-  if (found !== undefined) return module[found] as Events
-  const others = Object.keys(module).filter((one) => isContract(module[one]))
+  const usual = [module.events, module.default].find(isContract)
+  if (usual) return usual
+  const others = Object.entries(module).flatMap(([name, value]) => (isContract(value) ? [{ name, value }] : []))
   const [only, ...more] = others
   if (only === undefined) throw unusable(path, 'exports no contract: write "export const events = defineEvents({ … })"')
   if (more.length > 0)
-    throw unusable(path, `exports several contracts (${others.join(', ')}): name one, such as ${path}#${only}`)
-  return module[only] as Events
+    throw unusable(
+      path,
+      `exports several contracts (${others.map(({ name }) => name).join(', ')}): name one, such as ${path}#${only.name}`,
+    )
+  return only.value
 }
 
 /** The file and the export that a place such as `events.ts#orders` names. */
@@ -39,7 +43,7 @@ export function isContract(value: unknown): value is Events {
 }
 
 function isEntry(name: string, entry: unknown): boolean {
-  const { schema = entry } = Object(entry) as { schema?: unknown }
+  const { schema = entry } = membersOf(entry)
   if (Object(schema)['~standard']?.version !== 1) return false
   try {
     readEvent(name, entry as EventEntry)

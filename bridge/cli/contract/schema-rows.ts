@@ -1,4 +1,6 @@
 /** A JSON Schema as rows of a table for people. */
+import { membersOf } from '../../../sdk/kit/kinds.ts'
+
 type Keywords = Readonly<Record<string, unknown>>
 
 /** One property. */
@@ -17,18 +19,19 @@ const MAX_DEPTH = 8
 export function fieldRows(schema: Keywords, path = '', depth = 0): FieldRow[] {
   if (depth > MAX_DEPTH) return []
   const required = Array.isArray(schema.required) ? schema.required : []
-  return Object.entries(Object(schema.properties) as Record<string, Keywords>).flatMap(([name, value]) => {
+  return Object.entries(membersOf(schema.properties)).flatMap(([name, property]) => {
+    const value = membersOf(property)
     const at = path === '' ? name : `${path}.${name}`
     const { description } = value
     const row: FieldRow = {
       path: at,
-      type: describeType(value),
+      type: describeType(property),
       isRequired: required.includes(name),
       rules: rulesOf(value),
       description: typeof description === 'string' ? description : '',
     }
-    const items = value.items as Keywords | undefined
-    const inner = items?.properties ? fieldRows(items, `${at}[]`, depth + 1) : fieldRows(value, at, depth + 1)
+    const items = membersOf(value.items)
+    const inner = items.properties ? fieldRows(items, `${at}[]`, depth + 1) : fieldRows(value, at, depth + 1)
     return [row, ...inner]
   })
 }
@@ -36,7 +39,7 @@ export function fieldRows(schema: Keywords, path = '', depth = 0): FieldRow[] {
 /** A type in words, such as `string | null` or `number[]`. */
 export function describeType(schema: unknown): string {
   if (typeof schema !== 'object' || schema === null) return schema === false ? 'nothing' : 'anything'
-  const { type, enum: values, anyOf, oneOf, items, $ref } = schema as Keywords
+  const { type, enum: values, anyOf, oneOf, items, $ref } = membersOf(schema)
   if ('const' in schema) return JSON.stringify(schema.const)
   if (Array.isArray(values)) return values.map((value) => JSON.stringify(value)).join(' | ')
   const branches = anyOf ?? oneOf

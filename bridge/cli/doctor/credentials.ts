@@ -1,7 +1,8 @@
 /** Checks of the token: accepted, expired, permissions. */
 
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
-import type { SpanwireError } from '../../../sdk/wire/errors.ts'
+import { isSpanwireError } from '../../../sdk/wire/errors.ts'
 import { filtersOverlap, isSubsetFilter } from '../../../sdk/wire/subject.ts'
 import { maySubscribe, type Permissions } from '../../auth/permissions.ts'
 import { createTokenVerifier } from '../../auth/token-verifier.ts'
@@ -22,7 +23,7 @@ export function checkTokenText(token: string | undefined, now: number): { findin
     read = readToken(token)
   } catch (error) {
     const advice = 'Give the token as your application signed it, without quotes or line breaks.'
-    return { findings: [fail('token', (error as Error).message, advice)] }
+    return { findings: [fail('token', messageOf(error), advice)] }
   }
   const { expiresAt, notBefore, user, problem } = read
   if (expiresAt !== undefined && expiresAt + TOLERANCE <= now)
@@ -74,9 +75,8 @@ export async function checkConnection(
     await whenOpen(transport, url, PATIENCE)
     return ok('credentials', token === undefined ? 'clients without a token are admitted' : 'the token is accepted')
   } catch (error) {
-    const { code, message } = error as SpanwireError
-    if (code !== 'authentication-failed')
-      return fail('credentials', `no connection: ${message}`, 'See the findings above.')
+    if (!isSpanwireError(error, 'authentication-failed'))
+      return fail('credentials', `no connection: ${messageOf(error)}`, 'See the findings above.')
     if (token === undefined)
       return fail(
         'credentials',
@@ -121,8 +121,8 @@ export interface Needs {
 /** Lists the token's permissions, or checks the needed ones. */
 export function checkPermissions(permissions: Permissions, needs: Needs): Finding[] {
   const findings: Finding[] = []
-  for (const [verb, list] of Object.entries(needs) as Array<[keyof Needs, Needs['publish']]>)
-    for (const [name, filter] of list) {
+  for (const verb of ['publish', 'subscribe'] as const)
+    for (const [name, filter] of needs[verb]) {
       const { allow, deny } = permissions[verb]
       const isAllowed =
         verb === 'subscribe'

@@ -1,6 +1,7 @@
 /** Checks of the address: name, port, TLS, path, NATS behind the bridge, and its clock. */
+import { codeOrMessage, messageOf } from '../../../sdk/kit/error-text.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
-import { type Answer, type NoAnswer, probe } from './http-probe.ts'
+import { type Answer, probe } from './http-probe.ts'
 
 /** How long one answer may take, in ms. */
 export const PATIENCE = 5_000
@@ -21,7 +22,7 @@ export async function findBridge(given: URL, now: () => number): Promise<Reach> 
   try {
     health = await probe(routeOf(url, 'healthz'), { timeout: PATIENCE })
   } catch (error) {
-    return { findings: noAnswer(url, error as NoAnswer), base: undefined }
+    return { findings: noAnswer(url, error), base: undefined }
   }
   const reached = [ok('reachable', `${url.origin} answers in ${health.ms} ms`)]
   if (url.protocol === 'https:') reached.push(ok('TLS', `the certificate is valid for ${url.hostname}`))
@@ -94,7 +95,9 @@ const CAUSES: ReadonlyArray<readonly [code: RegExp, check: string, fact: string,
   ],
 ]
 
-function noAnswer(url: URL, { code, message }: NoAnswer): Finding[] {
+function noAnswer(url: URL, error: unknown): Finding[] {
+  const code = codeOrMessage(error)
+  const message = messageOf(error)
   const found = CAUSES.find(([pattern]) => pattern.test(`${code} ${message}`))
   if (!found) return [fail('reachable', `${url.origin} does not answer: ${message}`, 'Check the address and the port.')]
   const [, check, fact, advice] = found

@@ -1,5 +1,6 @@
 /** Checks of JetStream and of the contract's streams. */
 import type { Events } from '../../../sdk/contract/contract.ts'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { planStreams, type StreamPlan } from '../../../sdk/streams/index.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
@@ -46,7 +47,7 @@ async function checkJetStream(transport: Transport, isNeeded: boolean): Promise<
     const bad = isNeeded ? fail : warn
     return bad(
       'JetStream',
-      (error as Error).message,
+      messageOf(error),
       'Start nats-server with -js, or enable JetStream for the account of the bridge.',
     )
   }
@@ -80,8 +81,7 @@ async function tryReplay(transport: Transport, { name, filter, stream }: EventDe
     await Promise.race([subscription.ready, late])
     return ok('stream', `${stream} keeps ${name}`)
   } catch (error) {
-    const { code, message } = error as SpanwireError
-    if (code === 'stream-not-found')
+    if (isSpanwireError(error, 'stream-not-found'))
       return fail(
         'stream',
         `${stream} is not made, or does not keep ${name}`,
@@ -89,7 +89,7 @@ async function tryReplay(transport: Transport, { name, filter, stream }: EventDe
       )
     return warn(
       'stream',
-      `${name} can't be read from its stream: ${message}`,
+      `${name} can't be read from its stream: ${messageOf(error)}`,
       'Allow to subscribe to it, or use a token of an operator.',
     )
   } finally {

@@ -1,6 +1,7 @@
 /** Checks of the transports: WebSocket, Server-Sent Events, and the origins of pages. */
+import { codeOrMessage } from '../../../sdk/kit/error-text.ts'
 import { type Finding, fail, ok, skip, warn } from './finding.ts'
-import { type Answer, type NoAnswer, probe, probeUpgrade, problemOf } from './http-probe.ts'
+import { type Answer, probe, probeUpgrade, problemOf } from './http-probe.ts'
 import { PATIENCE, routeOf } from './reach.ts'
 
 /** Findings, and the transports that work. */
@@ -27,7 +28,7 @@ async function checkWebSocket(base: URL): Promise<Finding> {
   } catch (error) {
     return fail(
       'WebSocket',
-      `the connection ended without an answer (${(error as NoAnswer).code})`,
+      `the connection ended without an answer (${codeOrMessage(error)})`,
       'A proxy or firewall cuts WebSockets. Clients fall back to Server-Sent Events.',
     )
   }
@@ -59,7 +60,7 @@ async function checkEventStream(base: URL, hasWebSocket: boolean): Promise<Findi
       until: /event: tunnel[\s\S]*\n\n/,
     })
   } catch (error) {
-    const { code } = error as NoAnswer
+    const code = codeOrMessage(error)
     if (code === 'ETIMEDOUT') return bad('SSE fallback', BUFFERED, UNBUFFER)
     return bad(
       'SSE fallback',
@@ -107,6 +108,6 @@ export async function checkOrigin(base: URL, origin: string | undefined): Promis
       'A proxy may refuse it: see its log.',
     )
   } catch (error) {
-    return fail('origin', `no answer to a page of ${origin} (${(error as NoAnswer).code})`, 'See the log of the proxy.')
+    return fail('origin', `no answer to a page of ${origin} (${codeOrMessage(error)})`, 'See the log of the proxy.')
   }
 }

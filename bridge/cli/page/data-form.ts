@@ -1,3 +1,5 @@
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { make } from '../../page-kit/element.ts'
 import { exampleOf } from './example.ts'
 
@@ -25,9 +27,9 @@ export function createDataForm(schema: Keywords | undefined): DataForm | undefin
 
 function objectForm(schema: Keywords, path: string, depth: number): DataForm {
   const required = Array.isArray(schema.required) ? schema.required : []
-  const fields = Object.entries(Object(schema.properties) as Record<string, Keywords>).map(([name, inner]) => {
+  const fields = Object.entries(membersOf(schema.properties)).map(([name, inner]) => {
     const isRequired = required.includes(name)
-    return { name, isRequired, ...createField(name, inner, { isRequired, path: `${path}${name}`, depth }) }
+    return { name, isRequired, ...createField(name, membersOf(inner), { isRequired, path: `${path}${name}`, depth }) }
   })
   return {
     elements: fields.map(({ element }) => element),
@@ -115,7 +117,7 @@ function jsonField(name: string, schema: Keywords, place: Place) {
     try {
       return JSON.parse(area.value)
     } catch (error) {
-      throw new Error(`${place.path} is not JSON: ${(error as Error).message}`)
+      throw new Error(`${place.path} is not JSON: ${messageOf(error)}`)
     }
   }
   return { element: labelled(`${name} (JSON)`, area, place, 'field wide'), read }

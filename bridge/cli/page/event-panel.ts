@@ -1,4 +1,5 @@
 import { SubjectTemplate } from '../../../sdk/contract/template.ts'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { isSubject, isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import { element, make } from '../../page-kit/element.ts'
 import type { EventDescription } from '../contract/event-description.ts'
@@ -114,7 +115,7 @@ export class EventPanel {
     try {
       data = text.trim() === '' ? undefined : JSON.parse(text)
     } catch (error) {
-      throw new Error(`The data is not JSON: ${(error as Error).message}`)
+      throw new Error(`The data is not JSON: ${messageOf(error)}`)
     }
     const problem = this.#event && problemOf(this.#event, data)
     if (problem) throw new Error(`The contract refuses this: ${problem}.`)

@@ -1,4 +1,6 @@
 /** A value that a JSON Schema accepts, as a first guess for people to change. */
+import { membersOf } from '../../../sdk/kit/kinds.ts'
+
 type Keywords = Readonly<Record<string, unknown>>
 
 const TEXTS: Readonly<Record<string, () => string>> = {
@@ -12,7 +14,7 @@ const TEXTS: Readonly<Record<string, () => string>> = {
 
 export function exampleOf(schema: unknown, depth = 0): unknown {
   if (typeof schema !== 'object' || schema === null || depth > 6) return null
-  const { default: preset, examples, enum: values, anyOf, oneOf, allOf, type } = schema as Keywords
+  const { default: preset, examples, enum: values, anyOf, oneOf, allOf, type } = membersOf(schema)
   if (preset !== undefined) return preset
   if (Array.isArray(examples) && examples.length > 0) return examples[0]
   if ('const' in schema) return schema.const
@@ -20,7 +22,7 @@ export function exampleOf(schema: unknown, depth = 0): unknown {
   const branches = anyOf ?? oneOf
   if (Array.isArray(branches)) return exampleOf(branches[0], depth + 1)
   if (Array.isArray(allOf)) return Object.assign({}, ...allOf.map((part) => exampleOf(part, depth + 1)))
-  return exampleOfType(Array.isArray(type) ? type[0] : type, schema as Keywords, depth)
+  return exampleOfType(Array.isArray(type) ? type[0] : type, membersOf(schema), depth)
 }
 
 function exampleOfType(type: unknown, schema: Keywords, depth: number): unknown {

@@ -2,6 +2,9 @@
 import { connect } from '../../../sdk/connect.ts'
 import type { StartFrom } from '../../../sdk/contract/bus.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
+import { untyped } from '../../../sdk/contract/untyped-bus.ts'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { isBytes, membersOf } from '../../../sdk/kit/kinds.ts'
 import { webSocket } from '../../../sdk/transport/websocket/websocket.ts'
 import { matchesFilter } from '../../../sdk/wire/subject.ts'
 import { element, make } from '../../page-kit/element.ts'
@@ -151,7 +154,7 @@ async function act(run: () => Promise<string>): Promise<void> {
   try {
     say(await run())
   } catch (error) {
-    say('', (error as Error).message)
+    say('', messageOf(error))
   }
 }
 
@@ -178,14 +181,13 @@ function startOf(choice: string): StartFrom | undefined {
 async function publish(): Promise<string> {
   const { subject, payload } = panel
   const stream = panel.event?.stream
-  const bus = connect({ transport, events: { [subject]: bytes(stream === undefined ? {} : { stream }) } })
-  const ack = (await bus.publish(subject, payload as never)) as { stream: string; seq: number } | undefined
-  return `Published to ${subject}${ack ? `, ${ack.stream} #${ack.seq}` : ''}.`
+  const bus = untyped(connect({ transport, events: { [subject]: bytes(stream === undefined ? {} : { stream }) } }))
+  const { stream: keptBy, seq } = membersOf(await bus.publish(subject, payload))
+  return `Published to ${subject}${keptBy === undefined ? '' : `, ${keptBy} #${seq}`}.`
 }
 
 async function ask(): Promise<string> {
   const { subject, payload } = panel
-  const bus = connect({ transport, events: { [subject]: bytes() } })
-  const answer = (await bus.request(subject, payload as never)) as Uint8Array
-  return `The answer: ${decoder.decode(answer)}`
+  const answer = await untyped(connect({ transport, events: { [subject]: bytes() } })).request(subject, payload)
+  return `The answer: ${isBytes(answer) ? decoder.decode(answer) : 'none'}`
 }

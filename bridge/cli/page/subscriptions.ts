@@ -1,14 +1,11 @@
 import { connect } from '../../../sdk/connect.ts'
-import type { Bus, Handle, StartFrom } from '../../../sdk/contract/bus.ts'
-import type { Events } from '../../../sdk/contract/contract.ts'
+import type { Handle, StartFrom } from '../../../sdk/contract/bus.ts'
 import { bytes } from '../../../sdk/contract/event.ts'
 import type { ReceivedEvent } from '../../../sdk/contract/received-event.ts'
+import { untyped } from '../../../sdk/contract/untyped-bus.ts'
 import type { Transport } from '../../../sdk/transport/transport.ts'
 import { element, make } from '../../page-kit/element.ts'
 import { templateOf } from '../schema/filter-template.ts'
-
-/** `Bus.on` for names that only exist at run time. */
-type On = (name: string, ...args: unknown[]) => Handle
 
 /** The subscriptions of the page: one chip each, which ends it. */
 export class Subscriptions {
@@ -28,13 +25,10 @@ export class Subscriptions {
   async add(filter: string, from: StartFrom | undefined): Promise<void> {
     this.#end(filter)
     const name = templateOf(filter)
-    const bus: Bus<Events> = connect({
-      transport: this.#transport,
-      events: { [name]: bytes(from === undefined ? {} : { stream: 'any' }) },
-    })
+    const entry = bytes(from === undefined ? {} : { stream: 'any' })
+    const bus = untyped(connect({ transport: this.#transport, events: { [name]: entry } }))
     const options = { ...(from !== undefined && { from }), onEnd: () => this.#end(filter) }
-    const on = bus.on.bind(bus) as unknown as On
-    const handle = on(name, this.#received, options)
+    const handle = bus.on(name, this.#received, options)
     this.#active.set(filter, handle)
     this.#draw()
     try {

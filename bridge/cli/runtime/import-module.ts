@@ -2,6 +2,8 @@ import { access } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /**
@@ -16,7 +18,7 @@ export async function importModule(path: string): Promise<Readonly<Record<string
     throw new SpanwireError('invalid-argument', `The file ${path} does not exist in ${process.cwd()}.`, { cause })
   }
   try {
-    return (await import(pathToFileURL(full).href)) as Record<string, unknown>
+    return membersOf(await import(pathToFileURL(full).href))
   } catch (cause) {
     throw explainImport(path, cause)
   }
@@ -24,7 +26,8 @@ export async function importModule(path: string): Promise<Readonly<Record<string
 
 /** Turns the runtimes' errors for modules that can't be loaded into one sentence with the remedy. */
 function explainImport(path: string, cause: unknown): SpanwireError {
-  const { code, message = String(cause) } = Object(cause) as { code?: string; message?: string }
+  const { code } = membersOf(cause)
+  const message = messageOf(cause)
   const [, missing] =
     /Cannot find (?:package|module) '([^']+)'|Could not find package "([^"]+)"|Import "([^"]+)" not a dependency/
       .exec(message)

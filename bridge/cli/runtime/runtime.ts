@@ -13,7 +13,7 @@ export const runtime: RuntimeName = 'Bun' in globalThis ? 'bun' : 'Deno' in glob
  * a flag. Source: https://nodejs.org/api/typescript.html. Bun and Deno need none.
  */
 export function typeScriptFlags(): string[] {
-  const { typescript } = process.features as { readonly typescript?: string | false }
+  const { typescript } = process.features
   if (runtime !== 'node' || typescript) return []
   return ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
 }

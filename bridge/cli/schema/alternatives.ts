@@ -1,4 +1,5 @@
 /** A schema as a union of simple alternatives: each of one type, or one value. */
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { jsonEqual } from './json-equal.ts'
 
 /** A JSON Schema, draft 07 or 2020-12. */
@@ -8,6 +9,26 @@ export type Keywords = Readonly<Record<string, unknown>>
 
 /** The types of JSON values. Integers are numbers as well. */
 export type JsonType = 'null' | 'boolean' | 'integer' | 'number' | 'string' | 'array' | 'object'
+
+/** Whether a value has the form of a schema. */
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'boolean' || (typeof value === 'object' && value !== null)
+}
+
+/** The schema in a keyword. A missing or malformed one accepts everything. */
+export function asSchema(value: unknown): Schema {
+  return isSchema(value) ? value : true
+}
+
+/** The schemas in a keyword by name or pattern, such as in `properties`. */
+export function schemaEntries(map: unknown): Array<readonly [name: string, schema: Schema]> {
+  return Object.entries(Object(map)).map(([name, schema]) => [name, asSchema(schema)])
+}
+
+/** The number in a keyword, or else `fallback`. */
+export function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback
+}
 
 /** Values of one type for which all of these keywords hold. */
 export interface Alternative {
@@ -100,7 +121,7 @@ function typesOf(parts: readonly Keywords[]): JsonType[] {
   return parts.reduce<JsonType[]>(
     (types, { type }) => {
       if (type === undefined) return types
-      const allowed = (Array.isArray(type) ? type : [type]) as JsonType[]
+      const allowed: readonly unknown[] = Array.isArray(type) ? type : [type]
       return types.flatMap((one) => {
         if (allowed.includes(one)) return [one]
         return one === 'number' && allowed.includes('integer')
@@ -119,7 +140,7 @@ export function typeOf(value: unknown): JsonType {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
-  return typeof value as JsonType
+  return TYPES.find((type) => type === typeof value) ?? 'object'
 }
 
 export function isOfType(value: unknown, type: JsonType): boolean {
@@ -154,7 +175,7 @@ export function resolveRef(ref: string, root: Schema): Schema {
   for (const token of ref.split('/').slice(1)) {
     const key = decodeURIComponent(token).replaceAll('~1', '/').replaceAll('~0', '~')
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return true
-    at = (at as Keywords)[key]
+    at = membersOf(at)[key]
   }
-  return typeof at === 'boolean' || (typeof at === 'object' && at !== null) ? (at as Schema) : true
+  return asSchema(at)
 }

@@ -1,4 +1,4 @@
-import type { Alternative, Keywords, Schema } from './alternatives.ts'
+import { type Alternative, asSchema, type Keywords, numberOr, type Schema } from './alternatives.ts'
 import type { Break, Check } from './find-breaks.ts'
 import { jsonEqual } from './json-equal.ts'
 
@@ -7,7 +7,8 @@ export function arrayBreaks({ writer, reader, path, part }: Check): Break[] {
   const found: Break[] = []
   const say = (reason: string, isUnclear = false) => found.push({ path, reason, isUnclear })
   const [fewest, most] = countsOf(writer)
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = reader as { minItems?: number; maxItems?: number }
+  const minItems = numberOr(reader.minItems, 0)
+  const maxItems = numberOr(reader.maxItems, Number.POSITIVE_INFINITY)
   if (fewest < minItems) say(`may have ${fewest} items, and at least ${minItems} are accepted`)
   if (most > maxItems)
     say(
@@ -48,9 +49,9 @@ interface Items {
 
 /** In the words of draft 07 (`items` as a list) and of 2020-12 (`prefixItems`). */
 function readItems({ items, prefixItems, additionalItems }: Keywords): Items {
-  if (Array.isArray(prefixItems)) return { first: prefixItems, rest: (items ?? true) as Schema }
-  if (Array.isArray(items)) return { first: items, rest: (additionalItems ?? true) as Schema }
-  return { first: [], rest: (items ?? true) as Schema }
+  if (Array.isArray(prefixItems)) return { first: prefixItems, rest: asSchema(items) }
+  if (Array.isArray(items)) return { first: items, rest: asSchema(additionalItems) }
+  return { first: [], rest: asSchema(items) }
 }
 
 function itemAt({ first, rest }: Items, at: number): Schema {
@@ -65,6 +66,6 @@ function countsOf({ parts }: Alternative): readonly [fewest: number, most: numbe
 }
 
 function isUniqueValue({ only }: Alternative): boolean {
-  const items = only?.value as unknown[] | undefined
-  return items?.every((one, at) => items.findIndex((other) => jsonEqual(one, other)) === at) ?? false
+  const items: unknown = only?.value
+  return Array.isArray(items) && items.every((one, at) => items.findIndex((other) => jsonEqual(one, other)) === at)
 }

@@ -2,7 +2,8 @@
  * Whether every value that a writer sends is accepted by a reader. It is a proof: an empty result means that every value is
  * accepted. Differences that can't be decided are reported as unclear. They are never skipped silently.
  */
-import { type Alternative, alternativesOf, type Keywords, resolveRef, type Schema } from './alternatives.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
+import { type Alternative, alternativesOf, asSchema, type Keywords, resolveRef, type Schema } from './alternatives.ts'
 import { arrayBreaks } from './array-breaks.ts'
 import { jsonEqual } from './json-equal.ts'
 import { numberBreaks } from './number-breaks.ts'
@@ -137,12 +138,12 @@ class Proof {
     const found: Break[] = []
     if (Array.isArray(reader.anyOf)) found.push(...this.#anyOf(writer, asSchemas(reader.anyOf), path))
     if (Array.isArray(reader.oneOf)) found.push(...this.#oneOf(writer, asSchemas(reader.oneOf), path))
-    if (reader.not !== undefined && !this.#isDisjoint(writer, reader.not as Schema))
+    if (reader.not !== undefined && !this.#isDisjoint(writer, asSchema(reader.not)))
       found.push(...unclear(path, 'some of it may be what "not" excludes'))
     if (reader.if !== undefined) {
       // Stricter than necessary: both branches must accept the value.
       for (const branch of [reader.then, reader.else])
-        if (branch !== undefined) found.push(...this.#guarded(writer, branch as Schema, path))
+        if (branch !== undefined) found.push(...this.#guarded(writer, asSchema(branch), path))
     }
     return found
   }
@@ -236,10 +237,16 @@ function partBreaks(check: Check): Break[] {
 /** Keywords that nothing here knows hold only where the writer's schema has the same. */
 function unknownBreaks({ writer, reader, path }: Check): Break[] {
   return Object.keys(reader).flatMap((key) => {
-    if (KNOWN.has(key) || ANNOTATIONS.has(key)) return []
+    if (ANNOTATIONS.has(key) || (KNOWN.has(key) && isReadable(key, reader[key]))) return []
     if (writer.parts.some((part) => jsonEqual(part[key], reader[key]))) return []
     return unclear(path, `"${key}" can't be compared`)
   })
+}
+
+/** Whether a count or pattern has the type that the checks read. Others would be skipped silently. */
+function isReadable(key: string, value: unknown): boolean {
+  if (/^(min|max)[A-Z]/.test(key)) return typeof value === 'number'
+  return key !== 'pattern' || typeof value === 'string'
 }
 
 function areDisjoint(a: Alternative, b: Alternative): boolean {
@@ -262,8 +269,8 @@ function requiredOf({ parts }: Alternative): string[] {
 /** The values that a property may have, if they are listed. */
 function propertyValues({ parts, root }: Alternative, name: string): unknown[] | undefined {
   const schemas = parts.flatMap(({ properties }) => {
-    const schema = Object(properties)[name] as Schema | undefined
-    return schema === undefined ? [] : [schema]
+    const schema = membersOf(properties)[name]
+    return schema === undefined ? [] : [asSchema(schema)]
   })
   if (schemas.length === 0) return undefined
   const all = alternativesOf(schemas, root)

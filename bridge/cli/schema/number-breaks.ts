@@ -35,7 +35,7 @@ function boundOf(side: 'low' | 'high', keywords: Readonly<Record<string, unknown
 }
 
 function boundOfWriter(side: 'low' | 'high', { parts, type, only }: Alternative): Bound | undefined {
-  if (only) return { value: only.value as number, isExclusive: false }
+  if (typeof only?.value === 'number') return { value: only.value, isExclusive: false }
   const bound = narrowest(
     side,
     parts.flatMap((part) => boundOf(side, part) ?? []),
@@ -61,7 +61,7 @@ function isWithin(side: 'low' | 'high', inner: Bound, outer: Bound): boolean {
 }
 
 function isMultiple({ parts, type, only }: Alternative, divisor: number): boolean {
-  if (only) return Number.isInteger((only.value as number) / divisor)
+  if (typeof only?.value === 'number') return Number.isInteger(only.value / divisor)
   if (type === 'integer' && Number.isInteger(1 / divisor)) return true
   return parts.some(({ multipleOf }) => typeof multipleOf === 'number' && Number.isInteger(multipleOf / divisor))
 }

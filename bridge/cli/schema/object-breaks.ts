@@ -1,4 +1,5 @@
-import type { Alternative, Keywords, Schema } from './alternatives.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
+import { type Alternative, asSchema, type Keywords, numberOr, type Schema, schemaEntries } from './alternatives.ts'
 import type { Break, Check } from './find-breaks.ts'
 import { jsonEqual } from './json-equal.ts'
 
@@ -45,7 +46,7 @@ function readObject({ parts }: Alternative): SentObject {
     ({ properties, patternProperties }) => properties !== undefined || patternProperties !== undefined,
   )
   const additional = parts.flatMap(({ additionalProperties }) =>
-    additionalProperties === undefined ? [] : [additionalProperties as Schema],
+    additionalProperties === undefined ? [] : [asSchema(additionalProperties)],
   )
   const isClosed = isExplicit ? additional.includes(false) : declares
   const property = (name: string): readonly Schema[] | undefined => {
@@ -70,8 +71,8 @@ function readObject({ parts }: Alternative): SentObject {
 
 /** The schemas that an object's schema names for a property. */
 function ownSchemas({ properties, patternProperties }: Keywords, name: string): Schema[] {
-  const byPattern = Object.entries(Object(patternProperties)).flatMap(([pattern, schema]) =>
-    isMatch(pattern, name) ? [schema as Schema] : [],
+  const byPattern = schemaEntries(patternProperties).flatMap(([pattern, schema]) =>
+    isMatch(pattern, name) ? [schema] : [],
   )
   return [...schemaIn(properties, name), ...byPattern]
 }
@@ -80,13 +81,11 @@ function ownSchemas({ properties, patternProperties }: Keywords, name: string): 
 function schemasFor(keywords: Keywords, name: string): Schema[] {
   const own = ownSchemas(keywords, name)
   const { additionalProperties } = keywords
-  return own.length > 0 || additionalProperties === undefined ? own : [additionalProperties as Schema]
+  return own.length > 0 || additionalProperties === undefined ? own : [asSchema(additionalProperties)]
 }
 
 function schemaIn(map: unknown, name: string): Schema[] {
-  return typeof map === 'object' && map !== null && Object.hasOwn(map, name)
-    ? [(map as Record<string, Schema>)[name] ?? true]
-    : []
+  return typeof map === 'object' && map !== null && Object.hasOwn(map, name) ? [asSchema(membersOf(map)[name])] : []
 }
 
 /** A pattern that can't be read may match: its schema must then hold as well. */
@@ -100,17 +99,15 @@ function isMatch(pattern: string, name: string): boolean {
 
 function unlistedBreaks({ reader, path, part }: Check, pattern: string | undefined, value: readonly Schema[]): Break[] {
   const at = path === '' ? '*' : `${path}.*`
-  const patterns = Object.entries(Object(reader.patternProperties)) as Array<[string, Schema]>
+  const patterns = schemaEntries(reader.patternProperties)
   const own = patterns.find(([other]) => other === pattern)
   // Names without a pattern of the reader, and names that may match one.
   const accepted = [
-    ...(own ? [own[1]] : reader.additionalProperties === undefined ? [] : [reader.additionalProperties as Schema]),
+    ...(own ? [own[1]] : reader.additionalProperties === undefined ? [] : [asSchema(reader.additionalProperties)]),
     ...patterns.filter(([other]) => other !== pattern).map(([, schema]) => schema),
     ...(pattern === undefined
       ? []
-      : Object.entries(Object(reader.properties)).flatMap(([name, schema]) =>
-          isMatch(pattern, name) ? [schema as Schema] : [],
-        )),
+      : schemaEntries(reader.properties).flatMap(([name, schema]) => (isMatch(pattern, name) ? [schema] : []))),
   ]
   return accepted.flatMap((schema) =>
     schema === false
@@ -124,14 +121,15 @@ function nameBreaks({ writer, reader, path, part }: Check, sent: SentObject): Br
   if (propertyNames === undefined || propertyNames === true) return []
   const at = path === '' ? 'names' : `${path} names`
   const listed = [...sent.names].filter((name) => sent.property(name) !== undefined)
-  const found = listed.flatMap((name) => part([{ const: name }], propertyNames as Schema, at))
+  const found = listed.flatMap((name) => part([{ const: name }], asSchema(propertyNames), at))
   if (sent.unlisted.length === 0) return found
-  const given = writer.parts.flatMap(({ propertyNames: own }) => (own === undefined ? [] : [own as Schema]))
-  return [...found, ...part([{ type: 'string' }, ...given], propertyNames as Schema, at)]
+  const given = writer.parts.flatMap(({ propertyNames: own }) => (own === undefined ? [] : [asSchema(own)]))
+  return [...found, ...part([{ type: 'string' }, ...given], asSchema(propertyNames), at)]
 }
 
 function countBreaks({ writer, reader, path }: Check, sent: SentObject): Break[] {
-  const { minProperties = 0, maxProperties = Number.POSITIVE_INFINITY } = reader as Record<string, number>
+  const minProperties = numberOr(reader.minProperties, 0)
+  const maxProperties = numberOr(reader.maxProperties, Number.POSITIVE_INFINITY)
   const numbers = (key: string) => writer.parts.flatMap((part) => (typeof part[key] === 'number' ? [part[key]] : []))
   const fewest = Math.max(sent.required.size, ...numbers('minProperties'))
   const listed = sent.unlisted.length === 0 ? [sent.names.size] : []

@@ -1,30 +1,20 @@
-import type { Alternative } from './alternatives.ts'
+import { type Alternative, numberOr } from './alternatives.ts'
 import type { Break, Check } from './find-breaks.ts'
 
 /** Lengths, patterns and formats. */
 export function stringBreaks({ writer, reader, path }: Check): Break[] {
   const found: Break[] = []
   const say = (reason: string, isUnclear = false) => found.push({ path, reason, isUnclear })
-  const {
-    minLength = 0,
-    maxLength = Number.POSITIVE_INFINITY,
-    pattern,
-    format,
-    contentEncoding,
-  } = reader as {
-    minLength?: number
-    maxLength?: number
-    pattern?: string
-    format?: string
-    contentEncoding?: string
-  }
+  const { pattern, format, contentEncoding } = reader
+  const minLength = numberOr(reader.minLength, 0)
+  const maxLength = numberOr(reader.maxLength, Number.POSITIVE_INFINITY)
   const [shortest, longest] = lengthsOf(writer)
   if (shortest < minLength) say(`may have ${shortest} characters, and at least ${minLength} are accepted`)
   if (longest > maxLength)
     say(
       `may have ${longest === Number.POSITIVE_INFINITY ? 'any number of' : longest} characters, and at most ${maxLength} are accepted`,
     )
-  if (pattern !== undefined) {
+  if (typeof pattern === 'string') {
     const verdict = matches(writer, pattern)
     if (verdict === false)
       say(`may be ${JSON.stringify(writer.only?.value)}, which the pattern ${pattern} does not match`)
@@ -45,7 +35,10 @@ export function stringBreaks({ writer, reader, path }: Check): Break[] {
 
 function lengthsOf({ parts, only }: Alternative): readonly [shortest: number, longest: number] {
   // In code points: RFC 8259 characters, as JSON Schema counts them.
-  if (only) return [[...(only.value as string)].length, [...(only.value as string)].length]
+  if (typeof only?.value === 'string') {
+    const { length } = [...only.value]
+    return [length, length]
+  }
   const numbers = (key: string) => parts.flatMap((part) => (typeof part[key] === 'number' ? [part[key]] : []))
   return [Math.max(0, ...numbers('minLength')), Math.min(Number.POSITIVE_INFINITY, ...numbers('maxLength'))]
 }
@@ -53,9 +46,9 @@ function lengthsOf({ parts, only }: Alternative): readonly [shortest: number, lo
 /** Undefined if it can't be known: whether one pattern implies another is not looked at. */
 function matches({ parts, only }: Alternative, pattern: string): boolean | undefined {
   if (parts.some((part) => part.pattern === pattern)) return true
-  if (!only) return undefined
+  if (typeof only?.value !== 'string') return undefined
   try {
-    return new RegExp(pattern, 'u').test(only.value as string)
+    return new RegExp(pattern, 'u').test(only.value)
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import type { EnsureStreamsOptions } from '../../../sdk/streams/index.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
@@ -77,7 +78,7 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(resolve(process.cwd(), file), 'utf8'))
   } catch (cause) {
-    throw new SpanwireError('invalid-argument', `${file} can't be read as JSON: ${(cause as Error).message}.`, {
+    throw new SpanwireError('invalid-argument', `${file} can't be read as JSON: ${messageOf(cause)}.`, {
       cause,
     })
   }

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
+import { codeOrMessage } from '../../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import { createUpstream } from '../../hosts/upstream-url.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import { requireNatsClient } from '../runtime/nats-client.ts'
 import { BRIDGE_SETTINGS, CONFIG_ONLY, type Setting } from './bridge-settings.ts'
-import type { LoadedConfig } from './config-file.ts'
+import type { BridgeConfig, LoadedConfig } from './config-file.ts'
 import { BadValue } from './readers.ts'
 
 /** The checked settings of `spanwire bridge`. */
@@ -34,6 +35,10 @@ interface Given {
   readonly value: unknown
 }
 
+/** All values, each as its reader returned it. */
+type Values = Omit<BridgeConfig, 'upstream'> & { readonly upstream?: string | Upstream }
+
+const SETTINGS: Readonly<Record<string, Setting>> = BRIDGE_SETTINGS
 const DEFAULT_PORT = 8080
 const PATIENCE = 10_000
 
@@ -43,11 +48,11 @@ const PATIENCE = 10_000
  */
 export async function readSettings(sources: SettingSources): Promise<BridgeRun> {
   const values = readConfig(sources.config)
-  for (const [name, setting] of Object.entries(BRIDGE_SETTINGS)) {
+  for (const [name, setting] of Object.entries(SETTINGS)) {
     const given = await findValue(setting, sources)
     if (given) setIn(values, name, readValue(given, setting))
   }
-  const { upstream, upstreamCreds, upstreamTls, processes = 1, drainPatience = PATIENCE, ...options } = values
+  const { upstream, upstreamCreds, upstreamTls, processes = 1, drainPatience = PATIENCE, ...options } = values as Values
   if (upstream === undefined)
     throw new SpanwireError(
       'invalid-argument',
@@ -56,24 +61,18 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
   if (typeof upstream === 'string') requireNatsClient(upstream)
   const isEmbedded = typeof upstream === 'string' && upstream.startsWith('embedded')
   const dial = {
-    ...(upstreamCreds !== undefined && { credentials: { creds: upstreamCreds as string } }),
-    ...(upstreamTls !== undefined && { tls: upstreamTls as object }),
+    ...(upstreamCreds !== undefined && { credentials: { creds: upstreamCreds } }),
+    ...(upstreamTls !== undefined && { tls: upstreamTls }),
   }
-  const port = (options.port ?? DEFAULT_PORT) as number
+  const { port = DEFAULT_PORT } = options
   const open = () => {
-    const opened = typeof upstream === 'string' ? createUpstream(upstream, dial) : (upstream as Upstream)
+    const opened = typeof upstream === 'string' ? createUpstream(upstream, dial) : upstream
     const close = async () => {
       if (typeof upstream === 'string') await opened.close()
     }
-    return { options: { auth: {}, ...options, port, upstream: opened } as ServeOptions, close }
+    return { options: { auth: {}, ...options, port, upstream: opened }, close }
   }
-  return {
-    open,
-    port,
-    processes: processes as number | 'auto',
-    drainPatience: drainPatience as number,
-    isEmbedded,
-  }
+  return { open, port, processes, drainPatience, isEmbedded }
 }
 
 /** The configuration file's part, checked: unknown options are refused. */
@@ -82,10 +81,10 @@ function readConfig({ config, file = '' }: LoadedConfig): Record<string, unknown
   const visit = (object: object, prefix: string) => {
     for (const [key, value] of Object.entries(object)) {
       const name = `${prefix}${key}`
-      const setting = (BRIDGE_SETTINGS as Readonly<Record<string, Setting>>)[name]
+      const setting = SETTINGS[name]
       if (value === undefined) continue
       if (setting) setIn(values, name, readValue({ source: `bridge.${name} in ${file}`, value }, setting))
-      else if ((CONFIG_ONLY as readonly string[]).includes(name)) setIn(values, name, value)
+      else if (CONFIG_ONLY.some((one) => one === name)) setIn(values, name, value)
       else if (['auth', 'monitoring', 'upstreamTls'].includes(name) && typeof value === 'object')
         visit(value, `${name}.`)
       else throw new SpanwireError('invalid-argument', unknownOption(name, file, prefix))
@@ -117,7 +116,7 @@ async function readFrom(source: string, path: string): Promise<Given> {
   try {
     return { source, value: await readFile(path, 'utf8') }
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
+    const why = codeOrMessage(cause)
     throw new SpanwireError('invalid-argument', `${source} names ${path}, which can't be read (${why}).`, { cause })
   }
 }

@@ -1,4 +1,6 @@
 /** Readers of settings: each takes text (of a flag or the environment) or a value (of a configuration file). */
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import type { Limits } from '../../auth/limits.ts'
 import { defaultLimits, readLimits } from '../../auth/limits.ts'
@@ -23,7 +25,7 @@ function show(given: unknown): string {
 export function wholeNumber(least: number, most: number, unit = ''): Reader<number> {
   return (given) => {
     const value = typeof given === 'string' && /^-?\d+$/.test(given.trim()) ? Number(given) : given
-    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
     throw new BadValue(`is ${show(given)}: it must be a whole number${unit} from ${least} to ${most}`)
   }
 }
@@ -78,14 +80,14 @@ export const secrets: Reader<string | readonly string[] | Uint8Array> = (given) 
 
 /** The key of the admin or monitoring routes. It is never shown. */
 export const routeKey: Reader<{ readonly key: string }> = (given) => {
-  const key = typeof given === 'object' && given !== null ? (given as { key?: unknown }).key : given
+  const key = typeof given === 'object' && given !== null ? membersOf(given).key : given
   if (typeof key === 'string' && /^[\w.~+/-]{32,}=*$/.test(key.trim())) return { key: key.trim() }
   throw new BadValue('is not a key: it must have at least 32 letters, digits and -._~+/ (try: openssl rand -hex 24)')
 }
 
 /** The inspector: a path, `on` or `off`. */
 export const inspector: Reader<boolean | { readonly path: string }> = (given) => {
-  const path = typeof given === 'object' && given !== null ? (given as { path?: unknown }).path : given
+  const path = typeof given === 'object' && given !== null ? membersOf(given).path : given
   if (path === true || path === 'on' || path === 'true' || path === '1' || path === undefined) return true
   if (path === false || path === 'off' || path === 'false' || path === '0') return false
   if (typeof path === 'string' && isInspectorPath(path)) return { path }
@@ -93,12 +95,12 @@ export const inspector: Reader<boolean | { readonly path: string }> = (given) =>
 }
 
 /** Public keys: PEM, one or several after each other, or a JWK as JSON. */
-export const publicKeys: Reader<never> = (given) => {
-  if (typeof given !== 'string') return given as never
+export const publicKeys: Reader<unknown> = (given) => {
+  if (typeof given !== 'string') return given
   const blocks = given.match(/-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g) ?? []
-  if (blocks.length > 0) return (blocks.length > 1 ? blocks : blocks[0]) as never
+  if (blocks.length > 0) return blocks.length > 1 ? blocks : blocks[0]
   const jwk = parseJson(given)
-  if (typeof jwk === 'object' && jwk !== null && 'kty' in jwk) return jwk as never
+  if (typeof jwk === 'object' && jwk !== null && 'kty' in jwk) return jwk
   throw new BadValue('is not a public key: it must be PEM ("-----BEGIN PUBLIC KEY-----") or a JWK')
 }
 
@@ -139,7 +141,7 @@ function permissionsProblem(value: unknown): string | undefined {
   for (const [name, rules] of Object.entries(value)) {
     if (name === 'reply') continue
     if (name !== 'publish' && name !== 'subscribe') return `has ${show(name)}`
-    for (const [list, filters] of Object.entries(Object(rules) as object)) {
+    for (const [list, filters] of Object.entries(membersOf(rules))) {
       if (list !== 'allow' && list !== 'deny') return `has ${show(`${name}.${list}`)}`
       const bad = Array.isArray(filters) ? filters.find((one) => !isSubjectFilter(String(one))) : filters
       if (bad !== undefined) return `has ${show(bad)} in ${name}.${list}`
@@ -167,7 +169,7 @@ function check(given: unknown, run: () => void): void {
   try {
     run()
   } catch (error) {
-    throw new BadValue(`is ${show(given)}: ${(error as Error).message.replace(/\.$/, '')}`)
+    throw new BadValue(`is ${show(given)}: ${messageOf(error).replace(/\.$/, '')}`)
   }
 }
 
@@ -182,7 +184,7 @@ function parseNumbers(given: string): object {
   for (const pair of given.split(/[\s,]+/).filter((part) => part !== '')) {
     const [, name = '', part, digits] = /^(\w+)(?:\.(\w+))?=(\d+)$/.exec(pair) ?? []
     if (name === '') throw new BadValue(`has ${show(pair)}: write name=number, such as maxPayload=65536`)
-    const model = (defaultLimits as unknown as Record<string, unknown>)[name]
+    const model = membersOf(defaultLimits)[name]
     found[name] =
       part === undefined ? Number(digits) : { ...Object(model), ...Object(found[name]), [part]: Number(digits) }
   }

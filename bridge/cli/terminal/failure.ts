@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { isSpanwireError } from '../../../sdk/wire/errors.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
 
@@ -17,7 +18,7 @@ export function describeFailure(error: unknown, isDebug: boolean): Failure {
   const stack = error instanceof Error ? error.stack : undefined
   if (isSpanwireError(error))
     return { text: isDebug ? `${stack}` : `${error.message} (${error.code})`, exitCode: exitCodeOf(error) }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const text = `This is a fault of spanwire: ${message}. Set SPANWIRE_DEBUG=1 to see where, and report it.`
   return { text: isDebug ? `${stack}` : text, exitCode: EXIT.internal }
 }

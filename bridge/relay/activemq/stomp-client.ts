@@ -1,6 +1,7 @@
 /** A STOMP 1.2 client for one connection. It does not reconnect. The relay opens another client. */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 import { decode } from '../../../sdk/wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 import { encodeFrame, headerOf, type StompFrame, StompReader } from './stomp-frame.ts'
@@ -159,7 +160,7 @@ export class StompClient {
     try {
       for (const frame of this.#reader.push(chunk)) this.#take(frame)
     } catch (error) {
-      this.#end(toError(error as Error))
+      this.#end(toError(error))
     }
   }
 
@@ -192,10 +193,10 @@ function unavailable({ host, port }: StompAddress, why: string, cause: Error): S
   return new SpanwireError('broker-unavailable', `STOMP: no connection to ${host}:${port}: ${why}.`, { cause })
 }
 
-function toError(error: Error): SpanwireError {
+function toError(error: unknown): SpanwireError {
   return isSpanwireError(error)
     ? error
-    : new SpanwireError('broker-unavailable', `STOMP: ${error.message}.`, { cause: error })
+    : new SpanwireError('broker-unavailable', `STOMP: ${messageOf(error)}.`, { cause: error })
 }
 
 /** Returns the error for an ERROR frame. Brokers send a text without a code. */

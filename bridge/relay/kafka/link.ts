@@ -1,3 +1,5 @@
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /** The client package, loaded. */
@@ -34,7 +36,7 @@ const LASTING = [
 export function toKafkaError(cause: unknown, topic: string): SpanwireError {
   if (isSpanwireError(cause)) return cause
   const ids = idsOf(cause)
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = messageOf(cause)
   if (ids.some((id) => id === 'MESSAGE_TOO_LARGE' || id === 'RECORD_LIST_TOO_LARGE'))
     return new SpanwireError('payload-too-large', `The topic ${topic} of Kafka refuses the message: ${text}`, { cause })
   const lasting = ids.find((id) => LASTING.includes(id))
@@ -49,7 +51,7 @@ export function toKafkaError(cause: unknown, topic: string): SpanwireError {
 
 /** Returns the ids of an error and of its causes. */
 function idsOf(error: unknown): string[] {
-  const { apiId, errors, cause } = Object(error) as { apiId?: unknown; errors?: unknown; cause?: unknown }
+  const { apiId, errors, cause } = membersOf(error)
   const below = [...(Array.isArray(errors) ? errors : []), ...(cause === undefined ? [] : [cause])]
   return [...(typeof apiId === 'string' ? [apiId] : []), ...below.flatMap(idsOf)]
 }

@@ -1,4 +1,6 @@
 import type { ChannelModel } from 'amqplib'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
+import { membersOf } from '../../../sdk/kit/kinds.ts'
 import { isSpanwireError, SpanwireError } from '../../../sdk/wire/errors.ts'
 
 /** The time until the connection is open, in ms. */
@@ -33,7 +35,8 @@ function withHeartbeat(url: string): string {
 /** Converts an error of the client. */
 export function toRabbitError(cause: unknown): SpanwireError {
   if (isSpanwireError(cause)) return cause
-  const { code, message = String(cause) } = Object(cause) as { code?: unknown; message?: string }
+  const { code } = membersOf(cause)
+  const message = messageOf(cause)
   if (code === 404)
     return new SpanwireError('broker-refused', `RabbitMQ: ${message}. Create it, then restart the relay.`, { cause })
   if (code === 403 && !/ACCESS[_-]REFUSED/.test(message))

@@ -1,4 +1,5 @@
 import type { ChannelModel } from 'amqplib'
+import { messageOf } from '../../../sdk/kit/error-text.ts'
 
 /** Attempts. Each one finds one argument of the queue. */
 const MOST = 16
@@ -26,7 +27,7 @@ export async function hasSingleActiveConsumer(connection: ChannelModel, queue: s
       await channel.close()
       return true
     } catch (error) {
-      const [, name, current, value, type] = INEQUIVALENT.exec((error as Error).message) ?? []
+      const [, name, current, value, type] = INEQUIVALENT.exec(messageOf(error)) ?? []
       if (name === SINGLE) return false
       if (name === undefined) return undefined
       if (name === 'durable') options.durable = value === 'true'

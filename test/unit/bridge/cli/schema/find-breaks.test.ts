@@ -23,6 +23,8 @@ const CASES: ReadonlyArray<readonly [what: string, writer: Schema, reader: Schem
   ['anything to a string', {}, { type: 'string' }, ['', '', '', '', '']],
   ['nothing to a string', false, { type: 'string' }, []],
   ['a string to nothing', { type: 'string' }, false, ['']],
+  ['a string to a length that is not a number', { type: 'string' }, { type: 'string', minLength: '5' }, ['?']],
+  ['a string to a pattern that is not a text', { type: 'string' }, { type: 'string', pattern: 5 }, ['?']],
 
   ['a required property that was added', object({ a: z.string() }), object({ a: z.string(), b: z.number() }), ['b']],
   [
