@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -13,6 +13,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BrokerKind } from '../../demo/setup/brokers/foreign-broker.ts'
 import { freePort } from '../../demo/setup/free-port.ts'
+import { root } from '../build/source-files.ts'
 import { startBroker, type TestBroker } from '../relays/brokers.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { eventually } from '../support/eventually.ts'
@@ -104,8 +105,10 @@ describe('guides', () => {
 
   const both = GUIDES.flatMap((guide) => (['pieces', 'relay'] as const).map((part) => ({ guide, part })))
   it.for(both)('$guide.page, $part', { timeout: 3 * MINUTES, concurrent: true }, async ({ guide, part }, { skip }) => {
-    if (isSkipped(guide.kind) || !browser) return skip()
-    await (part === 'pieces' ? runPieces(guide) : runRelay(guide, browser))
+    if (isSkipped(guide.kind)) return skip()
+    if (part === 'pieces') return await runPieces(guide)
+    if (!browser) return skip()
+    await runRelay(guide, browser)
   })
 })
 
@@ -115,7 +118,10 @@ async function runPieces(guide: BrokerGuide): Promise<void> {
   const [foreign, nats] = await Promise.all([brokerOf(kind), startNatsServer({ jetstream: true })])
   await using _ = nats
   const own = await project.addFolder(`${kind}-pieces`)
-  const blocks = [...(await readExamples(pathOf(guide)))].filter(([name]) => !OF_RELAY.includes(name))
+  const examples = await readExamples(pathOf(guide))
+  const page = await readFile(join(root, pathOf(guide)), 'utf8')
+  expect([...page.matchAll(/^```ts$/gm)].length, 'blocks, all of which have a name').toBe(examples.size)
+  const blocks = [...examples].filter(([name]) => !OF_RELAY.includes(name))
   await writeBlocks(own.folder, blocks, addressesOf(guide, { foreign, nats }))
   await copySteps(own.folder, guide)
   const steps = own.run(process.execPath, `${kind}.ts`)

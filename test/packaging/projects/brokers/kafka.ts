@@ -104,7 +104,7 @@ await runPieces(['kafka', 'spanwire'], {
     await until(async () => (await lag()) === 0)
     await pause()
     await create(side, 'lag-a', 'lag-b')
-    equal(await lag(), 2)
+    await until(async () => (await lag()) === 2)
     deepEqual(seen, [])
     await resume()
     await until(() => seen.length === 2)
