@@ -3,6 +3,7 @@
  */
 
 export { type BusOptions, type ConnectOptions, connect } from './connect.ts'
+export type { BatchAck, BatchEvent, BatchEventOptions, BatchOptions, BatchProblem } from './contract/batch.ts'
 export type {
   Bus,
   BusStatus,
@@ -50,7 +51,9 @@ export type { EventHeaders } from './contract/event-headers.ts'
 export type { Gap, SeqRange } from './contract/gap.ts'
 export type { ReceivedEvent } from './contract/received-event.ts'
 export type { RemovalReason } from './contract/removal.ts'
+export type { Repetition, Schedule, When } from './contract/schedule.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './contract/standard-schema.ts'
+export type { ForgetOptions, ScheduleOptions, StreamMethods } from './contract/stream-methods.ts'
 export type { CheckedTemplate, ParamName, Params, ParamsFilter } from './contract/template-types.ts'
 export type { BackoffOptions } from './kit/backoff.ts'
 export type { OutboxOptions, OutboxOutcome } from './outbox/outbox.ts'

@@ -95,6 +95,12 @@ export interface Limits {
    */
   readonly publishRate: PublishRate
   /**
+   * Atomic batches of one user at one hub that are begun and not committed. Default 5. nats-server has 50 places in a stream
+   * and 1,000 in all, for 10 s each: one client that begins batches would use them up for all others. Each anonymous client
+   * counts for itself. A batch has at most 1,000 messages.
+   */
+  readonly maxBatchesPerUser: number
+  /**
    * Newest stream messages of each replayed filter in memory. Default 1,024 messages and 1 MiB. Clients that reconnect are
    * served from it, without a request to the broker.
    */
@@ -165,6 +171,7 @@ export const defaultLimits: Limits = {
   replays: { connection: 100, user: 200 },
   apiRequests: { user: 8, hub: 32 },
   publishRate: { messages: 5_000, bytes: 8 * MIB },
+  maxBatchesPerUser: 5,
   replayRing: { messages: 1_024, bytes: MIB },
   maxReplayMemory: 64 * MIB,
   replaySnapshot: { messages: 10_000, bytes: 8 * MIB },

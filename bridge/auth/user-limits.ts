@@ -1,5 +1,7 @@
 import type { Limits } from './limits.ts'
+import { OpenBatches } from './open-batches.ts'
 import { RateMeter } from './rate-meter.ts'
+import type { BatchPart } from './server-commands.ts'
 
 /** Meters are dropped beyond this number, which bounds memory. A user gains one more burst at most. */
 const MAX_METERS = 10_000
@@ -10,10 +12,20 @@ export class UserLimits {
   readonly #clock: () => number
   readonly #meters = new Map<string, RateMeter>()
   readonly #connections = new Map<string, number>()
+  readonly #batches: OpenBatches
 
   constructor(limits: Limits, clock: () => number) {
     this.#limits = limits
     this.#clock = clock
+    this.#batches = new OpenBatches(limits.maxBatchesPerUser)
+  }
+
+  /**
+   * Counts a message of an atomic batch. Returns whether it is within the limits.
+   * @param share the user; for an anonymous client a name of its own
+   */
+  batch(share: string, part: BatchPart): boolean {
+    return this.#batches.take(share, part, this.#clock())
   }
 
   /** Counts a connection of `user`. Returns whether it is within the limit. It is counted in any case. */

@@ -38,6 +38,8 @@ export interface EmbeddedOptions {
  * consumers of 2.10, within the limits that its errors state.
  */
 const VERSION = '2.10.0'
+/** Level of JetStream's API with time to live, batches and schedules, as in nats-server 2.14 (ADR-44). */
+const API_LEVEL = 4
 
 /** A broker in this process. The upstreams of `connect` share it. */
 export interface EmbeddedBroker {
@@ -83,7 +85,7 @@ class Broker implements EmbeddedBroker {
 
   constructor(options: EmbeddedOptions) {
     const { maxPayload = 1_048_576, random = Math.random, maxBytes = 64 * 1_048_576, clock = Date.now } = options
-    this.info = { name: 'embedded', version: VERSION, jetstream: true, maxPayload }
+    this.info = { name: 'embedded', version: VERSION, apiLevel: API_LEVEL, jetstream: true, maxPayload }
     this.#random = random
     const sql = options.path === undefined ? options.sql : openSqlite(options.path)
     const store = sql ? createSqliteStore(sql) : createMemoryStore()

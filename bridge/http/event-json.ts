@@ -22,10 +22,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function encodeJson({ subject, payload, headerBlock, seq, time }: JsonSource): string {
   const fields = headerBlock ? readFields(headerBlock) : []
   const find = (name: string) => fields.find(([own]) => own === name)?.[1]
-  const headers = fields.filter(([name]) => name !== ID_HEADER)
+  // A stream publishes a scheduled event with its id in small letters.
+  const isId = (name: string) => name === ID_HEADER || name === ID_HEADER.toLowerCase()
+  const headers = fields.filter(([name]) => !isId(name))
   const published = find(TIME_HEADER) ?? ''
   const rest = JSON.stringify({
-    id: find(ID_HEADER),
+    id: fields.find(([name]) => isId(name))?.[1],
     headers: headers.length > 0 ? headers : undefined,
     seq,
     time: time ?? (/^\d{1,15}$/.test(published) ? Number(published) : undefined),

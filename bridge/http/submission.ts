@@ -6,6 +6,7 @@ import { isPublishSubject } from '../auth/api-permissions.ts'
 import type { Identity } from '../auth/identity.ts'
 import { permitMessage } from '../auth/message-permissions.ts'
 import { isReserved, mayPublish } from '../auth/permissions.ts'
+import { readCommands } from '../auth/server-commands.ts'
 import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER } from '../delivery/origin-header.ts'
 import { SubjectScope } from '../delivery/subject-scope.ts'
@@ -77,6 +78,16 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
       'permission-denied',
       `Permissions Violation for Publish to "${subject}" with ${permitted.forbidden}`,
     )
+  const { ignored, batch } = readCommands(headers, hub.upstream.info)
+  if (ignored !== undefined)
+    throw new SpanwireError('permission-denied', `Permissions Violation for Publish to "${subject}" with ${ignored}`)
+  if (batch && !hub.users.batch(identity.user, batch)) {
+    limited('maxBatchesPerUser')
+    throw new SpanwireError(
+      'rate-limited',
+      'The batch, or the number of open batches, is over the limit. Commit first.',
+    )
+  }
   if (isReserved(target))
     throw new SpanwireError('permission-denied', 'Subjects under $EDGE are reserved for the bridge.')
   return { subject: target, headers: toBrokerHeaders(headers, httpScope(identity)), payload: permitted.payload }

@@ -1,8 +1,9 @@
+import { type BatchItem, type BatchResult, type OpenBatch, openBatch } from '../../sdk/bus/atomic-batch.ts'
+import { findStored } from '../../sdk/bus/stored-ids.ts'
 import type { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { randomToken } from '../../sdk/kit/ids.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
-import { type BatchItem, type BatchResult, type OpenBatch, openBatch } from './atomic-batch.ts'
 import { checkpointSubject, encodeCheckpoint, readCheckpoint, type StoredCheckpoint } from './checkpoint.ts'
 import { createRelayBackoff, pauseFor, whenOpen } from './retry.ts'
 import {
@@ -15,7 +16,6 @@ import {
   type StorePart,
   Unprepared,
 } from './store.ts'
-import { findStored } from './stored-ids.ts'
 
 /** The lane of a relay, and its stream. */
 export interface BatchTarget {

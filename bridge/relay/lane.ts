@@ -1,5 +1,5 @@
+import { MOST_IN_BATCH } from '../../sdk/bus/atomic-batch.ts'
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
-import { MOST_IN_BATCH } from './atomic-batch.ts'
 import type { Incoming } from './foreign.ts'
 import type { MappedIn } from './map-in.ts'
 import { type LaneStore, Moved, type StoreItem } from './store.ts'

@@ -1,6 +1,7 @@
 /** The port to a stream: stores the messages of a lane. */
+
+import type { BatchItem } from '../../sdk/bus/atomic-batch.ts'
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
-import type { BatchItem } from './atomic-batch.ts'
 
 /** A message that is ready to be stored. */
 export interface StoreItem extends BatchItem {

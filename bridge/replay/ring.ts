@@ -1,4 +1,5 @@
 import type { StoredMessage } from '../../sdk/jetstream/jetstream-link.ts'
+import { decode } from '../../sdk/wire/bytes.ts'
 import { clip, type SequenceRanges } from '../../sdk/wire/sequence-ranges.ts'
 import type { Reserve } from '../budget/budget.ts'
 
@@ -66,6 +67,8 @@ export class Ring {
   }
 
   add(message: StoredMessage): void {
+    // The stream has removed earlier messages with it. Those that remain are read again.
+    if (isRollUp(message)) this.clear()
     this.#messages.push(message)
     this.#take(sizeOf(message))
     this.head = message.seq
@@ -111,4 +114,9 @@ export class Ring {
     this.#bytes += bytes
     takeFrom(this.#cache, bytes)
   }
+}
+
+/** Whether a stream removed the earlier messages of a subject, or of all, when it stored this one. */
+function isRollUp({ headerBlock }: StoredMessage): boolean {
+  return headerBlock !== undefined && decode(headerBlock).includes('\r\nNats-Rollup:')
 }

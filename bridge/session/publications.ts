@@ -5,6 +5,7 @@ import { isPublishSubject } from '../auth/api-permissions.ts'
 import { permitMessage } from '../auth/message-permissions.ts'
 import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
+import { readCommands } from '../auth/server-commands.ts'
 import { type Client, shareOf } from '../delivery/client.ts'
 import { toBrokerHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
@@ -129,6 +130,8 @@ export class Publications {
       },
     )
     if ('forbidden' in permitted) return { refused: 'publish-permission', subject, beyond: permitted.forbidden }
+    const refused = block && this.#checkCommands(subject, block)
+    if (refused) return refused
     const { payload } = permitted
     const headers = this.#withOrigin(block && toBrokerHeaders(block, scope))
     if (headers === 'incomplete') return { refused: 'publish-permission', subject, beyond: ORIGIN_HEADER }
@@ -140,6 +143,13 @@ export class Publications {
       ...(headers && { headers }),
       payload,
     }
+  }
+
+  /** Checks that the broker knows the commands of the headers, and counts batches. */
+  #checkCommands(subject: string, block: Uint8Array): Refusal | undefined {
+    const { ignored, batch } = readCommands(block, this.#hub.upstream.info)
+    if (ignored !== undefined) return { refused: 'publish-permission', subject, beyond: ignored }
+    return batch && !this.#hub.users.batch(shareOf(this.#client), batch) ? { refused: 'batches', subject } : undefined
   }
 
   /** Adds the origin header of a client with `echo: false`. An incomplete block can't get one. */

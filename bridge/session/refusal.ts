@@ -30,12 +30,18 @@ const publishLimits = {
   headers: 'headers over the limit',
   data: 'more data than its credentials allow',
   rate: 'a rate over the limit',
+  batches: 'a rate of open batches, or a batch, over the limit',
   presence: 'a presence message that is invalid or over a limit',
   upstream: 'more bytes than the upstream takes now',
 } as const
 
 /** Limits by the refusals that they cause. */
-const limits: Readonly<Record<string, LimitName>> = { headers: 'maxHeaders', data: 'data', rate: 'publishRate' }
+const limits: Readonly<Record<string, LimitName>> = {
+  headers: 'maxHeaders',
+  data: 'data',
+  rate: 'publishRate',
+  batches: 'maxBatchesPerUser',
+}
 
 /** The limit that the client has reached. Undefined if the operation was refused for another reason. */
 export function limitOf(refusal: Refusal): LimitName | undefined {
@@ -62,6 +68,7 @@ export function textOf(refusal: Refusal): string {
     case 'headers':
     case 'data':
     case 'rate':
+    case 'batches':
     case 'presence':
     case 'upstream':
       return publishViolation(refusal.subject, publishLimits[refusal.refused])

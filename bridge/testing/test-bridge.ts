@@ -1,7 +1,7 @@
 import { type BusOptions, connect } from '../../sdk/connect.ts'
 import type { Bus } from '../../sdk/contract/bus.ts'
 import type { Events } from '../../sdk/contract/contract.ts'
-import { ensureStreams } from '../../sdk/streams/index.ts'
+import { ensureStreams, type StreamOptions } from '../../sdk/streams/index.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { webSocket } from '../../sdk/transport/websocket/websocket.ts'
 import type { WebSocketOptions } from '../../sdk/transport/websocket/websocket-options.ts'
@@ -17,8 +17,10 @@ import { createNetwork, type Network, type TestNetwork } from './network.ts'
 
 // Parts that the SDK loads on first use. A dynamic import takes real time, which a test with a fake clock does not expect.
 import '../../sdk/bus/request-reply.ts'
+import '../../sdk/bus/schedules.ts'
 import '../../sdk/bus/sources.ts'
-import '../../sdk/bus/stream-publisher.ts'
+import '../../sdk/bus/batch.ts'
+import '../../sdk/bus/methods.ts'
 import '../../sdk/outbox/outbox.ts'
 import '../../sdk/presence/presence.ts'
 import '../../sdk/replay/direct-source.ts'
@@ -73,7 +75,7 @@ export interface TestBridge extends TestNetwork, AsyncDisposable {
   transport(options?: { readonly network?: TestNetwork }): Transport
   /** Creates a separate network, for faults that affect only some clients. */
   network(): TestNetwork
-  /** Creates or updates the streams of a contract, in memory. */
+  /** Creates or updates the streams of a contract, in memory, with all features: `ttl`, `atomic`, `schedules`, `rollup`. */
   ensureStreams(events: Events): Promise<void>
   /** Replaces the bridge, as if its process was killed. The broker keeps its streams. */
   restart(): void
@@ -200,7 +202,7 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
     network: () => addNetwork(),
     async ensureStreams(events) {
       const transport = dial(wire)
-      await ensureStreams(events, transport, { defaults: { storage: 'memory' } })
+      await ensureStreams(events, transport, { defaults: streamOptions(events) })
       await transport.close()
     },
     restart() {
@@ -241,4 +243,10 @@ function now(): number {
 
 function secretOf(auth: AuthOptions | undefined): string | undefined {
   return typeof auth?.secret === 'string' ? auth.secret : undefined
+}
+
+/** All features. A name that begins with a param would match schedules. */
+function streamOptions(events: Events): StreamOptions {
+  const isWide = Object.keys(events).some((name) => name.startsWith('{'))
+  return { storage: 'memory', ttl: true, atomic: true, rollup: true, schedules: !isWide }
 }

@@ -1,10 +1,11 @@
-import type { BusStatus, RequestOptions, StreamPublishOptions, SubscribeOptions } from '../contract/bus.ts'
+import type { RequestOptions, SubscribeOptions } from '../contract/bus.ts'
 import { type ContractEvent, type Events, readEvent, unknownEvent } from '../contract/contract.ts'
 import type { ReceivedEvent } from '../contract/received-event.ts'
 import {
   readHandlerArgs,
   type UntypedBus,
   type UntypedLatestOptions,
+  type UntypedPublishOptions,
   type UntypedSubscribeOptions,
   type WithParamValues,
   withParams,
@@ -21,15 +22,12 @@ import { SpanwireError } from '../wire/errors.ts'
 import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
 import { createEventStream, type StreamSink } from './event-stream.ts'
 import { createLatest } from './latest.ts'
+import type { BusMethods } from './methods.ts'
 import type { Faults } from './receiver.ts'
 import type { Send } from './request-reply.ts'
 import { createSubscriber, sources } from './subscriber.ts'
 
-// Not part of the first load: many pages only publish and subscribe.
-const requests = lazy(() => import('./request-reply.ts'))
-const presences = lazy(() => import('../presence/presence.ts'))
-
-type SendOptions = StreamPublishOptions & RequestOptions
+type SendOptions = UntypedPublishOptions & RequestOptions
 
 export interface EventBusOptions extends Partial<Faults>, Pick<SubscribeOptions, 'onGap'> {
   readonly outbox?: 'persistent' | OutboxOptions | undefined
@@ -41,10 +39,16 @@ export function createBus(
   transport: Transport,
   { onInvalid, onError, onGap, outbox }: EventBusOptions,
 ): UntypedBus {
-  const publishing = lazy(async () => (await import('./stream-publisher.ts')).createPublisher(transport, outbox))
-  const events = new Map(Object.entries(contract).map(([name, entry]) => [name, readEvent(name, entry)]))
-  if (outbox) preload(publishing)
-  for (const { stream } of events.values()) if (stream) preload(sources, publishing)
+  // Not part of the first load: many pages only publish and subscribe.
+  const methods = lazy(async () =>
+    (await import('./methods.ts')).createMethods({ transport, find, prepare, send, faults }, outbox),
+  )
+  const events = new Map<string, ContractEvent>()
+  for (const [name, entry] of Object.entries(contract)) {
+    const event = readEvent(name, entry)
+    events.set(name, event)
+    if (event.stream || outbox) preload(sources, methods)
+  }
 
   const safe =
     <E>(
@@ -56,7 +60,6 @@ export function createBus(
   const faults: Faults = { onInvalid: safe(onInvalid), onError: safe(onError) }
   const subscriber = createSubscriber(transport, faults, onGap)
   const send = createSend()
-  const parts = { transport, faults, send }
 
   /** Operations that are not settled. */
   const publishes = new Set<Promise<unknown>>()
@@ -78,28 +81,55 @@ export function createBus(
   }
 
   const close = () => transport.close()
-  const exchange = <T>(use: (module: typeof import('./request-reply.ts')) => T | Promise<T>) =>
-    track(exchanges, requests(use))
+  /** Returns a method that calls one of a module which is loaded on its first use. */
+  const onUse =
+    <Args extends unknown[], Result>(
+      pick: (module: BusMethods) => (...args: Args) => Result | Promise<Result>,
+      underway = publishes,
+    ) =>
+    (...args: Args) =>
+      track(
+        underway,
+        methods((module) => pick(module)(...args)),
+      )
+
+  const answer = onUse((module) => module.answer, exchanges)
 
   return {
-    status: createStatus(transport),
+    status: {
+      get current() {
+        return transport.status
+      },
+      subscribe: (listener) => transport.onStatus(listener),
+      [Symbol.asyncIterator]: () =>
+        createEventStream(({ push, end }: StreamSink<ConnectionStatus>) => {
+          const follow = (status: ConnectionStatus) => {
+            push(status)
+            if (status.state === 'closed') end()
+          }
+          follow(transport.status)
+          return { unsubscribe: transport.onStatus(follow) }
+        }),
+    },
 
     async publish(name, ...args) {
       const outgoing = prepare(name, args)
+      const { at, every, ttl, signal } = outgoing.options
       return track(
         publishes,
         send<unknown>(outgoing, (payload, headers) =>
-          outbox || outgoing.stream
-            ? publishing((publish) => publish({ ...outgoing, payload, headers }))
-            : transport.publish(outgoing.subject, payload, { headers, signal: outgoing.options.signal }),
+          outbox || outgoing.stream || at || every || ttl
+            ? methods((module) => module.publish({ ...outgoing, payload, headers }))
+            : transport.publish(outgoing.subject, payload, { headers, signal }),
         ),
       )
     },
 
-    async request(name, ...args) {
-      const outgoing = prepare(name, args)
-      return exchange((module) => module.request(parts, outgoing))
-    },
+    publishAll: onUse((module) => module.publishAll),
+    forget: onUse((module) => module.forget),
+    cancelSchedule: onUse((module) => module.cancelSchedule),
+    presence: onUse((module) => module.presence, new Set()),
+    request: onUse((module) => module.request, exchanges),
 
     subscribe(name, ...args) {
       const events = findAll(name)
@@ -121,7 +151,6 @@ export function createBus(
 
     latest(name, ...args) {
       const event = find(name)
-      if (!event.stream) throw new SpanwireError('unsupported', `${name} has no stream.`)
       return createLatest(subscriber, faults, event, withParams<[UntypedLatestOptions?]>(name, args))
     },
 
@@ -130,13 +159,11 @@ export function createBus(
       // A stream keeps no requests that are still waiting for an answer.
       const event = { ...find(name), stream: undefined }
       return subscriber.attach([event], params, options, {
-        push: (received) => void exchange((module) => module.answer(parts, event, handler, received)),
-        invalid: (received) => void exchange((module) => module.refuse(parts, received)),
-        needs: requests,
+        push: (received) => void answer(event, handler, received),
+        invalid: (received) => void answer(event, undefined, received),
+        needs: methods,
       })
     },
-
-    presence: (channel, options) => presences((module) => module.openPresence(transport, channel, options)),
 
     async flush() {
       // Some of them may not have been handed to the transport yet.
@@ -184,23 +211,5 @@ export function createSend(): Send {
       return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
     }
     return isThenable(valid) ? Promise.resolve(valid).then(proceed) : proceed()
-  }
-}
-
-function createStatus(transport: Transport): BusStatus {
-  return {
-    get current() {
-      return transport.status
-    },
-    subscribe: (listener) => transport.onStatus(listener),
-    [Symbol.asyncIterator]: () =>
-      createEventStream(({ push, end }: StreamSink<ConnectionStatus>) => {
-        const follow = (status: ConnectionStatus) => {
-          push(status)
-          if (status.state === 'closed') end()
-        }
-        follow(transport.status)
-        return { unsubscribe: transport.onStatus(follow) }
-      }),
   }
 }

@@ -40,8 +40,31 @@ export function isTemporary({ error }: PublishAnswer): boolean {
   return TEMPORARY.includes(error?.err_code ?? 0)
 }
 
+/** Settings of a stream that a publish needs, by the err_code of their absence. Source: nats-server's errors.json */
+const NEEDS: Readonly<Record<number, string>> = {
+  10111: '{ rollup: true }',
+  10166: '{ ttl: true }',
+  10174: '{ atomic: true }',
+  10188: '{ schedules: true }',
+}
+/** Other remedies. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  10177: 'ids in a batch require nats-server 2.12.1 or later',
+  10189: 'it does not support the time of the schedule: every requires nats-server 2.14 or later, and a valid cron',
+  10190: 'the event of a schedule must be one that the stream stores',
+  10223: 'it does not know the time zone',
+}
+
+/** What to do about a refusal of a stream. Undefined if its own text is the best. */
+export function remedyOf(errCode: number, stream: string): string | undefined {
+  const setting = NEEDS[errCode]
+  return setting ? `the stream ${stream} needs ${setting} of ensureStreams` : REMEDIES[errCode]
+}
+
 export function refusal(answer: PublishAnswer, subject: string): SpanwireError {
-  const text = answer.error?.description ?? 'no reason given'
+  const { err_code = 0, description = 'no reason given' } = answer.error ?? {}
+  const remedy = remedyOf(err_code, `of ${subject}`)
+  const text = remedy ? `${description}; ${remedy}` : description
   return isWrongSequence(answer)
     ? new SpanwireError(
         'wrong-last-sequence',

@@ -61,7 +61,7 @@ export function createSubscriber(
     options: AttachOptions,
     { push, invalid, end, needs }: EventSink,
   ): StreamHandle {
-    const { queue, conflate, signal, onEnd, onGap = onGapOfBus } = options
+    const { queue, conflate, signal, values, onEnd, onGap = onGapOfBus } = options
     const [event] = events
     const filter = events.map(({ template }) => template.filter(params)).join(' ')
     // A lazy source would report it only once its module is loaded.
@@ -91,13 +91,13 @@ export function createSubscriber(
     }
     const handler: SubscriptionHandler = { message: receive, ended: over }
     const subscribe = () => transport.subscribe(filter, handler, { queue })
-    const isReplay = !event || events[1] || (event.stream && queue === undefined)
-    const opening =
-      isReplay || conflate
-        ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap, isReplay }))
-        : needs?.(subscribe)
+    // A first token with a wildcard also matches schedules, which are not events.
+    const isSpecial = !event || events[1] || event.stream || conflate || values || /^[*>]/.test(filter)
+    const opening = isSpecial
+      ? sources((module) => module.openSource(transport, events, filter, handler, { ...options, onGap }))
+      : needs?.(subscribe)
     const source: Source = opening ? toSource(opening, handler) : subscribe()
-    if (onGap && !isReplay)
+    if (onGap && !isSpecial)
       loadUntil(
         sources,
         () => !isOver,

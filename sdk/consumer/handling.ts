@@ -2,6 +2,7 @@ import { publishAcked } from '../bus/publish-acked.ts'
 import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
 import { removalOf } from '../contract/removal.ts'
+import { isSchedule } from '../contract/schedule.ts'
 import { validate } from '../contract/validate.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
@@ -85,8 +86,8 @@ export class Handling {
   /** Returns the failure of an attempt. Undefined if it succeeded. */
   async #attempt(message: StoredMessage, attempt: number): Promise<Failure | undefined> {
     const { deadLetter, order } = this.#work.settings
-    // A marker of a removal is not an event.
-    if (!message.payload.length && removalOf(message)) return undefined
+    // Schedules and markers of a removal are not events.
+    if (isSchedule(message.subject) || (!message.payload.length && removalOf(message))) return undefined
     const event = this.#work.find(message.subject)
     const handedOn = order === 'by-lane' ? HANDED_ON : 0
     if (deadLetter && attempt > DEADLY * deadLetter.attempts + handedOn)

@@ -7,6 +7,8 @@ import type { CursorStore } from './cursor-store.ts'
 import type { DataInput, DataOutput, ReplyInput, ReplyOutput, StreamOf } from './event.ts'
 import type { Gap } from './gap.ts'
 import type { ReceivedEvent } from './received-event.ts'
+import type { Schedule } from './schedule.ts'
+import type { ScheduleOptions, StreamMethods } from './stream-methods.ts'
 import type { ParamName, Params, ParamsFilter } from './template-types.ts'
 
 /** Options of {@link Bus.publish}. */
@@ -45,6 +47,11 @@ export interface StreamPublishOptions extends PublishOptions {
   readonly expectLastSeq?: number | undefined
   /** Rejects with `wrong-last-sequence` unless the subject's last message has this sequence. 0: the subject has none. */
   readonly expectLastSubjectSeq?: number | undefined
+  /**
+   * Time to live, in ms, at least 1,000: the stream removes the event afterwards. Rounded down to seconds. Default: the
+   * `ttl` of the event in the contract. Requires nats-server 2.11, and a stream with `ttl` (see `ensureStreams`).
+   */
+  readonly ttl?: number | undefined
 }
 
 /** Options of {@link Bus.request}. */
@@ -192,7 +199,7 @@ export type StreamEventName<Contract> = {
 }[EventName<Contract>]
 
 /** A type that no string has, for the compiler's message about a name that the contract does not have. */
-type OrHint<Contract> = [Contract] extends [never]
+export type OrHint<Contract> = [Contract] extends [never]
   ? never
   : string & { readonly 'Write a name as in the contract, with its {params}. The params follow it.': never }
 
@@ -200,9 +207,13 @@ type OrHint<Contract> = [Contract] extends [never]
  * Arguments after the name of an event to publish: `params, data, options?`, without `params` if the template has none. A
  * second shape, which no call has, makes the compiler state what is missing.
  */
-type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamName<Name>] extends [never]
+export type WithParams<Name extends string, Values, Rest extends unknown[]> = [ParamName<Name>] extends [never]
   ? Rest
   : [params: Values & Checked<Name, Values>, ...rest: Rest] | [params: `The params of ${Name} come before the data.`]
+/** Arguments after the name of an event that its stream publishes later. */
+type ScheduleArgs<Contract, Name extends keyof Contract & string> = [ParamName<Name>] extends [never]
+  ? [data: DataInput<Contract[Name]>, options: IfStream<Contract[Name], ScheduleOptions, never>]
+  : [params: Params<Name>, data: DataInput<Contract[Name]>, options: IfStream<Contract[Name], ScheduleOptions, never>]
 /** Checks params to publish with: no wildcards, and no params that the template does not have. */
 type Checked<Name extends string, Values> = {
   readonly [Param in keyof Values]: Param extends ParamName<Name>
@@ -301,10 +312,21 @@ export interface BusStatus extends AsyncIterable<ConnectionStatus, undefined> {
 }
 
 /** Typed events over NATS subjects. {@link connect} returns it. */
-export interface Bus<Contract> extends AsyncDisposable {
+export interface Bus<Contract> extends StreamMethods<Contract>, AsyncDisposable {
   /** The status of the connection. */
   readonly status: BusStatus
 
+  /**
+   * Has the stream publish an event later, or repeatedly: options `at` or `every` of {@link Bus.publish}. The stream keeps
+   * the schedule. Subscriptions that read the stream deliver the event, queue groups of NATS do not. An event with `at` has
+   * the id and headers of this call, and the time `at`. Each repetition has an id of its own. A schedule with the `id` of an
+   * earlier one replaces it.
+   *
+   * @example
+   *     const reminder = await bus.publish('reminders.{userId}', { userId: '7' }, { text: 'Pay' }, { at: Date.now() + 60_000 })
+   *     await reminder.cancel()
+   */
+  publish<Name extends keyof Contract & string>(name: Name, ...args: ScheduleArgs<Contract, Name>): Promise<Schedule>
   /**
    * Publishes an event: `publish(name, params, data, options?)`, without `params` if the template has none.
    *

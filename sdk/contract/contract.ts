@@ -55,10 +55,12 @@ export interface ContractEvent {
   readonly name: string
   readonly template: SubjectTemplate
   readonly schema: StandardSchema
-  readonly reply: StandardSchema | undefined
+  readonly reply?: StandardSchema | undefined
   readonly codec: Codec
   /** The event's JetStream stream. */
   readonly stream: string | undefined
+  /** Time to live of the event, in ms. */
+  readonly ttl?: number | undefined
 }
 
 /**
@@ -78,6 +80,12 @@ export function unknownEvent(name: string): SpanwireError {
 
 /** Reads a definition of a contract, and parses its template. */
 export function readEvent(name: string, entry: EventEntry): ContractEvent {
-  const { schema, reply, codec = json, stream } = toDefinition(entry)
-  return { name, template: new SubjectTemplate(name), schema, reply, codec, stream: stream || undefined }
+  const definition = toDefinition(entry)
+  return {
+    ...definition,
+    name,
+    template: new SubjectTemplate(name),
+    codec: definition.codec ?? json,
+    stream: definition.stream || undefined,
+  }
 }

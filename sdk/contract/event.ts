@@ -20,6 +20,11 @@ export interface EventOptions<
    * `defineEvents` has a default.
    */
   readonly stream?: Stream
+  /**
+   * Time to live of the event, in ms, at least 1,000: its stream removes it afterwards. Rounded down to seconds. Requires
+   * nats-server 2.11. A publish can set its own `ttl`. Default: the stream's `maxAge`.
+   */
+  readonly ttl?: number | undefined
 }
 
 /** A definition of an event, as {@link event} returns it. */

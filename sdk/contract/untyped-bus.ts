@@ -1,3 +1,4 @@
+import type { BatchAck, BatchEventOptions, BatchOptions } from './batch.ts'
 import type {
   Bus,
   Handle,
@@ -6,6 +7,7 @@ import type {
   OnOptions,
   ReplayOptions,
   RequestOptions,
+  StreamAck,
   StreamHandle,
   StreamPublishOptions,
   StreamSubscription,
@@ -13,6 +15,8 @@ import type {
 } from './bus.ts'
 import type { Events } from './contract.ts'
 import type { ReceivedEvent } from './received-event.ts'
+import type { Repetition } from './schedule.ts'
+import type { ForgetOptions } from './stream-methods.ts'
 
 /** Values of a template's parameters. */
 export type ParamValues = Readonly<Record<string, string | undefined>>
@@ -24,6 +28,24 @@ export type WithParamValues<Rest extends unknown[]> = Rest | [params?: ParamValu
 export type HandlerArgs<Event, Options> =
   | [handler: (event: Event) => unknown, options?: Options | undefined]
   | [params: ParamValues, handler: (event: Event) => unknown, options?: Options | undefined]
+
+/** Options of {@link UntypedMethods.publish}, for events with and without a stream, now or later. */
+export interface UntypedPublishOptions extends StreamPublishOptions {
+  /** See {@link ScheduleOptions}. */
+  readonly at?: Date | number | undefined
+  /** See {@link ScheduleOptions}. */
+  readonly every?: Repetition | undefined
+}
+
+/** An event of {@link UntypedMethods.publishAll}. */
+export interface UntypedBatchEvent extends BatchEventOptions {
+  /** The event's name in the contract. */
+  readonly name: string
+  /** Values of the template's parameters. */
+  readonly params?: ParamValues | undefined
+  /** The data. */
+  readonly data: unknown
+}
 
 /** Options of {@link UntypedMethods.on}, for events with and without a stream. */
 export interface UntypedOnOptions extends OnOptions, ReplayOptions {}
@@ -42,7 +64,10 @@ export type OneOrMoreNames = string | readonly string[]
 
 /** The methods of {@link Bus} whose types depend on the contract. */
 interface UntypedMethods<Event> {
-  publish(name: string, ...args: WithParamValues<[data: unknown, options?: StreamPublishOptions]>): Promise<unknown>
+  publish(name: string, ...args: WithParamValues<[data: unknown, options?: UntypedPublishOptions]>): Promise<unknown>
+  publishAll(events: readonly UntypedBatchEvent[], options?: BatchOptions): Promise<BatchAck>
+  forget(name: string, ...args: WithParamValues<[options?: ForgetOptions]>): Promise<StreamAck>
+  cancelSchedule(name: string, id: string): Promise<void>
   subscribe(
     name: OneOrMoreNames,
     ...args: WithParamValues<[options?: UntypedSubscribeOptions]>
@@ -73,7 +98,7 @@ export function typed<Contract>(bus: UntypedBus): Bus<Contract> {
 
 /** Whether a template has parameters, known from its text. For a list: whether any of them has. */
 export function hasParams(name: OneOrMoreNames): boolean {
-  return [name].flat().some((one) => one.includes('{'))
+  return `${name}`.includes('{')
 }
 
 /** Puts empty params in front of the arguments of an event, or of a list of events, whose template has no parameters. */

@@ -188,19 +188,19 @@ export class JetStreamApi {
   }
 
   /**
-   * Creates a stream.
+   * Creates a stream. Returns its configuration: an older server ignores fields that it does not support.
    * @throws SpanwireError `stream-conflict`
    */
-  async createStream(config: StreamConfig): Promise<void> {
-    await this.#request(`STREAM.CREATE.${config.name}`, config)
+  async createStream(config: StreamConfig): Promise<Partial<StreamConfig>> {
+    return (await this.#request(`STREAM.CREATE.${config.name}`, config)).config ?? {}
   }
 
   /**
-   * Changes the configuration of a stream.
+   * Changes the configuration of a stream. Returns it, like `createStream`.
    * @throws SpanwireError `stream-conflict`
    */
-  async updateStream(config: StreamConfig): Promise<void> {
-    await this.#request(`STREAM.UPDATE.${config.name}`, config)
+  async updateStream(config: StreamConfig): Promise<Partial<StreamConfig>> {
+    return (await this.#request(`STREAM.UPDATE.${config.name}`, config)).config ?? {}
   }
 
   /** Deletes a stream. */

@@ -28,6 +28,12 @@ export function logTransport(transport: Transport, write: WriteLog): Transport {
     get maxPayload() {
       return transport.maxPayload
     },
+    get apiLevel() {
+      return transport.apiLevel
+    },
+    get unordered() {
+      return transport.unordered === true
+    },
     onStatus: (listener) => transport.onStatus(listener),
     publish: (subject, payload, options) =>
       watch(transport.publish(subject, payload, options), {

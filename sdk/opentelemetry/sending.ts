@@ -60,6 +60,29 @@ export function createSend(bus: UntypedBus, tracer: Tracer): Send {
   }
 }
 
+/** Publishes a batch in one span, with events that carry its trace. */
+export function createSendAll(bus: UntypedBus, tracer: Tracer): UntypedBus['publishAll'] {
+  return (events, options) => {
+    const attributes = {
+      'messaging.system': 'nats',
+      'messaging.operation.name': 'publish',
+      'messaging.operation.type': 'send',
+      'messaging.batch.message_count': events.length,
+    }
+    const span = tracer.startSpan('publish batch', { kind: SpanKind.PRODUCER, attributes })
+    const active = trace.setSpan(context.active(), span)
+    const carried = events.map((event) => {
+      const headers = event.headers ?? []
+      return creationContext(headers) ? event : { ...event, headers: [...headers, ...injected(active, headers)] }
+    })
+    return during(span, active, async () => {
+      const ack = await bus.publishAll(carried, options)
+      describe(span, () => ({ seq: ack.seq }))
+      return ack
+    })
+  }
+}
+
 /** The sequence of a stream's acknowledgement; undefined for an event without a stream. */
 function sequenceOf(result: unknown): number | undefined {
   const { seq } = Object(result)

@@ -4,7 +4,7 @@ import type { ReceivedEvent } from '../contract/received-event.ts'
 import { type HandlerArgs, type ParamValues, readHandlerArgs, typed, untyped } from '../contract/untyped-bus.ts'
 import { ASYNC_DISPOSE } from '../kit/dispose.ts'
 import { contextOf } from './propagation.ts'
-import { createSend } from './sending.ts'
+import { createSend, createSendAll } from './sending.ts'
 import { attributesOf, describe, during } from './span.ts'
 
 /** Options of {@link traced}. */
@@ -32,6 +32,7 @@ export interface TracedOptions {
  * - `publish` is a PRODUCER span `publish <event>` until it settles, `request` a CLIENT span `request <event>`. The
  *   propagator of the application adds the trace to the event's headers. If `headers` of the call contain a trace, it
  *   is not replaced. The span is then a CLIENT span with a link to that trace.
+ * - `publishAll` is one PRODUCER span `publish batch`. Its events carry its trace, unless their headers have one.
  * - Handlers of `on` run in a CONSUMER span `process <event>`, handlers of `respond` in a SERVER span `respond <event>`,
  *   until their promise is settled. Events that they publish belong to the same trace. (After an `await`, this requires a
  *   context manager that follows promises, such as that of Node.) An error of a handler marks the span.
@@ -54,6 +55,7 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
   const processing = toProcessing(options)
   const { tracer } = processing
   const send = createSend(plain, tracer)
+  const sendAll = createSendAll(plain, tracer)
   const responding: Receiving = { tracer, operation: 'respond', isLinked: () => false }
   return typed<Contract>({
     status: plain.status,
@@ -63,6 +65,9 @@ export function traced<Contract>(bus: Bus<Contract>, options: TracedOptions = {}
     respond: (name, ...args) => plain.respond(name, ...withSpans(responding, args)),
     subscribe: (name, ...args) => plain.subscribe(name, ...args),
     latest: (name, ...args) => plain.latest(name, ...args),
+    publishAll: (events, options) => sendAll(events, options),
+    forget: (name, ...args) => plain.forget(name, ...args),
+    cancelSchedule: (name, id) => plain.cancelSchedule(name, id),
     presence: (channel, options) => plain.presence(channel, options),
     flush: () => plain.flush(),
     drain: () => plain.drain(),

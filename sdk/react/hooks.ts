@@ -173,12 +173,7 @@ export function createHooks<Contract>(): BusHooks<Contract> {
 
     usePublish() {
       const bus = useContextBus(context)
-      return useMemo<Bus<Contract>['publish']>(
-        () =>
-          (name, ...args) =>
-            bus.publish(name, ...args),
-        [bus],
-      )
+      return useMemo(() => bus.publish.bind(bus), [bus])
     },
 
     useStatus: () => useStore(context, statusStore),

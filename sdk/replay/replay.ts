@@ -213,7 +213,8 @@ class StreamReplay implements Source {
     this.#position = position
     const removed = message.payload.length ? undefined : removalOf(message)
     const done = this.#progress.add(position.cursor)
-    const given: SourceMessage = { ...message, live: this.#isLive, removed, done }
+    const { stream } = position.cursor ?? {}
+    const given: SourceMessage = { ...message, ...(stream && { stream }), live: this.#isLive, removed, done }
     this.#handler.message(given)
     if (this.#progress.pending < this.#buffer || this.#ended) return
     this.#paused = true

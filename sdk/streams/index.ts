@@ -1,5 +1,6 @@
 /** The entry `spanwire/streams`: creates and changes the streams of a contract, as a part of its deployment. */
 import { type Events, readEvent } from '../contract/contract.ts'
+import { scheduleSubject } from '../contract/schedule.ts'
 import { JetStreamApi, type StreamConfig, type StreamState } from '../jetstream/api.ts'
 import { isJetStreamName } from '../jetstream/name.ts'
 import type { NatsConnectionLike } from '../transport/nats/nats-connection.ts'
@@ -10,10 +11,12 @@ import { SpanwireError } from '../wire/errors.ts'
 import {
   changesOf,
   destructiveChanges,
+  ignoredFields,
   impossibleChanges,
   reduceSubjects,
   type StreamOptions,
   toConfig,
+  withTtls,
 } from './stream-options.ts'
 
 export type { StreamOptions } from './stream-options.ts'
@@ -74,7 +77,7 @@ export async function planStreams(
  * one stream would remove data, no stream is changed.
  * @param connection a transport (`nats()`, `webSocket()`, `fromNats()`), or a connection of a NATS client. It stays open
  * @throws SpanwireError `stream-conflict` for a change that would remove data, that JetStream does not support, or for
- * subjects of another stream, `stream-not-found` if JetStream is not enabled, `invalid-argument` for a name that is not
+ * subjects of another stream, `unsupported` for an option that the server is too old for, `stream-not-found` if JetStream is not enabled, `invalid-argument` for a name that is not
  * valid and for settings of an unknown stream, `permission-denied`, `timeout`
  */
 export async function ensureStreams(
@@ -93,11 +96,21 @@ export async function ensureStreams(
     if (losses.length > 0 && !options.destructive)
       throw refused(stream, `${losses.join('; ')}: use { destructive: true } to allow it`)
   }
-  for (const { did, after } of plans) {
-    if (did === 'created') await api.createStream(after)
-    else if (did === 'updated') await api.updateStream(after)
-  }
+  for (const plan of plans) await apply(api, plan)
   return plans.map(({ stream, did, changes }) => ({ stream, did, changes }))
+}
+
+async function apply(api: JetStreamApi, { did, before, after }: StreamPlan): Promise<void> {
+  if (did === 'unchanged') return
+  const config = did === 'created' ? await api.createStream(after) : await api.updateStream(after)
+  const ignored = ignoredFields(after, config)
+  if (ignored.length === 0) return
+  if (before) await api.updateStream(before)
+  else await api.deleteStream(after.name)
+  throw new SpanwireError(
+    'unsupported',
+    `The stream ${after.name} was not changed: ${ignored.join(', ')}. Upgrade the server, or leave the option out.`,
+  )
 }
 
 async function plan(
@@ -105,7 +118,7 @@ async function plan(
   api: JetStreamApi,
   { defaults = {}, streams = {}, destructive = false }: EnsureStreamsOptions,
 ): Promise<StreamPlan[]> {
-  const wantedBy = subjectsByStream(events)
+  const wantedBy = eventsByStream(events)
   const unknown = Object.keys(streams).find((name) => !wantedBy.has(name))
   if (unknown !== undefined)
     throw new SpanwireError(
@@ -113,14 +126,17 @@ async function plan(
       `The contract has no stream ${unknown}. Its streams are: ${[...wantedBy.keys()].join(', ') || 'none'}.`,
     )
   const plans: StreamPlan[] = []
-  for (const [name, subjects] of wantedBy) {
+  for (const [name, { subjects, ttls }] of wantedBy) {
     if (!isJetStreamName(name))
       throw new SpanwireError(
         'invalid-argument',
         `${JSON.stringify(name)} is not a valid name of a stream: use a word without dots and wildcards.`,
       )
-    const wanted = toConfig({ ...defaults, ...streams[name] })
-    plans.push(planStream(name, { subjects, wanted, destructive }, await api.streamState(name)))
+    const given = withTtls({ ...defaults, ...streams[name] }, ttls)
+    const state = await api.streamState(name)
+    const retention = given.retention ?? state?.config.retention
+    const all = given.schedules ? [...subjects, schedulesOf(name, subjects, retention)] : subjects
+    plans.push(planStream(name, { subjects: all, wanted: toConfig(given), destructive }, state))
   }
   return plans
 }
@@ -159,19 +175,40 @@ function planStream(name: string, { subjects, wanted, destructive }: Wanted, sta
     did: changes.length > 0 ? 'updated' : 'unchanged',
     changes,
     losses: destructiveChanges(state, after),
-    impossible: impossibleChanges(changes),
+    impossible: impossibleChanges(changes, state),
     before: state.config,
     after,
   }
 }
 
-function subjectsByStream(events: Events): Map<string, string[]> {
-  const streams = new Map<string, string[]>()
+interface StreamEvents {
+  readonly subjects: string[]
+  readonly ttls: number[]
+}
+
+function eventsByStream(events: Events): Map<string, StreamEvents> {
+  const streams = new Map<string, StreamEvents>()
   for (const [name, entry] of Object.entries(events)) {
-    const { stream, template } = readEvent(name, entry)
-    if (stream !== undefined) streams.set(stream, [...(streams.get(stream) ?? []), template.filter({})])
+    const { stream, template, ttl } = readEvent(name, entry)
+    if (ttl !== undefined && stream === undefined)
+      throw new SpanwireError('invalid-argument', `${name} has a ttl, but no stream that removes it: give it a stream.`)
+    if (stream === undefined) continue
+    const all = streams.get(stream) ?? { subjects: [], ttls: [] }
+    streams.set(stream, all)
+    all.subjects.push(template.filter({}))
+    if (ttl !== undefined) all.ttls.push(ttl)
   }
   return streams
+}
+
+/** Subscriptions to events of the stream must not match its schedules. */
+function schedulesOf(stream: string, subjects: readonly string[], retention: unknown): string {
+  const wide = subjects.find((subject) => /^[*>]/.test(subject))
+  const problem = wide === undefined ? '' : `${wide} would match them: begin its events with a word`
+  // Such a stream stores only messages that a consumer wants, and no consumer reads schedules (ADR-51).
+  const why = retention === 'interest' ? 'it has the retention `interest`, which drops them: use `limits`' : problem
+  if (why === '') return scheduleSubject(stream)
+  throw new SpanwireError('invalid-argument', `The stream ${stream} cannot have schedules, because ${why}.`)
 }
 
 function refused(name: string, why: string): SpanwireError {

@@ -25,13 +25,73 @@ export interface StreamOptions {
   readonly discard?: 'old' | 'new'
   /** Description. */
   readonly description?: string
+  /**
+   * Whether an event can have a time to live of its own (`ttl`). Default: true if an event of the stream has a `ttl` in the
+   * contract. Cannot be disabled later. Requires nats-server 2.11.
+   */
+  readonly ttl?: boolean
+  /**
+   * How long the stream keeps a marker when the last event of a subject expires, in ms, at least 1,000. The marker reaches
+   * `latest`, stores and `onRemoved`. A reader that was offline for longer does not get it. Unless
+   * `maxMessagesPerSubject` is 1, an event with a shorter `ttl` lives this long. Default with `ttl`: the shortest `ttl` of
+   * the contract up to 60,000, or 1,000. With `maxMessagesPerSubject: 1`: 60,000. Requires nats-server 2.11.
+   */
+  readonly removalMarkers?: number
+  /**
+   * Whether the stream can publish events later (`at`, `every`). It then also stores `$SCHEDULE.<stream>.>`. Cannot be
+   * disabled later. Default false. Requires nats-server 2.12, and 2.14 for `every`.
+   */
+  readonly schedules?: boolean
+  /** Whether the stream takes batches (`publishAll`). Default false. Requires nats-server 2.12. */
+  readonly atomic?: boolean
+  /**
+   * Whether a publisher can remove the earlier events of a subject (`forget` with `purge`). Default false, but true with
+   * `ttl` and `schedules`, which nats-server requires.
+   */
+  readonly rollup?: boolean
 }
 
 const NS = 1_000_000
+/** Longest default of `removalMarkers`, in ms. */
+const MARKERS = 60_000
+const SECOND = 1_000
+
+/** Fields that an older nats-server ignores, and the first version with them. */
+const NEWER: Readonly<Record<string, string>> = {
+  allow_msg_ttl: '2.11',
+  subject_delete_marker_ttl: '2.11',
+  allow_atomic: '2.12',
+  allow_msg_schedules: '2.12',
+}
+
+/**
+ * Adds the options that follow from the times to live of the contract.
+ * @param ttls of the events of the stream, in ms
+ */
+export function withTtls(options: StreamOptions, ttls: readonly number[]): StreamOptions {
+  const { ttl = ttls.length > 0, removalMarkers, maxMessagesPerSubject } = options
+  if (!ttl) return options
+  const shortest = Math.min(MARKERS, ...(ttls.length > 0 ? ttls : [SECOND]))
+  const markers = maxMessagesPerSubject === 1 ? MARKERS : Math.max(SECOND, Math.floor(shortest / SECOND) * SECOND)
+  return { ...options, ttl, removalMarkers: removalMarkers ?? markers }
+}
+
+/** Returns the fields that the server has ignored, each with the version that it requires. */
+export function ignoredFields(
+  wanted: Readonly<Record<string, unknown>>,
+  config: Readonly<Record<string, unknown>>,
+): string[] {
+  return Object.entries(NEWER).flatMap(([field, version]) =>
+    wanted[field] && !config[field] ? `${field} requires nats-server ${version}` : [],
+  )
+}
 
 /** Converts options to JetStream's format. Source: `StreamConfig` of nats-server. */
 export function toConfig(options: StreamOptions): Record<string, unknown> {
-  const { maxAge, duplicateWindow } = options
+  const { maxAge, duplicateWindow, removalMarkers } = options
+  // nats-server sets these itself. Stated, they are not a change of the next plan.
+  const rollup = options.rollup ?? (options.ttl || options.schedules || undefined)
+  const ttl = options.ttl ?? (options.schedules || undefined)
   const config = {
     retention: options.retention,
     storage: options.storage,
@@ -44,6 +104,11 @@ export function toConfig(options: StreamOptions): Record<string, unknown> {
     duplicate_window: duplicateWindow === undefined ? undefined : duplicateWindow * NS,
     discard: options.discard,
     description: options.description,
+    allow_rollup_hdrs: rollup,
+    allow_msg_ttl: ttl,
+    subject_delete_marker_ttl: removalMarkers === undefined ? undefined : removalMarkers * NS,
+    allow_msg_schedules: options.schedules,
+    allow_atomic: options.atomic,
   }
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
 }
@@ -56,12 +121,21 @@ export function reduceSubjects(subjects: readonly string[]): string[] {
 
 /** Returns the fields that would change. */
 export function changesOf(state: StreamState, config: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(config).filter((field) => JSON.stringify(state.config[field]) !== JSON.stringify(config[field]))
+  return Object.keys(config).filter((field) => textOf(state.config[field]) !== textOf(config[field]))
 }
 
+/** A server leaves out fields that are off. */
+function textOf(field: unknown): string {
+  return JSON.stringify(field || undefined)
+}
+
+/** Fields that JetStream does not disable again. */
+const ONE_WAY = ['allow_msg_ttl', 'allow_msg_schedules']
+
 /** Returns the fields that JetStream cannot change. */
-export function impossibleChanges(changes: readonly string[]): string[] {
-  return changes.filter((field) => field === 'storage' || field === 'retention')
+export function impossibleChanges(changes: readonly string[], { config }: StreamState): string[] {
+  const isFixed = (field: string) => field === 'storage' || field === 'retention'
+  return changes.filter((field) => isFixed(field) || (ONE_WAY.includes(field) && config[field] === true))
 }
 
 /** Describes changes that would remove events, or no longer store subjects. */

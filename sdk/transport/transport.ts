@@ -80,6 +80,13 @@ export interface Transport {
   readonly status: ConnectionStatus
   /** Maximum size of a message, including headers, in bytes. Undefined if it is unknown. */
   readonly maxPayload?: number | undefined
+  /**
+   * Level of JetStream's API, `api_lvl` of INFO. Undefined before the first connection, and for nats-server before 2.11.
+   * Source: NATS ADR-44.
+   */
+  readonly apiLevel?: number | undefined
+  /** Whether messages of concurrent publishes may arrive in another order. */
+  readonly unordered?: boolean
   /** Calls `listener` on every change of status, not for the current one. Returns an `unsubscribe` function. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void
   /**

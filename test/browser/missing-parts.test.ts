@@ -107,7 +107,7 @@ describe.skipIf(isSkipped('chromium'))('a page in which a part of the SDK is mis
     ['sdk/bus/request-reply.js', `bus.request('asked.{id}', { id: 'x' }, 1)`, /^no-responders/],
     ['sdk/bus/request-reply.js', `bus.respond('asked.{id}', () => 1).ready.then(() => 'ready')`, /^ready$/],
     [
-      'sdk/bus/stream-publisher.js',
+      'sdk/bus/methods.js',
       `bus.publish('kept.{id}', { id: 'x' }, 1, { timeout: 3000 }).then(({ stream }) => stream)`,
       /^KEPT$/,
     ],

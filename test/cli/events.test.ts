@@ -70,6 +70,15 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
       expect((await inFolder('streams', 'apply', '--destructive')).code).toBe(0)
       await write(at(3_600_000))
       expect((await inFolder('streams', 'apply')).code).toBe(0)
+      await write({ contract, streams: { defaults: { ttl: true, schedules: true, atomic: true } } })
+      const features = await inFolder('streams', 'apply')
+      const isOld = Number(server?.version.split('.')[1] ?? 99) < 12
+      expect(features.stdout + features.stderr).toMatch(
+        isOld
+          ? /CLI_SHOP was not changed: allow_\w+ requires nats-server 2\.1[12]/
+          : /allow_rollup_hdrs: false -> true[\s\S]*allow_msg_ttl: \S+ -> true\n {2}subject_delete_marker_ttl: \S+ -> 1000000000\n {2}allow_msg_schedules: \S+ -> true\n {2}allow_atomic: \S+ -> true\n {2}subjects: \["shop\.\*\.paid"\] -> \["shop\.\*\.paid","\$SCHEDULE\.CLI_SHOP\.>"\]/,
+      )
+      expect(features.code).toBe(isOld ? 1 : 0)
       await write({ contract, streams: { defaults: { storage: 'memory' } } })
       const impossible = await inFolder('streams', 'apply', '--destructive')
       expect(impossible.stdout).toContain("impossible: JetStream can't change storage")

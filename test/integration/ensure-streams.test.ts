@@ -2,7 +2,7 @@ import { connect as connectNats } from 'nats'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvents, event } from '../../sdk/index.ts'
-import { ensureStreams } from '../../sdk/streams/index.ts'
+import { ensureStreams, planStreams, type StreamOptions } from '../../sdk/streams/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import type { Transport } from '../../sdk/transport/transport.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
@@ -55,6 +55,35 @@ it('refuses options of a stream that no event names', async () => {
     code: 'invalid-argument',
     message: expect.stringContaining('The contract has no stream LOG. Its streams are: SHOP, LOGS.'),
   })
+})
+
+it('refuses schedules that would be lost, or delivered as events', async () => {
+  const wide = defineEvents({ '{a}.{b}.{c}': event(data, { stream: 'WIDE' }) })
+  for (const [contract, more, text] of [
+    [wide, {}, 'The stream WIDE cannot have schedules, because *.*.* would match them'],
+    [shop, { retention: 'interest' }, 'it has the retention `interest`, which drops them'],
+  ] as const)
+    await expect(planStreams(contract, transport, { defaults: { schedules: true, ...more } })).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining(text),
+    })
+  const unstored = defineEvents({ 'ping.{id}': event(data, { ttl: 5_000 }) })
+  await expect(planStreams(unstored, transport)).rejects.toMatchObject({ code: 'invalid-argument' })
+})
+
+it('derives time to live and markers from the contract', async () => {
+  const timed = defineEvents(
+    { 'a.{id}': event(data, { ttl: 90_000 }), 'b.{id}': event(data, { ttl: 2_500 }) },
+    { stream: 'T' },
+  )
+  const configOf = async (defaults: StreamOptions) => (await planStreams(timed, transport, { defaults }))[0]?.after
+  const on = { allow_msg_ttl: true, allow_rollup_hdrs: true }
+  expect(await configOf({})).toMatchObject({ ...on, subject_delete_marker_ttl: 2_000_000_000 })
+  expect(await configOf({ maxMessagesPerSubject: 1 })).toMatchObject({
+    ...on,
+    subject_delete_marker_ttl: 60_000_000_000,
+  })
+  expect(await configOf({ removalMarkers: 9_000 })).toMatchObject({ ...on, subject_delete_marker_ttl: 9_000_000_000 })
 })
 
 it('adds subjects and keeps other settings', async () => {

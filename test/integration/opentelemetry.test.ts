@@ -5,6 +5,7 @@ import { connect as dial } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
+import { createTestBridge } from '../../bridge/testing/index.ts'
 import { consume } from '../../sdk/consumer/index.ts'
 import { type Bus, connect, defineEvents, event } from '../../sdk/index.ts'
 import { bridgeSpans, contextOf, traced, tracedHandler } from '../../sdk/opentelemetry/index.ts'
@@ -74,6 +75,24 @@ const click = <T>(run: () => Promise<T>) =>
   })
 
 describe('one trace', () => {
+  it('has a batch in one span, and its events carry it', async () => {
+    await using memory = createTestBridge()
+    const contract = defineEvents({ 'shop.{id}.paid': event(z.object({ total: z.number() }), { stream: 'SHOP' }) })
+    await memory.ensureStreams(contract)
+    const bus = traced(memory.connect({ events: contract }))
+    const seen: Array<string | undefined> = []
+    using handle = bus.on('shop.{id}.paid', ({ headers }) => seen.push(headers.get('traceparent')))
+    await handle.ready
+    const paid = (id: string) => ({ name: 'shop.{id}.paid', params: { id }, data: { total: 1 } }) as const
+    await click(() => bus.publishAll([paid('1'), paid('2')]))
+    await bus.forget('shop.{id}.paid', { id: '1' })
+    await tracing.ended('publish batch', 'process shop.{id}.paid', 'click')
+    const [batch] = await tracing.ended('publish batch')
+    expect(batch?.attributes).toMatchObject({ 'messaging.batch.message_count': 2, 'spanwire.stream.sequence': 2 })
+    expect(seen).toHaveLength(2)
+    for (const header of seen) expect(header).toContain(batch?.spanContext().traceId)
+  })
+
   it('goes from a browser through the bridge to a service, and back with the publish of its handler', async () => {
     using orders = service.on('orders.{orderId}.created', async (e) => {
       await null

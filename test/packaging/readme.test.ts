@@ -21,7 +21,7 @@ import { createProject, type Project } from './project.ts'
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
-  ...['projection.ts', 'log.ts'],
+  ...['projection.ts', 'log.ts', 'reminders.ts'],
 ]
 const RUN_ELSEWHERE = {
   'first-steps.test.ts': ['index.html', 'page.ts'],
@@ -111,6 +111,11 @@ it('a queue of work, on the stream that was published to', async () => {
   children.at(-1)?.kill('SIGTERM')
   await once(children.at(-1) as ChildProcess, 'exit')
   expect(output()).toBe('invoice 42 12\n')
+})
+
+it('time, tombstones and batches', async ({ skip }) => {
+  skip(Number(nats.version.split('.')[1]) < 14, 'needs nats-server 2.14')
+  expect(await project.run(process.execPath, 'reminders.ts')).toBe('true 900\ninvoice-17 Pay\n')
 })
 
 it('a service, which tools of NATS find', async () => {

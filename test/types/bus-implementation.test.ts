@@ -15,19 +15,20 @@ interface Mutation {
   readonly to: string
 }
 
-const members = ['publish', 'request', 'subscribe', 'on', 'latest', 'respond']
+const members = ['publish', 'subscribe', 'on', 'latest', 'respond']
+const onUse = ['request', 'presence', 'publishAll', 'forget', 'cancelSchedule']
 const mutations: readonly Mutation[] = [
   ...members.map((member) => ({
     name: `renames ${member}`,
     from: `${member}(name, ...args) {`,
     to: 'renamed(name, ...args) {',
   })),
+  ...onUse.map((member) => ({ name: `renames ${member}`, from: `    ${member}: onUse(`, to: '    renamed: onUse(' })),
+  { name: 'swaps two methods that are loaded on use', from: 'module.forget)', to: 'module.publishAll)' },
   { name: 'renames flush', from: 'async flush()', to: 'async renamed()' },
   { name: 'renames drain', from: 'async drain()', to: 'async renamed()' },
   { name: 'renames status', from: '    status: ', to: '    renamed: ' },
-  { name: 'renames presence', from: '    presence: ', to: '    renamed: ' },
   { name: 'renames close', from: '    close,', to: '    renamed: close,' },
-  { name: 'swaps the parameters of presence', from: '(channel, options) =>', to: '(options, channel) =>' },
   ...[
     ['publish', 'async publish(name, ...args)', 'async publish(...[args, name]: [unknown[], string])'],
     ['on', '    on(name, ...args)', '    on(...[args, name]: [[() => void], string])'],

@@ -1,7 +1,9 @@
 import { parseHeaders } from '../../../sdk/wire/headers.ts'
 import { apiErrors } from './api-error.ts'
+import type { BatchHeaders } from './batches.ts'
 import type { MessageIndex } from './message-index.ts'
 import { parseTtl } from './message-ttl.ts'
+import type { ScheduleHeaders } from './schedule.ts'
 import type { StreamConfig } from './stream-config.ts'
 
 /** Conditions of a publisher, in headers (ADR-15 and nats-server). */
@@ -20,6 +22,16 @@ export interface PublishRules {
   readonly rollup?: string
   /** `Nats-TTL` in ms, from {@link parseTtl}. */
   readonly ttl?: number
+  /** `Nats-Batch-…` */
+  readonly batch?: BatchHeaders
+  /** `Nats-Schedule` and its options. */
+  readonly schedule?: ScheduleHeaders
+  /** `Nats-Schedule-Next` of a client: `purge`, which removes the schedule on the subject `scheduler`. */
+  readonly scheduleNext?: string
+  /** `Nats-Scheduler` */
+  readonly scheduler?: string
+  /** `Nats-Marker-Reason`: it marks a removal. */
+  readonly isMarker?: boolean
   /** Name of a header that the embedded broker does not support. */
   readonly unsupported?: string
 }
@@ -37,12 +49,14 @@ export interface RuleContext {
 
 const NATS = new TextEncoder().encode('Nats-')
 const NONE: PublishRules = {}
-const UNSUPPORTED = /^Nats-(Schedule.*|Batch-.*|Incr|Expected-Last-Subject-Sequence-Subject)$/
+const UNSUPPORTED = /^Nats-(Incr|Expected-Last-Subject-Sequence-Subject)$/
 
 export function readRules(headers: Uint8Array | undefined): PublishRules {
   if (!headers || !mayHaveRules(headers)) return NONE
   const rules: { -readonly [name in keyof PublishRules]: PublishRules[name] } = {}
+  const special = new Map<string, string>()
   for (const [name, value] of fieldsOf(headers)) {
+    if (SPECIAL.test(name) && !special.has(name)) special.set(name, value)
     if (name === 'Nats-Msg-Id') rules.id ??= value
     else if (name === 'Nats-Expected-Stream') rules.stream ??= value
     else if (name === 'Nats-Expected-Last-Sequence') rules.lastSeq ??= sequence(value)
@@ -50,9 +64,37 @@ export function readRules(headers: Uint8Array | undefined): PublishRules {
     else if (name === 'Nats-Expected-Last-Msg-Id') rules.lastId ??= value
     else if (name === 'Nats-Rollup') rules.rollup ??= value
     else if (name === 'Nats-TTL') rules.ttl ??= parseTtl(value)
+    else if (name === 'Nats-Marker-Reason') rules.isMarker = true
     else if (UNSUPPORTED.test(name)) rules.unsupported ??= name
   }
-  return rules
+  return special.size > 0 ? { ...rules, ...readSpecial(special) } : rules
+}
+
+/** Headers of batches and schedules. Most messages have none. */
+const SPECIAL = /^Nats-(Batch-|Schedule)/
+
+function readSpecial(headers: ReadonlyMap<string, string>): Partial<PublishRules> {
+  const of = <Name extends string>(name: Name, header: string) => {
+    const value = headers.get(header)
+    return value === undefined ? {} : ({ [name]: value } as Record<Name, string>)
+  }
+  const [id, pattern] = [headers.get('Nats-Batch-Id'), headers.get('Nats-Schedule')]
+  const seq = headers.get('Nats-Batch-Sequence') ?? ''
+  return {
+    ...(id && { batch: { id, seq: sequence(seq), ...of('commit', 'Nats-Batch-Commit') } }),
+    ...(pattern && {
+      schedule: {
+        pattern,
+        ...of('target', 'Nats-Schedule-Target'),
+        ...of('source', 'Nats-Schedule-Source'),
+        ...of('ttl', 'Nats-Schedule-TTL'),
+        ...of('rollup', 'Nats-Schedule-Rollup'),
+        ...of('zone', 'Nats-Schedule-Time-Zone'),
+      },
+    }),
+    ...of('scheduleNext', 'Nats-Schedule-Next'),
+    ...of('scheduler', 'Nats-Scheduler'),
+  }
 }
 
 /** Checks conditions that hold for repeated messages as well. Throws ApiError. */
@@ -76,22 +118,38 @@ export function checkExpectations(rules: PublishRules, context: RuleContext): vo
   if (!/^(sub|all)$/i.test(rollup)) throw apiErrors.rollupInvalid()
 }
 
-/** Checks the limits of a stream for one more message. Throws ApiError. @param size as in `max_bytes` @param bytes headers and payload */
+/** A message whose limits are checked. */
+export interface Sized {
+  readonly subject: string
+  /** As in `max_bytes`. */
+  readonly size: number
+  /** Headers and payload. */
+  readonly bytes: number
+}
+
+/**
+ * Checks the limits of a stream for one more message. Throws ApiError.
+ * @param before messages of the same batch before it
+ */
 export function checkLimits(
   config: StreamConfig,
   index: MessageIndex,
-  { subject, size, bytes }: { readonly subject: string; readonly size: number; readonly bytes: number },
+  { subject, size, bytes }: Sized,
+  before: readonly Sized[] = [],
 ): void {
   const { max_msg_size, max_msgs, max_bytes, max_msgs_per_subject, discard } = config
   if (max_msg_size > 0 && bytes > max_msg_size) throw apiErrors.messageTooLarge()
   if (max_bytes > 0 && size > max_bytes) throw apiErrors.storeFailed('maximum bytes exceeded')
   if (discard !== 'new') return
   const log = index.ofSubject(subject)
-  const replaces = max_msgs_per_subject > 0 && log !== undefined && log.size >= max_msgs_per_subject
+  const ahead = before.filter((one) => one.subject === subject).length
+  const replaces = max_msgs_per_subject > 0 && (log?.size ?? 0) + ahead >= max_msgs_per_subject
   if (replaces && config.discard_new_per_subject) throw apiErrors.storeFailed('maximum messages per subject exceeded')
-  const freed = replaces ? (log.first?.size ?? 0) : 0
-  if (max_msgs > 0 && index.size >= max_msgs && !replaces) throw apiErrors.storeFailed('maximum messages exceeded')
-  if (max_bytes > 0 && index.bytes + size - freed > max_bytes) throw apiErrors.storeFailed('maximum bytes exceeded')
+  const freed = replaces ? (log?.first?.size ?? 0) : 0
+  if (max_msgs > 0 && index.size + before.length >= max_msgs && !replaces)
+    throw apiErrors.storeFailed('maximum messages exceeded')
+  const added = before.reduce((sum, one) => sum + one.size, size)
+  if (max_bytes > 0 && index.bytes + added - freed > max_bytes) throw apiErrors.storeFailed('maximum bytes exceeded')
 }
 
 /** A block that is not a header block has no fields. */

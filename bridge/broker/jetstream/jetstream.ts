@@ -55,14 +55,25 @@ export class JetStream {
     const stream = this.#registry.capturing(message.subject)
     if (!stream) return false
     const { name, no_ack } = stream.config
-    let answer: object
+    let answer: object | undefined
     try {
-      const { seq, duplicate } = stream.append(message)
-      answer = { stream: name, seq, ...(duplicate && { duplicate }) }
+      const stored = stream.append(message)
+      if (stored) {
+        const { seq, duplicate, batch } = stored
+        answer = {
+          stream: name,
+          seq,
+          ...(duplicate && { duplicate }),
+          ...(batch && { batch: batch.id, count: batch.count }),
+        }
+      }
     } catch (error) {
       answer = { error: toApiError(error), stream: name, seq: 0 }
     }
-    if (message.reply !== undefined && !no_ack) this.#api.answer(message.reply, answer)
+    const { reply } = message
+    if (reply === undefined || no_ack) return true
+    if (answer) this.#api.answer(reply, answer)
+    else this.#port.send(reply, { subject: reply, payload: NO_BYTES })
     return true
   }
 

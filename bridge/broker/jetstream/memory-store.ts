@@ -18,8 +18,8 @@ class MemoryMessages implements MessageStore {
     return []
   }
 
-  append(record: StoreRecord): void {
-    this.#records.set(record.seq, record)
+  append(records: readonly StoreRecord[]): void {
+    for (const record of records) this.#records.set(record.seq, record)
   }
 
   read(seq: number): StoreRecord | undefined {

@@ -21,15 +21,21 @@ export function parseTtl(text: string): number {
   if (text === '') return 0
   if (text.toLowerCase() === 'never') return Number.POSITIVE_INFINITY
   if (/^\d{1,10}$/.test(text)) return Number(text) * SECOND
-  let [rest, ms] = [text, 0]
+  const ms = parseDuration(text)
+  // As nats-server, which counts whole seconds.
+  return ms < SECOND ? Number.NaN : Math.floor(ms / SECOND) * SECOND
+}
+
+/** Reads a duration as Go writes it, such as `1h30m`. @returns ms; NaN if it is invalid */
+export function parseDuration(text: string): number {
+  let [rest, ms] = [text, text === '' ? Number.NaN : 0]
   while (rest !== '') {
     const [part] = DURATION.exec(rest) ?? []
     if (part === undefined) return Number.NaN
     ms += Number.parseFloat(part) * (UNITS[part.replace(/^[\d.]+/, '')] ?? Number.NaN)
     rest = rest.slice(part.length)
   }
-  // As nats-server, which counts whole seconds.
-  return ms < SECOND ? Number.NaN : Math.floor(ms / SECOND) * SECOND
+  return ms
 }
 
 /** Messages of a stream with a TTL of their own. */
@@ -47,6 +53,11 @@ export class MessageTtls {
 
   remove(entry: Entry): void {
     this.#expiries.delete(entry)
+  }
+
+  /** When the next message expires, in ms since 1970. */
+  get next(): number {
+    return this.#next
   }
 
   isForever(entry: Entry): boolean {

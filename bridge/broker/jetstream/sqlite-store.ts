@@ -108,8 +108,13 @@ class SqliteMessages implements MessageStore {
     )
   }
 
-  append({ seq, time, subject, headers, payload }: StoreRecord): void {
-    this.#sql.run(this.#statements.insert, seq, time, subject, headers ?? null, payload)
+  append(records: readonly StoreRecord[]): void {
+    const appendAll = () => {
+      for (const { seq, time, subject, headers, payload } of records)
+        this.#sql.run(this.#statements.insert, seq, time, subject, headers ?? null, payload)
+    }
+    if (records.length === 1) appendAll()
+    else this.#sql.transaction(appendAll)
   }
 
   read(seq: number): StoreRecord | undefined {

@@ -33,6 +33,12 @@ export interface StreamConfig {
   readonly allow_rollup_hdrs: boolean
   /** Whether messages may have a TTL of their own (ADR-43). */
   readonly allow_msg_ttl?: true
+  /** How long a marker of an expired subject is stored (ADR-43), in ns. */
+  readonly subject_delete_marker_ttl?: number
+  /** Whether it stores atomic batches (ADR-50). */
+  readonly allow_atomic?: true
+  /** Whether it publishes messages later (ADR-51). */
+  readonly allow_msg_schedules?: true
   readonly consumer_limits: object
   readonly metadata?: Readonly<Record<string, string>>
 }
@@ -63,6 +69,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   'deny_purge',
   'allow_rollup_hdrs',
   'allow_msg_ttl',
+  'subject_delete_marker_ttl',
+  'allow_atomic',
+  'allow_msg_schedules',
   'metadata',
 ])
 const SYSTEM = ['$JS.>', '$SYS.>', '$EDGE.>']
@@ -93,6 +102,14 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
   const perSubject = limit(fields, 'max_msgs_per_subject')
   const description = text(fields, 'description')
   const metadata = textMap(fields, 'metadata')
+  const markers = integer(fields, 'subject_delete_marker_ttl')
+  if (markers < 0) throw invalid('subject delete marker TTL must not be negative')
+  if (markers > 0 && markers < 1_000 * MS) throw invalid('subject delete marker TTL must be at least 1 second')
+  const schedules = flag(fields, 'allow_msg_schedules')
+  // As nats-server: both store messages with a roll-up.
+  const rollsUp = markers > 0 || schedules
+  if (rollsUp && flag(fields, 'allow_rollup_hdrs') && flag(fields, 'deny_purge'))
+    throw invalid('roll-ups require the purge permission')
   const first = integer(fields, 'first_seq')
   if (first < 0) throw invalid('first sequence can not be negative')
   if (flag(fields, 'discard_new_per_subject')) {
@@ -122,9 +139,12 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
     ...(first > 1 && { first_seq: first }),
     sealed: false,
     deny_delete: flag(fields, 'deny_delete'),
-    deny_purge: flag(fields, 'deny_purge'),
-    allow_rollup_hdrs: flag(fields, 'allow_rollup_hdrs'),
-    ...(flag(fields, 'allow_msg_ttl') && { allow_msg_ttl: true }),
+    deny_purge: flag(fields, 'deny_purge') && !rollsUp,
+    allow_rollup_hdrs: flag(fields, 'allow_rollup_hdrs') || rollsUp,
+    ...((flag(fields, 'allow_msg_ttl') || markers > 0) && { allow_msg_ttl: true }),
+    ...(markers > 0 && { subject_delete_marker_ttl: markers }),
+    ...(flag(fields, 'allow_atomic') && { allow_atomic: true }),
+    ...(schedules && { allow_msg_schedules: true }),
     consumer_limits: {},
     ...(metadata && { metadata }),
   }
@@ -137,6 +157,7 @@ export function checkUpdate(from: StreamConfig, to: StreamConfig): void {
   if (from.max_consumers !== to.max_consumers) throw refused('change MaxConsumers')
   if (from.deny_delete && !to.deny_delete) throw refused('cancel deny message deletes')
   if (from.allow_msg_ttl && !to.allow_msg_ttl) throw refused('disable per-message TTLs')
+  if (from.allow_msg_schedules && !to.allow_msg_schedules) throw refused('disable message schedules')
   if (from.deny_purge && !to.deny_purge) throw refused('cancel deny purge')
 }
 

@@ -112,7 +112,10 @@ export class StreamRegistry {
   }
 
   close(): void {
-    for (const { consumers } of this.#byName.values()) for (const consumer of consumers.values()) consumer.close()
+    for (const { stream, consumers } of this.#byName.values()) {
+      stream.stop()
+      for (const consumer of consumers.values()) consumer.close()
+    }
     this.#byName.clear()
     this.#captures.clear()
     this.#options.store.close()

@@ -24,8 +24,8 @@ export interface StoreIndex {
 export interface MessageStore {
   /** All messages, by sequence. Called once, and first. */
   load(): Iterable<StoreIndex>
-  /** Stores a message. It is as durable as this store allows once this returns. The store owns the bytes. */
-  append(record: StoreRecord): void
+  /** Stores messages, all or none. They are as durable as this store allows once this returns. The store owns the bytes. */
+  append(records: readonly StoreRecord[]): void
   read(seq: number): StoreRecord | undefined
   /**
    * Removes messages, all or none.

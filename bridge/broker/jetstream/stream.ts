@@ -1,13 +1,17 @@
+import { isSubject } from '../../../sdk/wire/subject.ts'
 import type { UpstreamMessage } from '../../upstream/upstream.ts'
 import { checkExpectations, checkLimits, checkStream, type PublishRules, readRules } from './admission.ts'
 import { apiErrors } from './api-error.ts'
+import { Batches, checkBatch, type RuledMessage } from './batches.ts'
 import type { Entry } from './entry-log.ts'
 import type { Filter } from './filter.ts'
+import { expiryMarker, Lifetimes } from './lifetimes.ts'
 import { MessageIds } from './message-ids.ts'
 import { MessageIndex } from './message-index.ts'
-import { MessageTtls } from './message-ttl.ts'
+import { checkSchedule, dueTime, producedHeaders } from './schedule.ts'
 import type { StreamConfig } from './stream-config.ts'
 import type { MessageStore, StoreRecord } from './stream-store.ts'
+import { WakeTimer } from './wake-timer.ts'
 
 /** A consumer of a stream. */
 export interface StreamObserver {
@@ -28,6 +32,8 @@ export interface StreamServices {
 export interface Stored {
   readonly seq: number
   readonly duplicate: boolean
+  /** The batch that the message committed. */
+  readonly batch?: { readonly id: string; readonly count: number }
 }
 
 /** Identity of a stream, and its last message. */
@@ -45,6 +51,8 @@ const INDEX_COST = 400
 /** Bytes that nats-server's file store adds to each message, so that `max_bytes` has the same meaning. */
 const RECORD = 30
 const HEADER_LENGTH = 4
+/** When a schedule is tried again that the stream could not store, in ms. */
+const RETRY = 1_000
 
 /** Messages by sequence, with the limits of a stream's configuration. All calls are synchronous. */
 export class Stream {
@@ -55,7 +63,9 @@ export class Stream {
   readonly #services: StreamServices
   readonly #index = new MessageIndex()
   readonly #ids = new MessageIds()
-  readonly #ttls = new MessageTtls()
+  readonly #lifetimes = new Lifetimes()
+  readonly #batches: Batches
+  readonly #timer = new WakeTimer(() => this.#wake())
   #lastSeq: number
   #lastTime: number
   #lastId = ''
@@ -65,6 +75,10 @@ export class Stream {
     this.created = created
     this.#store = store
     this.#services = services
+    this.#batches = new Batches((bytes) => {
+      if (bytes > 0) this.#makeRoom(bytes, 0)
+      services.count(bytes)
+    })
     this.#lastSeq = last.seq
     this.#lastTime = last.time
     this.#load()
@@ -117,43 +131,91 @@ export class Stream {
   }
 
   /**
-   * Stores a message, if the configuration and the publisher's conditions allow.
+   * Stores a message, if the configuration and the publisher's conditions allow. Undefined for a message of a batch that is
+   * not committed yet.
    * @throws ApiError
    */
-  append({ subject, headers, payload }: UpstreamMessage): Stored {
-    const now = Math.max(this.#services.clock(), this.#lastTime)
+  append(message: UpstreamMessage): Stored | undefined {
+    const now = this.#now()
     this.expire(now)
-    const rules = readRules(headers)
-    const repeated = this.#check(rules, subject, now)
+    const rules = readRules(message.headers)
+    if (!rules.batch) return this.#appendOne({ message, rules }, now)
+    if (!this.#config.allow_atomic) throw apiErrors.batchDisabled()
+    const { id } = rules.batch
+    const batch = this.#batches.take({ message, rules }, rules.batch, now)
+    return batch && { seq: this.#appendBatch(batch, now), duplicate: false, batch: { id, count: batch.length } }
+  }
+
+  #now(): number {
+    return Math.max(this.#services.clock(), this.#lastTime)
+  }
+
+  #appendOne(given: RuledMessage, now: number): Stored {
+    const { message, rules } = given
+    const repeated = this.#check(rules, message.subject, now)
     if (repeated !== undefined) return { seq: repeated, duplicate: true }
-    const size = sizeOf(subject, headers?.length ?? 0, payload.length)
-    checkLimits(this.#config, this.#index, { subject, size, bytes: (headers?.length ?? 0) + payload.length })
-    this.#makeRoom(size)
-    const seq = this.#lastSeq + 1
-    // Copies: the bytes may be a view of a larger buffer, or be reused.
-    const record: StoreRecord = {
-      seq,
-      time: now,
+    this.#checkLimits([given])
+    return { seq: this.#commit([given], now), duplicate: false }
+  }
+
+  /** Stores all messages or none. Conditions are compared with the stream before the batch. */
+  #appendBatch(batch: readonly RuledMessage[], now: number): number {
+    checkBatch(batch, this.#lastSeq)
+    for (const { message, rules } of batch)
+      if (this.#check(rules, message.subject, now) !== undefined) throw apiErrors.batchDuplicate()
+    this.#checkLimits(batch)
+    return this.#commit(batch, now)
+  }
+
+  /** Throws ApiError. */
+  #checkLimits(all: readonly RuledMessage[]): void {
+    const sized = all.map(({ message: { subject, headers, payload } }) => ({
       subject,
-      payload: payload.slice(),
-      ...(headers && { headers: headers.slice() }),
-    }
+      size: sizeOf(subject, headers?.length ?? 0, payload.length),
+      bytes: (headers?.length ?? 0) + payload.length,
+    }))
+    for (const [index, one] of sized.entries()) checkLimits(this.#config, this.#index, one, sized.slice(0, index))
+    this.#makeRoom(
+      sized.reduce((sum, { size }) => sum + size, 0),
+      sized.length,
+    )
+  }
+
+  /** Stores messages. Returns the sequence of the last. Throws ApiError if the store fails. */
+  #commit(all: readonly RuledMessage[], now: number): number {
+    // Copies: the bytes may be a view of a larger buffer, or be reused.
+    const records = all.map(
+      ({ message: { subject, headers, payload } }, index): StoreRecord => ({
+        seq: this.#lastSeq + 1 + index,
+        time: now,
+        subject,
+        payload: payload.slice(),
+        ...(headers && { headers: headers.slice() }),
+      }),
+    )
     try {
-      this.#store.append(record)
+      this.#store.append(records)
     } catch (error) {
       throw apiErrors.storeFailed(`the store failed: ${error instanceof Error ? error.message : error}`)
     }
+    for (const [index, { rules }] of all.entries()) this.#stored(records[index] as StoreRecord, rules)
+    this.#plan()
+    return this.#lastSeq
+  }
+
+  #stored({ seq, time, subject, headers, payload }: StoreRecord, rules: PublishRules): void {
     this.#lastSeq = seq
-    this.#lastTime = now
-    if (rules.id !== undefined) this.#remember(rules.id, seq, now)
+    this.#lastTime = time
+    if (rules.id !== undefined) this.#remember(rules.id, seq, time)
     this.#lastId = rules.id ?? ''
-    const entry: Entry = { seq, time: now, subject, size, removed: false }
+    const size = sizeOf(subject, headers?.length ?? 0, payload.length)
+    const entry: Entry = { seq, time, subject, size, removed: false }
     this.#add(entry)
-    this.#ttls.add(entry, rules.ttl ?? 0)
-    this.#rollUp(rules.rollup, entry)
+    this.#lifetimes.add(entry, rules, this.#config)
+    this.#rollUp(rules.schedule ? 'sub' : rules.rollup, entry)
+    if (rules.scheduleNext === 'purge' && rules.scheduler !== undefined) this.#purgeSubject(rules.scheduler)
     this.#enforceLimits(subject)
     for (const observer of this.observers) observer.added(entry)
-    return { seq, duplicate: false }
   }
 
   read(seq: number): StoreRecord | undefined {
@@ -190,22 +252,73 @@ export class Stream {
     this.#config = config
     for (const subject of [...this.#index.subjects]) this.#enforceLimits(subject)
     this.expire(this.#services.clock())
+    this.#plan()
   }
 
   /** Removes messages older than `max_age`, or than their own TTL. */
   expire(now: number): void {
-    const { max_age, duplicate_window } = this.#config
-    this.#forgetIds(now - duplicate_window / NS_PER_MS)
-    const expired = this.#ttls.expired(now)
-    if (expired.length > 0) this.#remove(expired)
-    if (max_age === 0) return
-    const oldest = now - max_age / NS_PER_MS
-    const aged = this.#index.takeWhile(({ time }) => time <= oldest).filter((entry) => !this.#ttls.isForever(entry))
-    if (aged.length > 0) this.#remove(aged)
+    this.#forgetIds(now - this.#config.duplicate_window / NS_PER_MS)
+    this.#batches.expire(now)
+    const expired = this.#lifetimes.expired(this.#index, this.#config, now)
+    if (expired.length === 0) return
+    const values = this.#lifetimes.valuesOf(expired)
+    this.#remove(expired)
+    const ttl = (this.#config.subject_delete_marker_ttl ?? 0) / NS_PER_MS
+    const empty = ttl > 0 ? [...values].filter((subject) => !this.#index.ofSubject(subject)) : []
+    if (empty.length > 0)
+      this.#commit(
+        empty.map((subject) => expiryMarker(subject, ttl)),
+        now,
+      )
+  }
+
+  /** Publishes the messages of the schedules that are due. */
+  #publishDue(now: number): void {
+    for (const [entry, at] of this.#lifetimes.schedules.due(now)) {
+      const record = entry.removed ? undefined : this.#store.read(entry.seq)
+      const { schedule } = readRules(record?.headers)
+      if (!record || !schedule?.target) {
+        this.#lifetimes.schedules.remove(entry)
+        continue
+      }
+      const repeats = dueTime(schedule, at)?.repeats
+      const following = repeats ? (dueTime(schedule, Math.max(at, now))?.at ?? Number.POSITIVE_INFINITY) : undefined
+      const last = schedule.source === undefined ? undefined : this.#index.ofSubject(schedule.source)?.last
+      const { headers: block, payload } = (last && this.#store.read(last.seq)) ?? record
+      const headers = producedHeaders(block, schedule, record.subject, following)
+      const produced = { message: { subject: schedule.target, headers, payload }, rules: readRules(headers) }
+      try {
+        this.#checkLimits([produced])
+        this.#commit([produced], now)
+        if (following === undefined) this.#lifetimes.schedules.remove(entry)
+        else this.#lifetimes.schedules.set(entry, following)
+      } catch {
+        // The stream is full. The schedule stays.
+        this.#lifetimes.schedules.set(entry, now + RETRY)
+      }
+    }
+  }
+
+  #wake(): void {
+    const now = this.#now()
+    this.expire(now)
+    this.#publishDue(now)
+    this.#plan()
+  }
+
+  #plan(): void {
+    this.#timer.set(this.#lifetimes.next(this.#index, this.#config), this.#services.clock())
+  }
+
+  /** Ends the timer. */
+  stop(): void {
+    this.#timer.stop()
   }
 
   /** Releases the memory of a deleted stream. */
   release(): void {
+    this.stop()
+    this.#batches.clear()
     this.#services.count(-this.#index.size * INDEX_COST - this.#index.bytes - this.#ids.bytes)
   }
 
@@ -214,8 +327,8 @@ export class Stream {
     for (const { seq, time, subject, headers, payload } of this.#store.load()) {
       const entry: Entry = { seq, time, subject, size: sizeOf(subject, headers, payload), removed: false }
       this.#add(entry)
-      if (this.#config.allow_msg_ttl && headers > 0)
-        this.#ttls.add(entry, readRules(this.#store.read(seq)?.headers).ttl ?? 0)
+      if ((this.#config.allow_msg_ttl || this.#config.allow_msg_schedules) && headers > 0)
+        this.#lifetimes.add(entry, readRules(this.#store.read(seq)?.headers), this.#config)
       this.#lastSeq = Math.max(this.#lastSeq, seq)
       this.#lastTime = Math.max(this.#lastTime, time)
     }
@@ -228,6 +341,7 @@ export class Stream {
     // The process may have ended before it enforced limits for the last message.
     for (const subject of [...this.#index.subjects]) this.#enforceLimits(subject)
     this.expire(now)
+    this.#plan()
   }
 
   /** Returns the sequence of an earlier message with the same id. That comes first: a publisher may retry after a lost answer. */
@@ -236,6 +350,7 @@ export class Stream {
     checkStream(rules, name)
     const repeated = rules.id === undefined ? undefined : this.#ids.find(rules.id)
     if (repeated !== undefined) return repeated
+    this.#checkSchedule(rules, subject, now)
     checkExpectations(rules, {
       name,
       lastSeq: this.#lastSeq,
@@ -248,9 +363,16 @@ export class Stream {
     return undefined
   }
 
-  /** Throws ApiError if the broker has no room for a message. */
-  #makeRoom(size: number): void {
-    if (this.#services.hasRoom(size + INDEX_COST)) return
+  #checkSchedule({ schedule, scheduleNext, scheduler = '', rollup }: PublishRules, subject: string, now: number): void {
+    if (schedule) checkSchedule(schedule, subject, { rollup, config: this.#config, now })
+    if (scheduleNext === undefined) return
+    if (scheduleNext !== 'purge' || scheduler === subject || !isSubject(scheduler)) throw apiErrors.schedulerInvalid()
+    if (!this.#config.allow_msg_schedules) throw apiErrors.schedulesDisabled()
+  }
+
+  /** Throws ApiError if the broker has no room for messages. @param size of all of them */
+  #makeRoom(size: number, messages: number): void {
+    if (this.#services.hasRoom(size + messages * INDEX_COST)) return
     throw apiErrors.insufficientResources(
       'the embedded broker is full: purge or limit its streams (max_bytes, max_age), or raise its option maxBytes',
     )
@@ -270,6 +392,13 @@ export class Stream {
     if (replaced.length > 0) this.#remove(replaced)
   }
 
+  #purgeSubject(subject: string): void {
+    const entries: Entry[] = []
+    const log = this.#index.ofSubject(subject)
+    for (let entry = log?.first; entry; entry = log?.find(entry.seq + 1)) entries.push(entry)
+    if (entries.length > 0) this.#remove(entries)
+  }
+
   #enforceLimits(subject: string): void {
     const { max_msgs, max_bytes, max_msgs_per_subject } = this.#config
     const log = this.#index.ofSubject(subject)
@@ -287,7 +416,7 @@ export class Stream {
     )
     for (const entry of entries) {
       this.#index.remove(entry)
-      this.#ttls.remove(entry)
+      this.#lifetimes.remove(entry)
       this.#services.count(-entry.size - INDEX_COST)
     }
     for (const observer of this.observers) for (const entry of entries) observer.removed(entry)

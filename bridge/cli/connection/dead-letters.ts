@@ -107,6 +107,8 @@ export async function redrive(transport: Transport, letter: DeadLetter): Promise
 async function idOf(transport: Transport, { id, stream, seq }: DeadLetter): Promise<string> {
   if (id !== undefined) return id
   const original = await new JetStreamApi(transportLink(transport)).message(stream, { seq })
-  const found = readFields(original?.headerBlock).find(([name]) => name === ID_HEADER)?.[1]
+  const found = readFields(original?.headerBlock).find(
+    ([name]) => name === ID_HEADER || name === ID_HEADER.toLowerCase(),
+  )?.[1]
   return found ?? `redriven.${stream}.${seq}`
 }

@@ -148,6 +148,7 @@ export function http({
   }
   return {
     edge: true,
+    unordered: true,
     get status() {
       return cell.status
     },

@@ -4,7 +4,7 @@
  */
 export interface NatsConnectionLike {
   /** INFO of the server. `edge` is set by a bridge. */
-  readonly info?: { readonly max_payload: number; readonly edge?: unknown } | undefined
+  readonly info?: { readonly max_payload: number; readonly api_lvl?: number; readonly edge?: unknown } | undefined
   /** Publishes a message. */
   publish(subject: string, payload: Uint8Array, options?: { reply?: string; headers?: never }): void
   /** Subscribes with a callback. */

@@ -84,6 +84,10 @@ export class NatsTransport implements Transport {
     return this.#connection?.info?.max_payload
   }
 
+  get apiLevel(): number | undefined {
+    return this.#connection?.info?.api_lvl
+  }
+
   get status(): ConnectionStatus {
     return this.#cell.status
   }

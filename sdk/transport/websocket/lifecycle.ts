@@ -268,7 +268,7 @@ export function createLifecycle(
     forget()
     last?.end(error)
     outbound.end(error)
-    for (const subscription of [...subscriptions.values()]) subscription.end(error)
+    for (const subscription of subscriptions.values()) subscription.end(error)
     cell.set('closed', error)
   }
 

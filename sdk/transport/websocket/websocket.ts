@@ -37,6 +37,9 @@ export function webSocket(options: WebSocketOptions): Transport {
     get edge() {
       return client.info && !!client.info.edge
     },
+    get apiLevel() {
+      return client.info?.api_lvl
+    },
     get status() {
       return cell.status
     },

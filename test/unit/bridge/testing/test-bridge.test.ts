@@ -169,6 +169,26 @@ describe('network faults with a fake clock', () => {
     expect(received).toEqual(['kept'])
   })
 
+  it('publishes later, repeats and expires events of streams by the clock', async () => {
+    await using bridge = createTestBridge({ clock: 'fake' })
+    await bridge.ensureStreams(events)
+    const bus = bridge.connect({ events })
+    const { seen } = follow(bus)
+    const orders = bus.latest('orders.{id}')
+    await bus.publish('orders.{id}', { id: 'short' }, { n: 1 }, { ttl: 60_000 })
+    await bus.publish('orders.{id}', { id: 'later' }, { n: 2 }, { at: bridge.clock.now + 120_000 })
+    const repeated = await bus.publish('orders.{id}', { id: 'often' }, { n: 3 }, { every: 100_000 })
+    await bridge.settle()
+    expect([seen, [...orders.values().keys()]]).toEqual([[1], ['orders.short']])
+    await bridge.clock.advance(61_000)
+    expect(orders.values().size).toBe(0)
+    await bridge.clock.advance(150_000)
+    expect(seen).toEqual([1, 3, 2, 3])
+    await repeated.cancel()
+    await bridge.clock.advance(150_000)
+    expect(seen).toHaveLength(4)
+  })
+
   it('keeps streams at restart', async () => {
     await using bridge = createTestBridge({ clock: 'fake' })
     await bridge.ensureStreams(events)

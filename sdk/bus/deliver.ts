@@ -1,14 +1,11 @@
-/** Publishing across lost connections and reloads: loaded for events with a stream, and for an outbox. */
-import type { Deliver, OutboxOptions } from '../outbox/outbox.ts'
+import type { Deliver } from '../outbox/outbox.ts'
 import type { Transport } from '../transport/transport.ts'
 import { publishAcked } from './publish-acked.ts'
 import { PublishOrder } from './publish-order.ts'
+import { requireFeature, TTL_HEADER, whenKnown } from './server-features.ts'
 
-/** @param outbox options of an outbox to publish through; undefined without an outbox */
-export async function createPublisher(
-  transport: Transport,
-  outbox: 'persistent' | OutboxOptions | undefined,
-): Promise<Deliver> {
+/** Returns a function that publishes events in the order of their streams, until they are acknowledged. */
+export function createDeliver(transport: Transport): Deliver {
   const orders = new Map<unknown, PublishOrder>()
   const orderOf = (stream: unknown) => {
     const order = orders.get(stream) ?? new PublishOrder(transport)
@@ -23,7 +20,17 @@ export async function createPublisher(
       `spanwire: No stream stores ${subject} at present: create ${stream} with ensureStreams. The event is sent again.`,
     )
   }
-  const deliver: Deliver = async ({ stream, options, ...event }) => {
+  /** Set while an event waits for the version of the server. Later events wait behind it. */
+  let gate: Promise<void> | undefined
+
+  return async ({ stream, options, ...event }) => {
+    const isTimed = event.headers.some(([name]) => name === TTL_HEADER)
+    if (isTimed && transport.edge === undefined)
+      gate ??= whenKnown(transport).finally(() => {
+        gate = undefined
+      })
+    if (gate) await gate
+    if (isTimed) requireFeature(transport, 'ttl')
     if (stream) {
       const onSilence = () => warn(stream, event.subject)
       return publishAcked(transport, event, { ...options, order: orderOf(stream), onSilence })
@@ -31,7 +38,4 @@ export async function createPublisher(
     await transport.publish(event.subject, event.payload, { headers: event.headers, signal: options.signal })
     return undefined
   }
-  if (!outbox) return deliver
-  const { openOutbox } = await import('../outbox/outbox.ts')
-  return openOutbox(outbox, transport, deliver)
 }
