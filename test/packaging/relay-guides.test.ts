@@ -33,15 +33,15 @@ const GUIDES: readonly BrokerGuide[] = [
     page: 'KAFKA.md',
     address: '127.0.0.1:9092',
     client: ['@platformatic/kafka@2.12.1'],
-    natsServer: 11,
+    natsServer: 12,
   },
-  { kind: 'rabbitmq', page: 'RABBITMQ.md', address: '127.0.0.1:5672', client: ['amqplib@2.3.1'], natsServer: 9 },
+  { kind: 'rabbitmq', page: 'RABBITMQ.md', address: '127.0.0.1:5672', client: ['amqplib@2.3.1'], natsServer: 12 },
   {
     kind: 'activemq',
     page: 'ACTIVEMQ.md',
     address: '127.0.0.1:61613',
     client: ['@stomp/stompjs@7.5.0', '@stomp/tcp-wrapper@1.0.1'],
-    natsServer: 11,
+    natsServer: 12,
   },
 ]
 const MINUTES = 60_000

@@ -1,5 +1,5 @@
 // The steps of sdk/migrate/ACTIVEMQ.md.
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import process from 'node:process'
 import { collect, runPieces, until } from './steps.ts'
 
@@ -36,6 +36,18 @@ await runPieces(['activemq', 'spanwire'], {
     await answer()
     deepEqual(await Promise.all([call(3), call(12)]), [9, 144])
   },
+  async transaction({
+    createAll,
+    read,
+  }: typeof import('./activemq/transaction.ts') | typeof import('./spanwire/transaction.ts')) {
+    const { seen, show } = collect<number>()
+    await read(show)
+    const orders = [1, 2, -3].map((total) => ({ orderId: `import-${total}`, total }))
+    await rejects(async () => createAll(orders))
+    await createAll(orders.slice(0, 2))
+    await until(() => seen.length >= 2)
+    deepEqual(seen, [1, 2])
+  },
   async selector({ offer, watch }: typeof import('./activemq/selector.ts') | typeof import('./spanwire/selector.ts')) {
     const { seen, show } = collect<number>()
     await watch(show)
@@ -45,6 +57,18 @@ await runPieces(['activemq', 'spanwire'], {
     await offer('us', 'huge', 4)
     await until(() => seen.length >= 2)
     deepEqual(seen, [3, 4])
+  },
+  async schedule({
+    remind,
+    receive,
+  }: typeof import('./activemq/schedule.ts') | typeof import('./spanwire/schedule.ts')) {
+    const { seen, show } = collect<string>()
+    await receive(show)
+    const start = Date.now()
+    await remind('later', 1_000)
+    await until(() => seen.length > 0)
+    deepEqual(seen, ['later'])
+    ok(Date.now() - start >= 900)
   },
   async 'dead-letters'({
     create,

@@ -1,5 +1,5 @@
 // The steps of sdk/migrate/KAFKA.md.
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, rejects } from 'node:assert/strict'
 import process from 'node:process'
 import { collect, runPieces, until } from './steps.ts'
 
@@ -51,13 +51,16 @@ await runPieces(['kafka', 'spanwire'], {
     await until(() => seen.length >= 2)
     deepEqual(seen.toSorted(), ['replay-late', 'replay-live'])
   },
-  async table({ rename, openTable }: typeof import('./kafka/table.ts') | typeof import('./spanwire/table.ts')) {
+  async table({ rename, remove, openTable }: typeof import('./kafka/table.ts') | typeof import('./spanwire/table.ts')) {
     await rename('1', 'Ada')
     await rename('1', 'Ada Lovelace')
     const { nameOf } = await openTable()
     await until(() => nameOf('1') === 'Ada Lovelace')
     await rename('2', 'Grace')
     await until(() => nameOf('2') === 'Grace')
+    await remove('2')
+    await until(() => nameOf('2') === undefined)
+    equal(nameOf('1'), 'Ada Lovelace')
   },
   async 'dead-letters'(
     { work, readDead }: typeof import('./kafka/dead-letters.ts') | typeof import('./spanwire/dead-letters.ts'),
@@ -74,6 +77,19 @@ await runPieces(['kafka', 'spanwire'], {
     await create(side, 'poison')
     await until(() => seen.length > 0)
     deepEqual([seen, attempts], [[1], 3])
+  },
+  async transaction(
+    { createAll }: typeof import('./kafka/transaction.ts') | typeof import('./spanwire/transaction.ts'),
+    side: Side,
+  ) {
+    const { replay } = (await import(`./${side}/replay.ts`)) as typeof import('./spanwire/replay.ts')
+    const { seen, show } = collect<string>()
+    void replay(new Date(), (orderId) => orderId.startsWith('import') && show(orderId))
+    const orders = [1, 2, -3].map((total) => ({ orderId: `import${total}`, total }))
+    await rejects(createAll(orders), /import-3/)
+    await createAll(orders.slice(0, 2))
+    await until(() => seen.length >= 2)
+    deepEqual(seen.toSorted(), ['import1', 'import2'])
   },
   async transform(
     { charge, readCharges }: typeof import('./kafka/transform.ts') | typeof import('./spanwire/transform.ts'),

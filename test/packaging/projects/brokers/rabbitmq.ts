@@ -1,5 +1,5 @@
 // The steps of sdk/migrate/RABBITMQ.md.
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import process from 'node:process'
 import { collect, runPieces, until } from './steps.ts'
 
@@ -71,6 +71,23 @@ await runPieces(['rabbitmq', 'spanwire'], {
     await send('poison')
     await until(() => seen.length > 0)
     deepEqual([seen, attempts], [['poison'], 3])
+  },
+  async delays({
+    remind,
+    expire,
+    receive,
+  }: typeof import('./spanwire/delays.ts') | typeof import('./rabbitmq/delays.ts')) {
+    const { seen, show } = collect<string>()
+    await expire('expired', 1_000)
+    // Longer than its time to live.
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await receive(show)
+    const start = Date.now()
+    await remind('later', 1_000)
+    await expire('in time', 60_000)
+    await until(() => seen.length >= 2)
+    deepEqual(seen.toSorted(), ['in time', 'later'])
+    ok(Date.now() - start >= 900)
   },
   async streams({ append, replay }: typeof import('./spanwire/streams.ts') | typeof import('./rabbitmq/streams.ts')) {
     const lists = [collect<string>(), collect<string>()]
