@@ -1,6 +1,7 @@
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubjectFilter } from '../../sdk/wire/subject.ts'
 import type { Credentials, Identity } from './identity.ts'
+import type { CreateHs256 } from './keys.ts'
 import { createNatsUserVerifier } from './nats-user.ts'
 import type { Permissions } from './permissions.ts'
 import { createTokenVerifier, type TokenOptions } from './token-verifier.ts'
@@ -24,7 +25,11 @@ export interface AuthOptions extends TokenOptions {
 export type Authenticate = (credentials: Credentials) => Promise<Identity>
 
 /** @throws SpanwireError `invalid-argument` without a method, and for a malformed option */
-export function createAuthenticator(options: AuthOptions, clock: () => number = Date.now): Authenticate {
+export function createAuthenticator(
+  options: AuthOptions,
+  clock: () => number = Date.now,
+  createHs256?: CreateHs256,
+): Authenticate {
   const { accounts, anonymous } = options
   const tokens = [options.secret, options.publicKey, options.jwksUrl].some((source) => source !== undefined)
   if (!tokens && !accounts?.length && !anonymous) {
@@ -42,7 +47,7 @@ export function createAuthenticator(options: AuthOptions, clock: () => number = 
       )
     }
   }
-  const verifyToken = tokens ? createTokenVerifier(options) : undefined
+  const verifyToken = tokens ? createTokenVerifier(options, createHs256) : undefined
   const verifyNatsUser = accounts?.length ? createNatsUserVerifier(accounts, clock) : undefined
 
   return async (credentials) => {

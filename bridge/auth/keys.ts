@@ -1,4 +1,12 @@
-import { importJWK, importSPKI, type JWK, type JWTVerifyGetKey, type KeyObject } from 'jose'
+import {
+  importJWK,
+  importSPKI,
+  type JWK,
+  type JWTClaimVerificationOptions,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type KeyObject,
+} from 'jose'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { createKeySet } from './key-set.ts'
 
@@ -30,7 +38,17 @@ type PublicKey = string | JWK
 export interface Key {
   readonly key: CryptoKey | KeyObject | Uint8Array | JWTVerifyGetKey
   readonly algorithms: string[]
+  readonly verifyNow?: VerifyNow | undefined
 }
+
+/**
+ * Verifies a token without a wait. Returns undefined for a token that it does not accept, which jose judges.
+ * @throws an error of jose for its claims
+ */
+export type VerifyNow = (token: string, checks: JWTClaimVerificationOptions) => JWTPayload | undefined
+
+/** Creates a {@link VerifyNow} for HS256 tokens. Undefined if the runtime has no way. */
+export type CreateHs256 = (secret: Uint8Array) => VerifyNow | undefined
 
 const ASYMMETRIC = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 /** In bytes: RFC 7518, section 3.2. */
@@ -40,13 +58,13 @@ export const MIN_SECRET = 32
  * Reads keys from options. A malformed public key is reported on its first use, because its import is asynchronous.
  * @throws SpanwireError `invalid-argument`
  */
-export function createKeys(options: KeyOptions): () => Promise<readonly Key[]> {
+export function createKeys(options: KeyOptions, createHs256?: CreateHs256): () => Promise<readonly Key[]> {
   const { secret, publicKey, jwksUrl } = options
   if ([secret, publicKey, jwksUrl].filter((source) => source !== undefined).length !== 1) {
     throw new SpanwireError('invalid-argument', 'Set exactly one of auth.secret, auth.publicKey and auth.jwksUrl.')
   }
   if (secret !== undefined) {
-    const keys = toList(secret).map((one) => secretKey(one, options.algorithms))
+    const keys = toList(secret).map((one) => secretKey(one, options.algorithms, createHs256))
     return async () => keys
   }
   // With HS256, the public key would be sufficient to sign tokens (RFC 8725, section 2.1).
@@ -92,7 +110,7 @@ export function toSecretKey(secret: Secret, what: string): Uint8Array {
   return key
 }
 
-function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): Key {
+function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256'], createHs256?: CreateHs256): Key {
   const key = toSecretKey(secret, 'auth.secret')
   const bad = algorithms.find((algorithm) => !/^HS(256|384|512)$/.test(algorithm))
   if (bad !== undefined) {
@@ -101,7 +119,7 @@ function secretKey(secret: Secret, algorithms: readonly string[] = ['HS256']): K
       `auth.algorithms contains ${bad}, which is not valid with a shared secret.`,
     )
   }
-  return { key, algorithms: [...algorithms] }
+  return { key, algorithms: [...algorithms], verifyNow: algorithms.includes('HS256') ? createHs256?.(key) : undefined }
 }
 
 async function importPublicKey(publicKey: PublicKey, pinned: readonly string[]): Promise<Key> {

@@ -3,7 +3,7 @@ import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
 import { fillTemplate, toPermissions } from './claims.ts'
 import type { Identity } from './identity.ts'
-import { createKeys, type KeyOptions } from './keys.ts'
+import { type CreateHs256, createKeys, type KeyOptions } from './keys.ts'
 import type { Permissions } from './permissions.ts'
 
 /** How tokens are verified, and their permissions. */
@@ -34,8 +34,11 @@ export interface TokenOptions extends KeyOptions {
  * `cause` only, and with `upstream-unavailable` if the JWKS is unavailable
  * @throws SpanwireError `invalid-argument`
  */
-export function createTokenVerifier(options: TokenOptions): (token: string) => Promise<Identity> {
-  const keys = createKeys(options)
+export function createTokenVerifier(
+  options: TokenOptions,
+  createHs256?: CreateHs256,
+): (token: string) => Promise<Identity> {
+  const keys = createKeys(options, createHs256)
   const authorize = options.authorize ?? toPermissions
   const checks = {
     clockTolerance: options.clockTolerance ?? 5,
@@ -46,8 +49,10 @@ export function createTokenVerifier(options: TokenOptions): (token: string) => P
 
   async function verify(token: string): Promise<JWTPayload> {
     let refusal: unknown
-    for (const { key, algorithms } of await keys()) {
+    for (const { key, algorithms, verifyNow } of await keys()) {
       try {
+        const verified = verifyNow?.(token, checks)
+        if (verified) return verified
         // jose has separate overloads for keys and key finders.
         return (await jwtVerify(token, key as JWTVerifyGetKey, { ...checks, algorithms })).payload
       } catch (cause) {

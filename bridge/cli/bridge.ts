@@ -73,22 +73,23 @@ async function runBridge(run: BridgeRun, isJson: boolean, context: CommandContex
   return supervisor.run()
 }
 
-/** Undefined on Node, where `node:cluster` shares the port. */
+/** The port that processes share by SO_REUSEPORT. Undefined where `node:cluster` shares it. */
 async function sharedPort(run: BridgeRun): Promise<number | undefined> {
+  if (process.platform === 'linux') return findPort(run)
   if (runtime === 'node') return undefined
-  if (process.platform !== 'linux')
-    throw new SpanwireError(
-      'unsupported',
-      `Several processes share a port on ${runtime} on Linux only: use Node, or 1.`,
-    )
-  return run.port || (await freePort())
+  throw new SpanwireError('unsupported', `Several processes share a port on ${runtime} on Linux only: use Node, or 1.`)
 }
 
-function freePort(): Promise<number> {
+/**
+ * Finds the port, and proves that it is free: with SO_REUSEPORT, processes would share it with those of another bridge.
+ * @throws SpanwireError (as rejection) `connection-refused`
+ */
+async function findPort({ port, host }: BridgeRun): Promise<number> {
+  const { cannotListen } = await import('../hosts/bridge-server.ts')
   return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', (cause) => reject(cannotListen(host, port, cause)))
+    server.listen(port, host, () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })

@@ -3,9 +3,10 @@ export class HeldMessages {
   /** Unread bytes with which a client is behind; also the most bytes that are held. */
   readonly limit: number
   readonly #changed: () => void
-  readonly #releases = new Set<() => void>()
+  // Created on first use: most clients hold nothing.
+  #releases: Set<() => void> | undefined
   /** Others that hold something for this client; see {@link attach}. */
-  readonly #others = new Set<{ readonly heldBytes: number }>()
+  #others: Set<{ readonly heldBytes: number }> | undefined
   #bytes = 0
 
   /** @param changed called when more or fewer bytes are held */
@@ -16,19 +17,20 @@ export class HeldMessages {
 
   get bytes(): number {
     let sum = this.#bytes
-    for (const { heldBytes } of this.#others) sum += heldBytes
+    for (const { heldBytes } of this.#others ?? []) sum += heldBytes
     return sum
   }
 
   /** Counts what another part of the hub holds for this client. The limit does not apply to it. */
   attach(other: { readonly heldBytes: number }): void {
+    this.#others ??= new Set()
     this.#others.add(other)
     this.#changed()
   }
 
   /** Stops counting the bytes of `other`. */
   detach(other: { readonly heldBytes: number }): void {
-    if (this.#others.delete(other)) this.#changed()
+    if (this.#others?.delete(other)) this.#changed()
   }
 
   /**
@@ -36,6 +38,7 @@ export class HeldMessages {
    * @param release sends the held messages, and calls {@link remove}
    */
   add(bytes: number, release: () => void): void {
+    this.#releases ??= new Set()
     this.#releases.add(release)
     this.#bytes += bytes
     this.#changed()
@@ -44,15 +47,14 @@ export class HeldMessages {
 
   /** A subscription has sent its messages. */
   remove(bytes: number, release: () => void): void {
-    if (!this.#releases.delete(release)) return
+    if (!this.#releases?.delete(release)) return
     this.#bytes -= bytes
     this.#changed()
   }
 
   /** The connection is closed. */
   close(): void {
-    this.#releases.clear()
-    this.#others.clear()
+    this.#releases = this.#others = undefined
     this.#bytes = 0
   }
 }

@@ -1,7 +1,9 @@
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { createAuthenticator } from '../auth/authenticate.ts'
+import { createHs256 } from '../auth/hmac.ts'
 import { loadNatsAuth } from '../auth/nats-user.ts'
-import { type Bridge, type BridgeOptions, createBridge } from '../bridge.ts'
+import { assembleBridge, type Bridge, type BridgeOptions } from '../bridge.ts'
 import type { HostNames } from '../http/host-names.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { type InspectorOptions, inspectorRoutes } from './inspector-page.ts'
@@ -111,7 +113,11 @@ export async function openBridge(
   const { upstream, release } = openUpstream(options)
   try {
     await upstream.prepare?.()
-    const bridge = createBridge({ ...host, hosts: defaultHosts(options), ...withInspector(options), upstream })
+    const authenticate = createAuthenticator(options.auth ?? {}, options.clock, createHs256)
+    const { bridge } = assembleBridge(
+      { ...host, hosts: defaultHosts(options), ...withInspector(options), upstream },
+      authenticate,
+    )
     return { bridge, release, timeouts }
   } catch (error) {
     // It would keep connecting, and keep the process alive.

@@ -23,7 +23,10 @@ export class NodeSocket implements ClientSocket {
   /** Bytes of the connection that were read at its last input. Reading them from the socket at each output is slow. */
   #read: number
   readonly allocate: Allocate = allocateBuffer
+  /** The response to the upgrade waits for the first message. */
+  #isCorked = true
 
+  /** @param socket corked, with the response to the upgrade */
   constructor(ws: WebSocket, socket: Socket) {
     this.#ws = ws
     this.#socket = socket
@@ -60,7 +63,15 @@ export class NodeSocket implements ClientSocket {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) writeFrame(this.#socket, bytes, this.#backlog)
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    if (this.#isCorked) return this.#uncork(bytes)
+    writeFrame(this.#socket, bytes, this.#backlog)
+  }
+
+  #uncork(first: Uint8Array): void {
+    this.#isCorked = false
+    this.#socket.write(first)
+    this.#socket.uncork()
   }
 
   close(code: number, reason: string): void {

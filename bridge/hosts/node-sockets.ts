@@ -17,10 +17,15 @@ export class NodeSockets {
 
   /** @param max largest number. Beyond it the longest waiting connection is closed, or else the newest. */
   constructor(server: Server, timeouts: Required<Timeouts>, max: number) {
+    const forget = (socket: Socket) => this.#forget(socket)
+    // One function for all sockets.
+    function closed(this: Socket): void {
+      forget(this)
+    }
     server.on('connection', (socket: Socket) => {
       this.#all.add(socket)
       this.#wait(socket, timeouts.headers)
-      socket.once('close', () => this.#forget(socket))
+      socket.on('close', closed)
       const [longest = socket] = this.#waiting.keys()
       if (this.#all.size > max) longest.destroy()
     })

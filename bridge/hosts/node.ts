@@ -25,6 +25,12 @@ export type { Timeouts } from './timeouts.ts'
 const ANSWER_TIMEOUT = 2_000
 /** Sockets for HTTP requests, in addition to `limits.maxConnections`. */
 const HTTP_SOCKETS = 2_000
+/**
+ * Connections that the kernel holds until the bridge accepts them; Linux limits it by net.core.somaxconn. The kernel drops
+ * further ones, and their clients repeat them after 1, 3, 7 s. Node's default of 511 is too low for thousands of clients that
+ * return at once.
+ */
+const LISTEN_BACKLOG = 4_096
 
 /** The raw connection of an upgrade request. */
 interface RawUpgrade {
@@ -68,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<BridgeServer> {
     void upgrade(bridge, webSockets, { request, socket: raw, head })
   })
   try {
-    await listen(server, { port, host, reusePort })
+    await listen(server, { port, host, reusePort, backlog: LISTEN_BACKLOG })
   } catch (cause) {
     sockets.close()
     await release()
@@ -119,12 +125,14 @@ async function upgrade(
   webSockets: WebSocketServer,
   { request, socket, head }: RawUpgrade,
 ): Promise<void> {
-  socket.on('error', () => socket.destroy())
+  socket.on('error', destroy)
   // Node before 24.9 has no `shouldUpgradeCallback`, and has stopped reading the request.
   if (!isWebSocket(request)) return refuse(socket, 426, { upgrade: 'websocket' }, 'Only WebSockets are supported.')
   let upgraded = false
   const accept = (open: (socket: ClientSocket) => ClientConnection) => {
     upgraded = true
+    // The response leaves with the first message: one write less for each client.
+    socket.cork()
     webSockets.handleUpgrade(request, socket, head, (ws) => adopt(ws, socket, open))
     return new Response(null)
   }
@@ -139,6 +147,11 @@ async function upgrade(
   } catch {
     socket.destroy()
   }
+}
+
+/** Not a closure of the upgrade: it would keep the request alive as long as the socket. */
+function destroy(this: Socket): void {
+  this.destroy()
 }
 
 /** Answers an upgrade by HTTP, and closes the connection, also if the client does not. */

@@ -33,9 +33,9 @@ export function allowHostNames(hosts: HostNames, origins: Origins) {
   const ofOrigins = origins === '*' ? [] : origins.flatMap((origin) => URL.parse(origin)?.host ?? [])
   const known = hosts === '*' ? undefined : new Set([...hosts.map((one) => one.toLowerCase()), ...ofOrigins])
   return createMiddleware(async (c, next) => {
+    if (!known) return next()
     const { host, hostname } = new URL(c.req.url)
-    if (!known || known.has(host) || known.has(hostname) || ADDRESS.test(hostname) || LOCAL.test(hostname))
-      return next()
+    if (known.has(host) || known.has(hostname) || ADDRESS.test(hostname) || LOCAL.test(hostname)) return next()
     const text = `This bridge does not have the host name ${JSON.stringify(hostname)}. Add it to its option "hosts".`
     throw new OriginError(421, 'request-refused', text)
   })

@@ -14,6 +14,10 @@ export class Registry {
   /** Resolves when a draining hub has no sessions and requests. */
   #emptied: PromiseWithResolvers<void> | undefined
   #timer: ReturnType<typeof setInterval> | undefined
+  /** When the next tick is due, on the clock of `performance`. */
+  #dueAt = 0
+  /** The last tick was late, and checked nothing. */
+  #wasLate = false
   /** Called once per second while there are sessions. */
   onTick: ((now: number) => void) | undefined
 
@@ -43,7 +47,9 @@ export class Registry {
   add(session: Session): void {
     this.#sessions.set(session.id, session)
     this.#sockets++
-    this.#timer ??= setInterval(() => this.tick(), TICK)
+    if (this.#timer) return
+    this.#dueAt = performance.now() + TICK
+    this.#timer = setInterval(() => this.#tickInTime(), TICK)
   }
 
   /** Returns the session that was removed. */
@@ -55,6 +61,17 @@ export class Registry {
     this.#timer = undefined
     this.#checkEmpty()
     return session
+  }
+
+  /**
+   * A hub that was busy reads its sockets first, and checks deadlines at the next tick: bytes that arrived in time may still
+   * wait there. Not twice in a row, so that deadlines apply at a hub that is always busy.
+   */
+  #tickInTime(): void {
+    const isLate = performance.now() - this.#dueAt > TICK
+    this.#dueAt = performance.now() + TICK
+    if (!isLate || this.#wasLate) this.tick()
+    this.#wasLate = isLate && !this.#wasLate
   }
 
   tick(): void {

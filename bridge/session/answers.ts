@@ -1,3 +1,5 @@
+import type { SendQueue } from '../delivery/send-queue.ts'
+
 /** Memory of an answer that waits, in addition to its bytes. */
 const OVERHEAD = 200
 
@@ -5,7 +7,6 @@ const PONG = new TextEncoder().encode('PONG\r\n')
 
 /** Services that {@link Answers} uses. */
 export interface AnswerServices {
-  write(frame: Uint8Array): void
   /** Same as {@link SharedUpstream.confirm}. */
   confirm(operation: number): Promise<unknown> | undefined
   /** The number of unanswered PINGs has changed. */
@@ -25,13 +26,15 @@ interface Pending {
 
 /** Sends answers in the order of the client's operations. A PONG may have to wait, and later answers wait for it. */
 export class Answers {
+  readonly #sendQueue: Pick<SendQueue, 'write'>
   readonly #services: AnswerServices
   readonly #pending: Pending[] = []
   #lastPong: Promise<void> | undefined
   /** Approximate memory of answers that wait, in bytes. */
   memory = 0
 
-  constructor(services: AnswerServices) {
+  constructor(sendQueue: Pick<SendQueue, 'write'>, services: AnswerServices) {
+    this.#sendQueue = sendQueue
     this.#services = services
   }
 
@@ -43,7 +46,7 @@ export class Answers {
   /** Sends a frame after all earlier answers. */
   send(frame: Uint8Array): void {
     const last = this.#pending.at(-1)
-    if (!last) return this.#services.write(frame)
+    if (!last) return this.#sendQueue.write(frame)
     last.after.push(frame)
     this.#hold(frame.length + OVERHEAD)
   }
@@ -66,7 +69,7 @@ export class Answers {
       this.#pending.shift()
       this.memory -= pending.after.reduce((sum, { length }) => sum + length + OVERHEAD, OVERHEAD)
       for (let i = 0; i < pending.pings; i++) this.#pong()
-      for (const frame of pending.after) this.#services.write(frame)
+      for (const frame of pending.after) this.#sendQueue.write(frame)
       this.#services.changed()
     })
   }
@@ -77,12 +80,12 @@ export class Answers {
   }
 
   #pong(): void {
-    this.#services.write(PONG)
+    this.#sendQueue.write(PONG)
     this.#services.ponged()
   }
 
   /** Sends frames that wait for a PONG now, and drops the PONGs: they would confirm too much. */
   flushWithoutPongs(): void {
-    for (const { after } of this.#pending) for (const frame of after) this.#services.write(frame)
+    for (const { after } of this.#pending) for (const frame of after) this.#sendQueue.write(frame)
   }
 }

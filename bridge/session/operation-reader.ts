@@ -1,5 +1,5 @@
 import type { ClientOp } from '../../sdk/wire/client-op.ts'
-import { Framer } from '../../sdk/wire/client-reader.ts'
+import { type FrameHandler, Framer } from '../../sdk/wire/client-reader.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { ClientSocket } from '../delivery/client-socket.ts'
@@ -32,11 +32,12 @@ export interface OperationHandler {
 }
 
 /** Cuts the bytes of one client into operations and performs them in order, a bounded number per turn. */
-export class OperationReader {
+export class OperationReader implements FrameHandler {
   readonly #handler: OperationHandler
   readonly #socket: ClientSocket
   readonly #turn: Turn
   readonly #framer: Framer
+  readonly #maxConnectLine: number
   /** The PUB whose payload comes next. */
   #publishing: PublishOp | undefined
   #budget = 0
@@ -52,14 +53,8 @@ export class OperationReader {
     this.#handler = handler
     this.#socket = socket
     this.#turn = turn
-    this.#framer = new Framer(
-      {
-        line: (line) => this.#line(line),
-        payload: (bytes) => this.#payload(bytes),
-        longLine: (line) => this.#longLine(line, limits.maxConnectLine),
-      },
-      limits.maxControlLine,
-    )
+    this.#maxConnectLine = limits.maxConnectLine
+    this.#framer = new Framer(this, limits.maxControlLine)
   }
 
   /** Whether the client has sent the beginning of an operation. */
@@ -130,14 +125,14 @@ export class OperationReader {
   }
 
   /** A CONNECT may be longer than other lines. */
-  #longLine(line: Uint8Array, maxConnectLine: number): boolean {
+  longLine(line: Uint8Array): boolean {
     const isConnectLine = isConnect(line)
     this.#tooLong = isConnectLine ? closeReasons.maxConnectLine : closeReasons.maxControlLine
-    return isConnectLine && line.length <= maxConnectLine
+    return isConnectLine && line.length <= this.#maxConnectLine
   }
 
   /** Returns the size of the payload that follows; -1 if none does. */
-  #line(line: string): number {
+  line(line: string): number {
     const op = this.#handler.parse(line)
     if (!op) return -1
     if (op.verb === 'PUB') {
@@ -148,7 +143,7 @@ export class OperationReader {
     return -1
   }
 
-  #payload(payload: Uint8Array): void {
+  payload(payload: Uint8Array): void {
     const op = this.#publishing as PublishOp
     this.#publishing = undefined
     this.#perform(op, payload)

@@ -34,7 +34,7 @@ export class Publications {
   readonly #client: Client
   readonly #subscriptions: Subscriptions
   /** Rate of an anonymous client. A user has one rate over all connections. */
-  readonly #meter: RateMeter
+  #meter: RateMeter | undefined
   #refusals = 0
   #totalBytes = 0
   /** Messages that were handed to the broker. */
@@ -48,7 +48,6 @@ export class Publications {
     this.#hub = hub
     this.#client = client
     this.#subscriptions = subscriptions
-    this.#meter = new RateMeter(hub.limits.publishRate, hub.clock())
   }
 
   /** @param bytes header block and payload */
@@ -102,17 +101,23 @@ export class Publications {
 
   #checkRate(subject: string, bytes: number): Outcome {
     const { user } = this.#client.identity
-    const isWithinRate = user === '' ? this.#meter.take(bytes, this.#hub.clock()) : this.#hub.users.meter(user, bytes)
+    const isWithinRate =
+      user === '' ? this.#ownMeter.take(bytes, this.#hub.clock()) : this.#hub.users.meter(user, bytes)
     if (!isWithinRate) return ++this.#refusals > MAX_REFUSALS ? this.#suspend() : { refused: 'rate', subject }
     // Not set to zero: part of a steady flood is within the rate.
     if (this.#refusals > 0) this.#refusals--
     return undefined
   }
 
+  get #ownMeter(): RateMeter {
+    this.#meter ??= new RateMeter(this.#hub.limits.publishRate, this.#hub.clock())
+    return this.#meter
+  }
+
   #suspend(): Outcome {
     const { user } = this.#client.identity
     const until = this.#hub.clock() + PENALTY
-    if (user === '') this.#meter.suspend(until)
+    if (user === '') this.#ownMeter.suspend(until)
     else this.#hub.users.suspend(user, until)
     return closeReasons.publishRate
   }

@@ -7,13 +7,13 @@ import { PENALTY } from '../auth/rate-meter.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
-import { SendQueue } from '../delivery/send-queue.ts'
+import { SendQueue, type SendQueueHandler } from '../delivery/send-queue.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp } from '../delivery/topic.ts'
 import type { Branch } from '../upstream/branches.ts'
 import { isNoResponders } from '../upstream/upstream-message.ts'
-import { Answers } from './answers.ts'
+import { type AnswerServices, Answers } from './answers.ts'
 import { type CloseReason, closeReasons } from './close-reason.ts'
 import { type ConnectionKeys, Credentials } from './credentials.ts'
 import { InfoSender } from './info-sender.ts'
@@ -34,7 +34,7 @@ const OK = new TextEncoder().encode('+OK\r\n')
 const WAITING_BYTES = 64 * 1024
 
 /** One client's connection: its protocol state, and the order of its operations. */
-export class Session implements ClientConnection, OperationHandler {
+export class Session implements ClientConnection, OperationHandler, SendQueueHandler, AnswerServices {
   readonly id: string
   readonly #hub: SessionHub
   readonly #socket: ClientSocket
@@ -62,22 +62,13 @@ export class Session implements ClientConnection, OperationHandler {
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, {
-      slowConsumer: () => this.end(closeReasons.slowConsumer),
-      memoryChanged: () => this.memoryChanged(),
-    })
+    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, this)
     this.#credentials = new Credentials(hub, keys)
     this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
     const { client } = this.#credentials
-    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, () => this.changed())
+    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, this)
     this.#publications = new Publications(hub, client, this.#subscriptions)
-    this.#answers = new Answers({
-      write: (frame) => this.#sendQueue.write(frame),
-      confirm: (operation) => this.#confirm(operation),
-      changed: () => this.changed(),
-      memoryChanged: () => this.memoryChanged(),
-      ponged: () => this.#info.ponged(),
-    })
+    this.#answers = new Answers(this.#sendQueue, this)
     this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
     this.#memory = new SessionMemory(
       hub.budget,
@@ -264,6 +255,14 @@ export class Session implements ClientConnection, OperationHandler {
     this.end(reason)
   }
 
+  slowConsumer(): void {
+    this.end(closeReasons.slowConsumer)
+  }
+
+  ponged(): void {
+    this.#info.ponged()
+  }
+
   #trace(describe: () => string): void {
     if (this.#hub.clock() < this.#tracedUntil) this.#hub.traced(this.stats, describe())
     else this.#tracedUntil = 0
@@ -405,7 +404,7 @@ export class Session implements ClientConnection, OperationHandler {
     this.#answers.pong(Math.max(this.#publications.lastOperation, this.#subscriptions.lastOperation))
   }
 
-  #confirm(operation: number): Promise<unknown> | undefined {
+  confirm(operation: number): Promise<unknown> | undefined {
     const shared = this.#hub.upstream.confirm(operation)
     const branch = this.#branch?.upstream.confirmAll()
     return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)

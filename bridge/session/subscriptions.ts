@@ -19,12 +19,11 @@ type SubscriptionServices = Pick<SessionHub, 'limits' | 'topics'>
 export class Subscriptions implements SubscriptionOwner, Requester {
   readonly client: Client
   readonly sendQueue: SendQueue
-  /** The state of a subscription has changed. */
-  readonly changed: () => void
   readonly #hub: SubscriptionServices
   readonly #bySid = new Map<string, Subscription>()
-  /** Those to inboxes of the client. Most clients have one. */
-  readonly #inboxes = new Set<Subscription>()
+  /** Those to inboxes of the client. Undefined before the first: many clients make no requests. */
+  #inboxes: Set<Subscription> | undefined
+  readonly #session: { changed(): void }
   branch: SharedUpstream | undefined
   /** Operation of the last SUB or UNSUB; see {@link SharedUpstream.confirm}. */
   lastOperation = 0
@@ -33,15 +32,20 @@ export class Subscriptions implements SubscriptionOwner, Requester {
   /** Approximate memory of all subscriptions, in bytes. */
   memory = 0
 
-  constructor(hub: SubscriptionServices, client: Client, sendQueue: SendQueue, changed: () => void) {
+  constructor(hub: SubscriptionServices, client: Client, sendQueue: SendQueue, session: { changed(): void }) {
     this.#hub = hub
     this.client = client
     this.sendQueue = sendQueue
-    this.changed = changed
+    this.#session = session
   }
 
   get size(): number {
     return this.#bySid.size
+  }
+
+  /** The state of a subscription has changed. */
+  changed(): void {
+    this.#session.changed()
   }
 
   /** Subjects of all SUBs, as the client sent them. */
@@ -58,12 +62,12 @@ export class Subscriptions implements SubscriptionOwner, Requester {
 
   /** Second tokens of the inboxes that the client subscribes to. */
   get inboxNames(): Set<string> {
-    return new Set([...this.#inboxes].map(({ filter }) => nameOfInbox(filter)))
+    return new Set(Array.from(this.#inboxes ?? []).map(({ filter }) => nameOfInbox(filter)))
   }
 
   /** Whether the client subscribes to an inbox, which it may publish to by its own name. */
   hasInbox(subject: string): boolean {
-    for (const { filter } of this.#inboxes) if (matchesFilter(filter, subject)) return true
+    for (const { filter } of this.#inboxes ?? []) if (matchesFilter(filter, subject)) return true
     return false
   }
 
@@ -106,7 +110,10 @@ export class Subscriptions implements SubscriptionOwner, Requester {
    */
   begin(subscription: Subscription, published = 0): void {
     this.#bySid.set(subscription.sid, subscription)
-    if (isOwnInbox(subscription.filter)) this.#inboxes.add(subscription)
+    if (isOwnInbox(subscription.filter)) {
+      this.#inboxes ??= new Set()
+      this.#inboxes.add(subscription)
+    }
     this.memory += sizeOf(subscription)
     this.#registered(this.#hub.topics.add(subscription, published))
   }
@@ -259,7 +266,7 @@ export class Subscriptions implements SubscriptionOwner, Requester {
     this.#bySid.delete(subscription.sid)
     this.memory -= sizeOf(subscription)
     this.#hub.topics.forget(subscription)
-    this.#inboxes.delete(subscription)
+    this.#inboxes?.delete(subscription)
     this.#pastDelivered += subscription.delivered
   }
 }

@@ -9,6 +9,8 @@ const PATIENCE = 5_000
 export interface Reach {
   /** Whether a bridge that takes clients answers, and accepts this page. */
   readonly isReady: boolean
+  /** Time until the bridge answered, in ms. */
+  readonly took: number
   /** Why no connection can be made, `connection-refused`. */
   readonly error: SpanwireError
 }
@@ -27,7 +29,7 @@ const examinations = new Map<string, { readonly outcome: Promise<Reach>; until: 
 export function examine(base: string): Promise<Reach> {
   const last = examinations.get(base)
   if (last && performance.now() < last.until) return last.outcome
-  const examination = { outcome: ask(base), until: Number.POSITIVE_INFINITY }
+  const examination = { outcome: askTimed(base), until: Number.POSITIVE_INFINITY }
   examinations.set(base, examination)
   const end = () => {
     examination.until = performance.now() + SHARED
@@ -36,10 +38,17 @@ export function examine(base: string): Promise<Reach> {
   return examination.outcome
 }
 
+async function askTimed(base: string): Promise<Reach> {
+  const start = performance.now()
+  return { ...(await ask(base)), took: performance.now() - start }
+}
+
+type Answer = Omit<Reach, 'took'>
+
 /**
  * Asks a bridge by HTTP. Pages of any origin may read its `/healthz`; `/nats` answers pages of its `origins` alone.
  */
-async function ask(base: string): Promise<Reach> {
+async function ask(base: string): Promise<Answer> {
   const origin = (globalThis as { location?: Location }).location?.origin
   const status = await healthOf(base)
   if (status === 'draining') return refused('The bridge is being replaced: the next attempt may reach another.')
@@ -78,6 +87,6 @@ function answer(url: string, options: RequestInit = {}): Promise<Response | unde
   return fetch(url, given).catch(() => undefined)
 }
 
-function refused(text: string): Reach {
+function refused(text: string): Answer {
   return { isReady: false, error: new SpanwireError('connection-refused', text) }
 }

@@ -11,9 +11,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { root } from '../build/source-files.ts'
+import { benchConnects } from './connects.ts'
 import { benchFlood } from './flood.ts'
 import { median } from './median.ts'
+import { benchProcesses } from './processes.ts'
 import { benchRelays } from './relays.ts'
+import { benchReturns } from './returns.ts'
 import { SYSTEMS } from './systems.ts'
 import { type Figures, GROWTH, WORKLOADS } from './workloads.ts'
 
@@ -21,8 +24,15 @@ const { values } = parseArgs({
   options: { runs: { type: 'string' }, only: { type: 'string' }, systems: { type: 'string' } },
 })
 const runs = Number(values.runs ?? 3)
-const workloads =
-  values.only?.split(',').filter((name) => name !== 'relays' && name !== 'flood') ?? Object.keys(WORKLOADS)
+/** Parts with rows of their own. */
+const PARTS: Record<string, () => Promise<void>> = {
+  flood: () => benchFlood(runs),
+  relays: () => benchRelays(runs),
+  connects: () => benchConnects(runs),
+  returns: () => benchReturns(),
+  processes: () => benchProcesses(runs),
+}
+const workloads = values.only?.split(',').filter((name) => !(name in PARTS)) ?? Object.keys(WORKLOADS)
 const systems = values.systems?.split(',').map((name) => name.trim()) ?? Object.keys(SYSTEMS)
 const REFERENCE = 'nats-server'
 
@@ -73,6 +83,6 @@ await writeFile(
   join(root, '.cache/bench.json'),
   JSON.stringify({ at: new Date(), node: process.version, results }, null, 2),
 )
-if (values.only === undefined || values.only.includes('flood')) await benchFlood(runs)
-if (values.only === undefined || values.only.includes('relays')) await benchRelays(runs)
+const only = values.only?.split(',')
+for (const [name, part] of Object.entries(PARTS)) if (!only || only.includes(name)) await part()
 process.exit(0)

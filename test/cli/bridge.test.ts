@@ -215,6 +215,12 @@ describe.each(['node', 'bun', 'deno'] as const)('spanwire bridge --processes on 
       const env = { UPSTREAM_URL: nats.url, AUTH_SECRET: SECRET, MONITORING_KEY: KEY, PORT: '0' }
       await using bridge = startCli(['bridge', '--json', '--processes', '2'], { env, runtime })
       const { url, pid } = await bridge.json<Listening>()
+      // With SO_REUSEPORT it would take half of the connections.
+      const other = await runCli(['bridge', '--processes', '2'], { env: { ...env, PORT: new URL(url).port }, runtime })
+      expect([other.code, other.stderr]).toEqual([
+        3,
+        expect.stringMatching(/Can't listen on 127\.0\.0\.1:\d+: .*in use/),
+      ])
       const idOf = async (hub: string) => {
         const answer = await fetch(`${url}/varz?hub=${hub}`, { headers: bearer })
         return ((await answer.json()) as { server_id?: string }).server_id

@@ -12,6 +12,8 @@ import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { rootToken, SECRET } from '../support/token.ts'
 
 const CLIENTS = 1_000
+/** Connections of the clients after one loss. A dial that was given up early would be a second one. */
+const DIALS = 1.02 * CLIENTS
 /** Largest number of JetStream API requests for all clients together. One per client would be a thousand. */
 const HANDFUL = 20
 
@@ -81,9 +83,12 @@ describe(`${CLIENTS} clients that come back at once`, () => {
     await all(30)
 
     let before = await apiRequests()
+    let { opened } = server.bridge.hub.stats
     proxy.cut()
     await publish(20)
     await all(50)
+    expect(server.bridge.hub.stats.opened - opened).toBeLessThanOrEqual(DIALS)
+    expect([...server.bridge.hub.stats.closed]).toEqual([])
     const blip = (await apiRequests()) - before
 
     before = await apiRequests()
@@ -91,6 +96,10 @@ describe(`${CLIENTS} clients that come back at once`, () => {
     await publish(20)
     await start()
     await all(70)
+    opened = server.bridge.hub.stats.opened
+    expect([opened >= CLIENTS, opened <= DIALS]).toEqual([true, true])
+    // None was refused, and none lost its turn.
+    expect([...server.bridge.hub.stats.closed]).toEqual([])
     const restart = (await apiRequests()) - before
 
     console.log(`API requests for ${CLIENTS} clients: ${blip} after a blip, ${restart} after a restart of the hub`)

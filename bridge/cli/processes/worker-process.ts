@@ -32,19 +32,23 @@ export interface WorkerProgram {
   /** The module of this program. */
   readonly path: string
   readonly args: readonly string[]
-  /** The port that they share by SO_REUSEPORT: on Bun and Deno, which have no `node:cluster` that shares one. */
+  /** The port that they share by SO_REUSEPORT: on Linux. Undefined where `node:cluster` shares it. */
   readonly port: number | undefined
 }
 
-/** Starts a process. On Node the supervisor accepts connections and hands them out in turn (`node:cluster`). */
+/**
+ * Starts a process. On Linux the kernel gives each connection to one of the processes. Elsewhere the supervisor accepts
+ * connections and hands them out in turn (`node:cluster`), which costs 80 µs of CPU for each.
+ */
 export function startWorker({ path, args, port }: WorkerProgram, group: HubGroup): ChildProcess {
   const env = { [GROUP]: JSON.stringify(group), ...(port !== undefined && { [PORT]: String(port) }) }
-  if (runtime === 'node') {
+  if (port === undefined) {
     cluster.setupPrimary({ exec: path, args: [...args], execArgv: [...process.execArgv, ...typeScriptFlags()] })
     return cluster.fork(env).process as ChildProcess
   }
   // Deno 2.9 shares ports only with this flag.
-  const flags = runtime === 'deno' ? ['run', '--allow-all', '--unstable-net'] : []
+  const flags =
+    runtime === 'deno' ? ['run', '--allow-all', '--unstable-net'] : [...process.execArgv, ...typeScriptFlags()]
   return spawn(process.execPath, [...flags, path, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -14,6 +14,7 @@ export interface BridgeRun {
   /** Opens the upstream: to be called once, by the process that serves, which closes it at its end. */
   open(): { readonly options: ServeOptions; close(): Promise<void> }
   readonly port: number
+  readonly host: string
   readonly processes: number | 'auto'
   /** In ms. */
   readonly drainPatience: number
@@ -40,6 +41,7 @@ type Values = Omit<BridgeConfig, 'upstream'> & { readonly upstream?: string | Up
 
 const SETTINGS: Readonly<Record<string, Setting>> = BRIDGE_SETTINGS
 const DEFAULT_PORT = 8080
+const DEFAULT_HOST = '127.0.0.1'
 const PATIENCE = 10_000
 
 /**
@@ -72,7 +74,7 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
     }
     return { options: { auth: {}, ...options, port, upstream: opened }, close }
   }
-  return { open, port, processes, drainPatience, isEmbedded }
+  return { open, port, host: options.host ?? DEFAULT_HOST, processes, drainPatience, isEmbedded }
 }
 
 /** The configuration file's part, checked: unknown options are refused. */

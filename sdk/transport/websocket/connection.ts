@@ -25,8 +25,6 @@ export interface ConnectionHandler extends Pick<ServerHandler, 'message'> {
 
 /** One WebSocket that speaks NATS, from its opening to its end. */
 export interface Connection {
-  /** Whether the server has answered the first PING. */
-  readonly isLive: boolean
   /** Gathers bytes until the next `ping`. */
   send(bytes: Uint8Array): void
   /** Sends the gathered bytes, followed by a PING. */
@@ -59,7 +57,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     size = 0
   }
   const beat = () => {
-    if (silent) return connection.end(new SpanwireError('connection-lost', 'The server has stopped answering.'))
+    if (silent) return connection.end(new SpanwireError('connection-lost', 'The server stopped answering.'))
     silent = true
     on.beat()
   }
@@ -106,9 +104,6 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     )
 
   const connection: Connection = {
-    get isLive() {
-      return !!timer
-    },
     send(bytes) {
       if (size + bytes.length > MAX_FRAME) flush()
       chunks.push(bytes)

@@ -1,4 +1,7 @@
 /** Connections other than a WebSocket of this page. Loaded on first use. */
+
+import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { SpanwireError } from '../../wire/errors.ts'
 import { readClaims } from '../claims.ts'
 import type { LinkSocket } from '../link-socket.ts'
 import { examine } from '../reach.ts'
@@ -7,11 +10,29 @@ import { createEvidence, probing, toAddress } from '../sse/detour.ts'
 import { SseSocket } from '../sse/sse-socket.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
 
-/**
- * Opens the connection that tabs share, a connection over plain HTTP, or a WebSocket.
- * @param failures failed attempts since the last connection
- */
-export type Fallback = (token: string | undefined, failures: number) => Promise<LinkSocket>
+/** Time after which the silence of a first attempt is examined, in ms. See lifecycle.ts. */
+const SILENCE = 3_000
+/** Longest time of an answer at once, in ms. A bridge that has many clients to admit takes longer. */
+const PROMPT = 1_000
+
+/** The ways to reach a bridge, and the decision between them. */
+export interface Fallback {
+  /**
+   * Opens the connection that tabs share, a connection over plain HTTP, or a WebSocket.
+   * @param wasLive whether the last attempt opened a connection, which was lost. Otherwise it has failed
+   */
+  open(token: string | undefined, wasLive: boolean | undefined): Promise<LinkSocket>
+  /**
+   * Waits for a WebSocket without an answer while it may come. A network that blocks WebSockets is found by a request that
+   * overtakes it. A bridge with many clients to admit answers all of them late. Called after 3 s of the first attempt, and
+   * after `limit` of others.
+   * @param limit time for the whole attempt, in ms
+   * @param redials number of attempts before this one
+   * @param isAnswered whether the WebSocket has brought bytes
+   * @returns the error that ends the attempt
+   */
+  outwait(limit: number, redials: number, isAnswered: () => boolean): Promise<SpanwireError>
+}
 
 /**
  * @param url URL of the WebSocket
@@ -21,6 +42,8 @@ export function createFallback(options: WebSocketOptions, url: string, leave: (r
   const { via, share, user, openSocket } = options
   const isBridge = /^http/.test(`${options.url}`)
   const evidence = createEvidence(url, via)
+  /** Failed attempts since the last connection. */
+  let failures = 0
   const dial = () => openSocket?.(url) ?? (new WebSocket(url) as LinkSocket)
 
   async function join(way: string | undefined, cookies: boolean, given: ShareOptions): Promise<LinkSocket | undefined> {
@@ -33,7 +56,7 @@ export function createFallback(options: WebSocketOptions, url: string, leave: (r
     }
   }
 
-  const open: Fallback = async (token, failures) => {
+  async function open(token: string | undefined): Promise<LinkSocket> {
     const cookies = token === undefined && user === undefined
     if (share) {
       const shared = await join(via, cookies, share === true ? {} : share)
@@ -52,8 +75,33 @@ export function createFallback(options: WebSocketOptions, url: string, leave: (r
     const socket = (name && (await join('sse', cookies, { name }))) || new SseSocket(url, { cookies })
     return Object.assign(via === 'sse' ? socket : probing(socket, url, dial), { why })
   }
+
+  /** Resolves if the bridge answers another request at once while the WebSocket is silent. */
+  async function overtaken(isAnswered: () => boolean): Promise<void> {
+    if (isBridge && !via && !share) {
+      const { isReady, took } = await examine(toAddress(url))
+      if (isReady && took < PROMPT && !isAnswered()) return
+    }
+    return new Promise(() => {})
+  }
+
   const onleave = () => leave('A WebSocket can be opened.')
-  return async (token, failures) => Object.assign(await open(token, failures), { onleave })
+  return {
+    async open(token, wasLive) {
+      failures = wasLive ? 0 : failures + 1
+      return Object.assign(await open(token), { onleave })
+    },
+    async outwait(limit, redials, isAnswered) {
+      if (redials === 0) await Promise.race([sleep(limit - SILENCE), overtaken(isAnswered)])
+      // One attempt without an answer counts as two that were refused.
+      failures++
+      return new SpanwireError('connection-refused', `No connection within ${limit} ms.`)
+    },
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.min(ms, MAX_TIMER)))
 }
 
 /**

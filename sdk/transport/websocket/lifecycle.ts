@@ -21,6 +21,8 @@ import type { WebSocketOptions } from './websocket-options.ts'
 const MAX_REFUSALS = 3
 /** How long a connection must last until the next attempt comes as soon as the first, in ms. */
 const STABLE = 5_000
+/** Time after which a WebSocket without an answer may be blocked, in ms. */
+const SILENCE = 3_000
 
 /** A PUB or HPUB. */
 export interface Message extends Outgoing {
@@ -63,8 +65,8 @@ export function createLifecycle(
     () => connection?.ping(),
   )
   let refusals = 0
-  /** Failures before the last connection. They count for the delay until it has lasted. */
-  let survived = 0
+  /** The server has answered the first PING of this connection, or of one that was lost. */
+  let isLive: boolean | undefined
   let info: ServerInfo | undefined
   // State of the current connection:
   let connection: Connection | undefined
@@ -74,31 +76,33 @@ export function createLifecycle(
   let stopRefresh: (() => void) | undefined
 
   async function dial(): Promise<void> {
-    const failures = redials.failures - survived
-    let limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
+    const limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
     let step = 'The token function'
     try {
       // A function that hangs, like a fetch without a network, must not end all attempts.
       const late = new Promise<never>((_, reject) => {
-        patience = setTimeout(reject, limit, Error('timeout'))
+        patience = setTimeout(reject, limit, 'timeout')
       })
       const token = typeof source === 'function' ? toToken(await Promise.race([source(), late])) : source
       clearTimeout(patience)
       step = 'The WebSocket'
       const socket =
-        share || (/^http/.test(`${options.url}`) && (via === 'sse' || failures))
-          ? await fallbacks((open) => open(token, failures)).catch((error) => {
+        share || (/^http/.test(`${options.url}`) && (via === 'sse' || redials.failures))
+          ? await fallbacks(({ open }) => open(token, isLive)).catch((error) => {
               // Without the module, as offline, there is still the WebSocket.
               if (via === 'sse') throw error
             })
           : undefined
+      isLive = false
       if (cell.phase === 'closed') return socket?.close()
-      if (!via && !share && !failures) limit = Math.min(3_000, limit)
-      patience = setTimeout(() => {
-        // A timeout counts as two refusals.
-        redials.failures++
-        connection?.end(new SpanwireError('connection-refused', `No connection within ${limit} ms.`))
-      }, limit)
+      patience = setTimeout(
+        () => {
+          const own = connection
+          const stop = (error: SpanwireError) => isLive || own?.end(error)
+          fallbacks(({ outwait }) => outwait(limit, redials.failures, () => greeted)).then(stop, stop)
+        },
+        redials.failures ? limit : Math.min(limit, SILENCE),
+      )
       connection = openConnection(
         // Throws where a page is forbidden to dial it (mixed content, Content-Security-Policy).
         socket ?? options.openSocket?.(url) ?? (new WebSocket(url) as LinkSocket),
@@ -166,7 +170,7 @@ export function createLifecycle(
       greet(next, token)
     } else if (next.ldm) {
       leave('The server is shutting down.')
-    } else if (connection?.isLive) {
+    } else if (isLive) {
       reached()
     }
   }
@@ -202,11 +206,11 @@ export function createLifecycle(
 
   function ponged(refusal: SpanwireError | undefined): void {
     const confirmed = outbound.confirmed()
-    if (!connection?.isLive) {
+    if (!isLive) {
       clearTimeout(patience)
-      survived = redials.failures
+      isLive = true
       patience = setTimeout(() => {
-        redials.failures = survived = 0
+        redials.failures = 0
       }, STABLE)
       refusals = 0
       connection?.start()
@@ -216,7 +220,7 @@ export function createLifecycle(
     // The PONG of a bridge that lost NATS in between does not confirm publishes.
     const error =
       cell.phase === 'stalled'
-        ? new SpanwireError('upstream-unavailable', 'NATS was lost: it may have arrived.')
+        ? new SpanwireError('upstream-unavailable', 'The bridge lost NATS: it may have arrived.')
         : undefined
     for (const pending of confirmed) {
       if (refusal) subscriptions.get(pending.sid ?? '')?.end(refusal)
@@ -227,7 +231,7 @@ export function createLifecycle(
   /** The server answers, and so does NATS, unless a bridge reports otherwise. */
   function reached(): void {
     if (info?.edge?.upstream === 'reconnecting') {
-      cell.set('stalled', new SpanwireError('upstream-unavailable', 'The bridge has lost NATS.'))
+      cell.set('stalled', new SpanwireError('upstream-unavailable', 'The bridge lost NATS.'))
     } else if (cell.phase !== 'open') {
       // Queued messages precede messages that listeners publish. Subscriptions that were not ready are now.
       outbound.resume()

@@ -6,6 +6,8 @@ export class ScriptedSocket {
   static info: object = {}
   /** Latency of answers, in ms. */
   static latency = 0
+  /** Time until INFO, in ms. */
+  static silence = 0
   static dials = 0
   static last: ScriptedSocket
 
@@ -20,7 +22,8 @@ export class ScriptedSocket {
   constructor() {
     ScriptedSocket.last = this
     ScriptedSocket.dials++
-    setTimeout(() => this.receive(`INFO ${JSON.stringify({ max_payload: 1024, ...ScriptedSocket.info })}`))
+    const info = `INFO ${JSON.stringify({ max_payload: 1024, ...ScriptedSocket.info })}`
+    setTimeout(() => this.receive(info), ScriptedSocket.silence)
   }
 
   /** Delivers a line of the server. */
