@@ -37,7 +37,8 @@ export type SubscriptionVerdict = 'refused' | 'allowed' | 'withheld'
 export const INBOX = '_INBOX.'
 const INBOXES = `${INBOX}>`
 /** Subjects of the bridge, with messages between hubs. No permission includes them. */
-const RESERVED = '$EDGE.>'
+const RESERVED_PREFIX = '$EDGE.'
+const RESERVED = `${RESERVED_PREFIX}>`
 /** Subjects that no permission includes by a wildcard. */
 const CLOSED = [INBOXES, RESERVED]
 
@@ -118,7 +119,13 @@ function isEverything({ allow, deny }: SubjectRules): boolean {
   return deny.length === 0 && allow.some((rule) => isSubsetFilter('>', rule))
 }
 
+/** Whether no permission includes `subject` by a wildcard: it is an inbox, or reserved for the bridge. */
+export function isClosed(subject: string): boolean {
+  // Not `matchesFilter`: the hub calls this for each message.
+  return subject.startsWith(INBOX) || subject.startsWith(RESERVED_PREFIX)
+}
+
 /** Whether a client may get a message of `subject` from a subscription with the verdict `withheld`. */
 export function mayReceive(permissions: Permissions, subject: string): boolean {
-  return ![...CLOSED, ...permissions.subscribe.deny].some((rule) => matchesFilter(rule, subject))
+  return !isClosed(subject) && !permissions.subscribe.deny.some((rule) => matchesFilter(rule, subject))
 }

@@ -1,4 +1,5 @@
 import { encodeMessage } from '../../sdk/wire/server-op.ts'
+import { isClosed } from '../auth/permissions.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { isNoResponders, NO_RESPONDERS } from '../upstream/upstream-message.ts'
 import type { Client } from './client.ts'
@@ -16,6 +17,8 @@ import type { Turn, TurnMember } from './turn.ts'
  */
 export class DeliveryGroup implements TurnMember {
   readonly members = new Set<Subscription>()
+  /** The only member, which most groups have. A delivery then needs no look into the set. */
+  #only: Subscription | undefined
   /** Counts frames that all members got together. */
   readonly #tally = { frames: 0 }
   #shared: SharedBatch | undefined
@@ -44,6 +47,7 @@ export class DeliveryGroup implements TurnMember {
   add(subscription: Subscription): void {
     this.#unshare()
     this.members.add(subscription)
+    this.#only = this.members.size === 1 ? subscription : undefined
     subscription.countWith(this.#tally)
   }
 
@@ -51,32 +55,33 @@ export class DeliveryGroup implements TurnMember {
   remove(subscription: Subscription): boolean {
     if (!this.members.delete(subscription)) return false
     this.#unshare()
+    const [first] = this.members
+    this.#only = this.members.size === 1 ? first : undefined
     return true
   }
 
   /** Delivers a message to all members. @param origin see {@link Subscription.accepts} */
   deliver(message: UpstreamMessage, origin: string | undefined): void {
-    if (this.#shared && !this.#shared.closed && message.reply === undefined) {
-      this.#shared.add(this.#encode(message, undefined))
+    const name = this.#nameOf(message)
+    const closed = isClosed(name)
+    if (this.#shared && !this.#shared.closed && message.reply === undefined && !closed) {
+      this.#shared.add(this.#encode(message, name, undefined))
       this.#tally.frames++
+      return
+    }
+    const only = this.#only
+    if (only) {
+      if (this.#takes(only, message, closed, origin)) send(only, this.#encode(message, name, message.reply))
       return
     }
     let frame: Uint8Array | undefined
     let shared: SharedBatch | undefined
     // A single member that gets something else ends the shared batch of all, for this turn.
-    let together = message.reply === undefined && this.members.size > 1
+    let together = message.reply === undefined
     for (const subscription of this.members) {
-      const { client } = subscription
-      if (subscription.needsCheck) {
-        together = false
-        if (!subscription.accepts(message, origin)) continue
-        if (subscription.conflation?.holds(message, (held) => this.#sendHeld(subscription, held))) continue
-      }
-      if (message.reply !== undefined && needsOwnReply(client, message.reply)) {
-        this.deliverTo(subscription, message)
-        continue
-      }
-      frame ??= this.#encode(message, message.reply)
+      if (subscription.needsCheck(closed)) together = false
+      if (!this.#takes(subscription, message, closed, origin)) continue
+      frame ??= this.#encode(message, name, message.reply)
       if (together) {
         shared ??= new SharedBatch(this.#turn.emptyBatch.with(frame))
         together = subscription.sendQueue.share(shared, this.#window)
@@ -91,10 +96,25 @@ export class DeliveryGroup implements TurnMember {
     else this.#unshare()
   }
 
+  /**
+   * Whether a member gets the same frame as the others, and now. Otherwise it gets a frame of its own, a frame later, or
+   * nothing.
+   */
+  #takes(subscription: Subscription, message: UpstreamMessage, closed: boolean, origin: string | undefined): boolean {
+    if (subscription.needsCheck(closed)) {
+      if (!subscription.accepts(message, origin)) return false
+      if (subscription.conflation?.holds(message, (held) => this.#sendHeld(subscription, held))) return false
+    }
+    if (message.reply === undefined || !needsOwnReply(subscription.client, message.reply)) return true
+    this.deliverTo(subscription, message)
+    return false
+  }
+
   /** Delivers a message to one member, with a reply subject of its own if it needs one. */
   deliverTo(subscription: Subscription, message: UpstreamMessage): void {
     const { reply } = message
-    send(subscription, this.#encode(message, reply === undefined ? undefined : replyFor(subscription.client, reply)))
+    const own = reply === undefined ? undefined : replyFor(subscription.client, reply)
+    send(subscription, this.#encode(message, this.#nameOf(message), own))
     this.#turn.relieve()
   }
 
@@ -114,14 +134,17 @@ export class DeliveryGroup implements TurnMember {
     this.#shared = undefined
   }
 
-  #encode(message: UpstreamMessage, reply: string | undefined): Uint8Array {
-    const { subject } = message
-    const name = this.#scope.toClient(subject) ?? subject
+  #encode(message: UpstreamMessage, name: string, reply: string | undefined): Uint8Array {
     const headers = this.#headers ? this.#headersOf(message) : undefined
     const payload = this.#isInbox ? toClientAnswer(message.payload, this.#scope) : message.payload
     const frame = encodeMessage(name, this.#sid, payload, { reply, headers, allocate: allocateFrame })
     this.#turn.encoded(frame.length)
     return frame
+  }
+
+  /** The subject as members see it. */
+  #nameOf({ subject }: UpstreamMessage): string {
+    return this.#scope.toClient(subject) ?? subject
   }
 
   /** Newer servers add the subject of the request to a 503. It has the prefix, which a tenant must not see. */

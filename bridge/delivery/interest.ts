@@ -29,6 +29,8 @@ export interface InterestServices {
 /** Subscriptions of this hub to one filter. They share one upstream subscription. */
 export class Interest {
   readonly #groups = new Map<string, DeliveryGroup>()
+  /** The only group, which most filters have. */
+  #only: DeliveryGroup | undefined
   readonly #turn: Turn
   #size = 0
 
@@ -47,6 +49,7 @@ export class Interest {
     if (!group) {
       group = new DeliveryGroup(subscription, this.#turn)
       this.#groups.set(key, group)
+      this.#groupsChanged()
     }
     group.add(subscription)
     this.#size++
@@ -58,13 +61,23 @@ export class Interest {
     const group = this.#groups.get(key)
     if (!group?.remove(subscription)) return false
     this.#size--
-    if (group.members.size === 0) this.#groups.delete(key)
+    if (group.members.size === 0 && this.#groups.delete(key)) this.#groupsChanged()
     return true
+  }
+
+  #groupsChanged(): void {
+    const [first] = this.#groups.values()
+    this.#only = this.#groups.size === 1 ? first : undefined
   }
 
   /** Delivers a message to all subscriptions. */
   deliver(message: UpstreamMessage): void {
     const origin = message.headers && originOf(message.headers)
+    if (this.#only) {
+      this.#only.deliver(message, origin)
+      this.#turn.relieve()
+      return
+    }
     for (const group of this.#groups.values()) {
       group.deliver(message, origin)
       this.#turn.relieve()

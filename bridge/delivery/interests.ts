@@ -121,7 +121,9 @@ export class Interests implements Topic {
   }
 
   #deliver(interest: Interest, message: UpstreamMessage): void {
-    if (!isNoResponders(message) || !this.#noResponders.deliver(message)) interest.deliver(message)
+    const isStatus = isNoResponders(message)
+    if (isStatus && (this.#noResponders.deliver(message) || this.#services.requests.deliver(message))) return
+    interest.deliver(message)
   }
 
   /** Calls `run` after messages that were published before, and before later ones. Returns as {@link Topic.add}. */

@@ -57,6 +57,8 @@ export class SubjectScope {
 
   /** The client's subject for a subject of the broker. Undefined outside of the prefix. */
   toClient(subject: string): string | undefined {
+    // Most subjects: this is called for each message.
+    if (this.prefix === '' && !subject.startsWith(INBOX)) return subject
     if (this.isOwnInbox(subject)) return INBOX + subject.slice(this.inboxes.length)
     return subject.startsWith(this.prefix) ? subject.slice(this.prefix.length) : undefined
   }

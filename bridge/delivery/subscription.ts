@@ -60,9 +60,14 @@ export class Subscription {
     this.conflation = conflation
   }
 
-  /** Whether each message must be checked before delivery. Most subscriptions need no check. */
-  get needsCheck(): boolean {
-    return this.max > 0 || this.withheld || this.conflation !== undefined || !this.client.flags.echo
+  /**
+   * Whether a message must be checked before delivery. Most subscriptions need no check.
+   * @param isClosed whether the subject of the message is closed; see {@link isClosed} in auth/permissions.ts
+   */
+  needsCheck(isClosed: boolean): boolean {
+    const { flags, identity } = this.client
+    if (this.max > 0 || this.conflation !== undefined || !flags.echo) return true
+    return this.withheld && (isClosed || identity.permissions.subscribe.deny.length > 0)
   }
 
   /**

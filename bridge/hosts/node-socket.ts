@@ -17,7 +17,8 @@ const MAX_UNREPORTED = 64 * 1024
 export class NodeSocket implements ClientSocket {
   readonly #ws: WebSocket
   readonly #socket: Socket
-  readonly #backlog = new Backlog()
+  /** Undefined as long as nothing had to wait. */
+  #backlog: Backlog | undefined
   /** Bytes of the connection that were read when the last WebSocket message was complete. */
   #readBefore: number
   /** Bytes of the connection that were read at its last input. Reading them from the socket at each output is slow. */
@@ -43,7 +44,8 @@ export class NodeSocket implements ClientSocket {
   }
 
   get held(): number {
-    return this.#backlog.heldBy(this.#socket.writableLength) + this.#unfinished
+    const { writableLength } = this.#socket
+    return (this.#backlog?.heldBy(writableLength) ?? writableLength) + this.#unfinished
   }
 
   /** A WebSocket message is complete. */
@@ -65,6 +67,7 @@ export class NodeSocket implements ClientSocket {
   send(bytes: Uint8Array): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return
     if (this.#isCorked) return this.#uncork(bytes)
+    if (this.#socket.writableLength > 0) this.#backlog ??= new Backlog()
     writeFrame(this.#socket, bytes, this.#backlog)
   }
 
@@ -170,7 +173,7 @@ let original: Uint8Array | undefined
 let waiting: WaitingFrame = { bytes: new Uint8Array(0), sockets: 0 }
 
 /** Writes a shared frame. A socket that is behind gets a copy if the frame would keep a larger block alive. */
-export function writeFrame(socket: Writable, frame: Uint8Array, backlog: Backlog = new Backlog()): void {
+export function writeFrame(socket: Writable, frame: Uint8Array, backlog?: Backlog): void {
   const unsent = socket.writableLength
   if (unsent === 0) {
     socket.write(frame)
@@ -181,7 +184,7 @@ export function writeFrame(socket: Writable, frame: Uint8Array, backlog: Backlog
     original = frame
     waiting = { bytes: frame.length < frame.buffer.byteLength ? copyOf(frame) : frame, sockets: 0 }
   }
-  backlog.add(waiting, unsent)
+  backlog?.add(waiting, unsent)
   socket.write(waiting.bytes)
 }
 

@@ -115,7 +115,10 @@ export class Follower {
   deliver(message: StoredMessage, pending: number): void {
     const { subscription } = this
     this.next = message.seq + 1
-    if (subscription.needsCheck && !subscription.accepts(toUpstream(message), originOf(message.headerBlock ?? EMPTY)))
+    if (
+      subscription.needsCheck(true) &&
+      !subscription.accepts(toUpstream(message), originOf(message.headerBlock ?? EMPTY))
+    )
       return
     subscription.sendQueue.write(this.#encode(message, pending), subscription.window)
     subscription.count()

@@ -9,10 +9,11 @@ const M = 77
 /** Longest control line of a server, in bytes. INFO lists the addresses of a whole cluster. */
 const MAX_LINE = 65_536
 
-/** One subscription of the connection. */
-interface Receiver {
+/** One subscription. Each message of it reads this object, and as few others as possible: most of them are not in the cache. */
+export interface Receiver {
   readonly filter: string
-  readonly deliver: (message: UpstreamMessage) => void
+  /** Must not throw. */
+  deliver(message: UpstreamMessage): void
 }
 
 /**
@@ -42,13 +43,18 @@ export class MessageReader {
     this.#others = others
   }
 
-  /** Passes messages of a subscription to `deliver`, which must not throw. Messages with an unknown sid are dropped. */
-  add(sid: number, filter: string, deliver: (message: UpstreamMessage) => void): void {
-    this.#receivers.set(sid, { filter, deliver })
+  /** Passes messages of a subscription to `receiver`. Messages with an unknown sid are dropped. */
+  add(sid: number, receiver: Receiver): void {
+    this.#receivers.set(sid, receiver)
   }
 
   delete(sid: number): void {
     this.#receivers.delete(sid)
+  }
+
+  /** Drops all later messages. */
+  clear(): void {
+    this.#receivers.clear()
   }
 
   /** Reads the next bytes. @throws Error if they are not the NATS protocol. The reader can't be used after that */

@@ -3,7 +3,7 @@ import type { Authenticator, ConnectionOptions, MsgHdrs, NatsConnection, Subscri
 import { MAX_TIMER } from '../../sdk/kit/max-timer.ts'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
-import { MessageReader } from './message-reader.ts'
+import { MessageReader, type Receiver } from './message-reader.ts'
 import type { UpstreamMessage } from './upstream.ts'
 
 /** Credentials of the bridge at NATS. */
@@ -62,9 +62,9 @@ export interface NatsLink {
   readonly connection: NatsConnection
   /** All bytes that were received. */
   readonly received: number
-  /** Subscribes. `deliver` must not throw. Subscriptions of `connection` itself get no messages. */
-  subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): Subscription
-  /** Closes the connection at once, also if the server has stopped answering. */
+  /** Subscribes. Subscriptions of `connection` itself get no messages. */
+  subscribe(receiver: Receiver, queue: string | undefined): Subscription
+  /** Closes the connection at once, also if the server has stopped answering. Drops messages that it still holds. */
   destroy(): void
 }
 
@@ -219,14 +219,20 @@ function createLink(connection: NatsConnection, destroy: () => void): NatsLink {
   protocol.parser = { parse: (bytes) => reader.read(bytes) }
   return {
     connection,
-    destroy,
+    destroy() {
+      reader.clear()
+      destroy()
+    },
     get received() {
       return reader.received
     },
-    subscribe(filter, queue, deliver) {
-      const subscription = connection.subscribe(filter, { ...(queue !== undefined && { queue }), callback: ignore })
+    subscribe(receiver, queue) {
+      const subscription = connection.subscribe(receiver.filter, {
+        ...(queue !== undefined && { queue }),
+        callback: ignore,
+      })
       const sid = subscription.getID()
-      reader.add(sid, filter, deliver)
+      reader.add(sid, receiver)
       subscription.closed.then(() => reader.delete(sid))
       return subscription
     },

@@ -4,6 +4,7 @@ import { pause } from '../../sdk/kit/pause.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { ServerInfo } from '../../sdk/wire/server-op.ts'
 import { LiveConnection } from './live-connection.ts'
+import type { Receiver } from './message-reader.ts'
 import {
   createDialer,
   type Dialer,
@@ -74,20 +75,50 @@ export function createNatsUpstream(options: NatsUpstreamOptions): Upstream {
   return new NatsUpstream(options)
 }
 
-interface Subscription {
+/** A subscription over all connections. */
+class Subscription implements Receiver {
   readonly filter: string
   readonly queue: string | undefined
-  readonly deliver: (message: UpstreamMessage) => void
+  readonly #deliver: (message: UpstreamMessage) => void
+  readonly #finish: (subscription: Subscription) => void
   /** The subscription on the current connection. */
   remote: NatsSubscription | undefined
   /** Messages on this connection and on earlier ones. */
-  received: number
-  receivedBefore: number
+  received = 0
+  receivedBefore = 0
   /** Number of messages after which the broker ends it. */
-  limit: number
+  limit: number = Number.POSITIVE_INFINITY
   /** The same, once messages that the broker had sent before are received. */
-  max: number
-  ended: boolean
+  max: number = Number.POSITIVE_INFINITY
+  ended = false
+
+  /** @param finish called once it has received `max` messages */
+  constructor(
+    { filter, queue }: Pick<Subscription, 'filter' | 'queue'>,
+    deliver: (message: UpstreamMessage) => void,
+    finish: (subscription: Subscription) => void,
+  ) {
+    this.filter = filter
+    this.queue = queue
+    this.#deliver = deliver
+    this.#finish = finish
+  }
+
+  deliver(message: UpstreamMessage): void {
+    if (this.ended) return
+    this.received++
+    try {
+      this.#deliver(message)
+    } catch {
+      // An error would end the client's read loop, and with it all subscriptions.
+    }
+    if (this.received === this.max) this.#finish(this)
+  }
+
+  /** Delivers a status of the bridge itself, which the broker does not count. */
+  deliverStatus(message: UpstreamMessage): void {
+    if (!this.ended) this.#deliver(message)
+  }
 }
 
 /** Bytes that a branch keeps while NATS is unavailable. There may be many branches. */
@@ -141,17 +172,7 @@ class NatsUpstream implements Upstream {
   subscribe(filter: string, queue: string | undefined, deliver: (message: UpstreamMessage) => void): EndSubscription {
     this.#assertNotClosed()
     checkFilter(filter, queue)
-    const subscription: Subscription = {
-      filter,
-      queue,
-      deliver,
-      remote: undefined,
-      received: 0,
-      receivedBefore: 0,
-      limit: Number.POSITIVE_INFINITY,
-      max: Number.POSITIVE_INFINITY,
-      ended: false,
-    }
+    const subscription = new Subscription({ filter, queue }, deliver, this.#finish)
     this.#subscriptions.add(filter, subscription)
     if (this.#current) this.#attach(subscription, this.#current)
     return (how = 'now') => {
@@ -302,18 +323,7 @@ class NatsUpstream implements Upstream {
   #attach(subscription: Subscription, current: LiveConnection): void {
     // A draining connection throws. The next connection gets all subscriptions.
     if (current.connection.isClosed() || current.connection.isDraining()) return
-    const { filter, queue, deliver } = subscription
-    subscription.remote = current.link.subscribe(filter, queue, (message) => {
-      // A lost connection may still hold messages. The new one has its own subscription.
-      if (subscription.ended || this.#current !== current) return
-      subscription.received++
-      try {
-        deliver(message)
-      } catch {
-        // An error would end the client's read loop, and with it all subscriptions.
-      }
-      if (subscription.received === subscription.max) this.#end(subscription)
-    })
+    subscription.remote = current.link.subscribe(subscription, subscription.queue)
     this.#sendLimit(subscription)
   }
 
@@ -345,6 +355,8 @@ class NatsUpstream implements Upstream {
     remote.drain().then(end, end)
   }
 
+  readonly #finish = (subscription: Subscription): void => this.#end(subscription)
+
   #end(subscription: Subscription): void {
     subscription.ended = true
     this.#subscriptions.delete(subscription.filter, subscription)
@@ -359,7 +371,7 @@ class NatsUpstream implements Upstream {
     // As nats-server, which sends it to one subscription of the requester.
     const [subscription] = recipients(requesters, this.#random)
     queueMicrotask(() => {
-      if (subscription && !subscription.ended) subscription.deliver(answer)
+      subscription?.deliverStatus(answer)
     })
   }
 

@@ -61,15 +61,23 @@ export class Requests {
     return () => this.#pending.delete(subject)
   }
 
+  /**
+   * Delivers a reply to its request. Returns false if there is none. The broker sends a 503 status to any subscription of
+   * the bridge that matches the inbox, such as a client's `*.*.*`.
+   */
+  deliver(reply: UpstreamMessage): boolean {
+    const resolve = this.#pending.get(reply.subject)
+    resolve?.(reply)
+    return resolve !== undefined
+  }
+
   close(): void {
     this.#unsubscribe?.()
   }
 
   /** Unguessable: a responder sees this reply subject, may publish to inboxes, and must not know the next one. */
   #newReply(): string {
-    this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (reply) =>
-      this.#pending.get(reply.subject)?.(reply),
-    )
+    this.#unsubscribe ??= this.#upstream.subscribe(`${this.#inbox}.*`, undefined, (reply) => this.deliver(reply))
     return `${this.#inbox}.${randomToken()}`
   }
 }

@@ -18,8 +18,10 @@ const run = promisify(execFile)
 export interface System extends AsyncDisposable {
   readonly url: string
   readonly protocol: ProtocolName
-  /** Processes whose CPU and memory count. A broker behind a bridge does not count. */
+  /** Processes that serve the clients. */
   readonly pids: readonly number[]
+  /** The broker behind them. Default: none. */
+  readonly brokers?: readonly number[]
   /** Fraction of the messages to send, for slow systems. Default 1. */
   readonly part?: number
   publish(subject: string, payload: string): void
@@ -27,6 +29,9 @@ export interface System extends AsyncDisposable {
 
 /** Folder of systems for comparison, which are not dependencies of the package. */
 const peers = join(root, '.cache/bench')
+
+/** Systems whose costs with more subscribers and subjects are measured by default. */
+export const GROWING: readonly string[] = ['nats-server', 'Spanwire on Node', 'Spanwire on Bun']
 
 /** All systems, by their names in the table. */
 export const SYSTEMS: Record<string, () => Promise<System>> = {
@@ -47,6 +52,7 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
     const system = await startProcess(process.execPath, ['test/bench/peers/by-hand.ts', server.url], 'lines')
     return {
       ...system,
+      brokers: [server.pid],
       part: 0.1,
       publish,
       async [Symbol.asyncDispose]() {
@@ -75,6 +81,7 @@ async function spanwire(runtime: 'node' | 'bun', flushWindow = 0): Promise<Syste
     url: host.url,
     protocol: 'nats',
     pids: [host.pid],
+    brokers: [server.pid],
     publish,
     async [Symbol.asyncDispose]() {
       await host.stop()
@@ -166,6 +173,7 @@ async function onWorkerd(main: string, className: string, binding: string, proto
     url: workerd.url,
     protocol,
     pids: [workerd.pid],
+    ...(broker && { brokers: [broker.server.pid] }),
     publish,
     async [Symbol.asyncDispose]() {
       await workerd[Symbol.asyncDispose]()

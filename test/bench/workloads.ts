@@ -7,8 +7,13 @@ import type { System } from './systems.ts'
 
 /** Result of one run of one workload. */
 export interface Figures {
-  /** CPU of the server per delivered message, in µs. For idle connections, memory per connection, in KiB. */
+  /**
+   * CPU of all processes of the system per delivered message, in µs: the servers of the clients, and NATS behind a bridge. For
+   * idle connections, memory per connection, in KiB.
+   */
   readonly cost: number
+  /** The same without NATS behind a bridge. */
+  readonly alone: number
   /** Latency in ms. */
   readonly p50?: number
   readonly p99?: number
@@ -76,6 +81,21 @@ function ownSubjects(title: string, messages: number): Workload {
   })
 }
 
+/** 1,000 subscribers with a subject each, and five subscribers of all subjects. */
+function routing(title: string, messages: number): Workload {
+  const own = 1_000
+  const clients = Array.from({ length: own }, (_, i) => [`u.${i}`])
+  const all = Array<string[]>(5).fill(['>'])
+  const each = 1 + all.length
+  return deliveries(title, [...clients, ...all], each, messages, async (system, load, at) => {
+    for (let sent = at.from; sent < at.to; ) {
+      const until = Math.min(sent + IN_FLIGHT / 2, at.to)
+      while (sent < until) system.publish(`u.${sent % own}`, encodeBenchMessage(++sent))
+      await load.untilAll((sent - Math.min(sent - at.from, IN_FLIGHT / 2)) * each)
+    }
+  })
+}
+
 /** 100 subscribers that share `subjects` subjects. One subscriber receives each message. */
 function sharedOut(subjects: number, messages: number): Workload {
   const subscribers = 100
@@ -110,21 +130,22 @@ function deliveries(
     title,
     unit: 'µs CPU per delivery',
     async run(system) {
-      const { url, protocol, pids, part = 1 } = system
+      const { url, protocol, pids, brokers = [], part = 1 } = system
       const messages = Math.ceil(all * part)
       const load = await startLoad({ url, protocol, clients, contiguous }, PROCESSES)
       try {
         const warm = Math.ceil(messages * WARM_UP)
         await publish(system, load, { from: 0, to: warm })
         await load.untilAll(warm * each)
-        const before = cpuOf(pids)
+        const before = { servers: cpuOf(pids), brokers: cpuOf(brokers) }
         const total = warm + messages
         await publish(system, load, { from: warm, to: total })
         await load.untilAll(total * each)
-        const cost = (cpuOf(pids) - before) / (messages * each)
+        const alone = (cpuOf(pids) - before.servers) / (messages * each)
+        const cost = alone + (cpuOf(brokers) - before.brokers) / (messages * each)
         const { received, wrong, ages } = await load.result()
         const at = (part: number) => (ages[Math.floor(ages.length * part)] ?? 0) / 1_000
-        return { cost, p50: at(0.5), p99: at(0.99), wrong: wrong + Math.abs(total * each - received) }
+        return { cost, alone, p50: at(0.5), p99: at(0.99), wrong: wrong + Math.abs(total * each - received) }
       } finally {
         load.stop()
       }
@@ -145,14 +166,16 @@ function idle(title: string, connections: number): Workload {
       // The first connections grow the heap to the size that concurrent upgrades need.
       await openMore(connections / 4)
       await settled()
-      const before = memoryOf(system.pids)
+      const { pids, brokers = [] } = system
+      const before = { servers: memoryOf(pids), brokers: memoryOf(brokers) }
       const began = performance.now()
       await openMore(connections)
       const connects = connections / ((performance.now() - began) / 1_000)
       await settled()
-      const cost = (memoryOf(system.pids) - before) / connections / 1_024
+      const alone = (memoryOf(pids) - before.servers) / connections / 1_024
+      const cost = alone + (memoryOf(brokers) - before.brokers) / connections / 1_024
       for (const socket of sockets) socket.destroy()
-      return { cost, connects, wrong: 0 }
+      return { cost, alone, connects, wrong: 0 }
     },
   }
 }
@@ -175,5 +198,6 @@ export const WORKLOADS: Record<string, Workload> = {
   single: fanOut(`${SUBSCRIBERS} subscribers, one at a time`, SUBSCRIBERS, 1_000, 0),
   paced: paced('200 subscribers, 500 a second', 200, 500, 4),
   subjects: ownSubjects('1,000 subjects and 10 wildcards', 160_000),
+  routing: routing('1,000 clients with a subject each, and 5 listeners on >', 300_000),
   idle: idle('4,000 idle connections', 4_000),
 }

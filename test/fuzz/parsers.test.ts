@@ -55,9 +55,11 @@ function readUpstream(chunks: readonly Uint8Array[]): unknown[] {
   const seen: unknown[] = []
   const reader = new MessageReader((lines) => void seen.push([...lines]))
   for (const [sid, filter] of [[1, 'a.b'] as const, [2, 'a.*'] as const])
-    reader.add(sid, filter, ({ subject, reply, headers = [], payload }) =>
-      seen.push([sid, subject, reply, [...headers], [...payload]]),
-    )
+    reader.add(sid, {
+      filter,
+      deliver: ({ subject, reply, headers = [], payload }) =>
+        void seen.push([sid, subject, reply, [...headers], [...payload]]),
+    })
   try {
     for (const chunk of chunks) reader.read(chunk)
   } catch (error) {

@@ -99,7 +99,10 @@ describe('lines', () => {
     holds([subject, subject, payload], ([name, reply, body]) => {
       const seen: unknown[] = []
       const reader = new MessageReader(() => {})
-      reader.add(7, '>', ({ subject, reply, payload }) => seen.push([subject, reply, text(payload)]))
+      reader.add(7, {
+        filter: '>',
+        deliver: ({ subject, reply, payload }) => void seen.push([subject, reply, text(payload)]),
+      })
       reader.read(encodeMessage(name, '7', body, { reply }))
       expect(seen).toEqual([[name, reply, text(body)]])
     })

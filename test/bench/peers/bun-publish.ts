@@ -24,6 +24,7 @@ const server = Bun.serve({
       const payload = rest.join(' ')
       server.publish(subject, payload)
       if (subject.startsWith('own.')) server.publish('own.*', payload)
+      if (subject.startsWith('u.')) server.publish('>', payload)
     },
   },
 })

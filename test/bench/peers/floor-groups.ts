@@ -38,6 +38,7 @@ export class FloorGroups<Client, Frame> {
     const payload = line.slice(blank + 1)
     this.#publish(subject, payload)
     if (subject.startsWith('own.')) this.#publish('own.*', payload)
+    if (subject.startsWith('u.')) this.#publish('>', payload)
   }
 
   leave(client: Client): void {

@@ -11,7 +11,10 @@ const sid = fc.constantFrom(...Object.keys(filters))
 const step = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('publish' as const), subject: fc.constantFrom('a.x', 'a.y', 'b') }),
+    arbitrary: fc.record({
+      do: fc.constant('publish' as const),
+      subject: fc.constantFrom('a.x', 'a.y', 'b', '_INBOX.k.x'),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('ask' as const), subject: fc.constantFrom('a.x', 'b') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },

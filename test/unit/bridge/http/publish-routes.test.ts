@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BridgeOptions } from '../../../../bridge/bridge.ts'
-import { bridgeFor, SECRET, sign } from '../session/scripted-client.ts'
+import { bridgeFor, ScriptedClient, SECRET, sign } from '../session/scripted-client.ts'
 
 const nats = { pub: { allow: ['a.>'] } }
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -167,6 +167,16 @@ describe('POST /request/:subject', () => {
     upstream.subscribe('a.mute', undefined, () => {})
     expect(await codeOf(await post('/request/a.mute?timeout=20'))).toEqual([504, 'timeout'])
     expect(await codeOf(await post('/request/a.mute?timeout=x'))).toEqual([400, 'invalid-argument'])
+  })
+
+  it('responds without delay while the filter of a client includes the inbox of the request', async () => {
+    const { bridge, post } = await authorized()
+    const token = await sign({ sub: 'eve', nats: { sub: { allow: ['>'] } } })
+    const client = await ScriptedClient.connected(bridge, { auth_token: token })
+    client.send('SUB *.*.* 1\r\nPING\r\n')
+    await client.until('PONG\r\n')
+    expect(await codeOf(await post('/request/a.unanswered'))).toEqual([503, 'no-responders'])
+    expect(await client.turn()).toBe('')
   })
 })
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { allocateMessage } from '../../../../bridge/hosts/node-socket.ts'
 import { coreOf } from '../../../support/hub-core.ts'
-import { bridgeFor, ScriptedClient, settle } from '../session/scripted-client.ts'
+import { bridgeFor, ScriptedClient, SECRET, settle, sign } from '../session/scripted-client.ts'
 
 afterEach(() => vi.useRealTimers())
 
@@ -37,6 +37,56 @@ describe('many subscribers of one filter', () => {
     expect(new Set(clients.map(({ sends }) => sends[0])).size).toBe(1)
     const text = new TextDecoder().decode(clients[0]?.sends[0])
     expect(text.match(/^MSG a\.b 1 \d+\r$/gm)?.length).toBe(100)
+  })
+})
+
+describe('many subscribers of all subjects', () => {
+  it('get the same bytes in one write, without the inboxes among them', async () => {
+    const { bridge, upstream } = bridgeFor()
+    const clients = Array.from({ length: 50 }, () => new ScriptedClient(bridge))
+    for (const client of clients) client.send(subscribe.replace('a.*', '>'))
+    for (const client of clients) await client.turn()
+    publish(upstream, 'a.b', 50)
+    publish(upstream, '_INBOX.k3f9.1', 1)
+    await settle()
+    coreOf(bridge.hub).turn.flush()
+    publish(upstream, '$EDGE.ANYTHING', 1)
+    publish(upstream, 'a.b', 50)
+    await settle()
+    coreOf(bridge.hub).turn.flush()
+    for (const turn of [0, 1]) {
+      expect(new Set(clients.map(({ sends }) => sends[turn])).size).toBe(1)
+      expect(new TextDecoder().decode(clients[0]?.sends[turn]).match(/^MSG \S+/gm)).toEqual(Array(50).fill('MSG a.b'))
+    }
+    for (const { sends } of clients) expect(sends.length).toBe(2)
+  })
+})
+
+describe('subscribers of all subjects with different permissions', () => {
+  it('get what each may get, also after new credentials in the middle of a turn', async () => {
+    const { bridge, upstream } = bridgeFor({ auth: { secret: SECRET } })
+    const tokenFor = (sub: string, deny: string[]) => sign({ sub, nats: { sub: { allow: ['>'], deny } } })
+    const denies = [[], ['a.secret'], []]
+    const clients: ScriptedClient[] = []
+    for (const [index, deny] of denies.entries())
+      clients.push(await ScriptedClient.connected(bridge, { auth_token: await tokenFor(`u${index}`, deny) }))
+    for (const client of clients) client.send('SUB > 1\r\nPING\r\n')
+    for (const client of clients) await client.until('PONG\r\n')
+    const publishAll = async () => {
+      for (const subject of ['a.open', 'a.secret', '_INBOX.k3f9.1', 'a.open']) publish(upstream, subject, 1)
+      await settle()
+    }
+    const subjects = (text: string) => [...text.matchAll(/^MSG (\S+)/gm)].map(([, subject]) => subject)
+    const all = ['a.open', 'a.secret', 'a.open']
+    const open = ['a.open', 'a.open']
+    await publishAll()
+    const [first] = clients
+    first?.send(`CONNECT ${JSON.stringify({ auth_token: await tokenFor('u0', ['a.secret']) })}\r\nPING\r\n`)
+    expect(subjects((await first?.until('PONG\r\n')) ?? '')).toEqual(all)
+    await publishAll()
+    const received: unknown[] = []
+    for (const client of clients) received.push(subjects(await client.turn()))
+    expect(received).toEqual([open, [...open, ...open], [...all, ...all]])
   })
 })
 

@@ -9,8 +9,11 @@ let reader: MessageReader
 
 /** Creates a subscription that records its messages. */
 function listen(sid: number, filter: string): void {
-  reader.add(sid, filter, ({ subject, reply, headers, payload }) => {
-    seen.push(`${sid} ${subject} ${reply} ${text(headers)} ${text(payload)}`)
+  reader.add(sid, {
+    filter,
+    deliver({ subject, reply, headers, payload }) {
+      seen.push(`${sid} ${subject} ${reply} ${text(headers)} ${text(payload)}`)
+    },
   })
 }
 
@@ -57,10 +60,19 @@ it('drops messages of unknown and ended subscriptions', () => {
   expect(seen).toEqual(['PONG\r\n'])
 })
 
+it('drops the messages of all subscriptions after clear', () => {
+  reader.clear()
+  reader.read(bytes('MSG a.b 1 2\r\nhi\r\nMSG a.b 2 2\r\nhi\r\nPONG\r\n'))
+  expect(seen).toEqual(['PONG\r\n'])
+})
+
 it('passes on plain Uint8Arrays', () => {
   let payload: Uint8Array | undefined
-  reader.add(7, 'x', (message) => {
-    payload = message.payload
+  reader.add(7, {
+    filter: 'x',
+    deliver(message) {
+      payload = message.payload
+    },
   })
   reader.read(Buffer.from('MSG x 7 2\r\nhi\r\n'))
   expect(Object.getPrototypeOf(payload)).toBe(Uint8Array.prototype)
