@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from 'hono'
+import type { Events } from '../sdk/contract/contract.ts'
 import { SpanwireError } from '../sdk/wire/errors.ts'
 import { type Authenticate, type AuthOptions, createAuthenticator } from './auth/authenticate.ts'
 import { explainRefusal } from './auth/refusal-notice.ts'
@@ -27,7 +28,8 @@ import { type BridgeSpans, traceUpstream } from './upstream/traced-upstream.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** Options of {@link createBridge}. */
-export interface BridgeOptions extends Omit<HubOptions, 'authenticate' | 'nonces' | 'explain'> {
+export interface BridgeOptions<Contract extends Events = Events>
+  extends Omit<HubOptions<Contract>, 'authenticate' | 'nonces' | 'explain'> {
   /** The broker behind the bridge. The caller closes it. `serve` of a host creates one from a URL. */
   readonly upstream: Upstream
   /** How clients authenticate, and their permissions. */
@@ -78,7 +80,7 @@ export interface Bridge {
  *
  * @throws SpanwireError `invalid-argument`
  */
-export function createBridge(options: BridgeOptions): Bridge {
+export function createBridge<Contract extends Events>(options: BridgeOptions<Contract>): Bridge {
   return assembleBridge(options, createAuthenticator(options.auth ?? {}, options.clock)).bridge
 }
 

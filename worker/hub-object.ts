@@ -3,6 +3,7 @@ import { type Limits, maxFrame } from '../bridge/auth/limits.ts'
 import { type Bridge, createBridge } from '../bridge/bridge.ts'
 import { createEmbeddedUpstream } from '../bridge/broker/embedded.ts'
 import { openObjectSql } from '../bridge/broker/jetstream/object-sql.ts'
+import type { ContractOptions } from '../bridge/contract/contract-options.ts'
 import type { ClientConnection, ClientSocket } from '../bridge/delivery/client-socket.ts'
 import { createUpstream } from '../bridge/hosts/upstream-url.ts'
 import { isMonitoring } from '../bridge/http/monitoring-routes.ts'
@@ -11,6 +12,7 @@ import type { HubOptions } from '../bridge/hub/hub.ts'
 import type { NatsSocket } from '../bridge/upstream/nats-client.ts'
 import type { BridgeSpans } from '../bridge/upstream/traced-upstream.ts'
 import type { Upstream } from '../bridge/upstream/upstream.ts'
+import type { Events } from '../sdk/contract/contract.ts'
 import { readSettings, type WorkerEnv } from './env.ts'
 import { ROOM_HEADER } from './hubs.ts'
 import { problem, toUnavailable } from './problem-response.ts'
@@ -20,7 +22,7 @@ import { Snapshots } from './snapshots.ts'
 import { openTcpSocket } from './tcp-socket.ts'
 
 /** Options of a hub on Workers, in addition to its variables. */
-export interface HubObjectOptions {
+export interface HubObjectOptions<Contract extends Events = Events> extends ContractOptions<Contract> {
   /** Limits for clients. Default: the defaults of the bridge, with 5,000 connections. */
   readonly limits?: Partial<Limits>
   /** How long messages wait so that more of them share a socket write, in ms. Default 0. */
@@ -216,8 +218,17 @@ export class HubObject {
             ...(creds && { credentials: { creds } }),
           })
     const limits = { maxConnections: MAX_CONNECTIONS, memory: MEMORY, ...this.#options.limits }
-    const { flushWindow = 0, spans } = this.#options
-    const bridge = createBridge({ ...settings, upstream, limits, flushWindow, ...(spans && { spans }) })
+    const { flushWindow = 0, spans, events, unknownSubjects, authorize } = this.#options
+    const bridge = createBridge({
+      ...settings,
+      upstream,
+      limits,
+      flushWindow,
+      ...(spans && { spans }),
+      ...(events && { events }),
+      ...(unknownSubjects && { unknownSubjects }),
+      ...(authorize && { authorize }),
+    })
     this.#running = { bridge, upstream, embedded: url === 'embedded' }
     return this.#running
   }

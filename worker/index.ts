@@ -8,6 +8,7 @@
 import { createWorker, type SpanwireWorker } from './worker.ts'
 
 export type { Limits } from '../bridge/auth/limits.ts'
+export type { Authorize, PublishedEvent } from '../bridge/contract/contract-options.ts'
 export type { WorkerEnv } from './env.ts'
 export type { HubObjectOptions } from './hub-object.ts'
 export type { ObjectNamespace, ObjectState } from './runtime.ts'

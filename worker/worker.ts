@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { hubsRoute, isMonitoring } from '../bridge/http/monitoring-routes.ts'
 import { allowOrigins } from '../bridge/http/origins.ts'
 import { Log } from '../bridge/log/log.ts'
+import type { Events } from '../sdk/contract/contract.ts'
 import { readSettings, type Settings, type WorkerEnv } from './env.ts'
 import { eventStreams, isEventStream } from './event-streams.ts'
 import { HubObject, type HubObjectOptions } from './hub-object.ts'
@@ -12,7 +13,7 @@ import { problem, toUnavailable } from './problem-response.ts'
 import type { ObjectState } from './runtime.ts'
 
 /** Options of {@link createWorker}, in addition to the variables in {@link WorkerEnv}. */
-export interface WorkerOptions extends HubObjectOptions {
+export interface WorkerOptions<Contract extends Events = Events> extends HubObjectOptions<Contract> {
   /**
    * Returns the key by which a client is assigned to a hub. All requests of one client should have the same key.
    * Default: the query parameter `client`, or else the client's IP address (IPv6: its /64 network).
@@ -44,7 +45,7 @@ const HUB_PATHS = /^\/(nats|publish|request|events|history|admin|healthz)(\/|$)/
  *     export { SpanwireHub }
  *     export default worker
  */
-export function createWorker(options: WorkerOptions = {}): SpanwireWorker {
+export function createWorker<Contract extends Events>(options: WorkerOptions<Contract> = {}): SpanwireWorker {
   const { clientKey = defaultClientKey } = options
   const hubs = new Hubs()
   /** One for all requests, because it bounds their rate. */

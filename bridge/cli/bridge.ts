@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import process from 'node:process'
 import { Option } from 'commander'
+import type { Events } from '../../sdk/contract/contract.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import { mainPath } from './main-path.ts'
@@ -96,6 +97,12 @@ async function findPort({ port, host }: BridgeRun): Promise<number> {
   })
 }
 
+async function loadEvents({ contract }: BridgeRun): Promise<{ readonly events?: Events }> {
+  if (contract === undefined) return {}
+  const { loadContract } = await import('./contract/load-contract.ts')
+  return { events: await loadContract(contract) }
+}
+
 type Place = ReturnType<typeof import('./processes/worker-process.ts')['workerPlace']>
 
 async function serveUntilStopped(
@@ -110,9 +117,10 @@ async function serveUntilStopped(
   ])
   const stop = context.stopSignal()
   const shared = place && { group: place.group, ...(place.port !== undefined && { port: place.port, reusePort: true }) }
+  const contract = await loadEvents(run)
   const { options, close } = run.open()
   try {
-    const server = await serveHere({ ...options, ...shared })
+    const server = await serveHere({ ...options, ...contract, ...shared })
     if (place) {
       report({ url: server.url })
       onOrphaned(() => void server.close().then(() => process.exit(0)))

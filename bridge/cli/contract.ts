@@ -4,8 +4,10 @@ import { toAsyncApi } from '../../sdk/asyncapi/index.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
+import { addConnectionOptions, type ConnectionFlags, openTransport } from './connection/connection-options.ts'
 import type { Affected, ContractBreak, EventChange } from './contract/compare-contracts.ts'
-import { contractOf } from './contract/contract-option.ts'
+import { contractOf, contractPlace } from './contract/contract-option.ts'
+import type { EventDescription } from './contract/event-description.ts'
 import { EXIT } from './terminal/exit-code.ts'
 import type { Tone } from './terminal/terminal.ts'
 
@@ -24,20 +26,22 @@ export const addContract: AddCommand = (program, context) => {
     .option('--url <url>', 'where it is spoken: a bridge or NATS')
     .option('--out <file>', 'write it to a file (default: stdout)')
     .action(async (place: string | undefined, flags: DocsFlags) => docs(place, flags, context))
-  contract
+  const check = contract
     .command('check')
     .description('exits with 1 if a new contract does not work with programs that are deployed with an old one')
-    .argument('<old>', 'a module, or what "contract docs" wrote (.json)')
-    .argument('<new>', 'the same of the new one')
+    .argument('[old]', 'a module, or what "contract docs" wrote (.json); one argument alone is the new one')
+    .argument('[new]', 'the same of the new one (default: "contract" of spanwire.config.ts)')
+    .option('--deployed', 'the old one is what "streams apply" kept in NATS (default without <old>)')
+    .option('--name <name>', 'the name under which it is kept', 'default')
     .addOption(
       new Option('--for <side>', 'the deployed programs that count')
         .choices(['all', 'publishers', 'subscribers'])
         .default('all', 'all'),
     )
     .option('--json', 'a JSON array')
-    .action(async (before: string, after: string, flags: CheckFlags) => {
-      context.exitWith(await check(before, after, flags, context))
-    })
+  addConnectionOptions(check).action(async (one: string | undefined, other: string | undefined, flags: CheckFlags) => {
+    context.exitWith(await compare(one, other, flags, context))
+  })
 }
 
 interface DocsFlags {
@@ -70,7 +74,9 @@ async function docs(place: string | undefined, flags: DocsFlags, { terminal }: C
   terminal.note(`Wrote ${out}`)
 }
 
-interface CheckFlags {
+interface CheckFlags extends ConnectionFlags {
+  readonly deployed?: boolean
+  readonly name: string
   readonly for: 'all' | 'publishers' | 'subscribers'
   readonly json?: boolean
 }
@@ -83,12 +89,36 @@ const SIDES: Readonly<Record<Affected, CheckFlags['for']>> = {
   responders: 'subscribers',
 }
 
-async function check(before: string, after: string, flags: CheckFlags, { terminal }: CommandContext): Promise<number> {
+/** The contract that `streams apply` kept last. */
+async function readKept(flags: CheckFlags, { env }: CommandContext): Promise<readonly EventDescription[]> {
+  const { noContract, readDeployed } = await import('./contract/deployed-contracts.ts')
+  const transport = await openTransport(flags, env)
+  try {
+    const kept = await readDeployed(transport, flags.name)
+    if (!kept) throw noContract(flags.name)
+    return kept.events
+  } finally {
+    await transport.close()
+  }
+}
+
+async function compare(
+  one: string | undefined,
+  other: string | undefined,
+  flags: CheckFlags,
+  context: CommandContext,
+): Promise<number> {
+  const { terminal } = context
+  const isDeployed = flags.deployed === true || other === undefined
+  if (flags.deployed && other !== undefined)
+    throw new SpanwireError('invalid-argument', '--deployed is the old contract: give the new one alone.')
   const [{ readEvents }, { compareContracts }] = await Promise.all([
     import('./contract/asyncapi-contract.ts'),
     import('./contract/compare-contracts.ts'),
   ])
-  const changes = compareContracts(await readEvents(before), await readEvents(after)).map((change) => ({
+  const after = await readEvents(await contractPlace(other ?? one))
+  const before = isDeployed ? await readKept(flags, context) : await readEvents(one ?? '')
+  const changes = compareContracts(before, after).map((change) => ({
     ...change,
     breaks: change.breaks.filter(({ affects }) => flags.for === 'all' || SIDES[affects] === flags.for),
   }))

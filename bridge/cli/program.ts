@@ -8,6 +8,7 @@ import { addDead } from './dead.ts'
 import { addDev } from './dev.ts'
 import { addDoctor } from './doctor.ts'
 import { addPub } from './pub.ts'
+import { addQuarantine } from './quarantine.ts'
 import { addRelay } from './relay.ts'
 import { addRequest } from './request.ts'
 import { addStreams } from './streams.ts'
@@ -26,6 +27,7 @@ const COMMANDS: readonly AddCommand[] = [
   addStreams,
   addConsumers,
   addDead,
+  addQuarantine,
   addContract,
   addDoctor,
 ]

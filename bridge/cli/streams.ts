@@ -1,13 +1,19 @@
+import type { Events } from '../../sdk/contract/contract.ts'
 import { ensureStreams, planStreams, type StreamPlan } from '../../sdk/streams/index.ts'
+import type { Transport } from '../../sdk/transport/transport.ts'
+import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import { addConnectionOptions, type ConnectionFlags, openTransport } from './connection/connection-options.ts'
 import { contractOf } from './contract/contract-option.ts'
+import { BUCKET, storeContract } from './contract/deployed-contracts.ts'
+import { describeContract } from './contract/event-description.ts'
 import { loadConfig } from './settings/config-file.ts'
 import { EXIT } from './terminal/exit-code.ts'
 
 interface StreamsFlags extends ConnectionFlags {
   readonly destructive?: boolean
   readonly json?: boolean
+  readonly name: string
 }
 
 /** `spanwire streams plan|apply`: the streams of a contract. Their options are `streams` of the configuration file. */
@@ -24,6 +30,7 @@ export const addStreams: AddCommand = (program, context) => {
       .argument('[contract]', 'the module that exports it (default: "contract" of spanwire.config.ts)')
       .option('--destructive', 'allow changes that lose data')
       .option('--json', 'a JSON array')
+      .option('--name <name>', 'with apply: the contract is kept in NATS under this name', 'default')
     addConnectionOptions(command).action(async (place: string | undefined, flags: StreamsFlags) => {
       context.exitWith(await run(verb, place, flags, context))
     })
@@ -44,7 +51,10 @@ async function run(
     const isBlocked = plans.some(
       (plan) => isDestructive(plan) && !(options.destructive && plan.impossible.length === 0),
     )
-    if (verb === 'apply' && !isBlocked) await ensureStreams(events, transport, options)
+    if (verb === 'apply' && !isBlocked) {
+      await ensureStreams(events, transport, options)
+      terminal.note(await keepContract(events, transport, { name: flags.name, replicas: options.defaults?.replicas }))
+    }
     const isDone = verb === 'apply' && !isBlocked
     if (flags.json)
       terminal.out(JSON.stringify(plans.map((plan) => ({ ...plan, applied: isDone && plan.did !== 'unchanged' }))))
@@ -57,6 +67,21 @@ async function run(
     return EXIT.failedCheck
   } finally {
     await transport.close()
+  }
+}
+
+/** The streams are as declared. A contract that can't be kept is reported, and does not undo that. */
+async function keepContract(
+  events: Events,
+  transport: Transport,
+  settings: { readonly name: string; readonly replicas: number | undefined },
+): Promise<string> {
+  try {
+    await storeContract(transport, { ...settings, events: describeContract(events) })
+    return `The contract is kept in NATS as ${settings.name}.`
+  } catch (error) {
+    if (!isSpanwireError(error, 'permission-denied')) throw error
+    return `The contract is not kept in NATS: ${error.message}. It needs permission to publish to $KV.${BUCKET}.>.`
   }
 }
 

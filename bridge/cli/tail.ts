@@ -1,10 +1,11 @@
 import { Option } from 'commander'
-import type { Events } from '../../sdk/contract/contract.ts'
+import type { ContractEvent } from '../../sdk/contract/contract.ts'
 import type { Gap } from '../../sdk/contract/gap.ts'
 import type { ReceivedEvent } from '../../sdk/contract/received-event.ts'
-import { validate } from '../../sdk/contract/validate.ts'
+import { validateVersion } from '../../sdk/contract/versions.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
+import { EventIndex } from '../contract/event-index.ts'
 import type { AddCommand, CommandContext } from './command.ts'
 import {
   addConnectionOptions,
@@ -15,13 +16,15 @@ import {
 import { escapeText, payloadField, showPayload } from './connection/payload-text.ts'
 import { rawSubscription } from './connection/raw-subscription.ts'
 import { readStart, START_FORMS } from './connection/start-from.ts'
-import { collectParam, eventOf, type ParamValues, toFilter } from './connection/subject-choice.ts'
+import { collectParam, type ParamValues, toFilter } from './connection/subject-choice.ts'
 import { contractOf } from './contract/contract-option.ts'
+import { readAllDeployed } from './contract/deployed-contracts.ts'
 import { EXIT } from './terminal/exit-code.ts'
 
 interface TailFlags extends ConnectionFlags {
   readonly from?: string
   readonly contract?: string
+  readonly deployed?: boolean
   readonly param?: ParamValues
   readonly grep?: string
   readonly count?: number
@@ -37,6 +40,7 @@ export const addTail: AddCommand = (program, context) => {
     .argument('<subject|event>', 'subject filter such as "orders.>", or an event such as "orders.{orderId}.created"')
     .option('--from <start>', `where to begin in the stream: ${START_FORMS} (default: live events only)`)
     .option('--contract <file>', 'check the events by this contract, and mark invalid ones')
+    .option('--deployed', 'name and decode the events by the contracts that "streams apply" kept in NATS')
     .addOption(
       new Option('--param <name=value>', 'only events with this parameter; repeatable').argParser(collectParam),
     )
@@ -53,11 +57,15 @@ async function tail(given: string, flags: TailFlags, context: CommandContext): P
   const filter = toFilter(given, flags.param ?? {})
   const start = flags.from === undefined ? undefined : readStart(flags.from, Date.now())
   const matches = readPattern(flags.grep)
-  const contract = flags.contract === undefined ? undefined : await contractOf(flags.contract)
+  if (flags.deployed && flags.contract !== undefined)
+    throw new SpanwireError('invalid-argument', 'Give --contract or --deployed, not both.')
+  const named = flags.contract === undefined ? undefined : await contractOf(flags.contract)
   const stop = context.stopSignal()
   const transport = await openTransport(flags, context.env)
   const { terminal } = context
   try {
+    const contract = flags.deployed ? await readAllDeployed(transport) : named
+    const index = contract && new EventIndex(contract)
     const events = rawSubscription(transport, filter, {
       signal: stop,
       ...(start !== undefined && { from: start }),
@@ -66,8 +74,10 @@ async function tail(given: string, flags: TailFlags, context: CommandContext): P
     let count = 0
     for await (const event of events) {
       if (!matches(event)) continue
-      const problem = contract && (await problemOf(contract, event))
-      terminal.out(flags.json ? toJson(event, problem) : toLine(event, problem, flags, context))
+      const known = index?.find(event.subject)
+      const problem = index && (await problemOf(known, event))
+      const name = known?.name
+      terminal.out(flags.json ? toJson(event, name, problem) : toLine(event, { name, problem }, flags, context))
       // Not by a break: the cursor moves past an event when the next one is requested.
       if (++count === flags.count) events.unsubscribe()
     }
@@ -95,11 +105,13 @@ function readPattern(text: string | undefined): (event: ReceivedEvent) => boolea
 }
 
 /** Why the contract refuses an event; undefined if it takes it. */
-async function problemOf(contract: Events, { subject, payload }: ReceivedEvent): Promise<string | undefined> {
-  const event = eventOf(contract, subject)
+async function problemOf(
+  event: ContractEvent | undefined,
+  { subject, payload, headers }: ReceivedEvent,
+): Promise<string | undefined> {
   if (!event) return 'no event of the contract has this subject'
   try {
-    await validate(event.schema, event.codec.decode(payload), subject)
+    await validateVersion(event, event.codec.decode(payload), headers.block, subject)
     return undefined
   } catch (error) {
     return isSpanwireError(error) ? error.message : `not ${event.codec.contentType}: ${messageOf(error)}`
@@ -108,12 +120,13 @@ async function problemOf(contract: Events, { subject, payload }: ReceivedEvent):
 
 function toLine(
   event: ReceivedEvent,
-  problem: string | undefined,
-  { headers }: TailFlags,
+  { name, problem }: { readonly name: string | undefined; readonly problem: string | undefined },
+  { headers, deployed }: TailFlags,
   { terminal: { paint } }: CommandContext,
 ): string {
   const time = new Date(event.time).toISOString().slice(11, 23)
   const parts = [paint('dim', time), paint(problem === undefined ? 'name' : 'bad', escapeText(event.subject))]
+  if (deployed && name !== undefined && name !== event.subject) parts.push(paint('dim', escapeText(name)))
   parts.push(showPayload(event.payload))
   if (event.seq !== undefined) parts.push(paint('dim', `#${event.seq}`))
   const lines = [parts.join('  ')]
@@ -123,13 +136,14 @@ function toLine(
   return lines.join('\n')
 }
 
-function toJson(event: ReceivedEvent, problem: string | undefined): string {
+function toJson(event: ReceivedEvent, name: string | undefined, problem: string | undefined): string {
   const before = JSON.stringify({ subject: event.subject, time: new Date(event.time).toISOString(), id: event.id })
   const headers = [...event.headers]
   const after = JSON.stringify({
     ...(event.seq !== undefined && { seq: event.seq }),
     ...(event.reply !== undefined && { reply: event.reply }),
     headers,
+    ...(name !== undefined && { event: name }),
     ...(problem !== undefined && { invalid: problem }),
   })
   return `${before.slice(0, -1)},${payloadField(event.payload)},${after.slice(1)}`

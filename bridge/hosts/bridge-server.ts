@@ -1,3 +1,4 @@
+import type { Events } from '../../sdk/contract/contract.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
 import { createAuthenticator } from '../auth/authenticate.ts'
@@ -11,7 +12,7 @@ import { readTimeouts, type Timeouts } from './timeouts.ts'
 import { createUpstream } from './upstream-url.ts'
 
 /** Options of `serve`: a bridge as a server on Node, Bun or Deno. */
-export interface ServeOptions extends Omit<BridgeOptions, 'upstream'> {
+export interface ServeOptions<Contract extends Events = Events> extends Omit<BridgeOptions<Contract>, 'upstream'> {
   /** A NATS URL (`nats://`, `tls://`, `ws://`, `wss://`), `embedded`, `embedded:/path/of/file.db`, or an {@link Upstream}. */
   readonly upstream: string | Upstream
   /** Port to listen on. Default 0: any free port. */

@@ -1,3 +1,4 @@
+import type { Events } from '../../sdk/contract/contract.ts'
 import { maxFrame } from '../auth/limits.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { isWebSocket } from '../http/connect-route.ts'
@@ -72,7 +73,7 @@ const MAX_DRAINED = 4 * 1024 * 1024
  * @throws SpanwireError (as rejection) `invalid-argument`; `connection-refused` with Bun's error as `cause`, such as
  * EADDRINUSE
  */
-export async function serve(options: ServeOptions): Promise<BridgeServer> {
+export async function serve<Contract extends Events>(options: ServeOptions<Contract>): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })
   const { limits } = bridge.hub

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'n
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
+import type { Events } from '../../sdk/contract/contract.ts'
 import { notInstalled } from '../../sdk/kit/optional-package.ts'
 import { maxFrame } from '../auth/limits.ts'
 import type { Bridge } from '../bridge.ts'
@@ -48,7 +49,7 @@ interface RawUpgrade {
  * @throws SpanwireError (as rejection) `invalid-argument`, `unsupported` without the packages `ws` and `@hono/node-server`,
  * and `connection-refused` with Node's error as `cause`, such as EADDRINUSE
  */
-export async function serve(options: ServeOptions): Promise<BridgeServer> {
+export async function serve<Contract extends Events>(options: ServeOptions<Contract>): Promise<BridgeServer> {
   const { port = 0, host = '127.0.0.1', reusePort = false } = options
   const { getRequestListener, WebSocketServer } = await loadPackages()
   const { bridge, release, timeouts } = await openBridge(options, { schedule: setImmediate })

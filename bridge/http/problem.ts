@@ -11,6 +11,7 @@ const statuses: Partial<Record<SpanwireErrorCode, ContentfulStatusCode>> = {
   'stream-refused': 409,
   'wrong-last-sequence': 412,
   'payload-too-large': 413,
+  'invalid-data': 422,
   'rate-limited': 429,
   'upstream-unavailable': 503,
   'no-responders': 503,
@@ -37,6 +38,7 @@ export function problem(c: Context, error: SpanwireError, status = statuses[erro
     status,
     code: error.code,
     detail: error.message,
+    ...(error.issues && { issues: error.issues }),
   })
   return c.body(body, status, { 'Content-Type': 'application/problem+json' })
 }

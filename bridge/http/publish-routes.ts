@@ -8,6 +8,7 @@ import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { isBlank, parseLine, splitLines } from './batch-line.ts'
 import { readBody } from './body.ts'
+import { checkBatch, checkContract } from './contract-check.ts'
 import { type BridgeEnv, respond } from './identify.ts'
 import { publishToStream } from './publish-ack.ts'
 import { copyParts, encodeParts } from './response-body.ts'
@@ -33,6 +34,7 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
   app.post('/:subject', async (c) => {
     const identity = c.get('identity')
     const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), identity, hub)
+    await checkContract(hub, identity, message)
     if ((await hub.streams.find(message.subject, identity.user)) !== undefined)
       return c.json(await publishToStream(hub, message, identity))
     await confirmed(hub, () => hub.publish(message, identity.user))
@@ -43,7 +45,7 @@ export function publishRoutes(hub: HubCore): Hono<BridgeEnv> {
     const { maxBody, maxPayload, bodyTimeout: timeout } = hub.limits
     const identity = c.get('identity')
     const body = await readBody(c, { max: Math.max(maxBody, maxPayload), timeout, memory: c.get('memory') })
-    const messages = readBatch(body, identity, hub)
+    const messages = await checkBatch(hub, identity, readBatch(body, identity, hub))
     const captured = await capturedSubjects(hub, messages, identity.user)
     let results: Array<object | Promise<object>> = []
     // All messages are sent before the first acknowledgement is awaited.
@@ -75,6 +77,7 @@ export function requestRoutes(hub: HubCore): Hono<BridgeEnv> {
   app.post('/:subject', async (c) => {
     const identity = c.get('identity')
     const message = toMessage(await readSubmission(c, c.req.param('subject'), hub), identity, hub)
+    await checkContract(hub, identity, message)
     const requested = hub.requests.request(message, readTimeout(c.req.query('timeout')), c.req.raw.signal)
     const reply = await Promise.race([requested, c.get('memory').evicted])
     if (readReplyHeaders(reply.headers).status === 503) {
@@ -137,7 +140,8 @@ function attempt<T>(run: () => T): T | SpanwireError {
 
 function toRefusal(error: unknown): object {
   if (!isSpanwireError(error)) throw error
-  return { ok: false, code: error.code, detail: error.message }
+  const { code, message: detail, issues } = error
+  return { ok: false, code, detail, ...(issues && { issues }) }
 }
 
 /** Publishes, and waits until NATS has processed it. @throws SpanwireError (as rejection) `upstream-unavailable` */

@@ -6,6 +6,7 @@ import { type Limits, readLimits } from '../auth/limits.ts'
 import { UserLimits } from '../auth/user-limits.ts'
 import { Budget } from '../budget/budget.ts'
 import { FairQueue } from '../budget/fair-queue.ts'
+import { ContractGate } from '../contract/contract-gate.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { ConflatedTopic } from '../delivery/conflation.ts'
 import { type ConnectionStats, clientIdOf } from '../delivery/connection-stats.ts'
@@ -50,6 +51,7 @@ export class HubCore implements Hub, SessionHub {
   readonly clock: () => number
   readonly nonces: boolean
   readonly authenticate: Authenticate
+  readonly contract: ContractGate | undefined
   readonly turn: Turn
   readonly upstream: SharedUpstream
   readonly requests: Requests
@@ -85,6 +87,7 @@ export class HubCore implements Hub, SessionHub {
     this.clock = options.clock ?? Date.now
     this.startedAt = this.clock()
     this.log = new Log(options.log, this.clock, options.explain)
+    this.contract = createGate(options, this.log)
     if (options.trace) this.#traces.add({ user: options.trace }, Number.POSITIVE_INFINITY)
     this.nonces = options.nonces ?? false
     this.authenticate = options.authenticate
@@ -291,6 +294,13 @@ export class HubCore implements Hub, SessionHub {
   #inform(): void {
     for (const session of this.registry.sessions) if (session.isReady) session.inform()
   }
+}
+
+function createGate(options: HubOptions, log: Log): ContractGate | undefined {
+  if (options.events) return new ContractGate(options, log)
+  if (options.authorize || options.unknownSubjects)
+    throw new SpanwireError('invalid-argument', 'authorize and unknownSubjects need the contract: set events.')
+  return undefined
 }
 
 function describeClient({ id, user, client, address }: ConnectionStats) {

@@ -1,5 +1,7 @@
+import type { Events } from '../../sdk/contract/contract.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
+import type { ContractOptions } from '../contract/contract-options.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
@@ -8,7 +10,7 @@ import type { LogOption } from '../log/log.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 
 /** Options of a hub. */
-export interface HubOptions {
+export interface HubOptions<Contract extends Events = Events> extends ContractOptions<Contract> {
   /** The broker behind the hub. The caller closes it. */
   readonly upstream: Upstream
   /** Checks the credentials of clients. */

@@ -10,6 +10,8 @@ export type LogCode =
   | 'credentials-refused'
   | 'origin-refused'
   | 'request-refused'
+  | 'event-refused'
+  | 'authorize-failed'
   | 'limit-reached'
   | 'client-traced'
   | 'upstream-open'
@@ -107,7 +109,7 @@ export class Log {
 
   /** Writes and counts a refusal. */
   refusal(
-    code: 'credentials-refused' | 'origin-refused' | 'request-refused',
+    code: 'credentials-refused' | 'origin-refused' | 'request-refused' | 'event-refused',
     error: SpanwireError,
     fields: Record<string, string | undefined>,
   ): void {

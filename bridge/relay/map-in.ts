@@ -2,7 +2,7 @@
 import { validate } from '../../sdk/contract/validate.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
-import { ID_HEADER, TIME_HEADER } from '../../sdk/wire/header-names.ts'
+import { ID_HEADER, TIME_HEADER, VERSION_HEADER } from '../../sdk/wire/header-names.ts'
 import { encodeHeaders } from '../../sdk/wire/headers.ts'
 import { copyHeaders, RELAY_HEADER, readRoute } from './copied-headers.ts'
 import type { InwardDefinition } from './declare.ts'
@@ -91,11 +91,13 @@ function headersFor(
   // Ids of different sources may be equal.
   const id = own === undefined || own === '' ? undefined : `${place}:${encodeURIComponent(own)}`
   const time = definition.time === 'source' ? incoming.time : undefined
+  const { version } = definition.event
   return {
     id,
     headers: [
       ...(id === undefined ? [] : [[ID_HEADER, id] as const]),
       [TIME_HEADER, String(time ?? Date.now())],
+      ...(version === undefined ? [] : [[VERSION_HEADER, String(version)] as const]),
       [RELAY_HEADER, [...route, place].join(',')],
       ...copyHeaders(incoming.headers, definition.headers),
     ],

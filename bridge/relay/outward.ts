@@ -3,7 +3,7 @@ import { raw } from '../../sdk/contract/codec.ts'
 import type { ContractEvent } from '../../sdk/contract/contract.ts'
 import { ReceivedEvent } from '../../sdk/contract/received-event.ts'
 import type { StandardSchema } from '../../sdk/contract/standard-schema.ts'
-import { validate } from '../../sdk/contract/validate.ts'
+import { sentVersion, validateVersion } from '../../sdk/contract/versions.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { messageOf } from '../../sdk/kit/error-text.ts'
 import { transportLink } from '../../sdk/transport/transport-link.ts'
@@ -231,16 +231,20 @@ const ANY: StandardSchema = { '~standard': { version: 1, vendor: 'spanwire', val
 
 /** @throws SpanwireError `invalid-data` */
 async function readEvent(event: ContractEvent, given: ReceivedEvent): Promise<ReceivedEvent> {
-  const { subject, payload, seq, time } = given
+  const { subject, seq, time } = given
+  const { block } = given.headers
   let decoded: unknown
   try {
-    decoded = event.codec.decode(payload)
+    decoded = event.codec.decode(given.payload)
   } catch (cause) {
     throw new SpanwireError('invalid-data', `The data of ${subject} cannot be decoded: ${messageOf(cause)}`, {
       cause,
     })
   }
-  const data = await validate(event.schema, decoded, subject)
+  const data = await validateVersion(event, decoded, block, subject)
+  // A foreign message has no version. It has the current one.
+  const isCurrent = sentVersion(block) === String(event.version ?? 1)
+  const payload = isCurrent ? given.payload : event.codec.encode(data)
   const message = {
     subject,
     payload,

@@ -43,8 +43,8 @@ export const closeReasons = {
   /** nats-server has no such limit. Clients reconnect on `Stale Connection`. */
   idle: { text: 'Idle Connection', code: 1001, error: 'Stale Connection' },
   slowConsumer: { text: 'Slow Consumer', code: 1008, limit: 'maxPending' },
-  /** The token is too long. The text tells it from other lines. */
-  maxConnectLine: said('maximum control line exceeded by CONNECT', 1008, 'maxConnectLine'),
+  /** The text tells it from other lines. */
+  maxConnectLine: said('maximum control line exceeded by CONNECT: the token is too long', 1008, 'maxConnectLine'),
   /** nats-server has no such limit. */
   publishRate: { text: 'Publish Rate Exceeded', code: 1008, limit: 'publishRate' },
   /** nats-server has no such limit; see `Limits.memory`. */

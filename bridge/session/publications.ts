@@ -1,3 +1,4 @@
+import { isThenable } from '../../sdk/kit/kinds.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { isChannel, presenceChannel } from '../../sdk/wire/presence-frames.ts'
 import { isSubject } from '../../sdk/wire/subject.ts'
@@ -6,21 +7,26 @@ import { permitMessage } from '../auth/message-permissions.ts'
 import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
 import { readCommands } from '../auth/server-commands.ts'
+import type { Violation } from '../contract/violation.ts'
 import { type Client, shareOf } from '../delivery/client.ts'
-import { toBrokerHeaders } from '../delivery/client-headers.ts'
+import { toBrokerHeaders, toClientHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
 import { isBridgeInbox } from '../delivery/subject-scope.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 import { closeReasons } from './close-reason.ts'
 import type { PublishOp } from './operation-reader.ts'
-import type { Outcome, Refusal } from './refusal.ts'
+import type { PendingPublish } from './pending-publishes.ts'
+import { type Outcome, type Refusal, toRefusal } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** A client whose refusals exceed its accepted publishes by this number is closed. */
 const MAX_REFUSALS = 100
 
-type PublicationServices = Pick<SessionHub, 'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'noResponders'>
+type PublicationServices = Pick<
+  SessionHub,
+  'limits' | 'clock' | 'upstream' | 'users' | 'channels' | 'noResponders' | 'contract'
+>
 
 /** Subjects of a publish at the broker. */
 interface Target {
@@ -50,8 +56,12 @@ export class Publications {
     this.#subscriptions = subscriptions
   }
 
-  /** @param bytes header block and payload */
-  publish(op: PublishOp, bytes: Uint8Array): Outcome {
+  /**
+   * @param bytes header block and payload
+   * @param mustWait whether earlier publishes of the client still wait
+   * @returns the outcome, or a publish that waits for a decision
+   */
+  publish(op: PublishOp, bytes: Uint8Array, mustWait: boolean): Outcome | PendingPublish {
     const invalid = this.#checkSubjects(op)
     if (invalid) return invalid
     const channel = presenceChannel(op.subject)
@@ -61,7 +71,30 @@ export class Publications {
     const limited = this.#checkLimits(op, bytes)
     if (limited) return limited
     const message = this.#build(op, bytes, target)
-    return 'refused' in message ? message : this.#send(message, op, bytes.length)
+    if ('refused' in message) return message
+    const { contract } = this.#hub
+    if (!contract) return this.#send(message, op, bytes.length)
+    const { subject, reply, headerSize } = op
+    const headers = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
+    const conclude = (violation: Violation | undefined, held = message) =>
+      violation ? this.#refuse(violation, op, held) : this.#send(held, op, bytes.length)
+    const verdict = contract.publish(this.#client.identity, {
+      subject,
+      reply,
+      headers,
+      payload: bytes.subarray(headerSize),
+    })
+    if (!isThenable(verdict) && !mustWait) return conclude(verdict)
+    const held = compact(message, bytes.length)
+    return {
+      verdict: Promise.resolve(verdict),
+      bytes: bytes.length,
+      conclude: (violation) => conclude(violation, held),
+    }
+  }
+
+  #refuse(violation: Violation, op: PublishOp, { headers }: UpstreamMessage): Refusal {
+    return toRefusal(violation, op, headers && toClientHeaders(headers, this.#client.scope))
   }
 
   #checkSubjects({ subject, reply }: PublishOp): Refusal | undefined {
@@ -199,4 +232,11 @@ export class Publications {
     const isTaken = this.#hub.channels.take(channel, this.#client, payload)
     return isTaken ? undefined : { refused: 'presence', subject }
   }
+}
+
+/** A message that waits. It is a view of the bytes that arrived with it, which would all stay in memory. */
+function compact(message: UpstreamMessage, size: number): UpstreamMessage {
+  const { payload, headers } = message
+  if (2 * size >= payload.buffer.byteLength) return message
+  return { ...message, payload: payload.slice(), ...(headers && { headers: headers.slice() }) }
 }

@@ -1,6 +1,13 @@
+import { readFields } from '../../sdk/wire/header-fields.ts'
+import { ID_HEADER } from '../../sdk/wire/header-names.ts'
 import { encodeError } from '../../sdk/wire/server-op.ts'
+import { issuesText, type Violation } from '../contract/violation.ts'
 import type { LimitName } from '../log/reached-limits.ts'
 import type { CloseReason } from './close-reason.ts'
+import type { PublishOp } from './operation-reader.ts'
+
+/** Longest message id in a refusal, in characters. */
+const MAX_ID = 256
 
 /** Why the bridge refuses one operation. The connection stays open. */
 export type Refusal =
@@ -10,6 +17,8 @@ export type Refusal =
   | { readonly refused: 'publish-permission'; readonly subject: string; readonly beyond?: string | undefined }
   | { readonly refused: 'reply-permission'; readonly reply: string }
   | { readonly refused: keyof typeof publishLimits; readonly subject: string }
+  /** The contract or the application refuses one message. */
+  | { readonly refused: 'violation'; readonly subject: string; readonly text: string }
 
 /** Result of an operation: done, refused, or the end of the connection. */
 export type Outcome = undefined | Refusal | CloseReason
@@ -48,6 +57,24 @@ export function limitOf(refusal: Refusal): LimitName | undefined {
   return 'limit' in refusal ? refusal.limit : limits[refusal.refused]
 }
 
+/**
+ * The refusal of a publish that violates the contract. It names the message id, because another publish to the same subject
+ * may be valid.
+ * @param headers header block of the message
+ */
+export function toRefusal(
+  violation: Violation,
+  { subject, reply }: PublishOp,
+  headers: Uint8Array | undefined,
+): Refusal {
+  if (violation.violates === 'reply') return { refused: 'reply-permission', reply: reply ?? '' }
+  const [what, reason] =
+    violation.violates === 'data' ? ['invalid data', issuesText(violation.issues)] : ['a refusal', violation.reason]
+  const [, id] = readFields(headers).find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase()) ?? []
+  const named = id === undefined || id.length > MAX_ID ? '' : ` in ${JSON.stringify(id)}`
+  return { refused: 'violation', subject, text: `${what} ${JSON.stringify(reason)}${named}` }
+}
+
 /** The `-ERR` of a refusal. Texts are nats-server's where it has one; see bridge/PROTOCOL.md. */
 export function encodeRefusal(refusal: Refusal): Uint8Array {
   return encodeError(textOf(refusal))
@@ -63,6 +90,8 @@ export function textOf(refusal: Refusal): string {
     }
     case 'publish-permission':
       return publishViolation(refusal.subject, refusal.beyond)
+    case 'violation':
+      return publishViolation(refusal.subject, refusal.text)
     case 'reply-permission':
       return `Permissions Violation for Publish with Reply of ${JSON.stringify(refusal.reply)}`
     case 'headers':

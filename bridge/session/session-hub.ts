@@ -3,6 +3,7 @@ import type { Authenticate } from '../auth/authenticate.ts'
 import type { Limits } from '../auth/limits.ts'
 import type { UserLimits } from '../auth/user-limits.ts'
 import type { Budget } from '../budget/budget.ts'
+import type { ContractGate } from '../contract/contract-gate.ts'
 import type { ConnectionStats } from '../delivery/connection-stats.ts'
 import type { InboxKeys } from '../delivery/inbox-keys.ts'
 import type { NoResponders } from '../delivery/no-responders.ts'
@@ -28,6 +29,8 @@ export interface SessionHub {
   readonly branches: Branches
   readonly inboxKeys: InboxKeys
   readonly authenticate: Authenticate
+  /** Checks by the contract. Undefined if the bridge does not know it. */
+  readonly contract: ContractGate | undefined
   /** Whether INFO carries a nonce for the client to sign. */
   readonly nonces: boolean
   /** INFO for a client, with the current state of the upstream. */

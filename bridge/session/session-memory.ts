@@ -4,6 +4,7 @@ import type { ClientSocket } from '../delivery/client-socket.ts'
 import type { SendQueue } from '../delivery/send-queue.ts'
 import type { Answers } from './answers.ts'
 import type { OperationReader } from './operation-reader.ts'
+import type { PendingPublishes } from './pending-publishes.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** The parts of a session that take memory. */
@@ -14,6 +15,7 @@ export interface SessionParts {
   readonly sendQueue: SendQueue
   readonly subscriptions: Subscriptions
   readonly answers: Answers
+  readonly pending: PendingPublishes
 }
 
 /** Memory that the hub holds for one connection, in the budget of its user. */
@@ -40,9 +42,10 @@ export class SessionMemory implements AccountOwner {
   }
 
   measure(): number {
-    const { client, socket, reader, sendQueue, subscriptions, answers } = this.#parts
+    const { client, socket, reader, sendQueue, subscriptions, answers, pending } = this.#parts
     const held = socket.held ?? socket.unsent ?? 0
-    return held + reader.memory + sendQueue.held.bytes + subscriptions.memory + answers.memory + client.replies.memory
+    const output = sendQueue.held.bytes + answers.memory
+    return held + reader.memory + pending.memory + output + subscriptions.memory + client.replies.memory
   }
 
   evict(_: Shortage): void {

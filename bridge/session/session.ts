@@ -1,9 +1,11 @@
+import { isThenable } from '../../sdk/kit/kinds.ts'
 import { type ClientOp, type ConnectOptions, parseClientOp } from '../../sdk/wire/client-op.ts'
 import { isSpanwireError } from '../../sdk/wire/errors.ts'
 import { encodeError } from '../../sdk/wire/server-op.ts'
 import type { Identity } from '../auth/identity.ts'
 import { isOwnInbox } from '../auth/permissions.ts'
 import { PENALTY } from '../auth/rate-meter.ts'
+import type { Violation } from '../contract/violation.ts'
 import type { Client } from '../delivery/client.ts'
 import type { ClientConnection, ClientSocket } from '../delivery/client-socket.ts'
 import { type ConnectionStats, readClientName } from '../delivery/connection-stats.ts'
@@ -20,21 +22,25 @@ import { InfoSender } from './info-sender.ts'
 import { Lifetime } from './lifetime.ts'
 import { type OperationHandler, OperationReader, type PublishOp } from './operation-reader.ts'
 import { describeOperation } from './operation-trace.ts'
+import { PendingPublishes, type PendingServices } from './pending-publishes.ts'
 import { Publications } from './publications.ts'
 import { encodeRefusal, limitOf, type Outcome, textOf } from './refusal.ts'
 import type { SessionHub } from './session-hub.ts'
 import { SessionMemory } from './session-memory.ts'
 import { nameOfInbox, Subscriptions } from './subscriptions.ts'
 
-type Phase = 'connecting' | 'authenticating' | 'branching' | 'ready' | 'closed'
+type Phase = 'connecting' | 'authenticating' | 'branching' | 'checking' | 'ready' | 'closed'
 
 const OK = new TextEncoder().encode('+OK\r\n')
 
 /** Bytes of a client that may wait for its token or its turn, in addition to one message of the largest size. */
 const WAITING_BYTES = 64 * 1024
 
+/** Time for operations of a client that has closed its connection and that wait for decisions, in ms. */
+const DECISION_PATIENCE = 10_000
+
 /** One client's connection: its protocol state, and the order of its operations. */
-export class Session implements ClientConnection, OperationHandler, SendQueueHandler, AnswerServices {
+export class Session implements ClientConnection, OperationHandler, SendQueueHandler, AnswerServices, PendingServices {
   readonly id: string
   readonly #hub: SessionHub
   readonly #socket: ClientSocket
@@ -47,11 +53,17 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
   readonly #answers: Answers
   readonly #info: InfoSender
   readonly #memory: SessionMemory
+  /** Publishes that wait for a decision. Other operations wait until none is left. */
+  readonly #pending: PendingPublishes
+  /** An operation that waits for them. */
+  #waiting: ClientOp | undefined
   /** Its own connection to the broker, if it needs one. */
   #branch: Branch | undefined
   #phase: Phase = 'connecting'
   /** The socket is closed. Operations that arrived before may still wait. */
   #isSocketClosed = false
+  /** A closed client leaves then, in ms since 1970, even if some of its operations still wait. */
+  #leaveBy = 0
   /** Until then its operations are logged, in ms since 1970. */
   #tracedUntil = 0
   /** Published too fast. Nothing more of it is read. */
@@ -69,6 +81,7 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, this)
     this.#publications = new Publications(hub, client, this.#subscriptions)
     this.#answers = new Answers(this.#sendQueue, this)
+    this.#pending = new PendingPublishes(this)
     this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
     this.#memory = new SessionMemory(
       hub.budget,
@@ -79,6 +92,7 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
         sendQueue: this.#sendQueue,
         subscriptions: this.#subscriptions,
         answers: this.#answers,
+        pending: this.#pending,
       },
       () => this.#evict(),
     )
@@ -157,16 +171,24 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
   closed(): void {
     if (!this.#isSocketClosed) {
       this.#isSocketClosed = true
-      this.#memory.close()
+      this.#leaveBy = this.#hub.clock() + DECISION_PATIENCE
       this.#hub.socketClosed()
     }
-    if (this.#phase === 'closed') return
+    if (this.#phase === 'closed') return this.#memory.close()
     this.#sendQueue.abandon()
     // Operations that were sent before the end count. They wait until the token is checked.
-    if (this.#phase === 'authenticating' || this.#phase === 'branching') return
+    if (this.#isBusy) return
     this.#reader.readRest()
-    if ((this.#phase as Phase) === 'closed') return
+    if (this.#isBusy || (this.#phase as Phase) === 'closed') return
+    this.#abandon()
+  }
+
+  /** Ends the session of a client that has closed its connection. */
+  #abandon(): void {
     this.#phase = 'closed'
+    this.#reader.stop()
+    this.#pending.clear()
+    this.#memory.close()
     this.#leave()
   }
 
@@ -175,6 +197,8 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#reader.stop()
+    this.#pending.clear()
+    if (this.#isSocketClosed) this.#memory.close()
     this.#answers.flushWithoutPongs()
     this.#sendQueue.close(reason, reason.error === undefined ? undefined : encodeError(reason.error))
     this.#leave(reason.text)
@@ -198,6 +222,7 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
 
   /** Checks deadlines. The hub calls it once per second. */
   tick(now: number): void {
+    if (this.#isSocketClosed && now >= this.#leaveBy) return this.#abandon()
     const due = this.#lifetime.check(now, this.#hub.limits, {
       isKnown: this.#credentials.isKnown,
       expiresAt: this.client.identity.expiresAt,
@@ -231,10 +256,15 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
   }
 
   perform(op: ClientOp, payload: Uint8Array | undefined): void {
+    if (this.#pending.size > 0 && op.verb !== 'PUB' && op.verb !== 'PONG') {
+      this.#waiting = op
+      this.#phase = 'checking'
+      return
+    }
     if (this.#tracedUntil > 0) this.#trace(() => describeOperation(op))
     switch (op.verb) {
       case 'PUB':
-        return this.#conclude(this.#publish(op, payload as Uint8Array))
+        return this.#publish(op, payload as Uint8Array)
       case 'SUB':
         return this.#subscribe({ subject: op.filter, sid: op.sid, queue: op.queue })
       case 'UNSUB':
@@ -268,13 +298,53 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     else this.#tracedUntil = 0
   }
 
-  #publish(op: PublishOp, bytes: Uint8Array): Outcome {
+  #publish(op: PublishOp, bytes: Uint8Array): void {
     this.#lifetime.active()
-    if (op.headerSize > 0 && !this.client.flags.headers) return closeReasons.headersUnsupported
-    return this.#publications.publish(op, bytes)
+    if (op.headerSize > 0 && !this.client.flags.headers) return this.#conclude(closeReasons.headersUnsupported)
+    const outcome = this.#publications.publish(op, bytes, this.#pending.size > 0)
+    if (outcome && 'verdict' in outcome) this.#pending.add(outcome)
+    else if (this.#pending.size > 0) this.#pending.addConcluded(outcome)
+    else return this.#conclude(outcome)
+    if (this.#pending.isFull) this.#phase = 'checking'
+    this.changed()
+  }
+
+  concluded(outcome: Outcome): void {
+    if (this.#phase !== 'closed') this.#conclude(outcome)
+  }
+
+  drained(): void {
+    if (this.#phase === 'closed') return
+    const op = this.#waiting
+    const wasPaused = this.#phase === 'checking'
+    this.#waiting = undefined
+    this.#phase = 'ready'
+    if (op) this.perform(op, undefined)
+    this.changed()
+    if (wasPaused || this.#isSocketClosed) this.#resume()
+  }
+
+  /** Operations wait for something else than the client. */
+  get #isBusy(): boolean {
+    return ['authenticating', 'branching', 'checking'].includes(this.#phase) || this.#pending.size > 0
   }
 
   #subscribe(op: SubscribeOp): void {
+    const { contract } = this.#hub
+    const filters = contract?.decidesSubscriptions ? this.#subscriptions.permittedFilters(op) : undefined
+    const verdict = filters === undefined ? undefined : contract?.subscribe(this.client.identity, filters)
+    if (!isThenable(verdict)) return this.#subscribeUnless(verdict, op)
+    this.#phase = 'checking'
+    void verdict.then((violation) => {
+      if (this.#phase !== 'checking') return
+      this.#phase = 'ready'
+      this.#subscribeUnless(violation, op)
+      this.#resume()
+    })
+  }
+
+  #subscribeUnless(violation: Violation | undefined, op: SubscribeOp): void {
+    if (violation) return this.#conclude({ refused: 'subscribe-permission', subject: op.subject, queue: op.queue })
     if (isOwnInbox(op.subject)) this.#adoptInboxes(nameOfInbox(op.subject))
     const subscription = this.#subscriptions.prepare(op)
     if (!(subscription instanceof Subscription)) return this.#conclude(subscription)
@@ -397,7 +467,8 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
   #limitWaiting(): void {
     if (!this.#credentials.isKnown) this.end(closeReasons.authorization)
     else if (this.#socket.pause) this.#socket.pause()
-    else this.end(closeReasons.restart)
+    // The memory of waiting bytes is limited by the budget of the user.
+    else if (this.#phase !== 'checking') this.end(closeReasons.restart)
   }
 
   #answerPing(): void {
@@ -428,7 +499,7 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
       ...this.#credentials.snapshot(),
       subscriptions: this.#subscriptions.snapshot(),
       unansweredPings: this.#answers.pings,
-      midOperation: this.#reader.midOperation,
+      midOperation: this.#reader.midOperation || this.#phase === 'checking' || this.#pending.size > 0,
     }
   }
 

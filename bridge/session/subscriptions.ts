@@ -104,6 +104,16 @@ export class Subscriptions implements SubscriptionOwner, Requester {
     return subscription
   }
 
+  /** The filters of a SUB that the permissions allow. Undefined if {@link prepare} refuses or answers it. */
+  permittedFilters(op: SubscribeOp): string | undefined {
+    if (!this.#isValid(op)) return undefined
+    const topic = this.#hub.topics.of(op.subject)
+    const target = topic.parse(op, this.client, this.sendQueue)
+    if ('refused' in target) return undefined
+    const verdict = topic.judge(this.client.identity.permissions, target.filter, op.queue)
+    return verdict === 'refused' ? undefined : target.filter
+  }
+
   /**
    * Begins a subscription.
    * @param published operation of the client's last publish

@@ -11,6 +11,7 @@ import type { Limits } from '../auth/limits.ts'
 import { type Grant, signToken, type TokenClaims } from '../auth/sign-token.ts'
 import { assembleBridge, type Bridge } from '../bridge.ts'
 import { createEmbeddedBroker } from '../broker/embedded.ts'
+import type { ContractOptions } from '../contract/contract-options.ts'
 import type { HubStats } from '../hub/hub.ts'
 import { installClock, nextTurn, type TestClock } from './clock.ts'
 import { createNetwork, type Network, type TestNetwork } from './network.ts'
@@ -29,7 +30,7 @@ import '../../sdk/transport/websocket/requester.ts'
 import '../../sdk/transport/websocket/token-refresh.ts'
 
 /** Options of {@link createTestBridge}. */
-export interface TestBridgeOptions {
+export interface TestBridgeOptions<Contract extends Events = Events> extends ContractOptions<Contract> {
   /**
    * With `fake`, time passes only by `clock.advance`, for the whole process until `close`. It replaces the fake timers of
    * the test runner (vi.useFakeTimers, jest.useFakeTimers), needs the package `@sinonjs/fake-timers`, and runs on Node,
@@ -107,7 +108,7 @@ const QUIET = 8
  *
  * @throws SpanwireError `invalid-argument` for an `auth` that rejects all clients, and for a second fake clock
  */
-export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
+export function createTestBridge<Contract extends Events>(options: TestBridgeOptions<Contract> = {}): TestBridge {
   const secret = secretOf(options.auth) ?? crypto.randomUUID() + crypto.randomUUID()
   const auth = options.auth ?? { ...OPEN, secret }
   const broker = createEmbeddedBroker({ clock: now })
@@ -126,11 +127,12 @@ export function createTestBridge(options: TestBridgeOptions = {}): TestBridge {
   let closed: Promise<void> | undefined
 
   function begin(auth: AuthOptions): { readonly bridge: Bridge; readonly end: () => Promise<void> } {
+    const { clock: _, auth: __, limits = {}, ...contract } = options
     const upstream = broker.connect()
     const schedule = (run: () => void) => void Promise.resolve().then(run)
     const authenticate = createAuthenticator(auth, now)
     const { bridge } = assembleBridge(
-      { auth, limits: options.limits ?? {}, log: 'off', upstream, clock: now, schedule },
+      { ...contract, auth, limits, log: 'off', upstream, clock: now, schedule },
       (credentials) => during(authenticate(credentials)),
     )
     const end = () => {

@@ -3,7 +3,7 @@ import { type ContractEvent, type Events, readEvent } from '../contract/contract
 import type { StandardSchema } from '../contract/standard-schema.ts'
 import { toSocketUrl } from '../transport/websocket/socket-url.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
+import { ID_HEADER, TIME_HEADER, VERSION_HEADER } from '../wire/header-names.ts'
 import { type JsonSchema, toJsonSchema } from './json-schema.ts'
 
 /** Options of {@link toAsyncApi}. */
@@ -70,7 +70,7 @@ export interface AsyncApiDocument {
 /**
  * Converts a contract to an AsyncAPI document. It has a channel for each event, with its parameters and schema, and two
  * operations, for publishing and subscribing. An event with a `reply` is a request. `x-jetstream-stream` is the name of an
- * event's stream.
+ * event's stream, and `x-spanwire-version` its version above 1.
  *
  * @example
  *     await writeFile('asyncapi.json', JSON.stringify(toAsyncApi(events, { title: 'Shop', version: '1.0.0' })))
@@ -170,7 +170,7 @@ function describeRelay(name: string, relay: DescribedRelay, { channels, operatio
 /** Each `{param}`, and whether it matches the rest of the subject. */
 const PARAM = /\{([^{}]+?)(\.\.\.)?\}/g
 
-function channel({ name, stream }: ContractEvent, id: string): object {
+function channel({ name, stream, version }: ContractEvent, id: string): object {
   const parameters = Object.fromEntries(
     [...name.matchAll(PARAM)].map(([, param, rest]) => [
       param,
@@ -182,10 +182,16 @@ function channel({ name, stream }: ContractEvent, id: string): object {
     messages: { event: ref('components/messages', id) },
     ...(Object.keys(parameters).length > 0 && { parameters }),
     ...(stream && { 'x-jetstream-stream': stream }),
+    ...(version && { 'x-spanwire-version': version }),
   }
 }
 
-function message({ codec }: ContractEvent, schema: StandardSchema, name: string, options: AsyncApiOptions): object {
+function message(
+  { codec, version }: ContractEvent,
+  schema: StandardSchema,
+  name: string,
+  options: AsyncApiOptions,
+): object {
   // Other encodings have no JSON Schema.
   const payload = codec === json ? toJsonSchema(schema, name, options.toJsonSchema) : undefined
   return {
@@ -196,6 +202,7 @@ function message({ codec }: ContractEvent, schema: StandardSchema, name: string,
       properties: {
         [ID_HEADER]: { type: 'string', description: 'Unique id of the event.' },
         [TIME_HEADER]: { type: 'string', description: 'Time of publishing, in ms since 1970.' },
+        ...(version && { [VERSION_HEADER]: { type: 'string', description: 'Version of the schema.' } }),
       },
     },
     ...(payload && { payload }),

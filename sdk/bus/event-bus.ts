@@ -19,13 +19,13 @@ import { lazy, preload } from '../kit/lazy.ts'
 import type { OutboxOptions } from '../outbox/outbox.ts'
 import type { ConnectionStatus, Transport } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
-import { ID_HEADER, TIME_HEADER } from '../wire/header-names.ts'
+import { ID_HEADER, TIME_HEADER, VERSION_HEADER } from '../wire/header-names.ts'
 import { createEventStream, type StreamSink } from './event-stream.ts'
 import { createLatest } from './latest.ts'
 import type { BusMethods } from './methods.ts'
-import type { Faults } from './receiver.ts'
+import { type Faults, sources } from './receiver.ts'
 import type { Send } from './request-reply.ts'
-import { createSubscriber, sources } from './subscriber.ts'
+import { createSubscriber } from './subscriber.ts'
 
 type SendOptions = UntypedPublishOptions & RequestOptions
 
@@ -196,10 +196,10 @@ const RESERVED = /^(nats|spanwire)-/i
 /** Returns a function that validates and encodes. The order of calls is kept if the schema is synchronous. */
 export function createSend(): Send {
   const newId = createIds()
-  return ({ schema, codec, subject, data, options: { id = newId(), headers = [], reservedHeaders } }, go) => {
+  return ({ schema, codec, version, subject, data, options: { id = newId(), headers = [], reservedHeaders } }, go) => {
     const [reserved] = headers.find(([name]) => RESERVED.test(name)) ?? []
     if (reserved && !reservedHeaders)
-      throw new SpanwireError('invalid-header', `${reserved} is a command to the server: set reservedHeaders.`)
+      throw new SpanwireError('invalid-header', `${reserved} is reserved: set reservedHeaders.`)
     const valid = validate(schema, data, subject)
     const proceed = () => {
       let payload: Uint8Array
@@ -208,7 +208,12 @@ export function createSend(): Send {
       } catch (cause) {
         throw new SpanwireError('invalid-data', `The data of ${subject} can't be encoded.`, { cause })
       }
-      return go(payload, [[ID_HEADER, id], [TIME_HEADER, `${Date.now()}`], ...headers])
+      return go(payload, [
+        [ID_HEADER, id],
+        [TIME_HEADER, `${Date.now()}`],
+        ...(version ? [[VERSION_HEADER, `${version}`] as const] : []),
+        ...headers,
+      ])
     }
     return isThenable(valid) ? Promise.resolve(valid).then(proceed) : proceed()
   }

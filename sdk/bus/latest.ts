@@ -6,7 +6,8 @@ import { createDeferred } from '../kit/deferred.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { Listeners } from '../kit/listeners.ts'
 import type { Faults } from './receiver.ts'
-import { type Subscriber, sources } from './subscriber.ts'
+import { sources } from './receiver.ts'
+import type { Subscriber } from './subscriber.ts'
 
 /** Subscribes with `last-per-subject`, and keeps the last event of each subject. */
 export function createLatest(

@@ -3,7 +3,14 @@ import { ReceivedEvent } from '../contract/received-event.ts'
 import type { SourceMessage } from '../contract/subscription-source.ts'
 import { validate } from '../contract/validate.ts'
 import { isThenable } from '../kit/kinds.ts'
+import { type Lazy, lazy } from '../kit/lazy.ts'
+import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
+import { VERSION_HEADER } from '../wire/header-names.ts'
+
+// Not part of the first load: many pages subscribe only to events without a stream, of one version.
+/** Subscriptions to events with a stream, and events of other versions. */
+export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('./sources.ts'))
 
 /** Receives errors of single events. Errors that its functions throw are written to the console. */
 export interface Faults {
@@ -18,7 +25,7 @@ export interface Receiver {
   /** Processes a message. */
   receive(message: SourceMessage): void
   /** Resolves when all messages received so far were delivered. */
-  settled(): Promise<void>
+  readonly settled: () => Promise<void>
 }
 
 /** The functions must not throw. */
@@ -43,12 +50,17 @@ export function createReceiver(
 
   function take(message: SourceMessage): void | Promise<void> {
     if (message.removed) return hand(message, undefined)
-    const { codec, schema } = message.event ?? event
+    const own = message.event ?? event
+    const { codec, schema, version } = own
     let data: unknown
     try {
       const text = codec.decodeText && message.text
       data = text === undefined ? codec.decode(message.payload) : codec.decodeText?.(text)
-      const valid = validate(schema, data, message.subject)
+      const block = message.headerText || (message.headerBlock && decode(message.headerBlock))
+      const valid =
+        version || block?.includes(VERSION_HEADER)
+          ? sources((module) => module.validateVersion(own, data, block, message.subject))
+          : validate(schema, data, message.subject)
       if (!isThenable(valid)) return hand(message, valid)
       return Promise.resolve(valid)
         .then((later) => hand(message, later))

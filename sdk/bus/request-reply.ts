@@ -20,7 +20,7 @@ export const FAILED = 'The responder failed.'
 export const INVALID = 'The request is invalid.'
 
 /** Data on its way to a subject. */
-export interface Outgoing extends Pick<ContractEvent, 'codec'> {
+export interface Outgoing extends Pick<ContractEvent, 'codec' | 'version'> {
   readonly schema: StandardSchema | undefined
   readonly subject: string
   readonly data: unknown

@@ -1,8 +1,9 @@
-/** Subscriptions that need more than NATS's SUB: loaded with the first of them. */
+/** Subscriptions that need more than NATS's SUB, and events of other versions: loaded with the first of them. */
 import type { ContractEvent } from '../contract/contract.ts'
 import { removalOf } from '../contract/removal.ts'
 import { isSchedule } from '../contract/schedule.ts'
 import type { Source, SourceMessage } from '../contract/subscription-source.ts'
+import { validateVersion } from '../contract/versions.ts'
 import { replayEvents } from '../replay/event-list.ts'
 import type { SubscriptionHandler, Transport, TransportMessage } from '../transport/transport.ts'
 import { SpanwireError } from '../wire/errors.ts'
@@ -11,7 +12,7 @@ import { watchInterruptions } from './interruptions.ts'
 import { iterateLatest } from './latest-iterator.ts'
 import type { AttachOptions } from './subscriber.ts'
 
-export { iterateLatest, watchInterruptions }
+export { iterateLatest, validateVersion, watchInterruptions }
 
 /**
  * Delivers events of a stream, conflated ones, or those of a queue group. With `values`: the last event of each subject, and

@@ -10,14 +10,10 @@ import type {
 } from '../contract/untyped-bus.ts'
 import { DISPOSE } from '../kit/dispose.ts'
 import { guard, report } from '../kit/guard.ts'
-import { type Lazy, lazy, loadUntil } from '../kit/lazy.ts'
+import { type Lazy, loadUntil } from '../kit/lazy.ts'
 import { closedError, onAbort } from '../transport/checks.ts'
 import type { SubscriptionHandler, Transport } from '../transport/transport.ts'
-import { createReceiver, type Faults } from './receiver.ts'
-
-// Not part of the first load: many pages subscribe only to events without a stream.
-/** Subscriptions to events with a stream, among others. */
-export const sources: Lazy<typeof import('./sources.ts')> = lazy(() => import('./sources.ts'))
+import { createReceiver, type Faults, sources } from './receiver.ts'
 
 /** Receives the events of one subscription. None of these may throw. */
 export interface EventSink {
@@ -117,9 +113,12 @@ export function createSubscriber(
       source.unsubscribe()
     }
     release = onAbort(signal, unsubscribe)
+    // Events of the past may wait for an asynchronous schema, or for a module.
+    const live = (source.live ?? source.ready).then(settled)
+    live.catch(() => {})
     return {
       ready: source.ready,
-      live: source.live ?? source.ready,
+      live,
       get cursor() {
         return source.cursor
       },

@@ -3,14 +3,15 @@ import type { ContractEvent } from '../contract/contract.ts'
 import { ReceivedEvent } from '../contract/received-event.ts'
 import { removalOf } from '../contract/removal.ts'
 import { isSchedule } from '../contract/schedule.ts'
-import { validate } from '../contract/validate.ts'
+import { validateVersion } from '../contract/versions.ts'
 import type { StoredMessage } from '../jetstream/jetstream-link.ts'
 import { guard } from '../kit/guard.ts'
 import { isError } from '../kit/kinds.ts'
 import type { Transport } from '../transport/transport.ts'
+import { decode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
 import { readFields } from '../wire/header-fields.ts'
-import { ID_HEADER } from '../wire/header-names.ts'
+import { ID_HEADER, VERSION_HEADER } from '../wire/header-names.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import type { DeliveryInfo, Settings } from './options.ts'
 
@@ -22,8 +23,8 @@ const HANDED_ON = 20
 const LONGEST_TEXT = 300
 /** Time for all attempts to publish, in ms. The delivery is held in the meantime. */
 const TIMEOUT = 20_000
-/** Headers of the original publish, such as expectations. They are not copied. */
-const OWN = /^(nats-|spanwire-dead-)/i
+/** Headers of the original publish, such as expectations and the version of its schema. They are not copied. */
+const OWN = /^(nats-|spanwire-dead-|spanwire-version$)/i
 
 /** The work of a consumer. */
 export interface Work {
@@ -68,7 +69,7 @@ export class Handling {
 
   /** Never rejects. @param ended called when the handler has ended: another event may begin */
   async handle(message: StoredMessage, { attempt, failures }: Tries, ended: () => void): Promise<Outcome> {
-    const { backoff, deadLetter } = this.#work.settings
+    const { backoff, deadLetter, quarantine } = this.#work.settings
     const event = this.#work.find(message.subject)
     const failure = await this.#attempt(message, attempt)
     ended()
@@ -76,9 +77,11 @@ export class Handling {
     const failed = failures + 1
     const received = new ReceivedEvent(event, message, failure.data)
     this.#report(failure.error, received, attempt)
-    if (deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)) {
+    const isDead = deadLetter && (failure.isHopeless || failed >= deadLetter.attempts)
+    const subject = (failure.isInvalid && quarantine) || (isDead && deadLetter.subject)
+    if (subject) {
       const why = { attempts: attempt, error: failure.error }
-      if (await this.#publishDeadLetter(message, deadLetter.subject, why, received)) return 'done'
+      if (await this.#publishDeadLetter(message, subject, why, received)) return 'done'
     }
     return { again: backoff[Math.min(failed, backoff.length) - 1] ?? 0 }
   }
@@ -95,12 +98,13 @@ export class Handling {
     let data: unknown
     try {
       data = event.codec.decode(message.payload)
-      data = await validate(event.schema, data, message.subject)
+      const block = message.headerBlock && decode(message.headerBlock)
+      data = await validateVersion(event, data, block, message.subject)
     } catch (cause) {
       const error = isSpanwireError(cause)
         ? cause
         : new SpanwireError('invalid-data', `The data of ${message.subject} can't be decoded.`, { cause })
-      return { error, data, isHopeless: true }
+      return { error, data, isHopeless: true, isInvalid: true }
     }
     try {
       await this.#callbacks.handler(new ReceivedEvent(event, message, data), { attempt })
@@ -143,6 +147,8 @@ interface Failure {
   readonly data?: unknown
   /** Further attempts have no effect. */
   readonly isHopeless: boolean
+  /** The event cannot be decoded or upgraded, or the schema refuses it. */
+  readonly isInvalid?: boolean
 }
 
 /** Origin and reason of a dead letter. */
@@ -171,18 +177,21 @@ async function publishDeadLetter(
   const { stream, consumer, attempts, error } = origin
   const text = isError(error) ? error.message : String(error)
   const fields = readFields(message.headerBlock)
-  const id = fields.find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase())?.[1]
+  const find = (wanted: string) => fields.find(([name]) => name.toLowerCase() === wanted.toLowerCase())?.[1]
+  const [id, version] = [find(ID_HEADER), find(VERSION_HEADER)]
   const headers: HeaderFields = [
     // Differs for each consumer, as several may publish the same event.
     [ID_HEADER, `dead.${stream}.${consumer}.${message.seq}`],
     ...fields.filter(([name]) => !OWN.test(name)),
     // The command `spanwire dead redrive` publishes the event with its own id.
     ...(id === undefined ? [] : [['Spanwire-Dead-Id', id] as const]),
+    ...(version === undefined ? [] : [['Spanwire-Dead-Version', version] as const]),
     ['Spanwire-Dead-Subject', message.subject],
     ['Spanwire-Dead-Stream', stream],
     ['Spanwire-Dead-Sequence', String(message.seq)],
     ['Spanwire-Dead-Consumer', consumer],
     ['Spanwire-Dead-Attempts', String(attempts)],
+    ...(isSpanwireError(error) ? [['Spanwire-Dead-Code', error.code] as const] : []),
     ['Spanwire-Dead-Error', text.replaceAll(/[\0\t\n\r ]+/g, ' ').slice(0, LONGEST_TEXT)],
   ]
   await publishAcked(transport, { subject, payload: message.payload, headers }, { timeout: TIMEOUT })

@@ -13,7 +13,7 @@ import type { Callbacks } from './handling.ts'
 import { type ConsumeOptions, type DeliveryInfo, readSettings } from './options.ts'
 
 export type { Consumer } from './durable-consumer.ts'
-export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo } from './options.ts'
+export type { ConsumeOptions, ConsumerStart, DeadLetter, DeliveryInfo, Quarantine } from './options.ts'
 
 /** The contract and the connection of a consumer. */
 export interface ConsumeSource<Contract> {
@@ -60,12 +60,15 @@ export function consume<Contract extends Events, Name extends StreamEventName<Co
   // A lane has a value of each param for all events.
   const settings = readSettings(options, params[0]?.filter((param) => params.every((own) => own.includes(param))) ?? [])
   // A dead letter would be delivered to this consumer, and become a dead letter again.
-  const dead = settings.deadLetter?.subject
-  if (dead && splitFilters(filter).some((one) => matchesFilter(one, dead)))
-    throw new SpanwireError(
-      'invalid-argument',
-      `deadLetter.subject is ${dead}, which is in the filter of this consumer (${filter}): use another subject.`,
-    )
+  for (const [option, subject] of [
+    ['deadLetter.subject', settings.deadLetter?.subject],
+    ['onInvalid.to', settings.quarantine],
+  ])
+    if (subject && splitFilters(filter).some((one) => matchesFilter(one, subject)))
+      throw new SpanwireError(
+        'invalid-argument',
+        `${option} is ${subject}, which is in the filter of this consumer (${filter}): use another subject.`,
+      )
   const { onError = report, onEnd = reportEnd } = options
   // The implementation does not have the types of the contract.
   return new DurableConsumer(

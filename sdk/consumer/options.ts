@@ -35,6 +35,12 @@ export interface DeadLetter {
   readonly attempts?: number
 }
 
+/** Destination of events that are not valid. */
+export interface Quarantine {
+  /** A subject that a stream stores, and that is not in the filter of this consumer. */
+  readonly to: string
+}
+
 /** Information about a delivery, in addition to the event. */
 export interface DeliveryInfo {
   /**
@@ -79,6 +85,12 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
   readonly backoff?: readonly number[]
   /** Destination of events that cannot be handled. Default: none. Attempts are repeated without limit. */
   readonly deadLetter?: DeadLetter
+  /**
+   * Destination of events that cannot be decoded, that the schema refuses, or that have a newer version than the contract.
+   * They are stored there after the first attempt, with the reason, and `spanwire quarantine` lists them and puts them back.
+   * Default: they are dead letters, or are attempted again without `deadLetter`.
+   */
+  readonly onInvalid?: Quarantine
   /** Called with errors of handlers and of events that are not valid. Default: writes to the console. */
   readonly onError?: (error: unknown, event: EventOf<Contract, Name>, delivery: DeliveryInfo) => void
   /**
@@ -108,12 +120,15 @@ export interface Settings {
   readonly ackWait: number
   readonly backoff: readonly number[]
   readonly deadLetter: Required<DeadLetter> | undefined
+  /** Subject of events that are not valid. */
+  readonly quarantine: string | undefined
 }
 
 /** Options as the application passes them. */
 type Given = Pick<Settings, 'consumer'> &
-  Partial<Omit<Settings, 'deadLetter' | 'order' | 'laneBy'>> & {
+  Partial<Omit<Settings, 'deadLetter' | 'quarantine' | 'order' | 'laneBy'>> & {
     readonly deadLetter?: DeadLetter
+    readonly onInvalid?: Quarantine
     readonly ordered?: boolean | string | readonly string[]
   }
 
@@ -136,6 +151,7 @@ export function readSettings(options: Given, params: readonly string[]): Setting
     ackWait = 30_000,
     backoff = BACKOFF,
     deadLetter,
+    onInvalid,
   } = options
   const check = (isValid: boolean, rule: string) => {
     if (!isValid) throw new SpanwireError('invalid-argument', `${rule}.`)
@@ -172,6 +188,7 @@ export function readSettings(options: Given, params: readonly string[]): Setting
     !dead || (isSubject(dead.subject) && isCount(dead.attempts)),
     'deadLetter must have a subject, and a positive number of attempts',
   )
+  check(onInvalid === undefined || isSubject(onInvalid.to ?? ''), 'onInvalid.to must be a subject')
   const order = laneBy.length > 0 ? 'by-lane' : ordered ? 'one-by-one' : 'none'
-  return { consumer, from, concurrency, order, laneBy, ackWait, backoff, deadLetter: dead }
+  return { consumer, from, concurrency, order, laneBy, ackWait, backoff, deadLetter: dead, quarantine: onInvalid?.to }
 }

@@ -26,7 +26,8 @@ export interface Codec {
 /** JSON in UTF-8 (RFC 8259): the default. `undefined` is sent as an empty payload. */
 export const json: Required<Codec> = {
   contentType: 'application/json',
-  encode: (data) => encode(data === undefined ? '' : JSON.stringify(data)),
+  // A TextEncoder encodes undefined as no bytes.
+  encode: (data) => encode(JSON.stringify(data)),
   // A byte order mark may be ignored (RFC 8259, section 8.1).
   decode: (bytes) => json.decodeText(decode(bytes).replace(/^\ufeff/, '')),
   decodeText: (text) => (text ? JSON.parse(text) : undefined),

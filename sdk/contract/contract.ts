@@ -4,6 +4,7 @@ import type { EventDefinition, EventEntry, WithStream } from './event.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { SubjectTemplate } from './template.ts'
 import type { CheckedTemplate } from './template-types.ts'
+import type { UpgradeSteps } from './version-types.ts'
 
 /** A contract: event definitions by subject template. It is plain data. */
 export type Events = { readonly [template: string]: EventEntry }
@@ -57,6 +58,10 @@ export interface ContractEvent {
   readonly schema: StandardSchema
   readonly reply?: StandardSchema | undefined
   readonly codec: Codec
+  /** Version of the schema, if it is above 1. */
+  readonly version?: number | undefined
+  /** Converts data of each older version to the next version. */
+  readonly upgrade?: UpgradeSteps | undefined
   /** The event's JetStream stream. */
   readonly stream: string | undefined
   /** Time to live of the event, in ms. */
@@ -80,12 +85,6 @@ export function unknownEvent(name: string): SpanwireError {
 
 /** Reads a definition of a contract, and parses its template. */
 export function readEvent(name: string, entry: EventEntry): ContractEvent {
-  const definition = toDefinition(entry)
-  return {
-    ...definition,
-    name,
-    template: new SubjectTemplate(name),
-    codec: definition.codec ?? json,
-    stream: definition.stream || undefined,
-  }
+  const { codec = json, stream, ...rest } = toDefinition(entry)
+  return { ...rest, name, template: new SubjectTemplate(name), codec, stream: stream || undefined }
 }

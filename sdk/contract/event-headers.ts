@@ -3,7 +3,7 @@ import { type HeaderFields, parseFields } from '../wire/header-fields.ts'
 /** The headers of an event. Names are case-insensitive. Iterates over [name, value] in their order. */
 export class EventHeaders {
   /** The header block as text, empty without headers. It survives a structured clone, for `new EventHeaders(block)`. */
-  readonly block: string
+  declare readonly block: string
 
   constructor(block = '') {
     this.block = block

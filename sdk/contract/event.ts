@@ -1,6 +1,8 @@
 import { isBytes } from '../kit/kinds.ts'
+import { SpanwireError } from '../wire/errors.ts'
 import { type Codec, raw } from './codec.ts'
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
+import type { UpgradeSteps } from './version-types.ts'
 
 /** Name of a JetStream stream. `false`: no stream, even if the contract has a default. */
 export type StreamName = string | false | undefined
@@ -27,6 +29,26 @@ export interface EventOptions<
   readonly ttl?: number | undefined
 }
 
+/** Version of an event, as an option of {@link event}. */
+export interface VersionOptions<Version extends number = number> {
+  /**
+   * Version of the schema. Publishers write it into the header `Spanwire-Version` if it is more than 1. Increase it with each
+   * change of the schema that does not accept the data of deployed publishers. Default 1.
+   */
+  readonly version?: Version
+}
+
+/** The steps from older versions, which an event with a version above 1 needs. */
+export type Upgrading<Input, Version extends number> = Version extends 1
+  ? { readonly upgrade?: undefined }
+  : {
+      /**
+       * Converts the data of each older version to the next version: `{ 1: (old) => … }`. Subscribers apply the steps to
+       * events that were published with an older contract, before the schema validates them.
+       */
+      readonly upgrade: UpgradeSteps<Input, Version>
+    }
+
 /** A definition of an event, as {@link event} returns it. */
 export interface EventDefinition<
   Schema extends StandardSchema = StandardSchema,
@@ -35,6 +57,10 @@ export interface EventDefinition<
 > extends EventOptions<Reply, Stream> {
   /** Schema of the event's data. */
   readonly schema: Schema
+  /** Version of the schema, if it is above 1. */
+  readonly version?: number
+  /** Converts data of each older version to the next version. */
+  readonly upgrade?: UpgradeSteps
 }
 
 /** An entry of a contract: a schema or a definition. */
@@ -70,13 +96,38 @@ export type ReplyOutput<Entry> = [ReplyOf<Entry>] extends [never] ? unknown : Ou
  *
  * @example
  *     defineEvents({ 'quotes.{symbol}.get': event(z.object({}), { reply: z.object({ price: z.number() }) }) })
+ *     event(z.object({ cents: z.number() }), { version: 2, upgrade: { 1: (old: { total: number }) => ({ cents: old.total * 100 }) } })
+ * @throws SpanwireError `invalid-argument` for a version that is not a whole number, or without all steps of `upgrade`
  */
 export function event<
   Schema extends StandardSchema,
   Reply extends StandardSchema | undefined = undefined,
   const Stream extends StreamName = undefined,
->(schema: Schema, options?: EventOptions<Reply, Stream>): EventDefinition<Schema, Reply, NoInfer<Stream>> {
-  return { ...options, schema }
+  const Version extends number = 1,
+>(
+  schema: Schema,
+  options?: EventOptions<Reply, Stream> & VersionOptions<Version> & Upgrading<InputOf<Schema>, NoInfer<Version>>,
+): EventDefinition<Schema, Reply, NoInfer<Stream>> {
+  const { version = 1, upgrade, ...rest }: EventOptions<Reply, Stream> & AnyVersion = options ?? {}
+  if (version === 1) return { ...rest, schema }
+  checkSteps(version, upgrade)
+  return { ...rest, schema, version, upgrade }
+}
+
+/** Options of every version. */
+interface AnyVersion extends VersionOptions {
+  readonly upgrade?: UpgradeSteps | undefined
+}
+
+function checkSteps(version: number, steps: UpgradeSteps | undefined): asserts steps is UpgradeSteps {
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new SpanwireError('invalid-argument', `version is ${version}. It must be a whole number from 1.`)
+  for (let from = 1; from < version; from++)
+    if (typeof steps?.[from] !== 'function')
+      throw new SpanwireError(
+        'invalid-argument',
+        `An event of version ${version} needs upgrade[${from}]: a function from version ${from} to ${from + 1}.`,
+      )
 }
 
 /**

@@ -26,22 +26,22 @@ const OWN = /^NATS\/1\.0\r\nNats-Msg-Id: ([^\r]*)\r\nSpanwire-Time: (\d+)\r/
  */
 export class ReceivedEvent<Name extends string = string, Params = Readonly<Record<string, string>>, Data = unknown> {
   /** The event's name in the contract: its subject template. */
-  readonly name: Name
+  declare readonly name: Name
   /** The data, decoded and validated. */
-  readonly data: Data
+  declare readonly data: Data
   /** The subject of the message. */
-  readonly subject: string
+  declare readonly subject: string
   /** Values of the template's parameters. */
-  readonly params: Params
+  declare readonly params: Params
   /** Unique id of the event. Without one of its publisher: stream and sequence, or empty without a stream. */
-  readonly id: string
+  declare readonly id: string
   /**
    * Time of publishing, in ms since 1970 by the publisher's clock. If the message does not contain it: the time when the
    * stream stored it, or when it was received.
    */
-  readonly time: number
+  declare readonly time: number
   /** Headers of the message. Empty if it has none. */
-  readonly headers: EventHeaders
+  declare readonly headers: EventHeaders
   /** The reply subject, if the event is a request. */
   declare readonly reply: string | undefined
   /** Sequence in the stream. The first is 1. Undefined for an event without a stream. */

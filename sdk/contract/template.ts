@@ -31,7 +31,7 @@ export class SubjectTemplate {
       if (name ? names.has(name) || (rest && index < length - 1) : !token || !isSubject(token))
         throw new SpanwireError(
           'invalid-subject',
-          `${JSON.stringify(template)} is not a valid subject template: use words, {param}s and a last {rest...}.`,
+          `${JSON.stringify(template)} is not a valid template: use {param}, {rest...}.`,
         )
       if (name) names.add(name)
       return [text, name, rest]

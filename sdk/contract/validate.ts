@@ -1,5 +1,5 @@
 import { isThenable } from '../kit/kinds.ts'
-import { SpanwireError } from '../wire/errors.ts'
+import { invalidData } from '../wire/invalid-data.ts'
 import type { SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**
@@ -14,14 +14,6 @@ export function validate(schema: StandardSchema | undefined, data: unknown, subj
 }
 
 function conclude(subject: string, result: SchemaResult<unknown>): unknown {
-  const { issues } = result
-  if (!issues) return result.value
-  const [first] = issues
-  // Standard Schema allows keys, and objects with a key.
-  const path = first?.path?.map((part) => (part as { key?: unknown } | null)?.key ?? part).join('.')
-  throw new SpanwireError(
-    'invalid-data',
-    `The data of ${subject} is not valid: ${path ? `${path}: ` : ''}${first?.message}`,
-    { issues },
-  )
+  if (result.issues) throw invalidData(subject, result.issues)
+  return result.value
 }

@@ -7,16 +7,12 @@ export type Lazy<Module> = <T>(use: (module: Module) => T | Promise<T>) => Promi
 export function lazy<Module>(load: () => Promise<Module>): Lazy<Module> {
   let loading: Promise<Module> | undefined
   return async (use) => {
-    loading ??= load()
-    const own = loading
-    const module = await own.catch((cause) => {
-      if (loading === own) loading = undefined
+    loading ??= load().catch((cause) => {
+      loading = undefined
       // A browser may keep the failure until then (https://github.com/whatwg/html/issues/6768).
-      throw new SpanwireError('not-loaded', "A part of Spanwire can't be loaded: reload the page.", {
-        cause,
-      })
+      throw new SpanwireError('not-loaded', "A part of Spanwire can't be loaded: reload the page.", { cause })
     })
-    return use(module)
+    return use(await loading)
   }
 }
 

@@ -17,6 +17,8 @@ export interface Pending {
   readonly subject?: string | undefined
   /** Reply subject of a message. */
   readonly reply?: string | undefined
+  /** Bytes of its operation. */
+  readonly frame?: Uint8Array
   /** Id of a subscription. */
   readonly sid?: string | undefined
   /** Called once. Later calls have no effect. */

@@ -14,8 +14,8 @@ export function transition(phase: Phase, next: Exclude<Phase, 'connecting'>): Ph
 /** A transport's phase, its public status, and the listeners of the status. */
 export class StatusCell {
   readonly #listeners = new Listeners<ConnectionStatus>()
-  phase: Phase
-  status: ConnectionStatus
+  declare phase: Phase
+  declare status: ConnectionStatus
 
   constructor(state: ConnectionState) {
     this.phase = state

@@ -7,5 +7,5 @@ export type TokenSource = string | (() => string | Promise<string>)
  */
 export function toToken(token: unknown): string {
   if (token && typeof token === 'string') return token
-  throw new Error(`it returned ${token === '' ? "''" : typeof token}`)
+  throw new Error('it returned no token')
 }

@@ -9,7 +9,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
 /** UTF-8 as text, all of it. */
-export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
+export const decode = (bytes?: Uint8Array): string => decoder.decode(bytes)
 
 /** Joins chunks. A single chunk is returned unchanged. */
 export function join(chunks: readonly Uint8Array[]): Uint8Array {

@@ -30,6 +30,11 @@ export type SpanwireErrorCode =
    */
   | 'invalid-data'
   /**
+   * An event has a newer version than the contract of its receiver.
+   * Remedy: Deploy the new contract to subscribers before publishers. Read the event again afterwards, from its stream.
+   */
+  | 'newer-version'
+  /**
    * The contract has no event with that name.
    * Remedy: Compare the name with the keys of `defineEvents`. Deploy the contract that has the event.
    */
@@ -169,7 +174,7 @@ export class SpanwireError extends Error {
   /** Always `SpanwireError`. */
   override readonly name = 'SpanwireError'
   /** The kind of error. Stable across versions. */
-  readonly code: SpanwireErrorCode
+  declare readonly code: SpanwireErrorCode
   /** Problems that a schema found. Only for `invalid-data`. */
   declare readonly issues?: ReadonlyArray<{
     readonly message: string

@@ -25,7 +25,7 @@ export function encodeFields(fields: HeaderFields, first: string = HEADER_VERSIO
         'invalid-header',
         `${JSON.stringify(name)} is not a valid header: use an ASCII name and one line.`,
       )
-    text += `${CRLF}${name}: ${value}`
+    text += CRLF + [name, value].join(': ')
   }
   return encode(text + CRLF + CRLF)
 }

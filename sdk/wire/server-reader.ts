@@ -125,41 +125,45 @@ function readHead(line: string): Head | undefined {
 
 /** A message whose parts are read from its bytes on first use. */
 class Message implements ServerMessage {
-  readonly subject: string
-  readonly reply: string | undefined
-  readonly time: number
-  readonly #head: Head
-  readonly #start: number
+  declare readonly subject: string
+  declare readonly reply: string | undefined
+  declare readonly time: number
   readonly #bytes: Uint8Array
   readonly #text: string | undefined
+  readonly #hasHeaders: boolean
+  readonly #start: number
+  readonly #payloadAt: number
+  readonly #end: number
 
   constructor(head: Head, time: number, start: number, bytes: Uint8Array, text: string | undefined) {
     this.subject = head.subject
     this.reply = head.reply
     this.time = time
-    this.#head = head
-    this.#start = start
     this.#bytes = bytes
     this.#text = text
+    this.#hasHeaders = head.headers
+    this.#start = start
+    this.#payloadAt = start + head.payload
+    this.#end = start + head.size
   }
 
   get headerBlock(): Uint8Array | undefined {
-    const { headers, payload, size } = this.#head
-    return headers && payload <= size ? this.#bytes.subarray(this.#start, this.#start + payload) : undefined
+    return this.#hasHeaders && this.#payloadAt <= this.#end
+      ? this.#bytes.subarray(this.#start, this.#payloadAt)
+      : undefined
   }
 
   /** @throws SpanwireError `protocol-violation` if its line is wrong: that costs its subscription this message alone */
   get payload(): Uint8Array {
-    if (!(this.#head.payload <= this.#head.size))
-      throw new SpanwireError('protocol-violation', 'The message has wrong lengths.')
-    return this.#bytes.subarray(this.#start + this.#head.payload, this.#start + this.#head.size)
+    if (!(this.#payloadAt <= this.#end)) throw new SpanwireError('protocol-violation', 'Wrong lengths.')
+    return this.#bytes.subarray(this.#payloadAt, this.#end)
   }
 
   get text(): string | undefined {
-    return this.#text?.slice(this.#start + this.#head.payload, this.#start + this.#head.size)
+    return this.#text?.slice(this.#payloadAt, this.#end)
   }
 
   get headerText(): string | undefined {
-    return this.#text?.slice(this.#start, this.#start + this.#head.payload)
+    return this.#text?.slice(this.#start, this.#payloadAt)
   }
 }

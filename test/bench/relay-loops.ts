@@ -70,7 +70,7 @@ const consumers: Record<string, Consume> = {
   },
 }
 
-/** What a loop does with messages: parse only, or also store them. */
+/** Work of a loop with messages: parse only, or also store them. */
 export type LoopStore = 'none' | 'batches' | 'ids'
 
 /** Options of {@link runLoop}. */

@@ -57,6 +57,7 @@ const ORDER: Record<'sdk' | 'bridge', Record<string, string>> = {
     'bridge/http': 'Hono routes',
     'bridge/hub': 'many clients in front, one connection to the broker behind',
     'bridge/session': 'protocol state of one client',
+    'bridge/contract': 'publishes and subscriptions by the contract and by the application',
     'bridge/log': 'events of operation',
     'bridge/presence': 'members of channels, and gossip between hubs',
     'bridge/replay': 'stream feeds that clients share',

@@ -45,6 +45,8 @@ describe('spanwire bridge', () => {
       MONITORING_KEY: KEY,
       ORIGINS: 'https://a.example',
       PORT: '0',
+      CONTRACT: 'test/cli/projects/events.ts',
+      UNKNOWN_SUBJECTS: 'pass',
     }
     await using bridge = startCli(['bridge', '--json'], { env })
     const { url } = await bridge.json<Listening>()
@@ -54,6 +56,9 @@ describe('spanwire bridge', () => {
     await bus.publish('cli.{id}.said', { id: '1' }, { text: 'hello' })
     await eventually(() => seen.length === 1)
     expect((await fetch(`${url}/varz`, { headers: bearer })).status).toBe(200)
+    const headers = { Authorization: `Bearer ${await rootToken()}` }
+    const refused = await fetch(`${url}/publish/chat.a.message`, { method: 'POST', body: '{"text":7}', headers })
+    expect([refused.status, await refused.json()]).toMatchObject([422, { issues: [{ path: ['text'] }] }])
     const preflight = await fetch(`${url}/publish/a`, { method: 'OPTIONS', headers: { Origin: 'https://a.example' } })
     expect(preflight.headers.get('access-control-allow-origin')).toBe('https://a.example')
     await bus.close()

@@ -53,6 +53,34 @@ describe.each(['an embedded bridge', 'a bridge on nats-server', 'nats-server'] a
     expect((await cli('streams', 'apply', CONTRACT)).stdout).toBe('CLI_SHOP is as declared\n')
   })
 
+  // The unit test of deployed contracts covers the embedded broker.
+  it.runIf(kind === 'nats-server')('keeps the deployed contract, for check and tail', async () => {
+    const checked = await cli('contract', 'check', CONTRACT, '--json')
+    expect(checked.code).toBe(0)
+    expect(JSON.parse(checked.stdout)).toMatchObject([
+      { event: 'chat.{room}.message', verdict: 'unchanged' },
+      { verdict: 'unchanged' },
+      { verdict: 'unchanged' },
+    ])
+    const none = await cli('contract', 'check', CONTRACT, '--deployed', '--name', 'other')
+    expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('NATS has no contract "other"')])
+    await using tail = startCli(['tail', '>', '--deployed', '--json', '--count', '2'], { env })
+    const line = async () => {
+      const publish = () => transport.publish('chat.a.message', new TextEncoder().encode('{"text":"hi"}'))
+      const timer = setInterval(() => void publish().catch(() => {}), 100)
+      try {
+        return await tail.json<{ subject: string; event?: string; data: unknown }>()
+      } finally {
+        clearInterval(timer)
+      }
+    }
+    expect(await line()).toMatchObject({
+      subject: 'chat.a.message',
+      event: 'chat.{room}.message',
+      data: { text: 'hi' },
+    })
+  })
+
   it('refuses changes that lose data with exit code 1, unless they are meant', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'spanwire-cli-'))
     try {

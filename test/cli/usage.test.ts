@@ -40,6 +40,7 @@ describe('spanwire', () => {
       'streams',
       'consumers',
       'dead',
+      'quarantine',
       'contract',
       'doctor',
       'completion',

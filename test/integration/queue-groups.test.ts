@@ -111,7 +111,7 @@ describe('a queue group of a native worker and a member at the bridge loses noth
         `-ERR 'Permissions Violation for Subscription to "${filter}" using queue "q"'`,
       ])
     }
-    // Without a queue group the subscription stands, and what is denied is withheld.
+    // Without a queue group the subscription stays, and denied messages are withheld.
     expect((await client.exchange('SUB work.> 2\r\n')).lines).toEqual([])
     await publishNatively(subject)
     await expectEach([worker])

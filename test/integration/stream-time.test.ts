@@ -251,7 +251,7 @@ describe.each(Object.entries(ways))('over %s', (way, open) => {
     ).rejects.toMatchObject({ code: 'invalid-data' })
   }, 20_000)
 
-  it('refuses what needs a stream, or one stream', async () => {
+  it('refuses operations that need a stream, or one stream', async () => {
     const mixed = defineEvents({
       'trade.{symbol}': event(n, { stream: 'TIME' }),
       'b.c': event(n, { stream: 'B' }),

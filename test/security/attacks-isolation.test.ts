@@ -118,7 +118,7 @@ describe('a reply subject that makes others act for a client', () => {
     expect(lines.map(({ line }) => line)).toEqual([
       `-ERR 'Permissions Violation for Publish with Reply of "orders.created"'`,
     ])
-    // Where it is not denied, what is answered there is the client's to read.
+    // Without a deny, the client may read answers there.
     mallory.send('PUB echo orders.7 2\r\nhi\r\n')
     expect((await service.next())?.line).toBe('MSG echo 1 orders.7 2')
     expect(await linesOf(watcher, atNats)).toEqual([])

@@ -213,3 +213,25 @@ values.get({ room: '1' })
 event(z.object({}), { stream: true })
 // @ts-expect-error
 defineEvents({ a: schema }, { stream: 1 })
+
+// Versions. The last step returns the input of the schema.
+defineEvents({
+  'a.{id}': event(z.object({ cents: z.number() }), {
+    version: 3,
+    upgrade: {
+      1: (old: { total: number }) => ({ total: old.total, currency: 'EUR' }),
+      2: (old: { total: number; currency: string }) => ({ cents: old.total * 100 }),
+    },
+    stream: 'A',
+  }),
+})
+event(z.object({ n: z.number() }), { version: 1 })
+event(z.object({ n: z.number() }), { version: 2, upgrade: { 1: (old) => ({ n: Number(old) }) } })
+// @ts-expect-error a version above 1 needs steps
+event(z.object({ n: z.number() }), { version: 2 })
+// @ts-expect-error the step from 2 to 3 is missing
+event(z.object({ n: z.number() }), { version: 3, upgrade: { 1: () => ({ n: 1 }) } })
+// @ts-expect-error the last step does not return the input of the schema
+event(z.object({ n: z.number() }), { version: 2, upgrade: { 1: () => ({ n: 'x' }) } })
+// @ts-expect-error version 1 has no older version
+event(z.object({ n: z.number() }), { upgrade: { 1: () => ({ n: 1 }) } })

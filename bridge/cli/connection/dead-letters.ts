@@ -1,4 +1,4 @@
-/** Dead letters of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
+/** Dead letters and quarantined events of `consume` (sdk/consumer/handling.ts): read from their stream, and put back where they came from. */
 import { publishAcked } from '../../../sdk/bus/publish-acked.ts'
 import { JetStreamApi } from '../../../sdk/jetstream/api.ts'
 import type { StoredMessage } from '../../../sdk/jetstream/jetstream-link.ts'
@@ -7,7 +7,7 @@ import type { Transport } from '../../../sdk/transport/transport.ts'
 import { transportLink } from '../../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
 import { type HeaderFields, readFields } from '../../../sdk/wire/header-fields.ts'
-import { ID_HEADER } from '../../../sdk/wire/header-names.ts'
+import { ID_HEADER, VERSION_HEADER } from '../../../sdk/wire/header-names.ts'
 import { askJetStream } from './jetstream-lists.ts'
 
 /** An event that a consumer has put aside. */
@@ -24,6 +24,8 @@ export interface DeadLetter {
   readonly consumer: string
   readonly attempts: number
   readonly reason: string
+  /** Code of the error, if it is one of Spanwire's. */
+  readonly code: string | undefined
   /** The event's own id, if it had one. */
   readonly id: string | undefined
   readonly payload: Uint8Array
@@ -60,7 +62,7 @@ export async function* readDeadLetters(transport: Transport, filter: string): As
 function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, payload }: StoredMessage) {
   const fields = readFields(headerBlock)
   const header = (name: string) => fields.find(([other]) => other === `Spanwire-Dead-${name}`)?.[1]
-  const [subject, stream] = [header('Subject'), header('Stream')]
+  const [subject, stream, version] = [header('Subject'), header('Stream'), header('Version')]
   if (subject === undefined || stream === undefined) return undefined
   return {
     deadStream,
@@ -72,9 +74,13 @@ function toDeadLetter(deadStream: string, { seq: deadSeq, time, headerBlock, pay
     consumer: header('Consumer') ?? '',
     attempts: Number(header('Attempts')),
     reason: header('Error') ?? '',
+    code: header('Code'),
     id: header('Id'),
     payload,
-    headers: fields.filter(([name]) => !OWN.test(name)),
+    headers: [
+      ...fields.filter(([name]) => !OWN.test(name)),
+      ...(version === undefined ? [] : [[VERSION_HEADER, version] as const]),
+    ],
   }
 }
 

@@ -1,9 +1,10 @@
 /** Subjects, subject filters and events of a contract, as a user writes them on the command line. */
 
-import { type ContractEvent, type Events, findEvent, readEvent } from '../../../sdk/contract/contract.ts'
+import type { ContractEvent, Events } from '../../../sdk/contract/contract.ts'
 import { SubjectTemplate } from '../../../sdk/contract/template.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
-import { isSubject, isSubjectFilter, matchesFilter } from '../../../sdk/wire/subject.ts'
+import { isSubject, isSubjectFilter } from '../../../sdk/wire/subject.ts'
+import { EventIndex } from '../../contract/event-index.ts'
 
 /** Values of `--param name=value`. */
 export type ParamValues = Readonly<Record<string, string>>
@@ -46,12 +47,9 @@ export function toSubject(given: string, params: ParamValues): string {
   throw invalid(given, 'a subject to publish to')
 }
 
-/** The event of a contract whose subjects include this one. */
+/** The event of a contract whose subjects include this one: the most specific one. */
 export function eventOf(contract: Events, subject: string): ContractEvent | undefined {
-  const found = Object.entries(contract).find(([name, entry]) =>
-    matchesFilter(readEvent(name, entry).template.filter({}), subject),
-  )
-  return found && findEvent(contract, found[0])
+  return new EventIndex(contract).find(subject)
 }
 
 function isTemplate(given: string): boolean {

@@ -40,7 +40,7 @@ function readChannel(document: Fields, id: string, channel: Fields): EventDescri
   const message = membersOf(messages[id])
   // The message bears the event's name as the contract has it, `{rest...}` included.
   const name = String(message.name ?? channel.address)
-  const { 'x-jetstream-stream': stream } = channel
+  const { 'x-jetstream-stream': stream, 'x-spanwire-version': version } = channel
   const answer = messages[`${id}.reply`]
   const contentType = String(message.contentType ?? 'application/json')
   return {
@@ -49,6 +49,7 @@ function readChannel(document: Fields, id: string, channel: Fields): EventDescri
     params: paramsOf(name),
     ...(typeof stream === 'string' && { stream }),
     contentType,
+    ...(typeof version === 'number' && { version }),
     ...readPayload(message),
     ...(answer ? { reply: readPayload(membersOf(answer)) } : {}),
   }

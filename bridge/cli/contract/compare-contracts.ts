@@ -60,12 +60,15 @@ function removedEvent({ name, reply }: EventDescription): EventChange {
 function compareEvents(before: EventDescription, after: EventDescription): EventChange {
   const senders: Affected = before.reply ? 'requesters' : 'publishers'
   const receivers: Affected = before.reply ? 'responders' : 'subscribers'
+  const [old, now] = [before.version ?? 1, after.version ?? 1]
+  // Programs with the new contract upgrade old data. Those with the old one report new data as `newer-version`.
+  const isUpgraded = now > old
   const narrowed = [
-    ...schemaBreaks(before, after, senders, ''),
+    ...(isUpgraded ? [] : schemaBreaks(before, after, senders, '')),
     ...(before.reply && after.reply ? schemaBreaks(before.reply, after.reply, 'responders', 'reply') : []),
   ]
   const widened = [
-    ...schemaBreaks(after, before, receivers, ''),
+    ...(isUpgraded ? [] : schemaBreaks(after, before, receivers, '')),
     ...(before.reply && after.reply ? schemaBreaks(after.reply, before.reply, 'requesters', 'reply') : []),
   ]
   const breaks = [...narrowed, ...widened, ...settingBreaks(before, after)]
@@ -111,6 +114,9 @@ function join(where: string, path: string): string {
 function settingBreaks(before: EventDescription, after: EventDescription): ContractBreak[] {
   const found: ContractBreak[] = []
   const say = (affects: Affected, reason: string) => found.push({ affects, path: '', reason, isUnclear: false })
+  const [version = 1, next = 1] = [before.version, after.version]
+  if (next < version)
+    say('publishers', `its version was ${version}, and is ${next}: deployed publishers send a newer version`)
   if (before.contentType !== after.contentType) {
     const change = `the data was ${before.contentType}, and is ${after.contentType}`
     say('publishers', change)
@@ -133,6 +139,8 @@ function notesOf(before: EventDescription, after: EventDescription): string[] {
     ...now.filter((path) => !old.includes(path)).map((path) => `added ${path}`),
     ...old.filter((path) => !now.includes(path)).map((path) => `removed ${path}`),
   ]
+  const [version = 1, next = 1] = [before.version, after.version]
+  if (next > version) notes.push(`version ${version} -> ${next}: deploy subscribers before publishers`)
   if (before.name !== after.name) notes.push(`renamed from ${before.name}: the subjects are the same`)
   if (before.stream === undefined && after.stream !== undefined) notes.push(`kept in the stream ${after.stream}`)
   if (!before.reply && after.reply) notes.push('it is a request')

@@ -21,6 +21,8 @@ export interface EventDescription {
   /** The JetStream stream that keeps it. */
   readonly stream?: string
   readonly contentType: string
+  /** Version of the schema, if it is above 1. */
+  readonly version?: number
   /** JSON Schema of the data as it is sent. */
   readonly schema?: JsonSchema
   /** The reason why `schema` is missing. */
@@ -35,7 +37,7 @@ const PARAM = /\{([^{}]+?)(\.\.\.)?\}/g
 /** Writes a contract as plain data, in the order of the contract. */
 export function describeContract(events: Events): EventDescription[] {
   return Object.entries(events).map(([name, entry]) => {
-    const { template, schema, reply, codec, stream } = readEvent(name, entry)
+    const { template, schema, reply, codec, stream, version } = readEvent(name, entry)
     const describe = (part: StandardSchema) =>
       // Only JSON has a JSON Schema.
       codec === json ? describeSchema(part, name) : { noSchema: `Its data is ${codec.contentType}.` }
@@ -45,6 +47,7 @@ export function describeContract(events: Events): EventDescription[] {
       params: paramsOf(name),
       ...(stream !== undefined && { stream }),
       contentType: codec.contentType,
+      ...(version !== undefined && { version }),
       ...describe(schema),
       ...(reply && { reply: describe(reply) }),
     }

@@ -36,13 +36,22 @@ export interface Setting {
 }
 
 /** Options that only a configuration file can hold, such as functions. */
-export const CONFIG_ONLY = ['auth.authorize', 'schedule', 'clock', 'random', 'routes', 'group', 'spans'] as const
+export const CONFIG_ONLY = [
+  'auth.authorize',
+  'authorize',
+  'schedule',
+  'clock',
+  'random',
+  'routes',
+  'group',
+  'spans',
+] as const
 
 /** Names of the settings: every option of `serve`, and the command's own. */
 type SettingName =
   | Exclude<
       keyof ServeOptions,
-      'auth' | 'monitoring' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'
+      'auth' | 'authorize' | 'monitoring' | 'schedule' | 'clock' | 'random' | 'routes' | 'group' | 'spans' | 'reusePort'
     >
   | `auth.${Exclude<keyof AuthOptions, 'authorize'>}`
   | `monitoring.${keyof MonitoringOptions}`
@@ -210,6 +219,20 @@ export const BRIDGE_SETTINGS: Readonly<Record<SettingName, Setting>> = {
     variable: 'AUTH_ANONYMOUS',
     help: 'permissions of clients without credentials, as JSON; all for everything (default: they are refused)',
     read: permissions,
+  },
+  events: {
+    flag: 'contract',
+    value: '<file>',
+    variable: 'CONTRACT',
+    help: 'module that exports the contract: publishes that its schemas refuse are refused (default: data is not checked)',
+    read: (given) => (typeof given === 'object' && given !== null ? given : text(given)),
+  },
+  unknownSubjects: {
+    flag: 'unknown-subjects',
+    value: '<refuse|pass>',
+    variable: 'UNKNOWN_SUBJECTS',
+    help: 'with the contract: publishes to subjects that no event has (default: refuse)',
+    read: choice('refuse', 'pass'),
   },
   admin: {
     flag: 'admin-key',

@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import process from 'node:process'
+import type { Events } from '../../../sdk/contract/contract.ts'
 import { messageOf } from '../../../sdk/kit/error-text.ts'
 import type { EnsureStreamsOptions } from '../../../sdk/streams/index.ts'
 import { SpanwireError } from '../../../sdk/wire/errors.ts'
@@ -8,7 +9,9 @@ import type { ServeOptions } from '../../hosts/bridge-server.ts'
 import { importModule } from '../runtime/import-module.ts'
 
 /** Options of `spanwire bridge` in a configuration file. */
-export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reusePort'>> {
+export interface BridgeConfig extends Partial<Omit<ServeOptions, 'group' | 'reusePort' | 'events'>> {
+  /** The contract, or the module that exports it. Publishes that its schemas refuse are refused. */
+  readonly events?: Events | string
   /** The text of the NATS user's `.creds` file. */
   readonly upstreamCreds?: string
   /** PEM files for `tls://` upstreams. */

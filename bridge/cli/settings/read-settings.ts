@@ -18,6 +18,8 @@ export interface BridgeRun {
   readonly processes: number | 'auto'
   /** In ms. */
   readonly drainPatience: number
+  /** The module that exports the contract, if it is not in the options. */
+  readonly contract: string | undefined
   /** Whether hubs of several processes would share nothing. */
   readonly isEmbedded: boolean
 }
@@ -54,7 +56,16 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
     const given = await findValue(setting, sources)
     if (given) setIn(values, name, readValue(given, setting))
   }
-  const { upstream, upstreamCreds, upstreamTls, processes = 1, drainPatience = PATIENCE, ...options } = values as Values
+  const {
+    upstream,
+    upstreamCreds,
+    upstreamTls,
+    processes = 1,
+    drainPatience = PATIENCE,
+    events,
+    ...rest
+  } = values as Values
+  const options = typeof events === 'object' ? { ...rest, events } : rest
   if (upstream === undefined)
     throw new SpanwireError(
       'invalid-argument',
@@ -74,7 +85,8 @@ export async function readSettings(sources: SettingSources): Promise<BridgeRun> 
     }
     return { options: { auth: {}, ...options, port, upstream: opened }, close }
   }
-  return { open, port, host: options.host ?? DEFAULT_HOST, processes, drainPatience, isEmbedded }
+  const contract = typeof events === 'string' ? events : undefined
+  return { open, port, host: options.host ?? DEFAULT_HOST, processes, drainPatience, contract, isEmbedded }
 }
 
 /** The configuration file's part, checked: unknown options are refused. */

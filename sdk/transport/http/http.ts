@@ -37,6 +37,13 @@ interface Exchange {
   readonly signal: AbortSignal | undefined
 }
 
+/** The body of a refusal (RFC 9457), with Spanwire's members. */
+interface Problem {
+  readonly code?: SpanwireErrorCode
+  readonly detail?: string
+  readonly issues?: SpanwireError['issues']
+}
+
 interface Answer {
   readonly headers: Headers
   readonly body: Uint8Array<ArrayBuffer>
@@ -107,8 +114,10 @@ export function http({
       })
       answered = true
       if (response.ok) return { headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) }
-      const { code, detail }: { code?: SpanwireErrorCode; detail?: string } = await response.json().catch(() => ({}))
-      throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`)
+      const { code, detail, issues }: Problem = await response.json().catch(() => ({}))
+      throw new SpanwireError(code ?? 'request-refused', detail ?? `The bridge answered ${response.status}.`, {
+        issues,
+      })
     } catch (cause) {
       if (closed.signal.aborted) throw closedError()
       if (signal?.aborted) throw new SpanwireError('aborted', 'The signal was aborted.', { cause })

@@ -92,7 +92,7 @@ export function openConnection(socket: LinkSocket, interval: number, on: Connect
     try {
       if (!ended) read(new Uint8Array(data))
     } catch (cause) {
-      connection.end(new SpanwireError('protocol-violation', 'The server does not speak NATS.', { cause }))
+      connection.end(new SpanwireError('protocol-violation', 'The server sent no NATS.', { cause }))
     }
   }
   // An error event is always followed by a close event, which has a code.

@@ -77,7 +77,7 @@ export function createLifecycle(
 
   async function dial(): Promise<void> {
     const limit = Math.min(options.connectTimeout ?? 10_000, MAX_TIMER)
-    let step = 'The token function'
+    let step = 'token()'
     try {
       // A function that hangs, like a fetch without a network, must not end all attempts.
       const late = new Promise<never>((_, reject) => {
@@ -85,7 +85,7 @@ export function createLifecycle(
       })
       const token = typeof source === 'function' ? toToken(await Promise.race([source(), late])) : source
       clearTimeout(patience)
-      step = 'The WebSocket'
+      step = 'WebSocket'
       const socket =
         share || (/^http/.test(`${options.url}`) && (via === 'sse' || redials.failures))
           ? await fallbacks(({ open }) => open(token, isLive)).catch((error) => {

@@ -1,6 +1,7 @@
 /** Errors of a server. Part of the first load: they decide whether an operation was refused. */
-import { encode } from '../../wire/bytes.ts'
+import { decode, encode } from '../../wire/bytes.ts'
 import { SpanwireError, type SpanwireErrorCode } from '../../wire/errors.ts'
+import { invalidData } from '../../wire/invalid-data.ts'
 import type { Pending } from '../outbound.ts'
 
 /** A subscription that an error may be about. */
@@ -12,7 +13,8 @@ export interface SuspectSubscription {
 
 /** Codes by patterns of a text without what it quotes. The first that matches counts. */
 const CODES: Partial<Record<SpanwireErrorCode, RegExp>> = {
-  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect$/i,
+  'authentication-failed': /^authorization|ation (expir|revok)ed|by connect/i,
+  'invalid-data': /invalid data/i,
   'rate-limited': /rate /i,
   'payload-too-large': /m payload|headers over|data than|m control/i,
   'upstream-unavailable': /upstream /i,
@@ -34,16 +36,19 @@ export function readError(
   oldest: readonly Pending[],
   subscriptions: ReadonlyMap<string, SuspectSubscription>,
 ): SpanwireError | undefined {
-  const [head = '', named, tail = '', queue] = text.split(QUOTED).map(unquote)
+  const [head = '', named, tail = '', queue, , id = ''] = text.split(QUOTED).map(unquote)
   const [code] = Object.entries(CODES).find(([, pattern]) => pattern.test(head + tail)) ?? []
-  const advised = text.replace(/ by connect$/i, '$&. The token is too long.')
-  const error = new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, `Error of the server: ${advised}`)
+  const error =
+    code === 'invalid-data'
+      ? invalidData(named, JSON.parse(queue ?? ''))
+      : new SpanwireError((code ?? 'connection-lost') as SpanwireErrorCode, text)
   const isPublish = / for pub/i.test(head)
   // Otherwise every new connection would send the long line again, and end.
   const isLine = /^maximum control line exceeded$/i.test(head)
   if (isPublish || isLine)
-    for (const { subject, reply, settle } of oldest)
-      if (isLine ? isLong(subject, reply) : subject === named || reply === named) settle(error)
+    for (const { subject, reply, frame, settle } of oldest)
+      if (isLine ? isLong(subject, reply) : (subject === named || reply === named) && decode(frame).includes(id))
+        settle(error)
   // The newest subscription exceeded the limit.
   const newest = /^maximum sub/i.test(head) && oldest.findLast(({ sid }) => sid && subscriptions.has(sid))?.sid
   if (!isPublish)

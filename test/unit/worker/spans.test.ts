@@ -1,20 +1,9 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { expect, it } from 'vitest'
-import { createWorker, type ObjectState } from '../../../worker/index.ts'
+import { createWorker } from '../../../worker/index.ts'
+import { fakeState } from './fake-state.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const KEY = 'a secret of at least thirty-two bytes'
-
-/** A Durable Object's state with a database of Node in place of workerd. */
-function fakeState(): ObjectState {
-  const database = new DatabaseSync(':memory:')
-  const exec = (statement: string, ...values: SQLInputValue[]) => {
-    const rows = database.prepare(statement).all(...values)
-    return { toArray: () => rows, [Symbol.iterator]: () => rows[Symbol.iterator]() }
-  }
-  const storage = { sql: { exec }, transactionSync: <T>(run: () => T) => run(), setAlarm: async () => {}, kv: {} }
-  return { storage, getWebSockets: () => [], acceptWebSocket() {} } as unknown as ObjectState
-}
 
 it('a hub of the Worker adds spans to sampled traces', async () => {
   const spans: string[] = []

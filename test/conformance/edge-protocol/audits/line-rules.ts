@@ -61,7 +61,7 @@ export const lineRules: readonly Audit[] = [
       const inputs = [`SUB ${name} 1\r\n`, `PUB ${name} 1\r\nx\r\n`]
       await expectAllClosed(context, inputs, 1008, 'maximum control line exceeded')
       const connect = `CONNECT {"name":"${'a'.repeat(33_000)}"}\r\n`
-      const by = context.target.isBridge ? ' by CONNECT' : ''
+      const by = context.target.isBridge ? ' by CONNECT: the token is too long' : ''
       await expectAllClosed(context, [connect], 1008, `maximum control line exceeded${by}`)
       const client = await context.connect()
       client.send(`SUB ${'a'.repeat(3_000)}`)

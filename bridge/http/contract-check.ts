@@ -1,0 +1,58 @@
+import { isThenable } from '../../sdk/kit/kinds.ts'
+import type { SpanwireError } from '../../sdk/wire/errors.ts'
+import type { Identity } from '../auth/identity.ts'
+import { LATE, toError } from '../contract/violation.ts'
+import type { HubCore } from '../hub/hub-core.ts'
+import type { UpstreamMessage } from '../upstream/upstream.ts'
+
+/** Messages of one batch that are checked at the same time. */
+const AT_ONCE = 32
+
+/** Why the contract refuses a message of an HTTP request. Synchronous if the schema and the application are. */
+function findError(
+  hub: HubCore,
+  identity: Identity,
+  message: UpstreamMessage,
+): SpanwireError | undefined | Promise<SpanwireError | undefined> {
+  const subject = clientSubject(identity, message)
+  const verdict = hub.contract?.publish(identity, { ...message, subject })
+  if (isThenable(verdict)) return verdict.then((later) => later && toError(later, subject))
+  return verdict && toError(verdict, subject)
+}
+
+/** The subject as the client named it. */
+function clientSubject({ subjectPrefix }: Identity, { subject }: UpstreamMessage): string {
+  return subjectPrefix === undefined ? subject : subject.slice(subjectPrefix.length + 1)
+}
+
+/** @throws SpanwireError (as rejection) `invalid-data`, `permission-denied` */
+export async function checkContract(hub: HubCore, identity: Identity, message: UpstreamMessage): Promise<void> {
+  const error = await findError(hub, identity, message)
+  if (error) throw error
+}
+
+/**
+ * The messages of a batch, with errors in place of refused ones. After a decision that came too late, the rest is refused:
+ * otherwise one batch would wait for hours.
+ */
+export async function checkBatch(
+  hub: HubCore,
+  identity: Identity,
+  messages: ReadonlyArray<UpstreamMessage | SpanwireError>,
+): Promise<ReadonlyArray<UpstreamMessage | SpanwireError>> {
+  if (!hub.contract) return messages
+  const checked: Array<UpstreamMessage | SpanwireError> = []
+  let isLate = false
+  for (let at = 0; at < messages.length; at += AT_ONCE) {
+    const results = await Promise.all(
+      messages.slice(at, at + AT_ONCE).map(async (message) => {
+        if ('code' in message) return message
+        if (isLate) return toError({ violates: 'permission', reason: LATE }, clientSubject(identity, message))
+        return (await findError(hub, identity, message)) ?? message
+      }),
+    )
+    isLate ||= results.some((result) => 'code' in result && result.message.endsWith(LATE))
+    checked.push(...results)
+  }
+  return checked
+}
