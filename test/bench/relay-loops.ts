@@ -87,7 +87,7 @@ export interface LoopOptions {
 /** Resolves after `count` messages were parsed, stored and acknowledged. Returns a function that disconnects. */
 export async function runLoop({ broker, nats, name, count, store }: LoopOptions): Promise<() => Promise<unknown>> {
   const consume = consumers[broker.kind]
-  if (!consume) throw new Error(`There is no loop for ${broker.kind}.`)
+  if (!consume) throw new Error(`No loop exists for ${broker.kind}.`)
   const connection = await connect({ servers: nats.replace('nats://', '') })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let done = 0
