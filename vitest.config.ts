@@ -12,7 +12,12 @@ const heavy = [
 ]
 
 /** Tests of hosts. The version of nats-server does not change their outcome, so they run on one version. */
-const hosts = ['test/{conformance,security}/**/*{workerd,runtimes}.test.ts', 'test/integration/*-herd.test.ts']
+const hosts = [
+  'test/{conformance,security}/**/*{workerd,runtimes}.test.ts',
+  'test/integration/*-herd.test.ts',
+  'test/chaos/cluster.test.ts',
+  'test/runtimes/listen-backlog.test.ts',
+]
 const isSecondRun = process.env.SPANWIRE_RUN === 'second'
 
 export default defineConfig({

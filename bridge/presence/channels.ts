@@ -65,7 +65,8 @@ export class Channels implements Topic {
   #timer: ReturnType<typeof setInterval> | undefined
   #doubtTimer: ReturnType<typeof setTimeout> | undefined
   #reconnectedAt = 0
-  #unsubscribeAlive: EndSubscription | undefined
+  /** Ends of the subscriptions that all channels share. */
+  readonly #shared: EndSubscription[] = []
 
   constructor(services: PresenceServices) {
     this.#services = services
@@ -156,7 +157,7 @@ export class Channels implements Topic {
       synced.close()
       unsubscribe()
     }
-    this.#unsubscribeAlive?.()
+    this.#endShared()
     this.#channels.clear()
   }
 
@@ -195,22 +196,29 @@ export class Channels implements Topic {
     const known = this.#channels.get(name)
     if (known) return known.synced
     const { upstream, hub } = this.#services
-    const subject = hubSubject(name)
-    const unsubscribe = upstream.subscribe(subject, undefined, ({ payload }) =>
-      this.#channels.get(name)?.synced.receive(payload),
-    )
+    const receive = (name: string, payload: Uint8Array) => this.#channels.get(name)?.synced.receive(payload)
+    // Before the channel sends its request: the answers must find the subscription.
+    if (this.#shared.length === 0)
+      this.#shared.push(
+        upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) => this.#hubs.alive(decoder.decode(payload))),
+        upstream.subscribe(hubSubject('>', hub), undefined, ({ subject, payload }) =>
+          receive(subject.slice(hubSubject('', hub).length), payload),
+        ),
+      )
+    const unsubscribe = upstream.subscribe(hubSubject(name), undefined, ({ payload }) => receive(name, payload))
     const synced = new SyncedChannel({
       hub,
       hubs: this.#hubs,
-      publish: (message) => this.#publish(subject, JSON.stringify(message)),
+      publish: (message, to) => this.#publish(hubSubject(name, to), JSON.stringify(message)),
       unused: () => this.#drop(name),
     })
     this.#channels.set(name, { synced, unsubscribe })
-    this.#unsubscribeAlive ??= upstream.subscribe(ALIVE_SUBJECT, undefined, ({ payload }) =>
-      this.#hubs.alive(decoder.decode(payload)),
-    )
     this.#timer ??= setInterval(() => this.tick(), ALIVE)
     return synced
+  }
+
+  #endShared(): void {
+    for (const unsubscribe of this.#shared.splice(0)) unsubscribe()
   }
 
   #drop(name: string): void {
@@ -218,8 +226,8 @@ export class Channels implements Topic {
     this.#channels.delete(name)
     if (this.#channels.size > 0) return
     clearInterval(this.#timer)
-    this.#unsubscribeAlive?.()
-    this.#timer = this.#unsubscribeAlive = undefined
+    this.#endShared()
+    this.#timer = undefined
     this.#hubs.clear()
   }
 

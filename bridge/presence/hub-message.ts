@@ -8,8 +8,8 @@ export type HubMessage =
   | { readonly hub: string; readonly n: number; readonly part: number; readonly members: readonly Member[] }
   /** A signal of a member. `member` is set if its join was not sent yet. */
   | { readonly hub: string; readonly id: string; readonly data: unknown; readonly member?: Member }
-  /** Requests all members of all other hubs. */
-  | { readonly hub: string; readonly ask: true }
+  /** Requests all members of all other hubs. `direct`: the answers go to the hub's own subject. */
+  | { readonly hub: string; readonly ask: true; readonly direct: boolean }
 
 /** Every hub with members publishes its id here, every few seconds. */
 export const ALIVE_SUBJECT = '$EDGE.HUBS.ALIVE'
@@ -19,8 +19,12 @@ const MAX_ID = 256
 
 const decoder = new TextDecoder()
 
-export function hubSubject(channel: string): string {
-  return `$EDGE.HUBS.PRESENCE.${channel}`
+/**
+ * The subject on which all hubs with a channel exchange messages, or on which the hub `to` receives answers to its requests
+ * about the channel.
+ */
+export function hubSubject(channel: string, to?: string): string {
+  return `$EDGE.HUBS.${to === undefined ? 'PRESENCE' : `ANSWERS.${to}`}.${channel}`
 }
 
 /**
@@ -31,7 +35,9 @@ export function parseHubMessage(payload: Uint8Array): HubMessage | undefined {
   const fields = parseObject(payload)
   if (!fields || !isId(fields.hub)) return undefined
   const { hub } = fields
-  if ('ask' in fields) return fields.ask === true ? { hub, ask: true } : undefined
+  if ('ask' in fields)
+    // The id must be one token of a subject.
+    return fields.ask === true ? { hub, ask: true, direct: fields.direct === true && /^[\w-]+$/.test(hub) } : undefined
   if ('data' in fields) return parseSignal(hub, fields)
   const { n } = fields
   if (!isCount(n)) return undefined

@@ -15,8 +15,8 @@ export interface SyncServices {
   /** Id of this hub. */
   readonly hub: string
   readonly hubs: KnownHubs
-  /** Publishes to all hubs that have the channel. Messages are lost while NATS is unavailable. */
-  publish(message: HubMessage): void
+  /** Publishes to all hubs that have the channel, or to the hub `to`. Messages are lost while NATS is unavailable. */
+  publish(message: HubMessage, to?: string): void
   /** The channel has no members and watchers at this hub, and nothing left to report. */
   unused(): void
 }
@@ -100,7 +100,7 @@ export class SyncedChannel {
   receive(payload: Uint8Array): void {
     const message = parseHubMessage(payload)
     if (!message || message.hub === this.#services.hub || !this.#services.hubs.add(message.hub)) return
-    if ('ask' in message) return this.#publishAll()
+    if ('ask' in message) return this.#publishAll(message.direct ? message.hub : undefined)
     if ('data' in message) {
       const known = this.#channel.hubs.get(message.hub)?.get(message.id)
       return this.#channel.signal(message.id, message.data, message.member ?? known)
@@ -157,8 +157,10 @@ export class SyncedChannel {
       for (const member of message.members) add(member)
     } else {
       const before = this.#counts.get(hub)
+      // The first change lists all members: the hub had no channel, or had left it.
+      if (n === 1) members.clear()
       // A change was missed, or arrived before the members that it changes.
-      if (before !== undefined && n !== before + 1) this.#ask()
+      else if (before !== undefined && n !== before + 1) this.#ask()
       for (const member of message.joined) add(member)
       for (const id of message.left) members.delete(id)
     }
@@ -176,15 +178,15 @@ export class SyncedChannel {
   }
 
   #ask(): void {
-    this.#services.publish({ hub: this.#services.hub, ask: true })
+    this.#services.publish({ hub: this.#services.hub, ask: true, direct: true })
   }
 
-  #publishAll(): void {
+  #publishAll(to?: string): void {
     const { hub } = this.#services
     const members = [...(this.#channel.hubs.get(hub)?.values() ?? [])]
     // An empty list as well: the other hub may have missed that the last member left.
     const pages = members.length > 0 ? pagesOf(members) : [[]]
-    for (const [part, page] of pages.entries()) this.#services.publish({ hub, n: this.#n, part, members: page })
+    for (const [part, page] of pages.entries()) this.#services.publish({ hub, n: this.#n, part, members: page }, to)
   }
 
   /** Reports changes to watchers and to other hubs after a moment, because many may come at once. */

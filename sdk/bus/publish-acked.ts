@@ -57,7 +57,7 @@ export async function publishAcked(
   let silentSince: number | undefined
   let isSent = false
   let isAnswered = false
-  const backoff = createBackoff({ first: 100, longest: 2_000 })
+  const backoff = createBackoff({ first: 100, longest: 1_000 })
   const place = options.order?.enter(subject)
   const attempt = (sent: EncodedEvent) => {
     isSent = true

@@ -209,14 +209,21 @@ export class JetStreamApi {
   }
 
   /**
-   * Creates an ephemeral consumer. Returns its name and the number of pending messages.
+   * Creates an ephemeral consumer. Returns its name and the number of pending messages. A server without a leader drops the
+   * request silently. It is repeated, except for a push consumer: two of them would send to one subject.
+   * @param timeout in ms. Default: that of this API
    * @throws SpanwireError (as rejection) `unsupported` if the server does not support several filters
    */
   async createConsumer(
     stream: string,
     config: ConsumerConfig,
+    timeout: number = this.#timeout,
   ): Promise<{ readonly name: string; readonly pending: number }> {
-    const answer = await this.#request(`CONSUMER.CREATE.${stream}`, { stream_name: stream, config })
+    const action = `CONSUMER.CREATE.${stream}`
+    const body = { stream_name: stream, config }
+    const answer = await (config.deliver_subject === undefined
+      ? this.#read(action, body, timeout)
+      : this.#request(action, body, { timeout }))
     if (typeof answer.name !== 'string') throw unreadable('CONSUMER.CREATE')
     if (!hasFilters(answer.config, config)) {
       this.deleteConsumer(stream, answer.name)
@@ -269,8 +276,8 @@ export class JetStreamApi {
    * Repeats a query until an answer arrives: a server without a leader drops queries silently. A late answer to an earlier
    * query is accepted.
    */
-  async #read(action: string, body: object): Promise<Answer> {
-    const deadline = performance.now() + this.#timeout
+  async #read(action: string, body: object, timeout: number = this.#timeout): Promise<Answer> {
+    const deadline = performance.now() + timeout
     const { promise, resolve, reject } = createDeferred<Answer>()
     const over = new AbortController()
     const send = () => {

@@ -47,7 +47,13 @@ const HEARTBEAT = 1_000
  */
 const QUIET = 10_000
 const LONGEST_QUIET = 300_000
-const RETRIES = { first: 100, longest: 2_000 }
+const RETRIES = { first: 100, longest: 1_000 }
+/**
+ * Time for the creation of a consumer in the first attempts, in ms. Servers without a leader drop the request, for the 4 to 9 s
+ * of an election. After {@link QUICK_ATTEMPTS} the server may be overloaded: then the default of the API applies.
+ */
+const QUICK = 1_000
+const QUICK_ATTEMPTS = 8
 
 /**
  * Follows a stream from a sequence on. It delivers every message of the filter once and in order, through an ordered push
@@ -66,7 +72,7 @@ export function followStream(api: JetStreamApi, target: FollowTarget, handler: F
     const consumer = new OrderedConsumer(api, target, { next: () => next, restart, message })
     current = consumer
     try {
-      await consumer.create(next)
+      await consumer.create(next, backoff.failures < QUICK_ATTEMPTS ? QUICK : undefined)
       const state = await api.streamState(stream, { deleted: true })
       if (consumer !== current) return
       if (!state) throw new SpanwireError('stream-not-found', `The stream ${stream} does not exist.`)
@@ -82,7 +88,10 @@ export function followStream(api: JetStreamApi, target: FollowTarget, handler: F
           : new SpanwireError('upstream-unavailable', `Cannot follow ${stream}.`, { cause }),
       )
       // The handler may have stopped it.
-      if (!stopped) backoff.schedule(start)
+      if (stopped) return
+      const delay = backoff.next()
+      // A timeout was a wait already. The rest keeps consumers that failed together apart.
+      backoff.schedule(start, isSpanwireError(cause, 'timeout') ? delay / 10 : delay)
     }
   }
 
@@ -127,7 +136,7 @@ class OrderedConsumer {
   readonly #owner: Owner
   readonly #inbox: string
   readonly #unsubscribe: () => void
-  readonly #watch: ReturnType<typeof setInterval>
+  #watch: ReturnType<typeof setInterval> | undefined
   /** Messages that arrived before `deliver`. */
   #held: JetStreamMessage[] | undefined = []
   /** Consumer sequence of the next message. */
@@ -146,12 +155,11 @@ class OrderedConsumer {
     this.#unsubscribe = api.link.subscribe(this.#inbox, (given) =>
       this.#held ? this.#held.push(given) : this.#take(given),
     )
-    this.#watch = setInterval(() => this.#check(), HEARTBEAT)
   }
 
-  async create(from: number): Promise<void> {
+  async create(from: number, timeout: number | undefined): Promise<void> {
     const { stream, filter } = this.#target
-    const { name } = await this.#api.createConsumer(stream, {
+    const config = {
       deliver_subject: this.#inbox,
       deliver_policy: 'by_start_sequence',
       opt_start_seq: from,
@@ -163,15 +171,19 @@ class OrderedConsumer {
       idle_heartbeat: HEARTBEAT * 1_000_000,
       mem_storage: true,
       num_replicas: 1,
-    })
+    }
+    const { name } = await this.#api.createConsumer(stream, config, timeout)
     if (this.#ended) this.#api.deleteConsumer(stream, name)
     else this.#name = name
   }
 
   /** Delivers the messages that have arrived, and from now on each one immediately. */
   deliver(): void {
+    if (this.#ended) return
     const held = this.#held ?? []
     this.#held = undefined
+    this.#lastSeen = Date.now()
+    this.#watch = setInterval(() => this.#check(), HEARTBEAT)
     for (const given of held) this.#take(given)
   }
 

@@ -1,15 +1,12 @@
 import { z } from 'zod'
 import { connect, defineEvents, event, type SpanwireError } from '../../sdk/index.ts'
-import { JetStreamApi } from '../../sdk/jetstream/api.ts'
-import { readPage } from '../../sdk/jetstream/page.ts'
-import { ensureStreams } from '../../sdk/streams/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
-import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startNatsCluster } from '../support/nats-cluster.ts'
 import { createRandom } from '../support/seed.ts'
 import { rootToken } from '../support/token.ts'
+import { createStream, readStored } from './chaos-stream.ts'
 import { compare, type Stored } from './compare.ts'
 import { startNodeHost, startWorkerHost } from './host.ts'
 
@@ -65,12 +62,7 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   await using cluster = await startNatsCluster()
   // All parts are stopped, even after a failure.
   await using rest = new AsyncDisposableStack()
-  const service = nats({ url: (cluster.nodes[0] as { url: string }).url })
-  await eventually(() => ensureStreams(streamed, service, { defaults: { replicas: 3, duplicateWindow: 600_000 } }), {
-    deadline: 60_000,
-    what: 'the cluster to create a stream',
-  })
-  await service.close()
+  await createStream((cluster.nodes[0] as { url: string }).url)
   const host = await (kind === 'node' ? startNodeHost : startWorkerHost)(cluster.url)
   rest.defer(() => host.stop())
   const { port } = host
@@ -209,26 +201,9 @@ export async function runChaos({ seed, seconds, host: kind = 'node' }: ChaosOpti
   await Promise.allSettled([...underway])
 
   // The stream has the expected events.
-  const witness = nats({ url: (cluster.nodes[0] as { url: string }).url })
-  rest.defer(() => witness.close())
-  const api = new JetStreamApi(transportLink(witness))
-  const state = await eventually(() => api.streamState('CHAOS'), { deadline: 60_000 })
-  const stored: Stored[] = []
-  const limits = { messages: 1_000, bytes: 10_000_000 }
-  for (let from = 1; from <= state.lastSeq; ) {
-    // Servers refuse some requests shortly after a restart.
-    const page = await eventually(
-      () => readPage(api, { stream: 'CHAOS', filter: 'chaos.*', from, to: state.lastSeq }, limits),
-      {
-        deadline: 60_000,
-        what: 'a page of the stream',
-      },
-    )
-    for (const { seq, payload } of page.messages)
-      stored.push({ seq, n: JSON.parse(new TextDecoder().decode(payload)).n })
-    from = page.to + 1
-  }
-  await eventually(() => received.every((events) => (events.at(-1)?.seq ?? 0) >= state.lastSeq), {
+  const stored = await readStored((cluster.nodes[0] as { url: string }).url)
+  const lastSeq = stored.at(-1)?.seq ?? 0
+  await eventually(() => received.every((events) => (events.at(-1)?.seq ?? 0) >= lastSeq), {
     deadline: 60_000,
     what: 'all subscribers to catch up',
   }).catch(() => {})

@@ -8,6 +8,8 @@ export interface NatsCluster {
   readonly url: string
   /** The current leader of a stream. Undefined during an election. */
   leaderOf(stream: string): Promise<NatsServer | undefined>
+  /** Whether a stream has a leader and all replicas have its messages. */
+  isCurrent(stream: string): Promise<boolean>
   /** Stops a node. Its `restart` starts it again. */
   stop(node: NatsServer): Promise<void>
   /** Number of JetStream API requests on all nodes. Requests shortly before the end of a node may be missing. */
@@ -18,8 +20,13 @@ export interface NatsCluster {
 /** The members of `/jsz` that are read. */
 interface Accounts {
   readonly account_details?: ReadonlyArray<{
-    readonly stream_detail?: ReadonlyArray<{ readonly name: string; readonly cluster?: { readonly leader?: string } }>
+    readonly stream_detail?: ReadonlyArray<{ readonly name: string; readonly cluster?: RaftGroup }>
   }>
+}
+
+interface RaftGroup {
+  readonly leader?: string
+  readonly replicas?: ReadonlyArray<{ readonly current: boolean }>
 }
 
 export async function startNatsCluster(): Promise<NatsCluster> {
@@ -40,18 +47,27 @@ export async function startNatsCluster(): Promise<NatsCluster> {
   const requestsAt = async (node: NatsServer) =>
     ((await ask(node, 'jsz').catch(() => ({}))) as { api?: { total?: number } }).api?.total ?? 0
   let ended = 0
+  /** The Raft group of a stream, as a node knows it. */
+  const groupAt = async (node: NatsServer, stream: string) => {
+    const known = (await ask(node, 'jsz?streams=true&accounts=true').catch(() => ({}))) as Accounts
+    const details = known.account_details?.flatMap(({ stream_detail = [] }) => stream_detail)
+    return details?.find(({ name }) => name === stream)?.cluster
+  }
   return {
     nodes,
     url: nodes.map(({ url }) => url).join(','),
     async leaderOf(stream) {
       for (const node of nodes) {
-        const known = (await ask(node, 'jsz?streams=true&accounts=true').catch(() => ({}))) as Accounts
-        for (const { stream_detail = [] } of known.account_details ?? []) {
-          const leader = stream_detail.find(({ name }) => name === stream)?.cluster?.leader
-          if (leader !== undefined) return nodes[Number(leader.slice(1))]
-        }
+        const leader = (await groupAt(node, stream))?.leader
+        if (leader !== undefined) return nodes[Number(leader.slice(1))]
       }
       return undefined
+    },
+    async isCurrent(stream) {
+      // Only the leader knows which replicas are current.
+      const groups = await Promise.all(nodes.map((node) => groupAt(node, stream)))
+      const led = groups.find((group, index) => group?.leader === `n${index}`)
+      return led?.replicas?.length === nodes.length - 1 && led.replicas.every(({ current }) => current)
     },
     async stop(node) {
       ended += await requestsAt(node)

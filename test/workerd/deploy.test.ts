@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
  * 14,000 bytes are the rules for clients that others wrote: headers, inboxes in payloads, queue groups. About
  * 5,500 bytes are time to live, schedules and batches of the embedded broker, and 4,200 are checks by the contract.
  */
-const BUDGET = 288_500
+const BUDGET = 275_000
 
 it('can be deployed, and is small', async () => {
   const output = await mkdtemp(join(tmpdir(), 'spanwire-deploy-'))

@@ -305,6 +305,91 @@ describe('presence', () => {
       channels.close()
     })
 
+    /** Several hubs with one member each in the channel `room`, and the messages between them. */
+    async function hubsWithMembers(count: number) {
+      const upstream = createEmbeddedUpstream()
+      const messages: Array<{ readonly subject: string; readonly fields: Record<string, unknown> }> = []
+      upstream.subscribe('$EDGE.HUBS.*.>', undefined, ({ subject, payload }) =>
+        messages.push({ subject, fields: JSON.parse(new TextDecoder().decode(payload)) }),
+      )
+      const hubs = Array.from({ length: count }, () => bridgeFor({ upstream }).bridge)
+      const join = async (hub: Bridge) => {
+        const client = await ScriptedClient.connected(hub)
+        client.send(`SUB $EDGE.PRESENCE.room 1\r\n${publish({ do: 'join' })}`)
+        await gathered()
+        return client
+      }
+      const clients = []
+      for (const hub of hubs) clients.push(await join(hub))
+      const membersAt = (hub: Bridge) => [...coreOf(hub.hub).channels.list()].flatMap(({ members }) => members).length
+      const close = () => {
+        for (const hub of hubs) hub.close()
+      }
+      return { upstream, hubs, clients, messages, join, membersAt, close }
+    }
+
+    it('sends all members only to the hub that requests them', async () => {
+      const { hubs, messages, membersAt, close } = await hubsWithMembers(4)
+      expect(hubs.map(membersAt)).toEqual([4, 4, 4, 4])
+      const answers = messages.filter(({ fields }) => 'members' in fields)
+      const [, , , last] = hubs
+      // The second hub sent a request to one hub, the third to two, the fourth to three.
+      expect(answers).toHaveLength(6)
+      expect(answers.slice(3).map(({ subject }) => subject)).toEqual(
+        Array(3).fill(`$EDGE.HUBS.ANSWERS.${last && coreOf(last.hub).id}.room`),
+      )
+      close()
+    })
+
+    it('sends all members to the channel for a hub of an earlier version, and takes them from there', async () => {
+      const { upstream, hubs, messages, membersAt, close } = await hubsWithMembers(2)
+      const say = (fields: object) =>
+        upstream.publish({
+          subject: '$EDGE.HUBS.PRESENCE.room',
+          payload: new TextEncoder().encode(JSON.stringify({ hub: 'old', ...fields })),
+        })
+      messages.length = 0
+      say({ ask: true })
+      say({ n: 3, part: 0, members: [{ id: 'old.1', user: '' }] })
+      await gathered()
+      const answers = messages.filter(({ fields }) => 'members' in fields && fields.hub !== 'old')
+      expect(answers.map(({ subject }) => subject)).toEqual(Array(2).fill('$EDGE.HUBS.PRESENCE.room'))
+      expect(hubs.map(membersAt)).toEqual([3, 3])
+      close()
+    })
+
+    it('requests nothing when a hub returns to a channel that it had left', async () => {
+      const { hubs, clients, messages, join, membersAt, close } = await hubsWithMembers(3)
+      const [returning] = hubs as [Bridge]
+      clients[0]?.send(`UNSUB 1\r\n${publish({ do: 'leave' })}`)
+      await gathered()
+      expect(hubs.map(membersAt)).toEqual([0, 2, 2])
+      messages.length = 0
+      await join(returning)
+      expect(hubs.map(membersAt)).toEqual([3, 3, 3])
+      expect(messages.filter(({ fields }) => 'ask' in fields).map(({ fields }) => fields.hub)).toEqual([
+        coreOf(returning.hub).id,
+      ])
+      close()
+    })
+
+    it('does not keep members of a returning hub whose departure was missed', async () => {
+      const { upstream, hubs, membersAt, close } = await hubsWithMembers(1)
+      const [hub] = hubs as [Bridge]
+      const say = (fields: object) =>
+        upstream.publish({
+          subject: '$EDGE.HUBS.PRESENCE.room',
+          payload: new TextEncoder().encode(JSON.stringify({ hub: 'h', ...fields })),
+        })
+      say({ n: 1, joined: [{ id: 'h.1', user: '' }], left: [] })
+      await gathered()
+      expect(membersAt(hub)).toBe(2)
+      say({ n: 1, joined: [{ id: 'h.2', user: '' }], left: [] })
+      await gathered()
+      expect(membersAt(hub)).toBe(2)
+      close()
+    })
+
     it('publishes nothing for a signal without data, which is refused', async () => {
       const upstream = createEmbeddedUpstream()
       const [one, two] = [bridgeFor({ upstream }).bridge, bridgeFor({ upstream }).bridge]

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { JetStreamApi } from '../../../../sdk/jetstream/api.ts'
 import type { JetStreamLink, JetStreamMessage } from '../../../../sdk/jetstream/jetstream-link.ts'
 import { followStream } from '../../../../sdk/jetstream/ordered-consumer.ts'
+import { readPage } from '../../../../sdk/jetstream/page.ts'
 import { SpanwireError } from '../../../../sdk/wire/errors.ts'
 import { encodeHeaders } from '../../../../sdk/wire/headers.ts'
 import { encodeAckSubject } from '../../../../sdk/wire/replay-frames.ts'
@@ -21,6 +22,7 @@ function scriptedBroker() {
   let deliver: (message: JetStreamMessage) => void = () => {}
   let delivered = 0
   let drops = 0
+  let dropped = ''
   const answers: Record<string, () => object> = {
     'STREAM.INFO.S': () => ({
       config: { name: 'S', subjects: ['a.>'] },
@@ -39,11 +41,14 @@ function scriptedBroker() {
       payload: bytes(`${seq}`),
     })
   const link: JetStreamLink = {
-    async request(subject, payload, { signal }) {
+    async request(subject, payload, { signal, timeout }) {
       const action = subject.replace('$JS.API.', '')
       requests.push(action)
-      if (action === 'STREAM.INFO.S' && drops-- > 0)
-        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))))
+      if (action === dropped && drops-- > 0)
+        return new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => reject(new Error('aborted')))
+          setTimeout(() => reject(new SpanwireError('timeout', 'No answer.')), timeout)
+        })
       if (action !== 'CONSUMER.CREATE.S')
         return { subject: '', payload: bytes(JSON.stringify(answers[action]?.() ?? {})) }
       const { opt_start_seq } = JSON.parse(new TextDecoder().decode(payload)).config
@@ -75,8 +80,10 @@ function scriptedBroker() {
     fallBehind() {
       behind = true
     },
-    /** Drops the next `count` requests for the stream, as without a leader. */
-    drop(count: number) {
+    api: new JetStreamApi(link),
+    /** Drops the next `count` requests of a kind, as without a leader. */
+    drop(action: string, count: number) {
+      dropped = action
       drops = count
     },
     follow(received: number[]) {
@@ -95,7 +102,7 @@ describe('a stream without a leader', () => {
 
   it('is requested again after 1 s, before the first request times out', async () => {
     const broker = scriptedBroker()
-    broker.drop(2)
+    broker.drop('STREAM.INFO.S', 2)
     const received: number[] = []
     broker.publish()
     const following = broker.follow(received)
@@ -109,6 +116,45 @@ describe('a stream without a leader', () => {
     await vi.advanceTimersByTimeAsync(5_000)
     expect(broker.requests.length).toBe(count)
     following.stop()
+    broker.end()
+  })
+})
+
+describe('a request for a consumer', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is repeated soon if a server without a leader drops it, and less often later', async () => {
+    const broker = scriptedBroker()
+    const times: number[] = []
+    broker.drop('CONSUMER.CREATE.S', 2)
+    broker.publish()
+    const received: number[] = []
+    const following = broker.follow(received)
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(received).toEqual([1])
+    following.stop()
+    // A server that answers slowly must not get requests that it cannot answer in time, for ever.
+    broker.drop('CONSUMER.CREATE.S', Number.POSITIVE_INFINITY)
+    broker.requests.length = 0
+    const hopeless = broker.follow(received)
+    for (let before = 0; times.length < 10; await vi.advanceTimersByTimeAsync(100)) {
+      if (broker.requests.length > before) times.push(Date.now())
+      before = broker.requests.length
+    }
+    const last = (times.at(-1) ?? 0) - (times.at(-2) ?? 0)
+    expect(last).toBeGreaterThanOrEqual(5_000)
+    expect(last).toBeLessThanOrEqual(6_100)
+    hopeless.stop()
+    broker.end()
+  })
+
+  it('is repeated after 1 s for a page', async () => {
+    const broker = scriptedBroker()
+    broker.drop('CONSUMER.CREATE.S', 1)
+    const page = readPage(broker.api, { ...TARGET, to: 0 }, { messages: 10, bytes: 1_000 })
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect((await page).messages).toEqual([])
     broker.end()
   })
 })
@@ -150,6 +196,15 @@ describe('a consumer with heartbeats and without messages', () => {
     await vi.advanceTimersByTimeAsync(3_600_000)
     expect(compared()).toBeLessThan(20)
     expect(received).toEqual([1])
+    broker.end()
+  })
+
+  it('ends when its handler stops it at its start', async () => {
+    const broker = scriptedBroker()
+    const before = vi.getTimerCount()
+    const following = followStream(broker.api, TARGET, { message() {}, started: () => following.stop() })
+    await vi.advanceTimersByTimeAsync(100)
+    expect([broker.consumers, vi.getTimerCount() - before]).toEqual([1, 0])
     broker.end()
   })
 
