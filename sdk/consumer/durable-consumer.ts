@@ -13,11 +13,35 @@ import { type Acknowledgement, holdDelivery } from './acknowledgement.ts'
 import { ensureConsumer } from './ensure-consumer.ts'
 import { type Callbacks, Handling, type Outcome, type Work } from './handling.ts'
 import { Lanes } from './lanes.ts'
-import { MOST_HELD } from './options.ts'
+import { type ConsumerStart, MOST_HELD } from './options.ts'
 import { Pull, type Pulled } from './pull.ts'
+import { Slots } from './slots.ts'
 
-/** Interval of checks whether other processes still have unacknowledged events, in ms. */
-const CHECK_INTERVAL = 250
+/** First and longest interval of checks whether other processes still have unacknowledged events, in ms. */
+const CHECKS = { first: 20, longest: 250 }
+
+/** The consumer of JetStream that a process pulls from. */
+export interface Queue {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Name of the consumer. */
+  readonly consumer: string
+  /** Subject filter, or a list of them. */
+  readonly filter: string
+  readonly from: ConsumerStart
+  /** Number of events that a process holds, with order by lane. */
+  readonly held: number
+  /** Returns the event as its own stream has it, if the messages are copies. */
+  restore?(message: StoredMessage): StoredMessage
+}
+
+/** Parts of a {@link DurableConsumer} that are not the default. */
+export interface DurableConsumerParts {
+  /** Default: the consumer that the settings name. */
+  readonly queue?: Queue
+  /** Handlers that run concurrently. Default: `concurrency` of the settings. */
+  readonly slots?: Slots
+}
 
 /** An unacknowledged event of this process. */
 interface Held {
@@ -73,6 +97,8 @@ export class DurableConsumer implements Consumer {
   readonly #transport: Transport
   readonly #api: JetStreamApi
   readonly #work: Work
+  readonly #queue: Queue
+  readonly #slots: Slots
   readonly #onEnd: Callbacks['onEnd']
   readonly #handling: Handling
   #pull: Pull | undefined
@@ -90,10 +116,14 @@ export class DurableConsumer implements Consumer {
   /** The end of the last {@link pause} or {@link resume}: they take effect one after the other. */
   #switched: Promise<void> = Promise.resolve()
 
-  constructor(transport: Transport, work: Work, callbacks: Callbacks) {
+  constructor(transport: Transport, work: Work, callbacks: Callbacks, { queue, slots }: DurableConsumerParts = {}) {
+    const { stream, filter, settings } = work
+    const { consumer, from, concurrency } = settings
     this.#transport = transport
     this.#api = new JetStreamApi(transportLink(transport))
     this.#work = work
+    this.#queue = queue ?? { stream, consumer, filter, from, held: MOST_HELD }
+    this.#slots = slots ?? new Slots(concurrency)
     this.#onEnd = callbacks.onEnd
     this.#handling = new Handling(transport, work, callbacks)
     this.ready = this.#start()
@@ -124,10 +154,10 @@ export class DurableConsumer implements Consumer {
   }
 
   async lag(): Promise<ConsumerLag> {
-    const { stream, settings } = this.#work
-    const found = await this.#api.consumerLag(stream, settings.consumer)
+    const { stream, consumer } = this.#queue
+    const found = await this.#api.consumerLag(stream, consumer)
     if (found) return found
-    throw new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${settings.consumer}.`)
+    throw new SpanwireError('stream-not-found', `The stream ${stream} has no consumer ${consumer}.`)
   }
 
   get #byLane(): boolean {
@@ -145,11 +175,11 @@ export class DurableConsumer implements Consumer {
   }
 
   async #open(): Promise<void> {
-    const { stream, settings } = this.#work
-    const { consumer, concurrency, ackWait } = settings
+    const { stream, consumer, held } = this.#queue
+    const { concurrency, ackWait } = this.#work.settings
     const target = { stream, consumer, ...(this.#byLane && { pinTimeout: ackWait }) }
     this.#pull = new Pull(this.#transport, this.#api, target, {
-      room: () => (this.#byLane ? MOST_HELD : concurrency) - this.#running - this.#waiting.size,
+      room: () => (this.#byLane ? held : concurrency) - this.#running - this.#waiting.size,
       message: (pulled) => this.#take(pulled),
       pinned: () => void this.#takeOver(),
       unpinned: () => this.#giveBack(),
@@ -179,12 +209,12 @@ export class DurableConsumer implements Consumer {
   }
 
   async #ensure(): Promise<void> {
-    const { stream, filter, settings } = this.#work
-    const { consumer: name, from, ackWait, order } = settings
+    const { consumer: name, ...queue } = this.#queue
+    const { ackWait, order } = this.#work.settings
     const backoff = createBackoff({ first: 500, longest: 5_000 })
     while (!this.#stopped) {
       try {
-        return await ensureConsumer(this.#api, { stream, name, filter, from, ackWait, order })
+        return await ensureConsumer(this.#api, { ...queue, name, ackWait, order })
       } catch (error) {
         if (isLasting(error)) throw error
       }
@@ -223,7 +253,8 @@ export class DurableConsumer implements Consumer {
     }
   }
 
-  #take({ message, delivered, ackTo }: Pulled): void {
+  #take({ message: given, delivered, ackTo }: Pulled): void {
+    const message = this.#queue.restore?.(given) ?? given
     const { seq, subject } = message
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
@@ -246,12 +277,16 @@ export class DurableConsumer implements Consumer {
     return settings.laneBy.map((name) => params[name]).join(' ')
   }
 
-  #next(): void {
-    while (this.#running < this.#work.settings.concurrency && !this.#takeover && !this.#stopped && !this.#paused) {
+  readonly #next = (): void => {
+    while (this.#waiting.isReady && !this.#takeover && !this.#stopped && !this.#paused) {
+      if (!this.#slots.take(this.#next)) return
       const held = this.#waiting.next()
-      if (!held) return
-      if (held.acknowledgement.isLost) this.#forget(held)
-      else this.#begin(held)
+      if (held && !held.acknowledgement.isLost) {
+        this.#begin(held)
+        continue
+      }
+      if (held) this.#forget(held)
+      this.#slots.release()
     }
   }
 
@@ -260,6 +295,7 @@ export class DurableConsumer implements Consumer {
     const ended = () => {
       this.#running--
       this.#held.delete(held.seq)
+      this.#slots.release()
       this.#next()
       this.#pull?.fill()
     }
@@ -289,6 +325,7 @@ export class DurableConsumer implements Consumer {
     this.#held.delete(held.seq)
     this.#waiting.finish(held)
     if (this.#byLane) void this.#takeOver()
+    this.#pull?.fill()
   }
 
   /**
@@ -298,16 +335,23 @@ export class DurableConsumer implements Consumer {
   async #takeOver(): Promise<void> {
     const own = {}
     this.#takeover = own
-    const { stream, settings } = this.#work
+    const { stream, consumer } = this.#queue
+    const backoff = createBackoff(CHECKS)
+    // The event that came with the pin is not held yet.
+    await undefined
     while (this.#takeover === own && !this.#stopped) {
-      const out = await this.#api.unacknowledged(stream, settings.consumer).catch(() => Number.POSITIVE_INFINITY)
-      if (this.#takeover === own && out <= this.#held.size) this.#takeover = undefined
-      else await pause(CHECK_INTERVAL)
+      // Events that arrive during the query may not be in its answer.
+      const before = [...this.#held.values()]
+      const progress = await this.#api.consumerProgress(stream, consumer).catch(() => undefined)
+      const known = before.filter((held) => this.#held.get(held.seq) === held).length
+      if (this.#takeover === own && progress && progress.unacknowledged <= known) this.#takeover = undefined
+      else await pause(backoff.next())
     }
     this.#next()
   }
 }
 
-function drainedEarly(): SpanwireError {
+/** The error of `ready` if the application drains the consumer before. */
+export function drainedEarly(): SpanwireError {
   return new SpanwireError('connection-closed', 'This consumer was drained before it was ready.')
 }

@@ -1,7 +1,7 @@
 import { type ConsumerConfig, hasFilters, type JetStreamApi, toFilters, tooOldForFilters } from '../jetstream/api.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { joinFilters } from '../wire/filter-list.ts'
-import { type ConsumerStart, MOST_HELD, type Order } from './options.ts'
+import type { ConsumerStart, Order } from './options.ts'
 import { GROUP } from './priority-group.ts'
 
 /** Settings of a durable consumer. */
@@ -18,6 +18,8 @@ export interface Durable {
   readonly ackWait: number
   /** Order of the deliveries. */
   readonly order: Order
+  /** Number of events that the process holds, with order by lane. */
+  readonly held: number
 }
 
 const MS = 1_000_000
@@ -63,12 +65,12 @@ function filterOf({ filter_subject, filter_subjects }: ConsumerConfig): string |
 }
 
 /** Settings that may change. They must be equal for all processes. */
-function toSettings({ ackWait, order }: Durable): ConsumerConfig {
+function toSettings({ ackWait, order, held }: Durable): ConsumerConfig {
   const ack_wait = ackWait * MS
   if (order === 'by-lane')
     return {
       ack_wait,
-      max_ack_pending: MOST_HELD,
+      max_ack_pending: held,
       priority_groups: [GROUP],
       priority_policy: 'pinned_client',
       priority_timeout: ack_wait,

@@ -19,6 +19,11 @@ export class Lanes<Item extends { readonly seq: number; readonly lane: string | 
     return this.#size
   }
 
+  /** Whether an item may begin. */
+  get isReady(): boolean {
+    return this.#free.size > 0
+  }
+
   /** Adds an item to its lane, in the order of the stream. */
   add(item: Item): void {
     let lane = this.#lanes.get(item.lane)

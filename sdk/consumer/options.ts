@@ -74,6 +74,19 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
    */
   readonly ordered?: boolean | ParamName<Name> | ReadonlyArray<ParamName<Name>>
   /**
+   * Number of partitions, from 2 to 128. With `ordered` by params, the events are divided by these params into partitions,
+   * and the partitions among all processes. Each event is handled in the order of its key. When a process starts, drains
+   * or crashes, some partitions move to another process, and only these stand still. 4 times the number of processes is a
+   * good value. The number is fixed when the first process starts: see {@link setPartitions}. Default: one process has
+   * all events.
+   *
+   * JetStream copies the events to the stream `<stream>-<consumer>`, until they are done. `e.time` is the time of the copy.
+   * `concurrency` is the number of handlers for all partitions of a process. A process holds up to 512 events,
+   * and at least 16 of each partition.
+   * Requires nats-server 2.11, and a stream with retention `limits`.
+   */
+  readonly partitions?: number
+  /**
    * Time without a sign of progress after which JetStream delivers an event to another process, in ms. Default 30,000, at
    * least 1,000. Handlers may run longer: the process reports progress for them.
    */
@@ -100,6 +113,8 @@ export interface ConsumeOptions<Contract, Name extends EventName<Contract>> {
   readonly onEnd?: (error: Error) => void
 }
 
+/** Each partition has a consumer of JetStream, and each process requests messages for all of its partitions. */
+const MOST_PARTITIONS = 128
 const BACKOFF = [1_000, 5_000, 30_000, 120_000]
 const ATTEMPTS = 5
 
@@ -117,6 +132,8 @@ export interface Settings {
   readonly order: Order
   /** Params that determine the lane of an event. */
   readonly laneBy: readonly string[]
+  /** Undefined without partitions. */
+  readonly partitions: number | undefined
   readonly ackWait: number
   readonly backoff: readonly number[]
   readonly deadLetter: Required<DeadLetter> | undefined
@@ -125,11 +142,12 @@ export interface Settings {
 }
 
 /** Options as the application passes them. */
-type Given = Pick<Settings, 'consumer'> &
+export type GivenOptions = Pick<Settings, 'consumer'> &
   Partial<Omit<Settings, 'deadLetter' | 'quarantine' | 'order' | 'laneBy'>> & {
     readonly deadLetter?: DeadLetter
     readonly onInvalid?: Quarantine
     readonly ordered?: boolean | string | readonly string[]
+    readonly params?: Readonly<Record<string, string | undefined>>
   }
 
 /** Whether a time is in the range of dates. */
@@ -142,12 +160,13 @@ function isTime(time: number | Date): boolean {
  * @param params names of the event's params
  * @throws SpanwireError `invalid-argument`
  */
-export function readSettings(options: Given, params: readonly string[]): Settings {
+export function readSettings(options: GivenOptions, params: readonly string[]): Settings {
   const {
     consumer,
     from = 'all',
     concurrency = 1,
     ordered = false,
+    partitions,
     ackWait = 30_000,
     backoff = BACKOFF,
     deadLetter,
@@ -178,6 +197,11 @@ export function readSettings(options: Given, params: readonly string[]): Setting
     `ordered must be true, false or names of the event's params (${params.join(', ')})`,
   )
   check(laneBy.length === 0 || concurrency <= MOST_HELD, `With ordered, concurrency must be at most ${MOST_HELD}`)
+  check(
+    partitions === undefined || (isCount(partitions) && partitions > 1 && partitions <= MOST_PARTITIONS),
+    `partitions must be an integer from 2 to ${MOST_PARTITIONS}`,
+  )
+  check(partitions === undefined || known, 'partitions require ordered with names of params, such as ordered: "id"')
   check(isCount(ackWait) && ackWait >= 1_000 && ackWait <= MAX_TIMER, 'ackWait must be between 1,000 ms and 24 days')
   check(
     backoff.length > 0 && backoff.every((ms) => Number.isFinite(ms) && ms >= 0),
@@ -190,5 +214,16 @@ export function readSettings(options: Given, params: readonly string[]): Setting
   )
   check(onInvalid === undefined || isSubject(onInvalid.to ?? ''), 'onInvalid.to must be a subject')
   const order = laneBy.length > 0 ? 'by-lane' : ordered ? 'one-by-one' : 'none'
-  return { consumer, from, concurrency, order, laneBy, ackWait, backoff, deadLetter: dead, quarantine: onInvalid?.to }
+  return {
+    consumer,
+    from,
+    concurrency,
+    order,
+    laneBy,
+    partitions,
+    ackWait,
+    backoff,
+    deadLetter: dead,
+    quarantine: onInvalid?.to,
+  }
 }

@@ -6,7 +6,7 @@ import { createBackoff } from '../kit/backoff.ts'
 import type { Transport, TransportSubscription } from '../transport/transport.ts'
 import { encode } from '../wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../wire/errors.ts'
-import { GROUP, takePin, WRONG_PIN } from './priority-group.ts'
+import { GROUP, takePin, unpin, WRONG_PIN } from './priority-group.ts'
 
 /** A message that a consumer delivered. */
 export interface Pulled {
@@ -136,18 +136,13 @@ export class Pull {
 
   /** Renews the pin by a request that no message fits, because the handler may have no room for a message. */
   #renewPin(): void {
-    if (this.#pin !== undefined) this.#send('pin', { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
+    if (this.#pin !== undefined)
+      this.#send(pinRequest(this.#pin), { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
   }
 
   /** Releases the pin, so that another process begins immediately. Without permission, it begins after the timeout. */
   unpin(): void {
-    if (this.#pin === undefined) return
-    const { stream, consumer } = this.#target
-    this.#api.link.publish(
-      `$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`,
-      encode(JSON.stringify({ group: GROUP })),
-      `${this.#api.link.newInbox()}.unpinned`,
-    )
+    if (this.#pin !== undefined) unpin(this.#api.link, this.#target.stream, this.#target.consumer)
   }
 
   /** Ends all requests. Resolves when the messages that are on their way were delivered. */
@@ -174,7 +169,9 @@ export class Pull {
   }
 
   #take(delivery: Delivery, subject: string, reply: string | undefined): void {
-    this.#lastSeen = performance.now()
+    const isCurrent = subject === `${this.#inbox}.${this.#request}`
+    // Answers to requests that renew the pin do not show that the open request exists.
+    if (isCurrent || 'message' in delivery) this.#lastSeen = performance.now()
     if ('message' in delivery) {
       const { delivered } = delivery
       const { message, pin } =
@@ -188,12 +185,13 @@ export class Pull {
       this.#handler.message({ message, delivered, ackTo: reply ?? '' })
       this.fill()
     } else if (delivery.status === WRONG_PIN) {
-      // Each open request has this status.
+      // Each open request has this status, also those with an earlier pin.
       if (this.#pin === undefined) return
+      if (!isCurrent && subject !== `${this.#inbox}.${pinRequest(this.#pin)}`) return
       this.#pin = undefined
       this.#handler.unpinned()
       this.#renew()
-    } else if (delivery.status !== HEARTBEAT_STATUS && subject === `${this.#inbox}.${this.#request}`) {
+    } else if (delivery.status !== HEARTBEAT_STATUS && isCurrent) {
       this.#open = 0
       const { status, description } = delivery
       if (status === EXPIRED || status === NO_MESSAGES) this.fill()
@@ -234,4 +232,9 @@ export class Pull {
       return isLasting(error) ? error : undefined
     }
   }
+}
+
+/** Name of a request that renews a pin. */
+function pinRequest(pin: string): string {
+  return `pin-${pin}`
 }

@@ -43,6 +43,8 @@ export interface StreamState {
   readonly messages: number
   /** Sequences between first and last that were removed. Empty unless requested. */
   readonly deleted: readonly number[]
+  /** Number of messages of other streams that it has not copied. JetStream estimates it. */
+  readonly sourceLag: number
   /** Configuration. */
   readonly config: StreamConfig
 }
@@ -59,6 +61,8 @@ interface Answer {
   readonly num_pending?: unknown
   readonly num_ack_pending?: unknown
   readonly num_redelivered?: unknown
+  readonly ack_floor?: { readonly stream_seq?: unknown }
+  readonly sources?: ReadonlyArray<{ readonly lag?: unknown }>
   readonly message?: {
     readonly subject?: string
     readonly seq?: number
@@ -73,6 +77,14 @@ export interface Lag {
   readonly pending: number
   readonly unacknowledged: number
   readonly redelivered: number
+}
+
+/** Progress of a consumer. */
+export interface Progress {
+  /** All messages of its filter up to this sequence are acknowledged. */
+  readonly floor: number
+  /** Number of unacknowledged deliveries. */
+  readonly unacknowledged: number
 }
 
 /** Options of {@link JetStreamApi}. */
@@ -141,7 +153,7 @@ export class JetStreamApi {
       for (const seq of part) if (Number.isSafeInteger(seq)) gone.push(seq)
       total = Number(answer.total) || 0
     } while (gone.length < total)
-    const { created, state, config } = answer
+    const { created, state, config, sources = [] } = answer
     if (!config || typeof created !== 'string') throw unreadable('STREAM.INFO')
     return {
       name,
@@ -151,6 +163,7 @@ export class JetStreamApi {
       lastSeq: count(state?.last_seq),
       messages: count(state?.messages),
       deleted: gone,
+      sourceLag: sources.reduce((sum, { lag }) => sum + count(lag), 0),
       config: { ...config, name },
     }
   }
@@ -232,10 +245,18 @@ export class JetStreamApi {
     return { name: answer.name, pending: count(answer.num_pending) }
   }
 
-  /** Returns the number of unacknowledged deliveries of a consumer. */
-  async unacknowledged(stream: string, name: string): Promise<number> {
+  /** Removes all messages before a sequence. */
+  async purgeStream(name: string, before: number): Promise<void> {
+    await this.#request(`STREAM.PURGE.${name}`, { seq: before })
+  }
+
+  /**
+   * Returns the progress of a consumer.
+   * @throws SpanwireError (as rejection) `stream-not-found`
+   */
+  async consumerProgress(stream: string, name: string): Promise<Progress> {
     const answer = await this.#read(`CONSUMER.INFO.${stream}.${name}`, {})
-    return count(answer.num_ack_pending)
+    return { floor: count(answer.ack_floor?.stream_seq), unacknowledged: count(answer.num_ack_pending) }
   }
 
   /** Returns the numbers of messages that a consumer has not finished. Undefined if it does not exist. */

@@ -400,6 +400,84 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       for (const end of requests) end()
     })
 
+    it('copies messages of another stream with changed subjects, each once', async () => {
+      const own = await stream({ allow_rollup_hdrs: true, allow_msg_ttl: true })
+      const copy = `${own}copy`
+      const partition = (g: number, of: number) => ({
+        name: own,
+        subject_transforms: [
+          { src: `${own}.*.a`, dest: `${g}.{{partition(${of},1)}}.{{wildcard(1)}}.a` },
+          { src: `${own}.b.>`, dest: `${g}.rest.>` },
+        ],
+      })
+      const base = { name: copy, duplicate_window: SECOND / 10, allow_rollup_hdrs: true }
+      await publish(`${own}.0.a`, 'zero', { 'Nats-Msg-Id': 'i', 'Nats-Expected-Last-Sequence': '0', Own: '1' })
+      const made = await api(`STREAM.CREATE.${copy}`, { ...base, sources: [partition(1, 16)] })
+      expect(made.error).toBeUndefined()
+      if (!JSON.stringify(made.config).includes('subject_transforms')) {
+        // Servers before 2.10 ignore the transforms.
+        await api(`STREAM.DELETE.${copy}`)
+        return expect(upstream.info.name).toMatch(/ 2\.[0-9]\./)
+      }
+      expect(made.config).toMatchObject({ sources: [partition(1, 16)] })
+      for (const key of ['1', '2', '3']) await publish(`${own}.${key}.a`, key)
+      await publish(`${own}.other`)
+      await publish(`${own}.b.c.d`)
+      const last = async () => Number((await state(copy)).last_seq)
+      const copied = async (seq: number) => {
+        const { message } = await api(`STREAM.MSG.GET.${copy}`, { seq })
+        const { subject, data = '', hdrs = '' } = (message ?? {}) as Record<string, string>
+        const fields = hdrs ? parseHeaders(Buffer.from(hdrs, 'base64')).fields : []
+        return { subject, data: Buffer.from(data, 'base64').toString(), fields: Object.fromEntries(fields) }
+      }
+      await eventually(async () => (await last()) === 5)
+      const [first, ...others] = await Promise.all([1, 2, 3, 4, 5].map(copied))
+      expect([first, ...others].map((one) => one?.subject)).toEqual([
+        '1.15.0.a',
+        '1.12.1.a',
+        '1.5.2.a',
+        '1.2.3.a',
+        '1.rest.c.d',
+      ])
+      // The fields of the original without its conditions, and its place.
+      const { 'Nats-Stream-Source': place, ...fields } = first?.fields ?? {}
+      expect([first?.data, fields]).toEqual(['zero', { 'Nats-Msg-Id': 'i', Own: '1' }])
+      expect(place).toMatch(new RegExp(`^${own} 1 .* ${own}\\.0\\.a( |$)`))
+      await eventually(async () => (await api(`STREAM.INFO.${copy}`)).sources)
+      const name = 'two'
+      expect(await consumer(copy, { name, filter_subject: '1.2.>' })).toMatchObject({ num_pending: 1 })
+
+      // Copies end without a source, and continue from a sequence.
+      const closed = await api(`STREAM.UPDATE.${copy}`, { ...base, sources: [] })
+      expect(closed.error).toBeUndefined()
+      await publish(`${own}.5.a`)
+      await publish(`${own}.6.a`)
+      const reopened = { ...base, sources: [{ ...partition(2, 4), opt_start_seq: 7 }] }
+      expect((await api(`STREAM.UPDATE.${copy}`, reopened)).error).toBeUndefined()
+      await eventually(async () => (await last()) === 7)
+      expect((await copied(6)).subject).toMatch(/^2\.\d\.5\.a$/)
+      // The TTL of the original has no effect without the option.
+      await publish(`${own}.7.a`, 'ttl', { 'Nats-TTL': '1h' })
+      await publish(`${own}.7.a`, 'rollup', { 'Nats-Rollup': 'sub' })
+      await eventually(async () => (await last()) === 9)
+      expect((await state(copy)).messages).toBe(8)
+      expect(await state(copy)).toMatchObject({ deleted: [8] })
+
+      const bad = async (...sources: Json[]) =>
+        errorOf(await api(`STREAM.CREATE.${own}bad`, { name: `${own}bad`, sources }))
+      const to = (dest: string, src = `${own}.*`) => ({ name: own, subject_transforms: [{ src, dest }] })
+      expect(await bad(to('x.{{partition(4,2)}}'))).toBe(10146)
+      expect(await bad(to('x.{{nothing(1)}}'))).toBe(10146)
+      expect(await bad(to('x.$1.>'))).toBe(10146)
+      expect(await bad({ ...to('x.$1'), filter_subject: `${own}.*` })).toBe(10144)
+      expect(await bad({ name: `${own}bad` })).toBe(10052)
+      expect(await bad({ name: own }, { name: own })).toBe(10140)
+      expect(
+        errorOf(await api(`STREAM.UPDATE.${own}`, { name: own, subjects: [`${own}.>`], sources: [{ name: copy }] })),
+      ).toBe(10052)
+      await api(`STREAM.DELETE.${copy}`)
+    })
+
     it('rejects invalid consumers', async () => {
       const own = await stream()
       const refused = async (config: Json) => errorOf(await consumer(own, { name: 'c', ...config }))

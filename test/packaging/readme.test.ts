@@ -21,7 +21,7 @@ import { createProject, type Project } from './project.ts'
 const RUN_HERE = [
   ...['events.ts', 'client.ts', 'stored.ts', 'deploy.ts', 'work.ts', 'offline.ts', 'room.ts', 'resume.test.ts'],
   ...['edge.ts', 'docs.ts', 'traces.ts', 'bridge.ts', 'token.ts', 'app.ts', 'rates.ts', 'service.ts', 'tabs.ts'],
-  ...['projection.ts', 'log.ts', 'checked-server.ts', 'versions.ts', 'reminders.ts'],
+  ...['projection.ts', 'log.ts', 'partitions.ts', 'reminders.ts', 'checked-server.ts', 'versions.ts'],
 ]
 const RUN_ELSEWHERE = {
   'first-steps.test.ts': ['index.html', 'page.ts'],
@@ -113,6 +113,12 @@ it('a queue of work, on the stream that was published to', async () => {
   children.at(-1)?.kill('SIGTERM')
   await once(children.at(-1) as ChildProcess, 'exit')
   expect(output()).toBe('invoice 42 12\n')
+})
+
+it('a queue of work with partitions, which nats-server before 2.11 does not have', async () => {
+  const isOld = Number(nats.version.split('.')[1]) < 11
+  await start('partitions.ts', isOld ? 'Partitions require nats-server 2.11' : 'booked 42 12', {})
+  children.at(-1)?.kill('SIGTERM')
 })
 
 it('time, tombstones and batches', async ({ skip }) => {

@@ -57,6 +57,16 @@ export const apiErrors = {
   scheduleZoneInvalid: () => new ApiError(400, 10223, 'message schedules time zone is invalid'),
   messageTooLarge: () => new ApiError(400, 10054, 'message size exceeds maximum allowed'),
   storeFailed: (why: string) => new ApiError(503, 10077, why),
+  duplicateSource: () => new ApiError(400, 10140, 'duplicate source configuration detected'),
+  sourceFilterAndTransforms: () =>
+    new ApiError(400, 10144, 'source with multiple subject transforms cannot also have a single subject filter'),
+  sourceTransform: (dest: string) =>
+    new ApiError(
+      400,
+      10146,
+      `source transform: invalid mapping destination: ${dest} (the embedded broker knows wildcard and partition)`,
+    ),
+  sourceFilters: () => new ApiError(400, 10147, 'source filters can not overlap'),
   insufficientResources: (why: string) => new ApiError(503, 10023, why),
   consumerNotFound: () => new ApiError(404, 10014, 'consumer not found'),
   consumerNameInUse: () => new ApiError(400, 10013, 'consumer name already in use'),

@@ -8,12 +8,14 @@ export class Filter {
   /** Undefined: all subjects match. */
   readonly matches: ((subject: string) => boolean) | undefined
 
-  constructor(filters: readonly string[], streamSubjects: readonly string[]) {
+  /** @param streamSubjects the subjects that the stream may have. Undefined if they are unknown */
+  constructor(filters: readonly string[], streamSubjects: readonly string[] | undefined) {
     const [only = '>'] = filters
     this.filters = filters
     this.literal = filters.length === 1 && !hasWildcard(only) ? only : undefined
     const takesAll =
-      filters.length === 0 || (filters.length === 1 && streamSubjects.every((subject) => isSubsetFilter(subject, only)))
+      filters.length === 0 ||
+      (filters.length === 1 && !!streamSubjects?.every((subject) => isSubsetFilter(subject, only)))
     this.matches = takesAll ? undefined : (subject) => filters.some((filter) => matchesFilter(filter, subject))
   }
 }

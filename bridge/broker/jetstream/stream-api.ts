@@ -46,7 +46,7 @@ export class StreamApi {
     const deleted = flag(fields, 'deleted_details')
     const more = deleted && stream.deletedCount > 0 ? { deleted: [...stream.deleted()] } : {}
     if (filter === undefined) return this.#describe(hosted, more)
-    const { matches } = new Filter([filter], stream.config.subjects)
+    const { matches } = new Filter([filter], stream.knownSubjects)
     const counts = [...stream.index.subjectCounts()].filter(([subject]) => !matches || matches(subject))
     const offset = Math.min(Math.max(integer(fields, 'offset'), 0), counts.length)
     const page = counts.slice(offset, offset + SUBJECTS_PAGE)
@@ -77,7 +77,7 @@ export class StreamApi {
     if ((seq > 0 && keep > 0) || seq < 0 || keep < 0) throw apiErrors.badRequest()
     if (stream.config.deny_purge) throw apiErrors.purgeNotPermitted()
     const filter = text(fields, 'filter')
-    const purged = stream.purge(new Filter(filter === undefined ? [] : [filter], stream.config.subjects), {
+    const purged = stream.purge(new Filter(filter === undefined ? [] : [filter], stream.knownSubjects), {
       ...(seq > 0 && { before: seq }),
       ...(keep > 0 && { keep }),
     })
@@ -117,7 +117,7 @@ export class StreamApi {
     return all.filter(({ stream }) => stream.config.subjects.some((captured) => filtersOverlap(captured, subject)))
   }
 
-  #describe({ stream, consumers }: HostedStream, more: object = {}): object {
+  #describe({ stream, consumers, sources }: HostedStream, more: object = {}): object {
     stream.expire(this.#clock())
     return {
       config: stream.config,
@@ -134,6 +134,7 @@ export class StreamApi {
         ...more,
         consumer_count: consumers.size,
       },
+      ...(sources.length > 0 && { sources: sources.map((source) => source.info()) }),
       ts: toTimestamp(this.#clock()),
     }
   }
@@ -157,7 +158,7 @@ export function findMessage(stream: Stream, fields: Fields, now: number): StoreR
   const time = text(fields, 'start_time')
   stream.expire(now)
   const filter = (subject: string | undefined) =>
-    new Filter(subject === undefined ? [] : [subject], stream.config.subjects)
+    new Filter(subject === undefined ? [] : [subject], stream.knownSubjects)
   if (last !== undefined) {
     if (seq > 0 || next !== undefined || time !== undefined) return 'bad'
     return read(stream, stream.index.last(filter(last))?.seq)

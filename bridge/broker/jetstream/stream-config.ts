@@ -1,6 +1,7 @@
 import { filtersOverlap, isSubjectFilter } from '../../../sdk/wire/subject.ts'
 import { apiErrors } from './api-error.ts'
 import { type Fields, flag, integer, isName, oneOf, refuseOthers, text, textMap, texts } from './fields.ts'
+import { readSources, type SourceConfig } from './source-config.ts'
 
 /** Configuration of a stream, with the names of JetStream's API (ADR-31, nats-server's StreamConfig). */
 export interface StreamConfig {
@@ -33,6 +34,8 @@ export interface StreamConfig {
   readonly allow_rollup_hdrs: boolean
   /** Whether messages may have a TTL of their own (ADR-43). */
   readonly allow_msg_ttl?: true
+  /** Other streams whose messages it copies. */
+  readonly sources?: readonly SourceConfig[]
   /** How long a marker of an expired subject is stored (ADR-43), in ns. */
   readonly subject_delete_marker_ttl?: number
   /** Whether it stores atomic batches (ADR-50). */
@@ -69,6 +72,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'deny_purge',
   'allow_rollup_hdrs',
   'allow_msg_ttl',
+  'sources',
   'subject_delete_marker_ttl',
   'allow_atomic',
   'allow_msg_schedules',
@@ -84,15 +88,15 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
   const invalid = apiErrors.streamInvalidConfig
   if (!isName(name)) throw invalid(`stream name is required and can not contain '.', '*', '>', '\\', '/'`)
   if ((text(fields, 'name') ?? '') !== name) throw apiErrors.streamMismatch()
-  if (fields.mirror || fields.sources)
-    throw invalid('the embedded broker has no mirrors and sources: use nats-server for that')
+  if (fields.mirror) throw invalid('the embedded broker has no mirrors: use nats-server for that')
   refuseOthers(fields, KNOWN, invalid)
   const retention = oneOf(fields, 'retention', ['limits', 'interest', 'workqueue'])
   if (retention !== 'limits')
     throw invalid(`the embedded broker does not support ${retention} retention: use limits, or nats-server`)
   if (flag(fields, 'sealed')) throw invalid('stream configuration for create can not be sealed')
   if (integer(fields, 'num_replicas') > 1) throw apiErrors.replicas()
-  const subjects = readSubjects(fields, name)
+  const sources = readSources(fields)
+  const subjects = readSubjects(fields, sources ? [] : [name])
   const age = integer(fields, 'max_age')
   if (age < 0 || (age > 0 && age < 100 * MS)) throw invalid('max age needs to be >= 100ms')
   const window = integer(fields, 'duplicate_window')
@@ -145,6 +149,7 @@ export function readStreamConfig(fields: Fields, name: string): StreamConfig {
     ...(markers > 0 && { subject_delete_marker_ttl: markers }),
     ...(flag(fields, 'allow_atomic') && { allow_atomic: true }),
     ...(schedules && { allow_msg_schedules: true }),
+    ...(sources && { sources }),
     consumer_limits: {},
     ...(metadata && { metadata }),
   }
@@ -173,10 +178,11 @@ function canonical(value: unknown): string {
   )
 }
 
-function readSubjects(fields: Fields, name: string): readonly string[] {
+/** @param otherwise the subjects of a stream without the field */
+function readSubjects(fields: Fields, otherwise: readonly string[]): readonly string[] {
   const invalid = apiErrors.streamInvalidConfig
   const given = texts(fields, 'subjects')
-  const subjects = given.length > 0 ? given : [name]
+  const subjects = given.length > 0 ? given : otherwise
   if (subjects.length > MAX_SUBJECTS)
     throw invalid(`a stream of the embedded broker has at most ${MAX_SUBJECTS} subjects`)
   for (const [index, subject] of subjects.entries()) {

@@ -58,7 +58,7 @@ export abstract class Consumer implements StreamObserver {
     this.stream = stream
     this.services = services
     this.#config = config
-    this.#filter = new Filter(filtersOf(config), stream.config.subjects)
+    this.#filter = new Filter(filtersOf(config), stream.knownSubjects)
     stream.expire(services.clock())
     const perSubject = config.deliver_policy === 'last_per_subject'
     this.#lastPerSubject = perSubject ? stream.index.lastPerSubject(this.#filter) : []

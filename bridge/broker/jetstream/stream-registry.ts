@@ -2,15 +2,19 @@ import { filtersOverlap } from '../../../sdk/wire/subject.ts'
 import { SubjectTree } from '../../upstream/subject-tree.ts'
 import { apiErrors } from './api-error.ts'
 import { createMemoryStore } from './memory-store.ts'
+import type { SourceConfig } from './source-config.ts'
 import { Stream, type StreamOrigin, type StreamServices } from './stream.ts'
 import { checkUpdate, type StreamConfig, sameConfig } from './stream-config.ts'
 import type { Consumer } from './stream-consumer.ts'
+import { StreamSource } from './stream-source.ts'
 import type { MessageStore, StreamStore } from './stream-store.ts'
 
 /** A stream and its consumers. */
 export interface HostedStream {
   readonly stream: Stream
   readonly consumers: Map<string, Consumer>
+  /** Copies of other streams' messages. */
+  sources: readonly StreamSource[]
 }
 
 /** Options of a {@link StreamRegistry}. */
@@ -47,6 +51,7 @@ export class StreamRegistry {
     for (const { config, created, lastSeq, lastTime, messages } of options.store.load()) {
       this.#host({ config, created, last: { seq: lastSeq, time: lastTime } }, messages)
     }
+    for (const hosted of this.#byName.values()) this.#connect(hosted)
   }
 
   /** All streams, by name. */
@@ -81,11 +86,15 @@ export class StreamRegistry {
       return existing
     }
     this.#checkOverlap(config)
+    this.#checkCycle(config)
     if (this.#byName.size >= MAX_STREAMS) throw apiErrors.tooManyStreams()
     const before = (config.first_seq ?? 1) - 1
     const created = this.#timestamp()
     const messages = this.#storeOf(config).create(config, created, before)
-    return this.#host({ config, created, last: { seq: before, time: 0 } }, messages)
+    const hosted = this.#host({ config, created, last: { seq: before, time: 0 } }, messages)
+    this.#connect(hosted)
+    for (const source of this.#sourcesOf(config.name)) source.attach(hosted.stream)
+    return hosted
   }
 
   /** @throws ApiError */
@@ -94,16 +103,20 @@ export class StreamRegistry {
     const { stream } = hosted
     checkUpdate(stream.config, config)
     this.#checkOverlap(config)
+    this.#checkCycle(config)
     this.#storeOf(config).update(config)
     for (const subject of stream.config.subjects) this.#captures.delete(subject, stream)
     for (const subject of config.subjects) this.#captures.add(subject, stream)
+    const isSame = sameConfig(stream.config.sources ?? [], config.sources ?? [])
     stream.reconfigure(config)
+    if (!isSame) this.#connect(hosted)
     return hosted
   }
 
   /** @throws ApiError 10059 */
   delete(name: string): void {
-    const { stream, consumers } = this.get(name)
+    const { stream, consumers, sources } = this.get(name)
+    for (const source of [...sources, ...this.#sourcesOf(name)]) source.detach()
     this.#storeOf(stream.config).delete(name)
     this.#byName.delete(name)
     for (const subject of stream.config.subjects) this.#captures.delete(subject, stream)
@@ -112,9 +125,10 @@ export class StreamRegistry {
   }
 
   close(): void {
-    for (const { stream, consumers } of this.#byName.values()) {
+    for (const { stream, consumers, sources } of this.#byName.values()) {
       stream.stop()
       for (const consumer of consumers.values()) consumer.close()
+      for (const source of sources) source.detach()
     }
     this.#byName.clear()
     this.#captures.clear()
@@ -123,10 +137,39 @@ export class StreamRegistry {
 
   #host(origin: StreamOrigin, messages: MessageStore): HostedStream {
     const stream = new Stream(origin, messages, this.#services)
-    const hosted = { stream, consumers: new Map<string, Consumer>() }
+    const hosted = { stream, consumers: new Map<string, Consumer>(), sources: [] }
     this.#byName.set(stream.config.name, hosted)
     for (const subject of stream.config.subjects) this.#captures.add(subject, stream)
     return hosted
+  }
+
+  /** Begins the copies from the sources of a stream. */
+  #connect(hosted: HostedStream): void {
+    const { stream, sources } = hosted
+    for (const source of sources) source.detach()
+    hosted.sources = (stream.config.sources ?? []).map((config) => new StreamSource(stream, config))
+    for (const source of hosted.sources) {
+      const origin = this.find(source.name)
+      if (origin) source.attach(origin.stream)
+    }
+  }
+
+  /** Copies from a stream to others. */
+  #sourcesOf(name: string): StreamSource[] {
+    return [...this.#byName.values()].flatMap(({ sources }) => sources.filter((source) => source.name === name))
+  }
+
+  #checkCycle({ name, sources = [] }: StreamConfig): void {
+    const reached = new Set<string>()
+    const visit = (own: readonly SourceConfig[]) => {
+      for (const { name: next } of own) {
+        if (next === name) throw apiErrors.streamInvalidConfig('detected cycle')
+        if (reached.has(next)) continue
+        reached.add(next)
+        visit(this.find(next)?.stream.config.sources ?? [])
+      }
+    }
+    visit(sources)
   }
 
   #storeOf({ storage }: StreamConfig): StreamStore {

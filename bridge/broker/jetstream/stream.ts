@@ -88,6 +88,11 @@ export class Stream {
     return this.#config
   }
 
+  /** Subjects that its messages may have. Undefined if it copies messages of other streams. */
+  get knownSubjects(): readonly string[] | undefined {
+    return this.#config.sources ? undefined : this.#config.subjects
+  }
+
   /** Searches in the stream's messages. */
   get index(): Pick<MessageIndex, 'next' | 'last' | 'lastPerSubject' | 'since' | 'count' | 'subjectCounts'> {
     return this.#index
@@ -144,6 +149,23 @@ export class Stream {
     const { id } = rules.batch
     const batch = this.#batches.take({ message, rules }, rules.batch, now)
     return batch && { seq: this.#appendBatch(batch, now), duplicate: false, batch: { id, count: batch.length } }
+  }
+
+  /**
+   * Stores a copy of another stream's message. Of its conditions, only the id and the rollup have an effect, and the TTL with
+   * `allow_msg_ttl`.
+   * @throws ApiError
+   */
+  appendCopy(message: UpstreamMessage): Stored {
+    const now = this.#now()
+    this.expire(now)
+    const { id, rollup, ttl } = readRules(message.headers)
+    const rules = {
+      ...(id !== undefined && { id }),
+      ...(rollup !== undefined && { rollup }),
+      ...(ttl !== undefined && this.#config.allow_msg_ttl && { ttl }),
+    }
+    return this.#appendOne({ message, rules }, now)
   }
 
   #now(): number {

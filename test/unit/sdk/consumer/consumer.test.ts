@@ -180,6 +180,48 @@ describe('an ordered consumer', () => {
   })
 })
 
+it('an ordered consumer requests the events again that it held for too long', async () => {
+  await using bridge = createTestBridge({ clock: 'fake' })
+  await bridge.ensureStreams(events)
+  const service = bridge.service({ events })
+  const transport = bridge.transport()
+  const handled: number[] = []
+  const { promise: gate, resolve: release } = Promise.withResolvers<void>()
+  // Like a process whose event loop is blocked, it reports no progress.
+  let isBlocked = true
+  const publish: typeof transport.publish = (subject, payload, options) =>
+    isBlocked && new TextDecoder().decode(payload) === '+WPI'
+      ? new Promise<void>(() => {})
+      : transport.publish(subject, payload, options)
+  const connection = new Proxy(transport, {
+    get: (target, name) => {
+      const member = name === 'publish' ? publish : Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  consume(
+    { events, connection },
+    'jobs.{id}',
+    (e) => {
+      handled.push(e.data.n)
+      return gate
+    },
+    { consumer: 'w', ordered: 'id', ackWait: 1_000 },
+  )
+  await bridge.settle()
+  // More than a process holds.
+  for (const n of numbers(300)) await service.publish('jobs.{id}', { id: String(n % 7) }, { n })
+  await bridge.clock.advance(3_000)
+  expect(handled).toEqual([1])
+  isBlocked = false
+  release()
+  await bridge.clock.advance(60_000)
+  const distinct = [...new Set(handled)]
+  expect(distinct).toHaveLength(300)
+  for (const key of [0, 1, 2, 3, 4, 5, 6])
+    expect(distinct.filter((n) => n % 7 === key)).toEqual(numbers(300).filter((n) => n % 7 === key))
+})
+
 describe('options of a consumer', () => {
   it.each([
     [{ consumer: 'a.b' }, /^consumer must be a name/],

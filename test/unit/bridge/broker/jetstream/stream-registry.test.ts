@@ -100,6 +100,46 @@ describe('streams in node:sqlite', () => {
     await upstream.close()
   })
 
+  it('copy the messages of other streams once, also after a restart', async () => {
+    let upstream = createEmbeddedUpstream({ path })
+    await ask(upstream, '$JS.API.STREAM.CREATE.S', { name: 'S', subjects: ['s.>'] })
+    const transforms = [{ src: 's.*', dest: 'copy.{{wildcard(1)}}' }]
+    await ask(upstream, '$JS.API.STREAM.CREATE.T', {
+      name: 'T',
+      sources: [{ name: 'S', subject_transforms: transforms }],
+    })
+    for (const name of ['a', 'b', 'c']) await ask(upstream, `s.${name}`, name)
+    const lastCopy = async () => {
+      const { state, sources } = await ask(upstream, '$JS.API.STREAM.INFO.T', '')
+      const { last_seq, messages } = state as Json
+      return { last_seq, messages, sources }
+    }
+    const source = { name: 'S', lag: 0, active: 0, subject_transforms: transforms }
+    expect(await lastCopy()).toEqual({ last_seq: 3, messages: 3, sources: [source] })
+    // The last copy contains the position.
+    await ask(upstream, '$JS.API.STREAM.PURGE.T', { seq: 3 })
+    upstream = await reopened(upstream, { path })
+    expect(await lastCopy()).toEqual({ last_seq: 3, messages: 1, sources: [source] })
+    await ask(upstream, 's.d', 'd')
+    expect(await lastCopy()).toMatchObject({ last_seq: 4 })
+    // A stream that is full receives the copies later.
+    const full = { name: 'F', max_msgs: 1, discard: 'new', sources: [{ name: 'S', opt_start_seq: 3 }] }
+    await ask(upstream, '$JS.API.STREAM.CREATE.F', full)
+    expect(await ask(upstream, '$JS.API.STREAM.INFO.F', '')).toMatchObject({
+      state: { last_seq: 1 },
+      sources: [{ lag: 1 }],
+    })
+    await ask(upstream, '$JS.API.STREAM.PURGE.F', '')
+    expect(await ask(upstream, 's.e', 'e')).toMatchObject({ seq: 5 })
+    expect(await ask(upstream, '$JS.API.STREAM.INFO.F', '')).toMatchObject({
+      state: { last_seq: 2 },
+      sources: [{ lag: 1 }],
+    })
+    await ask(upstream, '$JS.API.STREAM.DELETE.S', '')
+    expect(await lastCopy()).toMatchObject({ sources: [{ name: 'S', lag: 0, active: -1 }] })
+    await upstream.close()
+  })
+
   it('keep all acknowledged messages when the process is killed', async () => {
     const script = fileURLToPath(new URL('../../../../support/stream-writer.ts', import.meta.url))
     const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -137,7 +177,8 @@ describe('all streams together', () => {
   it.each([
     { retention: 'workqueue' },
     { retention: 'interest' },
-    { sources: [{ name: 'A' }] },
+    { mirror: { name: 'A' } },
+    { sources: [{ name: 'A', external: { api: 'x' } }] },
     { republish: { src: 'a' } },
     { allow_msg_counter: true },
   ])('reject the unsupported configuration %j', async (config) => {
