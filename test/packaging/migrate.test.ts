@@ -1,5 +1,5 @@
 /**
- * The pages of sdk/migrate: both sides of each compile with the oldest TypeScript and the types of the named versions. The
+ * The pages of sdk/migrate about other clients: both sides of each compile with the oldest TypeScript and the types of the named versions. The
  * "after" runs against one bridge, and the "before" of Socket.IO and nats.ws against their servers. The services of Pusher,
  * Ably and Supabase are not available here.
  */
@@ -22,6 +22,9 @@ const CLIENTS = [
   ...['socket.io@4.8.4', 'socket.io-client@4.8.4', 'pusher-js@8.6.0', 'ably@2.28.0', '@supabase/supabase-js@2.119.1'],
   ...['nats.ws@1.30.3', 'nats@2.29.3'],
 ]
+
+/** Guides for users of brokers, which relay-guides.test.ts runs. */
+const OTHER_PAGES = ['README.md', 'KAFKA.md', 'RABBITMQ.md', 'ACTIVEMQ.md']
 
 /** Modules that run, with features that show more lines: members, and earlier messages for a user that comes later. */
 const RUN = [
@@ -54,7 +57,7 @@ beforeAll(async () => {
       .replaceAll('127.0.0.1:3000', `127.0.0.1:${socketPort}`)
       .replaceAll('new Server(3000', `new Server(${socketPort}`)
       .replaceAll('ws://127.0.0.1:9222', nats.wsUrl)
-  pages = (await readdir(join(root, 'sdk/migrate'))).filter((name) => name !== 'README.md').sort()
+  pages = (await readdir(join(root, 'sdk/migrate'))).filter((name) => !OTHER_PAGES.includes(name)).sort()
   for (const page of ['README.md', ...pages])
     for (const [name, code] of await readExamples(`sdk/migrate/${page}`))
       await writeFile(join(project.folder, name), adapt(code))

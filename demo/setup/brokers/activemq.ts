@@ -61,7 +61,7 @@ function toXml({
   xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd
   http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
   <broker xmlns="http://activemq.apache.org/schema/core" brokerName="spanwire" dataDirectory="${join(folder, 'data')}"
-    useJmx="false" schedulerSupport="false">
+    useJmx="false" schedulerSupport="true">
     <persistenceAdapter><kahaDB directory="${join(folder, 'kahadb')}"/></persistenceAdapter>
     ${config}
     <transportConnectors>

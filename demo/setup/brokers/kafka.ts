@@ -49,6 +49,7 @@ function toProperties({ port, controller, data }: { port: number; controller: nu
     'offsets.topic.num.partitions': 3,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 3,
     'share.coordinator.state.topic.replication.factor': 1,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1_000,
