@@ -23,8 +23,8 @@ export interface OperationHandler {
   /** Parses a control line. Returns undefined if it has closed the connection. @throws SpanwireError `protocol-violation` */
   parse(line: string): ClientOp | undefined
   perform(op: ClientOp, payload: Uint8Array | undefined): void
-  /** The bytes are not the NATS protocol. */
-  fail(reason: CloseReason): void
+  /** Closes the connection: the bytes are not the NATS protocol. */
+  end(reason: CloseReason): void
   /** {@link OperationReader.midOperation} has changed. */
   changed(): void
   /** {@link OperationReader.memory} has changed. */
@@ -106,7 +106,7 @@ export class OperationReader implements FrameHandler {
       next()
     } catch (error) {
       const isTooLong = isSpanwireError(error, 'payload-too-large')
-      this.#handler.fail(isTooLong ? this.#tooLong : closeReasons.protocol)
+      this.#handler.end(isTooLong ? this.#tooLong : closeReasons.protocol)
     }
     if (this.#budget <= 0 && this.#framer.paused && this.#handler.isReadable && !this.#isYielding) {
       this.#isYielding = true

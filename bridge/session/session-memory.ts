@@ -7,6 +7,9 @@ import type { OperationReader } from './operation-reader.ts'
 import type { PendingPublishes } from './pending-publishes.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
+/** A client with fewer unsent bytes reads. */
+const READING = 64 * 1024
+
 /** The parts of a session that take memory. */
 export interface SessionParts {
   readonly client: Client
@@ -22,12 +25,12 @@ export interface SessionParts {
 export class SessionMemory implements AccountOwner {
   readonly #parts: SessionParts
   readonly #account: Account
-  readonly #evict: () => void
+  readonly #end: () => void
 
-  /** @param evict closes the connection */
-  constructor(budget: Budget, parts: SessionParts, evict: () => void) {
+  /** @param end closes the connection with its reason */
+  constructor(budget: Budget, parts: SessionParts, end: () => void) {
     this.#parts = parts
-    this.#evict = evict
+    this.#end = end
     this.#account = budget.open(UNIDENTIFIED, this)
   }
 
@@ -49,7 +52,13 @@ export class SessionMemory implements AccountOwner {
   }
 
   evict(_: Shortage): void {
-    this.#evict()
+    const { socket } = this.#parts
+    const isReading = (socket.unsent ?? socket.held ?? 0) < READING
+    // The rest of an unfinished message would take memory until the socket is closed.
+    socket.pause?.()
+    this.#end()
+    // A client that does not read gets no reason, and its unsent bytes must not stay.
+    if (!isReading) socket.terminate?.()
   }
 
   /** The socket is closed. */

@@ -14,8 +14,8 @@ import type { SessionSnapshot } from '../delivery/session-snapshot.ts'
 import { Subscription } from '../delivery/subscription.ts'
 import type { SubscribeOp } from '../delivery/topic.ts'
 import type { Branch } from '../upstream/branches.ts'
-import { isNoResponders } from '../upstream/upstream-message.ts'
 import { type AnswerServices, Answers } from './answers.ts'
+import { openBranch } from './branching.ts'
 import { type CloseReason, closeReasons } from './close-reason.ts'
 import { type ConnectionKeys, Credentials } from './credentials.ts'
 import { InfoSender } from './info-sender.ts'
@@ -74,28 +74,22 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     this.#hub = hub
     this.#socket = socket
     this.#lifetime = new Lifetime(hub.clock())
-    this.#sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, this)
+    const sendQueue = new SendQueue(socket, hub.turn, hub.limits.maxPending, this)
+    this.#sendQueue = sendQueue
     this.#credentials = new Credentials(hub, keys)
-    this.#info = new InfoSender(hub, this.#credentials, this.#sendQueue, socket.address)
+    this.#info = new InfoSender(hub, this.#credentials, sendQueue, socket.address)
     const { client } = this.#credentials
-    this.#subscriptions = new Subscriptions(hub, client, this.#sendQueue, this)
-    this.#publications = new Publications(hub, client, this.#subscriptions)
-    this.#answers = new Answers(this.#sendQueue, this)
-    this.#pending = new PendingPublishes(this)
-    this.#reader = new OperationReader(this, socket, hub.turn, hub.limits)
-    this.#memory = new SessionMemory(
-      hub.budget,
-      {
-        client,
-        socket,
-        reader: this.#reader,
-        sendQueue: this.#sendQueue,
-        subscriptions: this.#subscriptions,
-        answers: this.#answers,
-        pending: this.#pending,
-      },
-      () => this.#evict(),
-    )
+    const subscriptions = new Subscriptions(hub, client, sendQueue, this)
+    this.#subscriptions = subscriptions
+    this.#publications = new Publications(hub, client, subscriptions)
+    const answers = new Answers(sendQueue, this)
+    this.#answers = answers
+    const pending = new PendingPublishes(this)
+    this.#pending = pending
+    const reader = new OperationReader(this, socket, hub.turn, hub.limits)
+    this.#reader = reader
+    const parts = { client, socket, reader, sendQueue, subscriptions, answers, pending }
+    this.#memory = new SessionMemory(hub.budget, parts, () => this.end(closeReasons.memory))
   }
 
   /** Sends INFO to a new client. */
@@ -109,7 +103,8 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     if (snapshot.midOperation) return this.end(closeReasons.restart)
     if (!this.#credentials.restore(snapshot)) return
     this.#begin()
-    if (snapshot.subscriptions.some((one) => this.#subscriptions.needsBranch(one))) this.#openBranch()
+    if (snapshot.subscriptions.some((one) => this.#subscriptions.needsBranch(one)))
+      this.#branch = openBranch(this.#hub, this.#subscriptions)
     for (const refusal of this.#subscriptions.restore(snapshot.subscriptions))
       this.#answers.send(encodeRefusal(refusal))
     this.inform()
@@ -193,7 +188,7 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
   }
 
   /** Closes the connection, after an `-ERR` if the reason has one. */
-  end(reason: CloseReason): void {
+  end(reason: CloseReason): undefined {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#reader.stop()
@@ -248,11 +243,11 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
 
   parse(line: string): ClientOp | undefined {
     // Like in nats-server, nothing but CONNECT is parsed before the first CONNECT.
-    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.#reject(closeReasons.authorization)
+    if (this.#phase === 'connecting' && !/^CONNECT\b/i.test(line)) return this.end(closeReasons.authorization)
     const op = parseClientOp(line)
     if (op.verb !== 'PUB') return op
     const max = Math.min(this.#info.maxPayload, this.client.identity.limits?.payload ?? op.size)
-    return op.size > max ? this.#reject(closeReasons.maxPayload) : op
+    return op.size > max ? this.end(closeReasons.maxPayload) : op
   }
 
   perform(op: ClientOp, payload: Uint8Array | undefined): void {
@@ -279,10 +274,6 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
       case 'CONNECT':
         return this.#connect(op.options)
     }
-  }
-
-  fail(reason: CloseReason): void {
-    this.end(reason)
   }
 
   slowConsumer(): void {
@@ -349,8 +340,9 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     const subscription = this.#subscriptions.prepare(op)
     if (!(subscription instanceof Subscription)) return this.#conclude(subscription)
     if (!this.#subscriptions.needsBranch(subscription)) return this.#beginSubscription(subscription)
-    const branch = this.#openBranch()
+    const branch = openBranch(this.#hub, this.#subscriptions)
     if (!branch) return this.#conclude({ refused: 'too-many-subscriptions' })
+    this.#branch = branch
     this.#phase = 'branching'
     // Earlier publishes are on the shared connection, and must come before later ones.
     const published = this.#hub.upstream.confirm(this.#publications.lastOperation)
@@ -378,18 +370,6 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     this.changed()
     this.memoryChanged()
     this.#conclude(undefined)
-  }
-
-  /** Opens the client's own connection to the broker. It takes over publishes, and the 503 statuses of requests. */
-  #openBranch(): Branch | undefined {
-    const branch = this.#hub.branches.open(this.user)
-    if (!branch) return undefined
-    this.#branch = branch
-    this.#subscriptions.branch = branch.upstream
-    branch.upstream.subscribe(`${this.client.scope.inboxes}>`, undefined, (message) => {
-      if (isNoResponders(message)) this.#subscriptions.deliverStatus(message)
-    })
-    return branch
   }
 
   #conclude(outcome: Outcome): void {
@@ -479,19 +459,6 @@ export class Session implements ClientConnection, OperationHandler, SendQueueHan
     const shared = this.#hub.upstream.confirm(operation)
     const branch = this.#branch?.upstream.confirmAll()
     return shared && branch ? Promise.all([shared, branch]) : (shared ?? branch)
-  }
-
-  /** A client that does not read gets no reason, and its unsent bytes must not stay. */
-  #evict(): void {
-    const isReading = (this.#socket.unsent ?? this.#socket.held ?? 0) < WAITING_BYTES
-    // The rest of an unfinished message would take memory until the socket is closed.
-    this.#socket.pause?.()
-    this.end(closeReasons.memory)
-    if (!isReading) this.#socket.terminate?.()
-  }
-
-  #reject(reason: CloseReason): undefined {
-    this.end(reason)
   }
 
   #snapshot(): SessionSnapshot {
