@@ -19,7 +19,8 @@ const PROMPT = 1_000
 export interface Fallback {
   /**
    * Opens the connection that tabs share, a connection over plain HTTP, or a WebSocket.
-   * @param wasLive whether the last attempt opened a connection, which was lost. Otherwise it has failed
+   * @param wasLive whether the last attempt opened a connection, which was lost. Otherwise it has failed. Undefined for the
+   * first attempt
    */
   open(token: string | undefined, wasLive: boolean | undefined): Promise<LinkSocket>
   /**
@@ -88,7 +89,7 @@ export function createFallback(options: WebSocketOptions, url: string, leave: (r
   const onleave = () => leave('A WebSocket can be opened.')
   return {
     async open(token, wasLive) {
-      failures = wasLive ? 0 : failures + 1
+      failures = wasLive === false ? failures + 1 : 0
       return Object.assign(await open(token), { onleave })
     },
     async outwait(limit, redials, isAnswered) {
