@@ -1,6 +1,6 @@
 /** Publishes of an offline page, across reloads and crashes of real Chromium, into a real stream. */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { readPage } from '../../sdk/jetstream/page.ts'
 import { eventually } from '../support/eventually.ts'
@@ -11,12 +11,17 @@ import { createToken } from '../support/token.ts'
 import type { PageApp } from './page-app.ts'
 import { openApp, type PageStack, startPageStack } from './page-stack.ts'
 
+vi.setConfig({ testTimeout: 60_000 })
+
 /** State in the page: outcomes of its publishes, and of publishes of earlier pages. */
 interface Kept {
   readonly outcomes: string[]
   readonly settled: string[]
   publish(n: number, subject?: 'jobs' | 'denied'): void
 }
+
+/** Time for a page to return after the network does, in ms: after some failures a delay has up to 20 s. */
+const BACK = { deadline: 30_000 }
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
@@ -156,13 +161,13 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await eventually(async () => (await written(page)) === 40)
     expect(await stored()).toEqual([])
     proxy.accept()
-    await eventually(async () => (await kept(page)).outcomes.length === 5, { what: 'the acknowledgements' })
+    await eventually(async () => (await kept(page)).outcomes.length === 5, { ...BACK, what: 'the acknowledgements' })
     expect(await stored()).toEqual(range(1, 40))
     const { outcomes, settled } = await kept(page)
     expect(settled).toEqual(range(1, 35).map(String))
     expect(outcomes).toEqual(range(36, 40).map((n) => `${n} is ${n}`))
     await eventually(async () => (await written(page)) === 0, { what: 'an empty outbox' })
-  }, 40_000)
+  })
 
   it('leaves the events of an open page alone, and takes over the events of a crashed page', async () => {
     const first = await open()
@@ -171,7 +176,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await eventually(async () => (await written(first)) === 10)
     const second = await open()
     proxy.accept()
-    await eventually(async () => (await stored()).length === 10)
+    await eventually(async () => (await stored()).length === 10, BACK)
     await isOpen(second)
     expect((await kept(second)).settled).toEqual([])
     await goOffline(first)
@@ -183,9 +188,9 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await isOpen(second)
     expect(await stored()).toHaveLength(10)
     const third = await open()
-    await eventually(async () => (await kept(third)).settled.length === 10, { what: 'the remaining events' })
+    await eventually(async () => (await kept(third)).settled.length === 10, { ...BACK, what: 'the remaining events' })
     expect(await stored()).toEqual(range(1, 20))
-  }, 40_000)
+  })
 
   it('stores all events of a page that crashes while publishing, once and in order', async () => {
     for (let round = 0; round < 5; round++) {
@@ -207,7 +212,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       expect(found.length).toBeGreaterThanOrEqual(outcomes.length)
       await next.close()
     }
-  }, 60_000)
+  })
 
   it('is bounded, and rejects the oldest event with a clear error', async () => {
     const page = await open(10)
@@ -217,9 +222,9 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     expect((await kept(page)).outcomes).toEqual(['1: offline-queue-full', '2: offline-queue-full'])
     await eventually(async () => (await written(page)) === 10)
     proxy.accept()
-    await eventually(async () => (await stored()).length === 10)
+    await eventually(async () => (await stored()).length === 10, BACK)
     expect(await stored()).toEqual(range(3, 12))
-  }, 30_000)
+  })
 
   it('does not keep refused events', async () => {
     const page = await open()
@@ -228,7 +233,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await eventually(async () => (await kept(page)).outcomes.length === 1)
     expect((await kept(page)).outcomes).toEqual(['1: permission-denied'])
     expect(await written(page)).toBe(0)
-  }, 30_000)
+  })
 
   it('lets an application delete its database, and publishes afterwards', async () => {
     const first = await open()
@@ -244,7 +249,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
           }),
       )
     await publish(first, 1, 3)
-    await eventually(async () => (await kept(first)).outcomes.length === 3)
+    await eventually(async () => (await kept(first)).outcomes.length === 3, BACK)
     await goOffline(first)
     await publish(first, 4, 5)
     await eventually(async () => (await written(first)) === 2)
@@ -255,13 +260,13 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     proxy.accept()
     await isOpen(second)
     await publish(second, 7, 7)
-    await eventually(async () => (await stored()).length === 7, { what: 'all events' })
+    await eventually(async () => (await stored()).length === 7, { ...BACK, what: 'all events' })
     expect((await stored()).sort()).toEqual(range(1, 7))
     await eventually(async () => (await kept(first)).outcomes.length === 6, { what: 'all outcomes' })
     expect((await kept(first)).outcomes.map((outcome) => outcome[0])).toEqual([...'123456'])
     await eventually(async () => (await written(first)) === 0, { what: 'an empty outbox' })
     expect(await deleteDatabase(second)).toBe('deleted')
-  }, 40_000)
+  })
 
   it('is opened again after the browser has closed it', async () => {
     const page = await open()
@@ -273,10 +278,10 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await publish(page, 3, 3)
     await eventually(async () => (await written(page)) === 1, { what: 'the event in the new database' })
     proxy.accept()
-    await eventually(async () => (await kept(page)).outcomes.length === 3)
+    await eventually(async () => (await kept(page)).outcomes.length === 3, BACK)
     expect((await stored()).sort()).toEqual([1, 2, 3])
     await eventually(async () => (await written(page)) === 0)
-  }, 40_000)
+  })
 
   it.each([
     [
