@@ -22,7 +22,7 @@ const isSecondRun = process.env.SPANWIRE_RUN === 'second'
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
+    testTimeout: 40_000,
     hookTimeout: 60_000,
     setupFiles: ['test/support/seed.ts'],
     globalSetup: ['test/packaging/package-folder.ts'],

@@ -5,7 +5,7 @@
 export async function eventually<T>(
   condition: () => T | Promise<T>,
   {
-    deadline = 10_000,
+    deadline = 20_000,
     interval = 10,
     what = 'the condition',
   }: { deadline?: number; interval?: number; what?: string } = {},
