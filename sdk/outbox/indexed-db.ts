@@ -48,22 +48,16 @@ export function indexedDbOutbox(name: string): OutboxStore {
     }
   }
 
-  async function run<T>(use: (rows: IDBObjectStore) => IDBRequest<T>, isRepeated = false): Promise<T> {
+  /** Runs a transaction. Repeats it once: a browser that closes the database aborts its transactions. */
+  async function run<T>(use: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
     const own = await opened()
-    let transaction: IDBTransaction
     try {
-      transaction = own.transaction('events', 'readwrite')
-    } catch (error) {
-      if (isRepeated) throw error
-      // The database is closing.
-      database = undefined
-      return run(use, true)
+      return await transact(own, use)
+    } catch {
+      // The database is closing, or was deleted.
+      if ((await database?.catch(() => undefined)) === own) database = undefined
+      return transact(await opened(), use)
     }
-    const request = use(transaction.objectStore('events'))
-    return new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve(request.result)
-      transaction.onabort = () => reject(transaction.error)
-    })
   }
 
   /** Takes this page's lock. Returns the names of all locks that are held. */
@@ -90,6 +84,7 @@ export function indexedDbOutbox(name: string): OutboxStore {
       const alive = await living()
       const found: Array<{ key: Place; entry: OutboxEntry }> = []
       await run((rows) => {
+        found.length = 0
         const request = rows.openCursor()
         request.onsuccess = () => {
           const cursor = request.result
@@ -130,6 +125,16 @@ export function indexedDbOutbox(name: string): OutboxStore {
       )
     },
   }
+}
+
+/** Rejects if the transaction is aborted. Throws if the database is closing. */
+function transact<T>(own: IDBDatabase, use: (rows: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const transaction = own.transaction('events', 'readwrite')
+  const request = use(transaction.objectStore('events'))
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(request.result)
+    transaction.onabort = () => reject(transaction.error)
+  })
 }
 
 function open(name: string): Promise<IDBDatabase> {

@@ -359,7 +359,8 @@ describe('the demo page with streams and presence', () => {
       expect.stringMatching(/^(\d+ ms|replay)$/),
       expect.stringMatching(/^[0-9a-f]{16}$/),
     ])
-    const first = (await page.locator('#events td:nth-child(1)').allTextContents())[5] ?? ''
+    const subjects = await page.locator('#events td:nth-child(1)').allTextContents()
+    const first = subjects.find((subject) => DEPARTURE.test(subject)) ?? ''
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.locator('#find').fill(first.toUpperCase())
     const found = await page.locator('#events tr:not([hidden]) td:nth-child(1)').allTextContents()
