@@ -15,27 +15,31 @@ export interface Reach {
   readonly error: SpanwireError
 }
 
-/** How long the clients of one process share the answers of a bridge, in ms. */
-const SHARED = 1_000
-
-/** By address. `until` is the time until which it is shared, on the clock of `performance`. */
-const examinations = new Map<string, { readonly outcome: Promise<Reach>; until: number }>()
+/** Examinations that have begun, by address. */
+const running = new Map<string, Promise<Reach>>()
+/** Examinations that begin when those have ended. */
+const waiting = new Map<string, Promise<Reach>>()
 
 /**
- * Examines an address. Clients of one process that lose the same bridge share an examination: otherwise their requests would
- * delay the bridge when it returns.
- * @param base the bridge's address, without a slash at its end
+ * Examines a bridge. The clients of a process share one examination at a time, because a thousand of them may lose their
+ * bridge at once. It begins after the call: an earlier answer may be from before the attempt that failed.
  */
 export function examine(base: string): Promise<Reach> {
-  const last = examinations.get(base)
-  if (last && performance.now() < last.until) return last.outcome
-  const examination = { outcome: askTimed(base), until: Number.POSITIVE_INFINITY }
-  examinations.set(base, examination)
-  const end = () => {
-    examination.until = performance.now() + SHARED
+  const current = running.get(base)
+  if (!current) return begin(base)
+  const begun = () => {
+    waiting.delete(base)
+    return begin(base)
   }
-  examination.outcome.then(end, end)
-  return examination.outcome
+  const next = waiting.get(base) ?? current.then(begun, begun)
+  waiting.set(base, next)
+  return next
+}
+
+function begin(base: string): Promise<Reach> {
+  const examination = askTimed(base).finally(() => running.delete(base))
+  running.set(base, examination)
+  return examination
 }
 
 async function askTimed(base: string): Promise<Reach> {
