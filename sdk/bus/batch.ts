@@ -1,6 +1,7 @@
 /** Events that a stream stores together or not: loaded with the first batch. */
 import type { BatchAck, BatchOptions } from '../contract/batch.ts'
 import { hasParams, type UntypedBatchEvent } from '../contract/untyped-bus.ts'
+import { anySignal } from '../kit/any-signal.ts'
 import { createBackoff } from '../kit/backoff.ts'
 import { pause } from '../kit/pause.ts'
 import { aborted } from '../transport/checks.ts'
@@ -10,6 +11,7 @@ import { ID_HEADER } from '../wire/header-names.ts'
 import { type BatchItem, MOST_IN_BATCH, publishBatch } from './atomic-batch.ts'
 import { diagnose, isTransient, problem } from './batch-problem.ts'
 import type { MethodParts } from './methods.ts'
+import { expectationHeaders } from './publish-acked.ts'
 import { requireFeature, TTL_HEADER, ttlHeaders, whenKnown } from './server-features.ts'
 import { findStored } from './stored-ids.ts'
 
@@ -97,20 +99,15 @@ async function encode(
         if (expectLastSubjectSeq !== undefined && subjects.has(subject))
           throw new SpanwireError('invalid-argument', 'expectLastSubjectSeq is only for the first event of a subject.')
         subjects.add(subject)
-        const expected = index === 0 && expectLastSeq !== undefined ? expectLastSeq : expectLastSubjectSeq
-        const conditions = [
-          ...(index === 0 && expectLastSeq !== undefined ? [['Nats-Expected-Last-Sequence', `${expectLastSeq}`]] : []),
-          ...(expectLastSubjectSeq === undefined
-            ? []
-            : [['Nats-Expected-Last-Subject-Sequence', `${expectLastSubjectSeq}`]]),
-        ] as Array<[string, string]>
+        const ofStream = index === 0 ? expectLastSeq : undefined
+        const conditions = expectationHeaders({ expectLastSeq: ofStream, expectLastSubjectSeq })
         return await send(event, async (payload, own) => {
           const id = own.find(([header]) => header === ID_HEADER)?.[1] ?? ''
           if (ids.has(id)) throw new SpanwireError('invalid-argument', `The batch has two events with the id ${id}.`)
           ids.add(id)
           const headers = [...own, ...ttlHeaders(ownTtl ?? event.ttl), ...conditions]
-          const isOfStream = index === 0 && expectLastSeq !== undefined
-          return { subject, payload, headers, index, name, id, expected, isOfStream }
+          const isOfStream = ofStream !== undefined
+          return { subject, payload, headers, index, name, id, expected: ofStream ?? expectLastSubjectSeq, isOfStream }
         })
       } catch (error) {
         throw isSpanwireError(error) ? problem(error, { index, name, subject }) : error
@@ -126,10 +123,9 @@ async function whenOpen(transport: Transport, timeout: number, signal: AbortSign
   const stop = transport.onStatus(({ state }) => {
     if (state === 'open' || state === 'closed') over.abort()
   })
-  const end = () => over.abort()
-  signal?.addEventListener('abort', end, { once: true })
-  await pause(Math.max(timeout, 0), over.signal).catch(() => {})
-  signal?.removeEventListener('abort', end)
+  const either = anySignal(signal, over.signal)
+  await pause(Math.max(timeout, 0), either.signal)
+  either.end()
   stop()
 }
 

@@ -9,6 +9,7 @@ import { timedOut } from '../transport/answer.ts'
 import { aborted, onAbort } from '../transport/checks.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isSpanwireError, SpanwireError, type SpanwireErrorCode } from '../wire/errors.ts'
+import type { HeaderFields } from '../wire/header-fields.ts'
 import { ID_HEADER } from '../wire/header-names.ts'
 import { isTemporary, isWrongSequence, type PublishAnswer, readAnswer, refusal } from './publish-answer.ts'
 import { ELECTION, type Place, type PublishOrder } from './publish-order.ts'
@@ -45,13 +46,10 @@ export async function publishAcked(
   options: AckedOptions,
 ): Promise<StreamAck> {
   const { subject } = event
-  const { timeout = TIMEOUT, signal, expectLastSeq, expectLastSubjectSeq } = options
+  const { timeout = TIMEOUT, signal } = options
   const deadline = performance.now() + timeout
   const left = () => deadline - performance.now()
-  const headers = [...event.headers]
-  if (expectLastSeq !== undefined) headers.push(['Nats-Expected-Last-Sequence', String(expectLastSeq)])
-  if (expectLastSubjectSeq !== undefined)
-    headers.push(['Nats-Expected-Last-Subject-Sequence', String(expectLastSubjectSeq)])
+  const headers = [...event.headers, ...expectationHeaders(options)]
   // An event with an id of the application may have been published before.
   let uncertain = options.id !== undefined
   let silentSince: number | undefined
@@ -105,6 +103,18 @@ export async function publishAcked(
   } finally {
     place?.leave(isAnswered)
   }
+}
+
+/** Returns the headers of the expectations of a publish. */
+export function expectationHeaders({
+  expectLastSeq,
+  expectLastSubjectSeq,
+}: Pick<StreamPublishOptions, 'expectLastSeq' | 'expectLastSubjectSeq'>): HeaderFields {
+  const headers: Array<readonly [string, string]> = []
+  if (expectLastSeq !== undefined) headers.push(['Nats-Expected-Last-Sequence', String(expectLastSeq)])
+  if (expectLastSubjectSeq !== undefined)
+    headers.push(['Nats-Expected-Last-Subject-Sequence', String(expectLastSubjectSeq)])
+  return headers
 }
 
 /** Makes an attempt when it is its turn. @throws SpanwireError (as rejection) `timeout`, `aborted` if it is not in time */
