@@ -1,4 +1,5 @@
 import type { StreamConfig, StreamState } from '../jetstream/api.ts'
+import { membersOf } from '../kit/kinds.ts'
 import type { ConsumerStart } from './options.ts'
 import type { Generation, SubjectTransform } from './partition-subjects.ts'
 
@@ -34,7 +35,7 @@ export function withPartitions(config: StreamConfig, partitions: PartitionConfig
     ...own,
     sources: [{ name: origin.name, ...start, subject_transforms: transforms }],
     metadata: {
-      ...metadataOf(config),
+      ...membersOf(config.metadata),
       // `<number>:<count>` of each generation, separated by commas.
       [GENERATIONS]: generations.map(({ number, count }) => `${number}:${count}`).join(),
       [ORIGIN]: origin.epoch,
@@ -45,18 +46,18 @@ export function withPartitions(config: StreamConfig, partitions: PartitionConfig
 
 /** Reads the generations. Empty for a stream without partitions. */
 export function generationsOf(config: StreamConfig): Generation[] {
-  const found = String(metadataOf(config)[GENERATIONS] ?? '').matchAll(/(\d+):(\d+)/g)
+  const found = String(membersOf(config.metadata)[GENERATIONS] ?? '').matchAll(/(\d+):(\d+)/g)
   return [...found].map(([, number, count]) => ({ number: Number(number), count: Number(count) }))
 }
 
 /** Whether the copies are of events of another stream that had the same name. */
 export function isOutdated(config: StreamConfig, origin: StreamState): boolean {
-  return metadataOf(config)[ORIGIN] !== origin.epoch
+  return membersOf(config.metadata)[ORIGIN] !== origin.epoch
 }
 
 /** Returns the position at which the copies began. */
 export function startOf(config: StreamConfig): SourceStart {
-  return JSON.parse(String(metadataOf(config)[START] ?? '{}'))
+  return JSON.parse(String(membersOf(config.metadata)[START] ?? '{}'))
 }
 
 /** Returns the source of the copies. Undefined while a change is underway. */
@@ -70,8 +71,4 @@ export function toSourceStart(from: ConsumerStart, { lastSeq }: StreamState): So
   if (from === 'new') return { opt_start_seq: lastSeq + 1 }
   if ('seq' in from) return { opt_start_seq: from.seq }
   return { opt_start_time: new Date(from.time).toISOString() }
-}
-
-function metadataOf({ metadata }: StreamConfig): Readonly<Record<string, unknown>> {
-  return Object(metadata)
 }

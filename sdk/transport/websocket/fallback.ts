@@ -1,6 +1,6 @@
 /** Connections other than a WebSocket of this page. Loaded on first use. */
 
-import { MAX_TIMER } from '../../kit/max-timer.ts'
+import { pause } from '../../kit/pause.ts'
 import { SpanwireError } from '../../wire/errors.ts'
 import { readClaims } from '../claims.ts'
 import type { LinkSocket } from '../link-socket.ts'
@@ -93,16 +93,12 @@ export function createFallback(options: WebSocketOptions, url: string, leave: (r
       return Object.assign(await open(token), { onleave })
     },
     async outwait(limit, redials, isAnswered) {
-      if (redials === 0) await Promise.race([sleep(limit - SILENCE), overtaken(isAnswered)])
+      if (redials === 0) await Promise.race([pause(limit - SILENCE), overtaken(isAnswered)])
       // One attempt without an answer counts as two that were refused.
       failures++
       return new SpanwireError('connection-refused', `No connection within ${limit} ms.`)
     },
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.min(ms, MAX_TIMER)))
 }
 
 /**
