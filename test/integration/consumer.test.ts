@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { type ConsumeOptions, type Consumer, consume } from '../../sdk/consumer/index.ts'
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
@@ -13,10 +13,11 @@ import { ensureStreams } from '../../sdk/streams/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { transportLink } from '../../sdk/transport/transport-link.ts'
 import { SpanwireError } from '../../sdk/wire/errors.ts'
+import { type BrokerStack, startBrokerStack, targetsOf } from '../support/broker-stack.ts'
 import { eventually } from '../support/eventually.ts'
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
 import { runOn } from '../support/process-host.ts'
-import { createToken, rootToken, SECRET } from '../support/token.ts'
+import { createToken } from '../support/token.ts'
 
 const events = defineEvents(
   {
@@ -29,27 +30,18 @@ const events = defineEvents(
 type Contract = typeof events
 type Options = Partial<ConsumeOptions<Contract, 'jobs.{id}'>>
 
+let stack: BrokerStack
 let server: NatsServer
 let bridge: BridgeServer
-let embedded: BridgeServer
-let token: string
 beforeAll(async () => {
-  server = await startNatsServer({ jetstream: true })
-  bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
-  embedded = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-  token = await rootToken()
+  stack = await startBrokerStack({ jetstream: true })
+  ;({ server, bridge } = stack)
 })
-afterAll(async () => {
-  await bridge?.close()
-  await embedded?.close()
-  await server?.[Symbol.asyncDispose]()
-})
+afterAll(() => stack?.[Symbol.asyncDispose]())
 
-const targets: Record<string, () => Transport> = {
-  'nats-server by TCP': () => nats({ url: server.url }),
+const targets = {
+  ...targetsOf(() => stack),
   'nats-server by WebSocket': () => webSocket({ url: server.wsUrl }),
-  'nats-server through a bridge': () => webSocket({ url: bridge.url, token }),
-  'the embedded broker': () => webSocket({ url: embedded.url, token }),
 }
 
 /** Whether nats-server has no pinned consumers. */

@@ -1,15 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { type BridgeServer, serve } from '../../bridge/hosts/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { type ConsumeOptions, type Consumer, consume, setPartitions } from '../../sdk/consumer/index.ts'
 import { type Bus, connect, defineEvents, event, type Transport, webSocket } from '../../sdk/index.ts'
 import { JetStreamApi } from '../../sdk/jetstream/api.ts'
 import { ensureStreams } from '../../sdk/streams/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
 import { transportLink } from '../../sdk/transport/transport-link.ts'
+import { type BrokerStack, startBrokerStack, targetsOf } from '../support/broker-stack.ts'
 import { eventually } from '../support/eventually.ts'
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
-import { createToken, rootToken, SECRET } from '../support/token.ts'
+import type { NatsServer } from '../support/nats-server.ts'
+import { createToken } from '../support/token.ts'
 
 const events = defineEvents(
   {
@@ -22,28 +23,17 @@ const events = defineEvents(
 type Contract = typeof events
 type Options = Partial<ConsumeOptions<Contract, 'jobs.{id}'>>
 
+let stack: BrokerStack
 let server: NatsServer
 let bridge: BridgeServer
-let embedded: BridgeServer
-let token: string
 beforeAll(async () => {
-  server = await startNatsServer({ jetstream: true })
-  bridge = await serve({ upstream: server.url, auth: { secret: SECRET } })
-  embedded = await serve({ upstream: 'embedded', auth: { secret: SECRET } })
-  token = await rootToken()
+  stack = await startBrokerStack({ jetstream: true })
+  ;({ server, bridge } = stack)
 })
-afterAll(async () => {
-  await bridge?.close()
-  await embedded?.close()
-  await server?.[Symbol.asyncDispose]()
-})
+afterAll(() => stack?.[Symbol.asyncDispose]())
 
-const targets: Record<string, () => Transport> = {
-  'nats-server by TCP': () => nats({ url: server.url }),
-  // A bridge passes the requests on, so two tests are enough.
-  'nats-server through a bridge': () => webSocket({ url: bridge.url, token }),
-  'the embedded broker': () => webSocket({ url: embedded.url, token }),
-}
+// A bridge passes the requests on, so two tests of it are enough.
+const targets = targetsOf(() => stack)
 const isOld = () => Number(server.version.split('.')[1]) < 11
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 

@@ -1,13 +1,14 @@
 import { connect as connectNats, type NatsConnection } from 'nats'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { type BridgeServer, serve as serveBridge } from '../../bridge/hosts/node.ts'
+import type { BridgeServer } from '../../bridge/hosts/node.ts'
 import { type Bus, connect, defineEvents, event, SpanwireError, type Transport, webSocket } from '../../sdk/index.ts'
 import { findServices, type Service, type ServiceInfo, type ServiceOptions, serve } from '../../sdk/services/index.ts'
 import { nats } from '../../sdk/transport/nats/index.ts'
+import { type BrokerStack, startBrokerStack, targetsOf } from '../support/broker-stack.ts'
 import { eventually } from '../support/eventually.ts'
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts'
-import { createToken, rootToken, SECRET } from '../support/token.ts'
+import type { NatsServer } from '../support/nats-server.ts'
+import { createToken } from '../support/token.ts'
 
 const events = defineEvents({
   'quotes.{symbol}.get': event(z.object({ amount: z.number() }), { reply: z.object({ price: z.number() }) }),
@@ -16,27 +17,17 @@ const events = defineEvents({
 })
 type Contract = typeof events
 
+let stack: BrokerStack
 let server: NatsServer
 let bridge: BridgeServer
-let embedded: BridgeServer
 let token: string
 beforeAll(async () => {
-  server = await startNatsServer()
-  bridge = await serveBridge({ upstream: server.url, auth: { secret: SECRET } })
-  embedded = await serveBridge({ upstream: 'embedded', auth: { secret: SECRET } })
-  token = await rootToken()
+  stack = await startBrokerStack({ jetstream: false })
+  ;({ server, bridge, token } = stack)
 })
-afterAll(async () => {
-  await bridge?.close()
-  await embedded?.close()
-  await server?.[Symbol.asyncDispose]()
-})
+afterAll(() => stack?.[Symbol.asyncDispose]())
 
-const targets: Record<string, () => Transport> = {
-  'nats-server by TCP': () => nats({ url: server.url }),
-  'nats-server through a bridge': () => webSocket({ url: bridge.url, token }),
-  'the embedded broker': () => webSocket({ url: embedded.url, token }),
-}
+const targets = targetsOf(() => stack)
 
 const services: Service[] = []
 const transports: Transport[] = []
