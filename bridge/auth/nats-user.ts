@@ -113,7 +113,7 @@ function verify(
   }
 }
 
-/** Not a missing limit or -1, which is no limit. */
+/** False for a missing limit and for -1, which means unlimited. */
 function isLimit(value: number | undefined): value is number {
   return (value ?? -1) >= 0
 }

@@ -11,7 +11,7 @@ export interface Line {
 const HEIGHT = 180
 const WINDOW = 15 * 60
 
-/** A chart of the last 15 minutes. Its caption has the current values, for users who do not see the canvas. */
+/** A chart of the last 15 minutes. Its caption has the current values, for screen readers. */
 export class Chart {
   readonly element: HTMLElement
   readonly #lines: readonly Line[]

@@ -82,7 +82,7 @@ describe('a WebSocket that brings no bytes for 4 s', () => {
   })
 })
 
-it('the loss of a connection is no failed attempt: the bridge is not examined before the next one', async () => {
+it('the loss of a connection does not count as a failed attempt: the next one comes without an examination of the bridge', async () => {
   const fetched = vi.fn(async () => Response.json({ status: 'ok' }))
   vi.stubGlobal('fetch', fetched)
   const transport = webSocket({ url: 'http://lost.test', random: () => 0 })
