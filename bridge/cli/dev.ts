@@ -48,16 +48,24 @@ export const addDev: AddCommand = (program, context) => {
 }
 
 async function run(given: string | undefined, flags: DevFlags, context: CommandContext): Promise<void> {
-  const [{ readContract }, { startDevServer }, { readDevState, writeDevState }] = await Promise.all([
+  const [{ readContract }, { splitPlace }, { watchModule }, { startDevServer }, devState] = await Promise.all([
     import('./contract/read-contract.ts'),
+    import('./contract/load-contract.ts'),
+    import('./dev/contract-watch.ts'),
     import('./dev/dev-server.ts'),
     import('./connection/dev-state.ts'),
   ])
   requireNatsClient(flags.upstream)
   const { config } = await loadConfig()
   const place = given ?? config.contract ?? (await findUsual())
+  let isStale = false
+  let reload = () => {
+    isStale = true
+  }
+  // Before the contract is read, so that no change is missed.
+  const unwatch = place === undefined ? () => {} : await watchModule(splitPlace(place)[0], () => reload())
   const events = place === undefined ? [] : await readContract(place)
-  const state = await readDevState()
+  const state = await devState.readDevState()
   const dev = await startDevServer({
     state,
     port: flags.port ?? DEFAULT_PORT,
@@ -70,7 +78,7 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
   const stop = context.stopSignal()
   try {
     const made = await tryStreams(dev, events, config.streams ?? {})
-    await writeDevState({ ...state, url: dev.url })
+    await devState.writeDevState({ ...state, url: dev.url })
     const { adminKey, monitoringKey } = state
     if (flags.json)
       context.terminal.out(
@@ -86,10 +94,11 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
     else
       for (const line of greeting(dev, { ...flags, place, events, made: made.text, adminKey, monitoringKey }, context))
         context.terminal.out(line)
-    const unwatch = place === undefined ? () => {} : await follow(place, dev, config.streams ?? {}, context)
+    if (place !== undefined) reload = reloader(place, dev, config.streams ?? {}, context)
+    if (isStale) reload()
     await aborted(stop)
-    unwatch()
   } finally {
+    unwatch()
     await dev.server.close()
   }
 }
@@ -119,21 +128,12 @@ async function tryStreams(dev: DevServer, events: readonly EventDescription[], o
   }
 }
 
-/** Reads the contract again when its file changes. */
-async function follow(
-  place: string,
-  dev: DevServer,
-  streams: StreamSettings,
-  { terminal }: CommandContext,
-): Promise<() => void> {
-  const [{ watchModule }, { readContract }, { splitPlace }] = await Promise.all([
-    import('./dev/contract-watch.ts'),
-    import('./contract/read-contract.ts'),
-    import('./contract/load-contract.ts'),
-  ])
+/** Returns a function that reads the contract again. Its calls run one after the other. */
+function reloader(place: string, dev: DevServer, streams: StreamSettings, { terminal }: CommandContext): () => void {
   let reading = Promise.resolve()
-  const reload = async () => {
+  const read = async () => {
     try {
+      const { readContract } = await import('./contract/read-contract.ts')
       const events = await readContract(place)
       if (JSON.stringify(events) === JSON.stringify(dev.playground.state.events)) {
         if (dev.playground.state.problem !== undefined) dev.playground.set({ problem: undefined })
@@ -148,9 +148,9 @@ async function follow(
       terminal.note(`${terminal.paintNote('bad', 'spanwire:')} ${problem} The contract before it stays.`)
     }
   }
-  return watchModule(splitPlace(place)[0], () => {
-    reading = reading.then(reload)
-  })
+  return () => {
+    reading = reading.then(read)
+  }
 }
 
 function countOf(events: readonly EventDescription[]): string {

@@ -37,20 +37,20 @@ export class Table<Row> {
   }
 
   show(rows: readonly Row[]): void {
-    const seen = new Set<string>()
+    const keys = new Set(rows.map(this.#keyOf))
+    // First: an element that moves loses its focus, and the rows that stay need not move.
+    for (const [key, element] of this.#rows) {
+      if (keys.has(key)) continue
+      element.remove()
+      this.#rows.delete(key)
+    }
     let before: Element | null = this.#body.firstElementChild
     for (const row of rows) {
       const key = this.#keyOf(row)
-      seen.add(key)
       const element = this.#rows.get(key) ?? this.#create(key)
       this.#fill(element, row)
       if (element === before) before = element.nextElementSibling
       else this.#body.insertBefore(element, before)
-    }
-    for (const [key, element] of this.#rows) {
-      if (seen.has(key)) continue
-      element.remove()
-      this.#rows.delete(key)
     }
     this.#empty.hidden = rows.length > 0
   }

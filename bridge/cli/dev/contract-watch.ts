@@ -8,44 +8,45 @@ const SETTLE = 100
 const MAX_FILES = 200
 
 /**
- * Calls `changed` when a module, or one that it imports from its own project, is written. Returns a function that ends it.
+ * Calls `changed` when a module, or one that it imports from its own project, is written. Resolves once it watches, so
+ * that a module that is read after that can't change unseen. The result ends it. It keeps no process alive.
  */
-export function watchModule(path: string, changed: () => void): () => void {
+export async function watchModule(path: string, changed: () => void): Promise<() => void> {
   let watchers: FSWatcher[] = []
   let isOver = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const soon = () => {
     clearTimeout(timer)
-    timer = setTimeout(() => {
-      changed()
-      // Its imports may have changed.
-      void start()
+    timer = setTimeout(async () => {
+      // First: its imports may have changed.
+      await start()
+      if (!isOver) changed()
     }, SETTLE)
   }
   const start = async () => {
     const files = await modulesOf(resolve(path))
     if (isOver) return
-    stop()
-    const folders = Map.groupBy(files, dirname)
-    watchers = [...folders].flatMap(([folder, inside]) => {
+    const before = watchers
+    watchers = [...Map.groupBy(files, dirname)].flatMap(([folder, inside]) => {
       const names = new Set(inside.map((file) => basename(file)))
       try {
         // The folder: editors replace a file, and a watched one would be the old.
-        return [watch(folder, (_, name) => (name === null || names.has(name)) && soon())]
+        return [watch(folder, { persistent: false }, (_, name) => (name === null || names.has(name)) && soon())]
       } catch {
         return []
       }
     })
     for (const watcher of watchers) watcher.on('error', () => {})
+    stop(before)
   }
-  const stop = () => {
-    for (const watcher of watchers.splice(0)) watcher.close()
+  const stop = (some: readonly FSWatcher[]) => {
+    for (const watcher of some) watcher.close()
   }
-  void start()
+  await start()
   return () => {
     isOver = true
     clearTimeout(timer)
-    stop()
+    stop(watchers)
   }
 }
 

@@ -52,11 +52,26 @@ const START = 90_000
 
 /** Starts a broker and waits until it accepts clients. `describe` is called with the folder of its store. */
 export async function startForeignBroker(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(describe)
+    } catch (error) {
+      // Another process may take a free port before the broker binds it.
+      if (attempt === 3) throw error
+    }
+  }
+}
+
+async function start(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-broker-'))
   const broker = await describe(folder)
   const companion = await broker.companion?.()
   const log = join(folder, 'output.log')
-  let child = await launch(broker, log)
+  let child = await launch(broker, log).catch(async (error) => {
+    await companion?.stop()
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+    throw error
+  })
   const kill = () => end(child, 'SIGKILL')
   const stop = async () => {
     await kill()
@@ -92,7 +107,7 @@ async function launch(broker: BrokerProcess, log: string): Promise<ChildProcess>
   file.on('error', () => {})
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk) => {
-      tail = (tail + chunk).slice(-4_096)
+      tail = (tail + chunk).slice(-16_384)
       file.write(chunk)
     })
   child.once('close', () => file.end())

@@ -49,6 +49,7 @@ export async function startRabbit({ config = '' }: RabbitOptions = {}): Promise<
       HOME: folder,
       LD_LIBRARY_PATH: [join(root, 'usr/lib/x86_64-linux-gnu'), join(root, 'usr/lib/aarch64-linux-gnu')].join(':'),
       ERL_LIBS: join(home, 'plugins'),
+      ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
       ERL_EPMD_PORT: String(mapper),
       ERL_EPMD_ADDRESS: '127.0.0.1',
       RABBITMQ_HOME: home,
@@ -92,11 +93,13 @@ async function startPortMapper(
   const child = spawn(program, options, { stdio: 'ignore', env: { ...process.env, ...env } })
   const atExit = () => child.kill('SIGKILL')
   process.once('exit', atExit)
-  for (let tries = 0; tries < 100 && !(await accepts(port)); tries++) await pause(50)
+  const isOver = () => child.exitCode !== null || child.signalCode !== null
+  while (!isOver() && !(await accepts(port))) await pause(50)
+  if (isOver()) throw new Error(`Erlang's port mapper ended while it started; port ${port} may be taken.`)
   return {
     async stop() {
       process.off('exit', atExit)
-      if (child.exitCode !== null || child.signalCode !== null) return
+      if (isOver()) return
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
       await ended
