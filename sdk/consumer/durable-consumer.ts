@@ -10,6 +10,7 @@ import type { Transport } from '../transport/transport.ts'
 import { transportLink } from '../transport/transport-link.ts'
 import { SpanwireError } from '../wire/errors.ts'
 import { type Acknowledgement, holdDelivery } from './acknowledgement.ts'
+import { DoneEvents } from './done-events.ts'
 import { ensureConsumer } from './ensure-consumer.ts'
 import { type Callbacks, Handling, type Outcome, type Work } from './handling.ts'
 import { Lanes } from './lanes.ts'
@@ -105,6 +106,7 @@ export class DurableConsumer implements Consumer {
   readonly #waiting = new Lanes<Held>()
   /** Events that wait or whose handlers run, by sequence. */
   readonly #held = new Map<number, Held>()
+  readonly #done = new DoneEvents()
   /** Handlers and acknowledgements that are not settled. */
   readonly #underway = new PendingWork()
   #running = 0
@@ -259,6 +261,8 @@ export class DurableConsumer implements Consumer {
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
     const acknowledgement = holdDelivery(this.#transport, ackTo, this.#work.settings.ackWait)
+    // The acknowledgement was lost, or JetStream sent this delivery before it arrived.
+    if (this.#done.has(message)) return this.#underway.add(acknowledgement.done())
     if (this.#stopped || this.#paused) return this.#underway.add(acknowledgement.again(0))
     const lane = this.#laneOf(seq, subject)
     // With order by lane, most repeated deliveries were returned without an attempt.
@@ -316,7 +320,9 @@ export class DurableConsumer implements Consumer {
     // JetStream delivers it again. Events after it wait until that delivery is acknowledged.
     if (isLost) void this.#takeOver()
     this.#next()
-    return outcome === 'done' ? acknowledgement.done() : acknowledgement.again(outcome.again)
+    if (outcome !== 'done') return acknowledgement.again(outcome.again)
+    this.#done.add(held.message)
+    return acknowledgement.done()
   }
 
   /** Drops an event that JetStream delivers again. */
@@ -343,7 +349,9 @@ export class DurableConsumer implements Consumer {
       // Events that arrive during the query may not be in its answer.
       const before = [...this.#held.values()]
       const progress = await this.#api.consumerProgress(stream, consumer).catch(() => undefined)
-      const known = before.filter((held) => this.#held.get(held.seq) === held).length
+      // Up to the floor, all events are acknowledged: another process did it after the event was delivered to this one.
+      const isKnown = (held: Held) => this.#held.get(held.seq) === held && held.seq > (progress?.floor ?? 0)
+      const known = before.filter(isKnown).length
       if (this.#takeover === own && progress && progress.unacknowledged <= known) this.#takeover = undefined
       else await pause(backoff.next())
     }

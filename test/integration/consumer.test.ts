@@ -562,6 +562,45 @@ describe('a work queue on nats-server', () => {
     60_000,
   )
 
+  it('handles each event once and in the order of its key while its process stands still again and again', async () => {
+    if (isOld()) return
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'spanwire-workers-'))
+    const log = join(folder.path, 'log')
+    await writeFile(log, '')
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const total = 4_000
+    await Promise.all(
+      Array.from({ length: total }, (_, n) => bus.publish('jobs.{id}', { id: String(n % 20) }, { n: n + 1 })),
+    )
+    const worker = runOn('node', 'test/support/queue-worker.ts', [server.url, log, 'id'])
+    const begun = async () => {
+      const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.startsWith('begun'))
+      return lines.map((line) => line.split(' ')).map(([, id = '', n]) => ({ id, n: Number(n) }))
+    }
+    // Around its ackWait of 1.5 s: acknowledgements and repeated deliveries cross.
+    for (const [round, still] of [1_450, 1_600, 1_750, 1_900, 2_100].entries()) {
+      await eventually(async () => (await begun()).length > (round + 1) * 300, { what: 'some events' })
+      worker.kill('SIGSTOP')
+      await new Promise((resolve) => setTimeout(resolve, still))
+      worker.kill('SIGCONT')
+    }
+    await eventually(async () => (await begun()).length >= total, { what: 'all events' })
+    worker.kill('SIGTERM')
+    await once(worker, 'exit')
+    const all = await begun()
+    const repeated = all.length - new Set(all.map(({ n }) => n)).size
+    const last = new Map<string, number>()
+    const late = all.filter(({ id, n }) => {
+      const before = last.get(id) ?? 0
+      last.set(id, Math.max(before, n))
+      return n < before
+    })
+    expect({ repeated, late }).toEqual({ repeated: 0, late: [] })
+    await bus.close()
+  }, 60_000)
+
   it('retries an event whose dead letter has no stream', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
