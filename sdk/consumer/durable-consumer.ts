@@ -48,6 +48,8 @@ export interface DurableConsumerParts {
 interface Held {
   readonly message: StoredMessage
   readonly seq: number
+  /** The sequence in the consumer's stream, which has copies of the events if there are partitions. */
+  readonly copySeq: number
   /** Events of one lane are handled one after the other. */
   readonly lane: string | number
   attempt: number
@@ -267,7 +269,7 @@ export class DurableConsumer implements Consumer {
     const lane = this.#laneOf(seq, subject)
     // With order by lane, most repeated deliveries were returned without an attempt.
     const failures = this.#byLane ? 0 : delivered - 1
-    const held = { message, seq, lane, attempt: delivered, failures, acknowledgement }
+    const held = { message, seq, copySeq: given.seq, lane, attempt: delivered, failures, acknowledgement }
     this.#held.set(seq, held)
     this.#waiting.add(held)
     this.#next()
@@ -350,7 +352,7 @@ export class DurableConsumer implements Consumer {
       const before = [...this.#held.values()]
       const progress = await this.#api.consumerProgress(stream, consumer).catch(() => undefined)
       // Up to the floor, all events are acknowledged: another process did it after the event was delivered to this one.
-      const isKnown = (held: Held) => this.#held.get(held.seq) === held && held.seq > (progress?.floor ?? 0)
+      const isKnown = (held: Held) => this.#held.get(held.seq) === held && held.copySeq > (progress?.floor ?? 0)
       const known = before.filter(isKnown).length
       if (this.#takeover === own && progress && progress.unacknowledged <= known) this.#takeover = undefined
       else await pause(backoff.next())
