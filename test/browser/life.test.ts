@@ -58,8 +58,7 @@ for (const name of ['chromium', 'firefox'] as const)
     const notes = (): Promise<Notes> =>
       page.evaluate(() => structuredClone((globalThis as unknown as { notes: Notes }).notes))
     const state = async () => (await notes()).states.at(-1)
-    const isState = (wanted: string) =>
-      eventually(async () => (await state()) === wanted, { what: wanted, deadline: 15_000 })
+    const isState = (wanted: string) => eventually(async () => (await state()) === wanted, { what: wanted })
     const publish = async () => {
       const n = stored + 1
       const api = coreOf(bridge.bridge.hub).jetstream
@@ -179,7 +178,7 @@ for (const name of ['chromium', 'firefox'] as const)
       coreOf(bridge.bridge.hub).jetstream.link.publish('late.x', new TextEncoder().encode('7'))
       await eventually(async () => (await notes()).late.includes(7), { what: 'the event after ready' })
       await stopPublishing()
-      await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events', deadline: 15_000 })
+      await eventually(async () => (await notes()).numbers.length >= stored, { what: 'all events' })
       const found = await notes()
       expect(found.numbers).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
       const missing = found.plain.some((n, index) => index > 0 && n !== (found.plain[index - 1] as number) + 1)
@@ -219,10 +218,7 @@ for (const name of ['chromium', 'firefox'] as const)
     it('continues after a sleep in which the server closed its connection', async () => {
       await sleep()
       // Longer than two unanswered pings of the bridge.
-      await eventually(() => bridge.bridge.hub.stats.connections === 0, {
-        what: 'the server to close it',
-        deadline: 15_000,
-      })
+      await eventually(() => bridge.bridge.hub.stats.connections === 0, { what: 'the server to close it' })
       wake()
       await check()
     }, 40_000)
@@ -244,7 +240,7 @@ for (const name of ['chromium', 'firefox'] as const)
       await isState('open')
       await nats.restart()
       // The stream was in memory, so the restart deleted it. It is created again.
-      await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the upstream to open', deadline: 15_000 })
+      await eventually(() => bridge.bridge.hub.upstreamOpen, { what: 'the upstream to open' })
       await stopPublishing()
       stored = 0
       await coreOf(bridge.bridge.hub).jetstream.createStream(STREAM)
@@ -254,10 +250,7 @@ for (const name of ['chromium', 'firefox'] as const)
         deadline: 20_000,
       })
       await stopPublishing()
-      await eventually(async () => (await notes()).numbers.at(-1) === stored, {
-        what: 'the new stream',
-        deadline: 15_000,
-      })
+      await eventually(async () => (await notes()).numbers.at(-1) === stored, { what: 'the new stream' })
       const { numbers, unhandled } = await notes()
       expect(numbers.slice(-stored)).toEqual(Array.from({ length: stored }, (_, index) => index + 1))
       expect(unhandled).toEqual([])
@@ -270,10 +263,7 @@ for (const name of ['chromium', 'firefox'] as const)
       await isState('open')
       expiresIn = 3_600
       await sleep()
-      await eventually(() => bridge.bridge.hub.stats.connections === 0, {
-        what: 'the token to expire',
-        deadline: 15_000,
-      })
+      await eventually(() => bridge.bridge.hub.stats.connections === 0, { what: 'the token to expire' })
       wake()
       await check()
     }, 40_000)

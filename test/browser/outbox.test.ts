@@ -312,10 +312,7 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
       await begin(page)
       await isOpen(page)
       await publish(page, 1, 3)
-      await eventually(async () => (await kept(page)).outcomes.length === 3, {
-        what: 'the acknowledgements',
-        deadline: 15_000,
-      })
+      await eventually(async () => (await kept(page)).outcomes.length === 3, { what: 'the acknowledgements' })
       expect((await kept(page)).outcomes).toEqual(['1 is 1', '2 is 2', '3 is 3'])
       expect(said.filter((text) => text.includes('outbox'))).toEqual([
         expect.stringMatching(/^warning: spanwire: the outbox cannot be written\. A reload loses unpublished events/),

@@ -45,8 +45,7 @@ it.skipIf(isSkipped('chromium'))(
         Object.assign(globalThis, { seen, source })
       }, token)
       const seen = () => page.evaluate(() => (globalThis as unknown as { seen: number[] }).seen)
-      const catchUp = (what: string) =>
-        eventually(async () => (await seen()).length >= last, { what, deadline: 15_000 })
+      const catchUp = (what: string) => eventually(async () => (await seen()).length >= last, { what })
       const interest = () => server.bridge.hub.stats.connections
       for (let round = 1; round <= 3; round++) {
         await publish(20)

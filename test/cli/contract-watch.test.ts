@@ -18,7 +18,7 @@ it('sees a change that comes at once', async () => {
   let changes = 0
   const stop = await watchModule(join(folder, 'events.ts'), () => changes++)
   await writeFile(join(folder, 'part.ts'), 'export const part = 1')
-  await eventually(() => changes > 0, { what: 'the change', deadline: 5_000 })
+  await eventually(() => changes > 0, { what: 'the change', deadline: 15_000 })
   stop()
 })
 
@@ -37,6 +37,6 @@ it('sees the last of many changes, also of a module that is imported since one o
     // From before the end of the settling time to after the new watch.
     await new Promise((resolve) => setTimeout(resolve, 95 + (round % 20)))
   }
-  await eventually(() => seen === written, { what: 'the last change', deadline: 5_000 })
+  await eventually(() => seen === written, { what: 'the last change', deadline: 15_000 })
   stop()
 })

@@ -288,7 +288,7 @@ export function jetstreamConformance(name: string, start: () => Promise<Upstream
       const payload = new Uint8Array(20_000)
       for (let i = 0; i < 600; i++) upstream.publish({ subject: `${own}.a`, payload })
       await consumer(own, { name: 'p', deliver_subject: to, flow_control: true, idle_heartbeat: SECOND / 5 })
-      await eventually(() => seqs.length === 600, { deadline: 15_000 })
+      await eventually(() => seqs.length === 600)
       await eventually(() => statuses.has('100 Idle Heartbeat'))
       end()
       expect(seqs).toEqual(Array.from({ length: 600 }, (_, i) => i + 1))

@@ -274,10 +274,11 @@ describe.each([
   it('ends a pending connection attempt at close', async () => {
     const server = await startServer()
     server.pause()
-    const { upstream, states } = connect(server[address])
+    const { upstream, states } = connect(server[address], { connectTimeout: 60_000 })
     const begun = performance.now()
     await upstream.close()
-    expect(performance.now() - begun).toBeLessThan(500)
+    // A connection attempt itself ends after longer.
+    expect(performance.now() - begun).toBeLessThan(5_000)
     expect(states).toEqual(['closed'])
     server.resume()
     await eventually(async () => {

@@ -265,7 +265,7 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
     await heir.ready
     for (const n of [7, 8]) await bus.publish('jobs.{id}', { id: String(n % 2) }, { n })
     await lost.transport.close()
-    await eventually(() => handled.filter((text) => text.startsWith('b')).length >= 8, { deadline: 10_000 })
+    await eventually(() => handled.filter((text) => text.startsWith('b')).length >= 8)
     await allSettled()
     const heirs = numbers().slice(2)
     // On a busy machine ackWait may expire. A handled event is then delivered again.

@@ -29,7 +29,7 @@ describe('presence over two bridges', () => {
   }
   const users = ({ members }: Presence) => [...members.values()].map(({ user }) => user).sort()
   const shows = (presence: Presence, ...expected: string[]) =>
-    eventually(() => users(presence).join() === expected.join(), { what: expected.join(), deadline: 5_000 })
+    eventually(() => users(presence).join() === expected.join(), { what: expected.join() })
 
   beforeAll(async () => {
     nats = await startNatsServer()
@@ -131,7 +131,7 @@ describe('presence over two bridges', () => {
       proxy.accept()
       await eventually(() => cut.bridge.hub.upstreamOpen)
       // After Ada's bridge is known again, and was queried.
-      await eventually(() => users(atEve).join() === '', { what: 'the end of Ada', deadline: 15_000 })
+      await eventually(() => users(atEve).join() === '', { what: 'the end of Ada' })
       await Promise.all([bob.close(), eve.close()])
     },
     40_000,

@@ -73,7 +73,7 @@ async function expectEach(receivers: ReadonlyArray<RawClient | string[]>, count 
         if (!Array.isArray(one)) lists[index]?.push(...(await received(one)))
       return lists.flat().length >= count
     },
-    { deadline: 10_000, what: `${count} messages` },
+    { what: `${count} messages` },
   ).catch(() => {})
   const all = lists.flat().sort((a, b) => Number(a) - Number(b))
   expect(all).toEqual(Array.from({ length: count }, (_, i) => String(i)))
@@ -95,7 +95,7 @@ describe('a queue group of a native worker and a member at the bridge loses noth
     worker.length = 0
     await publishNatively(subject)
     const own: string[] = []
-    await eventually(async () => own.push(...(await received(client))) + worker.length >= COUNT, { deadline: 10_000 })
+    await eventually(async () => own.push(...(await received(client))) + worker.length >= COUNT)
     expect(own.length).toBeGreaterThan(COUNT / 4)
     for (const one of [client, witness]) one.terminate()
   })
@@ -202,7 +202,7 @@ describe('a queue group of a native worker and a member at the bridge loses noth
           if (line.startsWith(`MSG ${subject} 1 `)) own.add(payload)
         return own.size + worker.length >= COUNT
       },
-      { deadline: 10_000, what: 'all messages' },
+      { what: 'all messages' },
     )
     expect(new Set([...own, ...worker]).size).toBe(COUNT)
     client.terminate()

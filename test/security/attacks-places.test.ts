@@ -135,7 +135,7 @@ describe('a stream that takes no more consumers', () => {
         const line = await client.next(10_000)
         return line?.headers?.includes('100 Replay')
       },
-      { deadline: 15_000 },
+      { what: 'a replay' },
     )
     client.terminate()
     watching.unsubscribe()

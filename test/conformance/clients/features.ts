@@ -48,7 +48,7 @@ function gather(subscription: StockSubscription): { seen: string[]; messages: St
 }
 
 async function until(seen: readonly string[], count: number): Promise<void> {
-  await eventually(() => seen.length >= count, { deadline: 5_000, what: `${count} messages; got ${seen.length}` })
+  await eventually(() => seen.length >= count, { what: `${count} messages; got ${seen.length}` })
 }
 
 /** Sends `answers` as replies to each request on `subject`. */
@@ -133,7 +133,7 @@ export const features: readonly Feature[] = [
       for (const connection of connections) await connection.flush()
       const publisher = await peer()
       for (const number of numbers(300)) publisher.publish(token, bytes(number))
-      await eventually(() => members.reduce((sum, { seen }) => sum + seen.length, 0) >= 300, { deadline: 5_000 })
+      await eventually(() => members.reduce((sum, { seen }) => sum + seen.length, 0) >= 300)
       for (const connection of connections) await connection.flush()
       const all = members.flatMap(({ seen }) => seen).sort((a, b) => Number(a) - Number(b))
       expect(all).toEqual(numbers(300))
@@ -366,7 +366,7 @@ export const features: readonly Feature[] = [
           await publisher.flush()
           return seen.length > 0
         },
-        { deadline: 10_000, what: 'the subscription to be live again' },
+        { what: 'the subscription to be live again' },
       )
       await connection.flush()
     },

@@ -166,7 +166,7 @@ async function play(steps: readonly Step[]): Promise<void> {
         const has = covered()
         return wanted.every((seq) => has.has(seq))
       },
-      { deadline: 3_000, what: `${start} to ${last}; it has ${client.seqs}, and ${client.gone} as missing` },
+      { what: `${start} to ${last}; it has ${client.seqs}, and ${client.gone} as missing` },
     )
     expect(client.seqs, 'in order, each once').toEqual([...new Set(client.seqs)].sort((a, b) => a - b))
     expect(client.gone, 'reported once').toEqual([...new Set(client.gone)])
