@@ -18,7 +18,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   [
     DELIVER,
     (publisher, to) =>
-      isEmpty(to) || isInboxOf(publisher, to) || (isText(to) && isSubject(to) && mayPublish(publisher.permissions, to)),
+      isEmpty(to) ||
+      isInboxOf(publisher, to) ||
+      (isText(to) && isSubject(to) && mayPublish(publisher.permissions, to) && !publisher.isEvent?.(to)),
   ],
   // A stream stores messages of these subjects, and so makes them readable.
   [

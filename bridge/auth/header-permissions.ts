@@ -17,7 +17,7 @@ export function forbiddenHeader(block: Uint8Array, permissions: Permissions, pre
 }
 
 /** Whether these are the headers of a message that no stream stores, and nothing more that nats-server obeys. */
-function isStoredQuery(lines: readonly NatsHeaderLine[]): boolean {
+export function isStoredQuery(lines: readonly NatsHeaderLine[]): boolean {
   const others = lines.filter(({ name }) => name !== ID_HEADER)
   const isIn = ([name, value]: (typeof NEVER_STORED)[number]) =>
     others.some((line) => line.name === name && line.value === value)

@@ -16,6 +16,8 @@ export interface Publisher {
   readonly prefixed: boolean
   /** Maps an inbox of the client to the broker's. Undefined: the client has no inboxes, as by HTTP. */
   readonly inbox?: (subject: string) => string
+  /** Whether the contract has an event with this subject. JetStream would publish to it without a check. */
+  readonly isEvent?: (subject: string) => boolean
 }
 
 /**

@@ -25,20 +25,30 @@ export class RateMeter {
 
   /** Counts one message of `bytes`. Returns whether it is within the rate. */
   take(bytes: number, now: number): boolean {
-    const seconds = Math.max(0, now - this.#at) / 1_000
-    this.#at = Math.max(this.#at, now)
-    this.#messages = Math.min(this.#rate.messages, this.#messages + seconds * this.#rate.messages)
-    this.#bytes = Math.min(this.#rate.bytes, this.#bytes + seconds * this.#rate.bytes)
+    this.#refill(now)
     if (this.#messages < 1 || this.#bytes < bytes) return false
     this.#messages -= 1
     this.#bytes -= bytes
     return true
   }
 
+  /** Counts work that was done already, as bytes. No message is within the rate until it is paid. */
+  charge(bytes: number, now: number): void {
+    this.#refill(now)
+    this.#bytes -= bytes
+  }
+
   /** Empties the buckets until that time, so that a delay does not lead to another burst. */
   suspend(until: number): void {
     this.#messages = 0
-    this.#bytes = 0
+    this.#bytes = Math.min(0, this.#bytes)
     this.#at = until
+  }
+
+  #refill(now: number): void {
+    const seconds = Math.max(0, now - this.#at) / 1_000
+    this.#at = Math.max(this.#at, now)
+    this.#messages = Math.min(this.#rate.messages, this.#messages + seconds * this.#rate.messages)
+    this.#bytes = Math.min(this.#rate.bytes, this.#bytes + seconds * this.#rate.bytes)
   }
 }

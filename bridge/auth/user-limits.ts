@@ -45,18 +45,26 @@ export class UserLimits {
 
   /** Counts one publish of `bytes` towards the user's rate. Returns whether it is within the limit. */
   meter(user: string, bytes: number): boolean {
-    const now = this.#clock()
-    let meter = this.#meters.get(user)
-    if (!meter) {
-      if (this.#meters.size >= MAX_METERS) this.#meters.clear()
-      meter = new RateMeter(this.#limits.publishRate, now)
-      this.#meters.set(user, meter)
-    }
-    return meter.take(bytes, now)
+    return this.#meterOf(user).take(bytes, this.#clock())
+  }
+
+  /** Counts work that was done for `user`, as bytes. */
+  charge(user: string, bytes: number): void {
+    this.#meterOf(user).charge(bytes, this.#clock())
   }
 
   /** Refuses all publishes of `user` until that time, in ms since 1970. */
   suspend(user: string, until: number): void {
     this.#meters.get(user)?.suspend(until)
+  }
+
+  #meterOf(user: string): RateMeter {
+    let meter = this.#meters.get(user)
+    if (!meter) {
+      if (this.#meters.size >= MAX_METERS) this.#meters.clear()
+      meter = new RateMeter(this.#limits.publishRate, this.#clock())
+      this.#meters.set(user, meter)
+    }
+    return meter
   }
 }

@@ -1,19 +1,18 @@
 import { removalOf } from '../../sdk/contract/removal.ts'
 import { validateVersion } from '../../sdk/contract/versions.ts'
-import { NEVER_STORED } from '../../sdk/jetstream/never-stored.ts'
 import { inTime } from '../../sdk/kit/in-time.ts'
 import { isThenable } from '../../sdk/kit/kinds.ts'
 import { MAX_TIMER } from '../../sdk/kit/max-timer.ts'
 import { decode } from '../../sdk/wire/bytes.ts'
 import { isSpanwireError, SpanwireError } from '../../sdk/wire/errors.ts'
 import { splitFilters } from '../../sdk/wire/filter-list.ts'
-import { parseFields } from '../../sdk/wire/header-fields.ts'
 import type { Identity } from '../auth/identity.ts'
 import { INBOX } from '../auth/permissions.ts'
 import type { Log } from '../log/log.ts'
 import type { Authorize, ContractOptions, PublishedEvent } from './contract-options.ts'
 import { EventIndex, type IndexedEvent, readParams } from './event-index.ts'
-import { DENIED, FAILED, LATE, UNKNOWN, type Violation } from './violation.ts'
+import { readEffects, type ServerEffects } from './server-effects.ts'
+import { DENIED, dataViolation, FAILED, LATE, UNKNOWN, type Violation } from './violation.ts'
 
 /** A publish of a client that its permissions allow. Subjects are the client's. */
 export interface Publication {
@@ -33,11 +32,13 @@ interface CheckedMessage {
   readonly subject: string
   /** Header block as text. */
   readonly block: string | undefined
+  readonly isQuery: boolean
   readonly payload: Uint8Array
 }
 
 const TIMEOUT = 5_000
-const SCHEDULE = /\r\nnats-schedule-target/i
+/** RFC 8259 requires UTF-8. Other clients refuse JSON that is not. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Checks operations of clients by the contract and by the application. */
 export class ContractGate {
@@ -69,17 +70,25 @@ export class ContractGate {
   /** Checks a publish. Synchronous if the schema and the application are. */
   publish(user: Identity, { subject, reply, headers, payload }: Publication): Verdict {
     // A responder or a stream would publish to it without a check.
-    if (reply !== undefined && this.#events.find(reply)) return { violates: 'reply' }
+    if (reply !== undefined && this.hasEvent(reply)) return this.#refuse({ violates: 'reply' }, user)
     const block = headers && decode(headers)
-    const target = scheduleTarget(block)
-    const subjects = target === undefined || target === subject ? [subject] : [target, subject]
-    const known = subjects.flatMap((one) => {
+    const effects = headers && block !== undefined ? readEffects(headers, block) : undefined
+    const header = effects && this.#uncheckedHeader(effects)
+    if (header !== undefined) return this.#refuse({ violates: 'header', header }, user)
+    const { targets = [], isQuery = false } = effects ?? {}
+    const known = [...new Set([...targets, subject])].flatMap((one) => {
       const event = this.#events.find(one)
-      return event ? [{ event, subject: one, block, payload }] : []
+      return event ? [{ event, subject: one, block, isQuery, payload }] : []
     })
-    const [required = subject] = subjects
-    if (known[0]?.subject !== required && this.#isUnknown(required)) return this.#refuse(forbidden(UNKNOWN), user)
+    const required = targets.length > 0 ? targets : [subject]
+    if (required.some((one) => this.#isUnknown(one) && !this.hasEvent(one)))
+      return this.#refuse(forbidden(UNKNOWN), user)
     return firstViolation(known.map((one) => () => this.#check(user, one)))
+  }
+
+  /** Whether the contract has an event with this subject. */
+  hasEvent(subject: string): boolean {
+    return this.#events.find(subject) !== undefined
   }
 
   /**
@@ -100,6 +109,15 @@ export class ContractGate {
     return firstViolation(checks)
   }
 
+  /** The header by which the server would publish to an event without a check. */
+  #uncheckedHeader({ targets, sources, reports }: ServerEffects): string | undefined {
+    const [header] = reports.find(([, subject]) => this.hasEvent(subject)) ?? []
+    if (header !== undefined) return header
+    const events = targets.flatMap((target) => this.#events.find(target) ?? [])
+    const isCopied = sources.some((source) => events.some((event) => event !== this.#events.find(source)))
+    return isCopied ? 'Nats-Schedule-Source' : undefined
+  }
+
   #isUnknown(subject: string): boolean {
     return this.#refusesUnknown && !subject.startsWith(INBOX) && !subject.startsWith('$')
   }
@@ -107,7 +125,7 @@ export class ContractGate {
   #check(user: Identity, message: CheckedMessage): Verdict {
     const { event, block, payload } = message
     if (payload.length === 0 && event.stream !== undefined) {
-      if (isNeverStored(block)) return undefined
+      if (message.isQuery) return undefined
       if (removalOf({ subject: message.subject, payload, time: 0, headerText: block }))
         return this.#decidePublish(user, message, undefined, true)
     }
@@ -145,7 +163,7 @@ export class ContractGate {
 
   /** The error of an application may hold data. The log gets its name alone. */
   #failed(error: unknown, user: Identity, event: IndexedEvent): Violation {
-    const isLate = error instanceof Error && error.message.startsWith(LATE)
+    const isLate = error instanceof Error && String(error.message).startsWith(LATE)
     const reason = isLate ? 'timeout' : error instanceof Error ? error.name : typeof error
     this.#log.event('error', 'authorize-failed', 'The application did not decide about an event, so it was refused.', {
       user: user.user,
@@ -157,20 +175,22 @@ export class ContractGate {
 
   #refuseData(error: unknown, user: Identity, event: IndexedEvent): Violation {
     const { issues = undefined, message = 'The schema failed.' } = isSpanwireError(error) ? error : {}
-    return this.#refuse({ violates: 'data', issues: issues ?? [{ message }] }, user, event)
+    return this.#refuse(dataViolation(issues ?? [{ message }]), user, event)
   }
 
   #refuse(violation: Violation, { user }: Identity, event?: IndexedEvent): Violation {
     const isData = violation.violates === 'data'
-    const error = isData
-      ? new SpanwireError('invalid-data', 'The data of an event is not valid.')
-      : new SpanwireError(
-          'permission-denied',
-          event ? 'The application refused an event.' : 'No event has this subject.',
-        )
+    const error = new SpanwireError(isData ? 'invalid-data' : 'permission-denied', describe(violation, event))
     this.#log.refusal('event-refused', error, { user, event: event?.name })
     return violation
   }
+}
+
+/** For the log, which gets no data. */
+function describe({ violates }: Violation, event: IndexedEvent | undefined): string {
+  if (violates === 'data') return 'The data of an event is not valid.'
+  if (violates !== 'permission') return 'The server or a responder would publish to an event without a check.'
+  return event ? 'The application refused an event.' : 'No event has this subject.'
 }
 
 function forbidden(reason: string): Violation {
@@ -193,20 +213,10 @@ function firstViolation(checks: ReadonlyArray<() => Verdict>): Verdict {
 function readData({ event, subject, block, payload }: CheckedMessage): unknown {
   let data: unknown
   try {
-    data = event.codec.decode(payload)
+    const { codec } = event
+    data = codec.decodeText ? codec.decodeText(utf8.decode(payload)) : codec.decode(payload)
   } catch {
     throw new SpanwireError('invalid-data', `It is not ${event.codec.contentType}.`)
   }
   return validateVersion(event, data, block, subject)
-}
-
-/** Whether no stream stores a message, by which a publisher finds out whether its event was stored. */
-function isNeverStored(block = ''): boolean {
-  return NEVER_STORED.every(([name, value]) => block.includes(`\r\n${name}: ${value}\r\n`))
-}
-
-/** The subject to which a stream publishes a message later. */
-function scheduleTarget(block = ''): string | undefined {
-  if (!SCHEDULE.test(block)) return undefined
-  return parseFields(block).find(([name]) => name.toLowerCase() === 'nats-schedule-target')?.[1]
 }

@@ -1,7 +1,7 @@
 import { isThenable } from '../../sdk/kit/kinds.ts'
 import type { SpanwireError } from '../../sdk/wire/errors.ts'
 import type { Identity } from '../auth/identity.ts'
-import { LATE, toError } from '../contract/violation.ts'
+import { costOf, LATE, toError, type Violation } from '../contract/violation.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
 
@@ -16,8 +16,11 @@ function findError(
 ): SpanwireError | undefined | Promise<SpanwireError | undefined> {
   const subject = clientSubject(identity, message)
   const verdict = hub.contract?.publish(identity, { ...message, subject })
-  if (isThenable(verdict)) return verdict.then((later) => later && toError(later, subject))
-  return verdict && toError(verdict, subject)
+  const conclude = (violation: Violation | undefined) => {
+    if (violation?.violates === 'data') hub.users.charge(identity.user, costOf(violation))
+    return violation && toError(violation, subject)
+  }
+  return isThenable(verdict) ? verdict.then(conclude) : conclude(verdict)
 }
 
 /** The subject as the client named it. */

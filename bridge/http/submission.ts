@@ -71,7 +71,11 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
   const target = subjectPrefix === undefined ? subject : `${subjectPrefix}.${subject}`
   const permitted = permitMessage(
     { subject: target, headers, payload },
-    { permissions, prefixed: subjectPrefix !== undefined },
+    {
+      permissions,
+      prefixed: subjectPrefix !== undefined,
+      isEvent: (to) => hub.contract?.hasEvent(to) ?? false,
+    },
   )
   if ('forbidden' in permitted)
     throw new SpanwireError(

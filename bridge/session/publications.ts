@@ -7,7 +7,7 @@ import { permitMessage } from '../auth/message-permissions.ts'
 import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
 import { readCommands } from '../auth/server-commands.ts'
-import type { Violation } from '../contract/violation.ts'
+import { costOf, type Violation } from '../contract/violation.ts'
 import { type Client, shareOf } from '../delivery/client.ts'
 import { toBrokerHeaders, toClientHeaders } from '../delivery/client-headers.ts'
 import { ORIGIN_HEADER, originOf, withOrigin } from '../delivery/origin-header.ts'
@@ -94,6 +94,7 @@ export class Publications {
   }
 
   #refuse(violation: Violation, op: PublishOp, { headers }: UpstreamMessage): Refusal {
+    if (violation.violates === 'data') this.#charge(costOf(violation))
     return toRefusal(violation, op, headers && toClientHeaders(headers, this.#client.scope))
   }
 
@@ -142,6 +143,13 @@ export class Publications {
     return undefined
   }
 
+  /** Counts work for the client towards its rate. */
+  #charge(bytes: number): void {
+    const { user } = this.#client.identity
+    if (user === '') this.#ownMeter.charge(bytes, this.#hub.clock())
+    else this.#hub.users.charge(user, bytes)
+  }
+
   get #ownMeter(): RateMeter {
     this.#meter ??= new RateMeter(this.#hub.limits.publishRate, this.#hub.clock())
     return this.#meter
@@ -165,6 +173,7 @@ export class Publications {
         permissions: identity.permissions,
         prefixed: scope.prefix !== '',
         inbox: (inbox) => scope.listenOn(inbox),
+        isEvent: (to) => this.#hub.contract?.hasEvent(to) ?? false,
       },
     )
     if ('forbidden' in permitted) return { refused: 'publish-permission', subject, beyond: permitted.forbidden }

@@ -1,7 +1,7 @@
 import { readFields } from '../../sdk/wire/header-fields.ts'
 import { ID_HEADER } from '../../sdk/wire/header-names.ts'
 import { encodeError } from '../../sdk/wire/server-op.ts'
-import { issuesText, type Violation } from '../contract/violation.ts'
+import type { Violation } from '../contract/violation.ts'
 import type { LimitName } from '../log/reached-limits.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { PublishOp } from './operation-reader.ts'
@@ -68,8 +68,9 @@ export function toRefusal(
   headers: Uint8Array | undefined,
 ): Refusal {
   if (violation.violates === 'reply') return { refused: 'reply-permission', reply: reply ?? '' }
+  if (violation.violates === 'header') return { refused: 'publish-permission', subject, beyond: violation.header }
   const [what, reason] =
-    violation.violates === 'data' ? ['invalid data', issuesText(violation.issues)] : ['a refusal', violation.reason]
+    violation.violates === 'data' ? ['invalid data', JSON.stringify(violation.issues)] : ['a refusal', violation.reason]
   const [, id] = readFields(headers).find(([name]) => name.toLowerCase() === ID_HEADER.toLowerCase()) ?? []
   const named = id === undefined || id.length > MAX_ID ? '' : ` in ${JSON.stringify(id)}`
   return { refused: 'violation', subject, text: `${what} ${JSON.stringify(reason)}${named}` }

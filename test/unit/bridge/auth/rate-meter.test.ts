@@ -22,6 +22,15 @@ it('counts bytes like messages', () => {
   expect(meter.take(1, 0)).toBe(false)
 })
 
+it('takes nothing until a charge is paid', () => {
+  const meter = new RateMeter(rate, 0)
+  meter.charge(40_000, 0)
+  expect([0, 2_000, 3_000].map((now) => taken(meter, now))).toEqual([0, 0, 0])
+  meter.suspend(3_000)
+  expect(taken(meter, 3_000)).toBe(0)
+  expect(taken(meter, 3_100)).toBe(10)
+})
+
 it('gives no burst after a pause', () => {
   const meter = new RateMeter(rate, 0)
   meter.suspend(1_000)

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import type { BridgeOptions } from '../../../../bridge/bridge.ts'
 import type { Authorize } from '../../../../bridge/index.ts'
-import type { LogEvent } from '../../../../bridge/log/log.ts'
 import { defineEvents, event, type StandardSchema } from '../../../../sdk/index.ts'
-import { encodeHeaders } from '../../../../sdk/wire/headers.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { bridgeFor, ScriptedClient } from '../session/scripted-client.ts'
+import { gatedBridge, hpub, invalid, pub, violation } from './gated-bridge.ts'
 
 /** Valid for numbers. It is slower for small ones, to test the order. */
 const slow: StandardSchema<number> = {
@@ -34,25 +33,7 @@ const events = defineEvents({
   } as StandardSchema,
 })
 
-function setUp(options: Partial<BridgeOptions<typeof events>> = {}) {
-  const log: LogEvent[] = []
-  const { bridge } = bridgeFor({ events, log: (entry) => log.push(entry), ...options } as Partial<BridgeOptions>)
-  return { bridge, log }
-}
-
-const pub = (subject: string, data: unknown, reply = '') => {
-  const text = typeof data === 'string' ? data : JSON.stringify(data)
-  return `PUB ${subject} ${reply}${reply && ' '}${Buffer.byteLength(text)}\r\n${text}\r\n`
-}
-const hpub = (subject: string, headers: Record<string, string>, data: unknown) => {
-  const block = new TextDecoder().decode(encodeHeaders(Object.entries(headers)))
-  const text = typeof data === 'string' ? data : JSON.stringify(data)
-  return `HPUB ${subject} ${block.length} ${block.length + text.length}\r\n${block}${text}\r\n`
-}
-const violation = (subject: string, beyond = '') =>
-  `-ERR 'Permissions Violation for Publish to "${subject}"${beyond && ` with ${beyond}`}'\r\n`
-const invalid = (subject: string, issues: unknown) =>
-  violation(subject, `invalid data ${JSON.stringify(JSON.stringify(issues))}`)
+const setUp = (options: Partial<BridgeOptions<typeof events>> = {}) => gatedBridge({ events, ...options })
 
 describe('a publish', () => {
   it('is refused with the issues if its schema refuses the data, and the connection stays open', async () => {
