@@ -132,9 +132,9 @@ export class ContractGate {
     try {
       const data = readData(message)
       if (!isThenable(data)) return this.#decidePublish(user, message, data)
-      return inTime(Promise.resolve(data), this.#timeout).then(
+      return inTime(Promise.resolve(data), this.#timeout, LATE).then(
         (later) => this.#decidePublish(user, message, later),
-        (error) => this.#refuseData(error, user, event),
+        (error) => (isLate(error) ? this.#failed(error, user, event) : this.#refuseData(error, user, event)),
       )
     } catch (error) {
       return this.#refuseData(error, user, event)
@@ -163,14 +163,13 @@ export class ContractGate {
 
   /** The error of an application may hold data. The log gets its name alone. */
   #failed(error: unknown, user: Identity, event: IndexedEvent): Violation {
-    const isLate = error instanceof Error && String(error.message).startsWith(LATE)
-    const reason = isLate ? 'timeout' : error instanceof Error ? error.name : typeof error
+    const reason = isLate(error) ? 'timeout' : error instanceof Error ? error.name : typeof error
     this.#log.event('error', 'authorize-failed', 'The application did not decide about an event, so it was refused.', {
       user: user.user,
       event: event.name,
       reason,
     })
-    return forbidden(isLate ? LATE : FAILED)
+    return forbidden(isLate(error) ? LATE : FAILED)
   }
 
   #refuseData(error: unknown, user: Identity, event: IndexedEvent): Violation {
@@ -191,6 +190,11 @@ function describe({ violates }: Violation, event: IndexedEvent | undefined): str
   if (violates === 'data') return 'The data of an event is not valid.'
   if (violates !== 'permission') return 'The server or a responder would publish to an event without a check.'
   return event ? 'The application refused an event.' : 'No event has this subject.'
+}
+
+/** Whether the timeout was over. */
+function isLate(error: unknown): boolean {
+  return error instanceof Error && String(error.message).startsWith(LATE)
 }
 
 function forbidden(reason: string): Violation {

@@ -28,9 +28,12 @@ export function runOn(runtime: Runtime, module: string, args: readonly string[])
   return spawn(`${root}node_modules/.bin/${runtime}`, [...flags, `${root}${module}`, ...args], { cwd: root })
 }
 
-/** Starts test/runtimes/host.ts and waits until it listens and its upstream is open. */
-export async function startHost(runtime: Runtime, options: ServeOptions): Promise<HostProcess> {
-  const child = runOn(runtime, 'test/runtimes/host.ts', [JSON.stringify(options)])
+/**
+ * Starts test/runtimes/host.ts and waits until it listens and its upstream is open.
+ * @param contract path of a module that exports `auditedContract`: options that JSON can't hold
+ */
+export async function startHost(runtime: Runtime, options: ServeOptions, contract?: string): Promise<HostProcess> {
+  const child = runOn(runtime, 'test/runtimes/host.ts', [JSON.stringify(options), ...(contract ? [contract] : [])])
   let output = ''
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const url = await new Promise<string>((resolve, reject) => {

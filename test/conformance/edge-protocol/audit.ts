@@ -37,6 +37,8 @@ export interface AuditTarget {
     /** In bytes. */
     readonly maxPending?: number
   }
+  /** A second bridge in front of the broker, with the options of `auditedContract`. Its URL as `url`. */
+  readonly contract?: { readonly url: string }
   /** A WebSocket listener of the broker behind a bridge. */
   readonly broker?: { readonly url: string; readonly credentials: Credentials }
   /** Stops the broker, and starts it again. */
@@ -53,6 +55,8 @@ export interface AuditContext {
   open(): Promise<RawClient>
   /** Opens a client that has sent CONNECT and has its PONG. */
   connect(flags?: ConnectOptions, credentials?: Credentials): Promise<RawClient>
+  /** Opens a client of the bridge that knows the contract. */
+  checked(flags?: ConnectOptions): Promise<RawClient>
   /** Opens a client of the broker behind the bridge, or else of the target. */
   elsewhere(): Promise<RawClient>
 }

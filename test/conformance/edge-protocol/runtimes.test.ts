@@ -3,7 +3,7 @@ import { type Runtime, startHost } from '../../support/process-host.ts'
 import { isSkipped } from '../../support/runtimes.ts'
 import type { AuditTarget } from './audit.ts'
 import { auditEndpoint } from './suite.ts'
-import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer } from './targets.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer, toEndpoint } from './targets.ts'
 
 describe.skipIf(isSkipped('bun'))('Bun', () =>
   auditEndpoint('bridge on Bun, nats-server behind it', () => onNatsServer(({ url }) => runtimeTarget('bun', url))),
@@ -18,12 +18,16 @@ const { maxPending: _, ...withoutMaxPending } = auditLimits
 
 async function runtimeTarget(runtime: Runtime, upstream: string): Promise<AuditTarget> {
   const auth = { secret: AUDIT_SECRET, clockTolerance: 0 }
-  const host = await startHost(runtime, { upstream, auth, limits: auditLimits })
+  const [host, checked] = await Promise.all([
+    startHost(runtime, { upstream, auth, limits: auditLimits }),
+    startHost(runtime, { upstream, auth, log: 'off' }, 'test/conformance/edge-protocol/audited-contract.ts'),
+  ])
   return {
-    url: `${host.url.replace('http', 'ws')}/nats`,
+    url: toEndpoint(host.url),
+    contract: { url: toEndpoint(checked.url) },
     isBridge: true,
     credentials: await bridgeCredentials(),
     limits: runtime === 'bun' ? withoutMaxPending : auditLimits,
-    close: async () => void (await host.stop()),
+    close: async () => void (await Promise.all([host.stop(), checked.stop()])),
   }
 }

@@ -51,6 +51,7 @@ function contextOf(target: AuditTarget, clients: RawClient[]): AuditContext {
     open: () => open(target.url),
     connect: (flags = {}, credentials = target.credentials.full) =>
       connect(target.url, connectLine(flags, credentials)),
+    checked: (flags = {}) => connect(target.contract?.url ?? '', connectLine(flags, target.credentials.full)),
     elsewhere: () =>
       target.broker
         ? connect(target.broker.url, connectLine({}, target.broker.credentials))

@@ -2,6 +2,7 @@ import { SignJWT } from 'jose'
 import { type ServeOptions, serve } from '../../../bridge/hosts/node.ts'
 import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
 import type { AuditTarget, Credentials } from './audit.ts'
+import { auditedContract } from './audited-contract.ts'
 
 const everything = { allow: ['>'], deny: [] }
 const limits = { connectTimeout: 1_000, pingInterval: 1_000, maxSubscriptions: 100 }
@@ -97,13 +98,24 @@ export async function onNatsServer(start: (server: NatsServer) => Promise<AuditT
 /** The bridge on Node. */
 export async function nodeTarget(upstream: ServeOptions['upstream']): Promise<AuditTarget> {
   // A clock tolerance would only delay the audit of expiry.
-  const bridge = await serve({ upstream, auth: { secret: AUDIT_SECRET, clockTolerance: 0 }, limits: auditLimits })
-  await bridge.bridge.hub.opened
+  const auth = { secret: AUDIT_SECRET, clockTolerance: 0 }
+  const bridge = await serve({ upstream, auth, limits: auditLimits })
+  const checked = await serve({ upstream, auth, log: 'off', ...auditedContract })
+  await Promise.all([bridge.bridge.hub.opened, checked.bridge.hub.opened])
   return {
-    url: `${bridge.url.replace('http', 'ws')}/nats`,
+    url: toEndpoint(bridge.url),
+    contract: { url: toEndpoint(checked.url) },
     isBridge: true,
     credentials: await bridgeCredentials(),
     limits: auditLimits,
-    close: () => bridge.close(),
+    async close() {
+      await checked.close()
+      await bridge.close()
+    },
   }
+}
+
+/** The WebSocket URL of a bridge. */
+export function toEndpoint(url: string): string {
+  return `${url.replace('http', 'ws')}/nats`
 }

@@ -1,19 +1,24 @@
 import { startWorker } from '../../support/workerd.ts'
 import type { AuditTarget } from './audit.ts'
 import { auditEndpoint } from './suite.ts'
-import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer } from './targets.ts'
+import { AUDIT_SECRET, auditLimits, bridgeCredentials, onNatsServer, toEndpoint } from './targets.ts'
 
 auditEndpoint('Worker in workerd, nats-server behind it', () => onNatsServer(({ url }) => workerTarget(url)))
 
 auditEndpoint('Worker in workerd, embedded broker', () => workerTarget('embedded'))
 
 async function workerTarget(upstream: string): Promise<AuditTarget> {
-  const worker = await startWorker({ secret: AUDIT_SECRET, upstream, main: 'test/workerd/audited.ts' })
+  const start = (main: string) => startWorker({ secret: AUDIT_SECRET, upstream, main })
+  const [worker, checked] = await Promise.all([
+    start('test/workerd/audited.ts'),
+    start('test/workerd/audited-contract.ts'),
+  ])
   return {
-    url: `${worker.url.replace('http', 'ws')}/nats`,
+    url: toEndpoint(worker.url),
+    contract: { url: toEndpoint(checked.url) },
     isBridge: true,
     credentials: await bridgeCredentials(),
     limits: auditLimits,
-    close: () => worker.stop(),
+    close: async () => void (await Promise.all([worker.stop(), checked.stop()])),
   }
 }

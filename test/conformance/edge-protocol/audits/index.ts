@@ -1,5 +1,6 @@
 import type { Audit } from '../audit.ts'
 import { connecting } from './connecting.ts'
+import { contract } from './contract.ts'
 import { credentials } from './credentials.ts'
 import { inboxes } from './inboxes.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -26,6 +27,7 @@ export const audits: readonly Audit[] = [
   ...replay,
   ...credentials,
   ...inboxes,
+  ...contract,
   ...slowConsumers,
   ...upstreamState,
 ]

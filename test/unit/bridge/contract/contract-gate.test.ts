@@ -186,6 +186,15 @@ describe('by HTTP', () => {
     ])
   })
 
+  it('a batch of 10,000 lines with a schema that never decides ends after one timeout', async () => {
+    const limits = { publishRate: { messages: 100_000, bytes: 1e9 } }
+    const { bridge } = setUp({ authorize: { timeout: 20 }, limits })
+    const response = await post(bridge, '/publish', '{"subject":"never.a","data":1}\n'.repeat(10_000))
+    const results = (await response.text()).trim().split('\n')
+    expect(results).toHaveLength(10_000)
+    expect(new Set(results.map((line) => JSON.parse(line).code))).toEqual(new Set(['permission-denied']))
+  })
+
   it('a batch of 10,000 lines with an application that never decides ends after one timeout', async () => {
     let calls = 0
     const never = () => {
