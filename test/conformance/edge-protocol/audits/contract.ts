@@ -62,7 +62,9 @@ export const contract: readonly Audit[] = [
       ]
       const answer = await client.exchange(expected.map(([subject, payload]) => pub(subject, payload)).join(''))
       expect(lines(answer)).toEqual(expected.map(([, , line]) => line))
-      await client.exchange()
+      // The parser of a runtime may refuse it before the schema does.
+      const deep = lines(await client.exchange(pub(note, '['.repeat(200_000) + ']'.repeat(200_000))))
+      expect(deep).toEqual([expect.stringContaining('with invalid data')])
       const delivered = messages(await receiver.exchange()).filter((message) => message.includes(token))
       expect(delivered).toEqual([`${note} 1 ${VALID}`, `slow.${token}.a 1 ${VALID}`, `file.${token}.a 1 \0any`])
     },
@@ -79,6 +81,20 @@ export const contract: readonly Audit[] = [
       expect((await receiver.next())?.line).toContain(`note.${token}.other`)
       expect(lines(await client.exchange())).toEqual([refusal(hung, LATE), refusal(never, LATE)])
       expect((await receiver.next())?.line).toContain(`note.${token}.after`)
+    },
+  }),
+  contractAudit({
+    rules: ['V-20'],
+    title: 'keeps the connection of a client that publishes faster than decisions are made',
+    async run({ checked, token }) {
+      const [client, receiver] = [await checked(), await checked()]
+      await receiver.exchange(`SUB slow.${token}.* 1\r\n`)
+      // More than max_payload and 64 KiB.
+      const text = 'x'.repeat(10_000)
+      const frames = Array.from({ length: 200 }, (_, n) => pub(`slow.${token}.${n}`, `{"text":"${text}"}`))
+      const answer = client.exchange(frames.join(''))
+      for (const n of frames.keys()) expect((await receiver.next())?.line).toContain(`slow.${token}.${n} `)
+      expect(await answer).toEqual({ lines: [] })
     },
   }),
   contractAudit({
