@@ -38,6 +38,12 @@ export class RateMeter {
     this.#bytes -= bytes
   }
 
+  /** Whether a charge is not paid. */
+  isInDebt(now: number): boolean {
+    this.#refill(now)
+    return this.#bytes < 0
+  }
+
   /** Empties the buckets until that time, so that a delay does not lead to another burst. */
   suspend(until: number): void {
     this.#messages = 0

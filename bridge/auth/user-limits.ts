@@ -45,20 +45,11 @@ export class UserLimits {
 
   /** Counts one publish of `bytes` towards the user's rate. Returns whether it is within the limit. */
   meter(user: string, bytes: number): boolean {
-    return this.#meterOf(user).take(bytes, this.#clock())
+    return this.meterOf(user).take(bytes, this.#clock())
   }
 
-  /** Counts work that was done for `user`, as bytes. */
-  charge(user: string, bytes: number): void {
-    this.#meterOf(user).charge(bytes, this.#clock())
-  }
-
-  /** Refuses all publishes of `user` until that time, in ms since 1970. */
-  suspend(user: string, until: number): void {
-    this.#meters.get(user)?.suspend(until)
-  }
-
-  #meterOf(user: string): RateMeter {
+  /** Meter of the user's rate. */
+  meterOf(user: string): RateMeter {
     let meter = this.#meters.get(user)
     if (!meter) {
       if (this.#meters.size >= MAX_METERS) this.#meters.clear()

@@ -4,6 +4,7 @@ import type { Identity } from '../auth/identity.ts'
 import { costOf, LATE, toError, type Violation } from '../contract/violation.ts'
 import type { HubCore } from '../hub/hub-core.ts'
 import type { UpstreamMessage } from '../upstream/upstream.ts'
+import { rateLimited } from './submission.ts'
 
 /** Messages of one batch that are checked at the same time. */
 const AT_ONCE = 32
@@ -17,7 +18,7 @@ function findError(
   const subject = clientSubject(identity, message)
   const verdict = hub.contract?.publish(identity, { ...message, subject })
   const conclude = (violation: Violation | undefined) => {
-    if (violation?.violates === 'data') hub.users.charge(identity.user, costOf(violation))
+    if (violation?.violates === 'data') hub.users.meterOf(identity.user).charge(costOf(violation), hub.clock())
     return violation && toError(violation, subject)
   }
   return isThenable(verdict) ? verdict.then(conclude) : conclude(verdict)
@@ -36,7 +37,7 @@ export async function checkContract(hub: HubCore, identity: Identity, message: U
 
 /**
  * The messages of a batch, with errors in place of refused ones. After a decision that came too late, the rest is refused:
- * otherwise one batch would wait for hours.
+ * otherwise one batch would wait for hours. The same applies once its issues have used up the rate of the user.
  */
 export async function checkBatch(
   hub: HubCore,
@@ -50,6 +51,7 @@ export async function checkBatch(
     const results = await Promise.all(
       messages.slice(at, at + AT_ONCE).map(async (message) => {
         if ('code' in message) return message
+        if (hub.users.meterOf(identity.user).isInDebt(hub.clock())) return rateLimited()
         if (isLate) return toError({ violates: 'permission', reason: LATE }, clientSubject(identity, message))
         return (await findError(hub, identity, message)) ?? message
       }),

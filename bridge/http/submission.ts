@@ -59,7 +59,7 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
   }
   if (!hub.users.meter(identity.user, headers.length + payload.length)) {
     limited('publishRate')
-    throw new SpanwireError('rate-limited', 'The publish rate is over the limit. Try again in a second.')
+    throw rateLimited()
   }
   if (headers.length + payload.length > maxPayload) {
     limited('maxPayload')
@@ -95,6 +95,10 @@ export function toMessage(submission: Submission, identity: Identity, hub: HubCo
   if (isReserved(target))
     throw new SpanwireError('permission-denied', 'Subjects under $EDGE are reserved for the bridge.')
   return { subject: target, headers: toBrokerHeaders(headers, httpScope(identity)), payload: permitted.payload }
+}
+
+export function rateLimited(): SpanwireError {
+  return new SpanwireError('rate-limited', 'The publish rate is over the limit. Try again in a second.')
 }
 
 /** The scope of an HTTP client, which has no inboxes. */

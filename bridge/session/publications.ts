@@ -7,6 +7,7 @@ import { permitMessage } from '../auth/message-permissions.ts'
 import { INBOX, isReserved, mayBeAnswered, mayBePresent, mayPublish } from '../auth/permissions.ts'
 import { PENALTY, RateMeter } from '../auth/rate-meter.ts'
 import { readCommands } from '../auth/server-commands.ts'
+import type { ContractGate, Verdict } from '../contract/contract-gate.ts'
 import { costOf, type Violation } from '../contract/violation.ts'
 import { type Client, shareOf } from '../delivery/client.ts'
 import { toBrokerHeaders, toClientHeaders } from '../delivery/client-headers.ts'
@@ -40,7 +41,7 @@ export class Publications {
   readonly #client: Client
   readonly #subscriptions: Subscriptions
   /** Rate of an anonymous client. A user has one rate over all connections. */
-  #meter: RateMeter | undefined
+  #ownMeter: RateMeter | undefined
   #refusals = 0
   #totalBytes = 0
   /** Messages that were handed to the broker. */
@@ -74,16 +75,9 @@ export class Publications {
     if ('refused' in message) return message
     const { contract } = this.#hub
     if (!contract) return this.#send(message, op, bytes.length)
-    const { subject, reply, headerSize } = op
-    const headers = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
     const conclude = (violation: Violation | undefined, held = message) =>
       violation ? this.#refuse(violation, op, held) : this.#send(held, op, bytes.length)
-    const verdict = contract.publish(this.#client.identity, {
-      subject,
-      reply,
-      headers,
-      payload: bytes.subarray(headerSize),
-    })
+    const verdict = this.#check(contract, op, bytes)
     if (!isThenable(verdict) && !mustWait) return conclude(verdict)
     const held = compact(message, bytes.length)
     return {
@@ -93,8 +87,19 @@ export class Publications {
     }
   }
 
+  /** Checks by the contract. Charges for issues at once, also if earlier publishes wait. */
+  #check(contract: ContractGate, { subject, reply, headerSize }: PublishOp, bytes: Uint8Array): Verdict {
+    const headers = headerSize > 0 ? bytes.subarray(0, headerSize) : undefined
+    const payload = bytes.subarray(headerSize)
+    const verdict = contract.publish(this.#client.identity, { subject, reply, headers, payload })
+    const charge = (violation: Violation | undefined) => {
+      if (violation?.violates === 'data') this.#meter.charge(costOf(violation), this.#hub.clock())
+      return violation
+    }
+    return isThenable(verdict) ? verdict.then(charge) : charge(verdict)
+  }
+
   #refuse(violation: Violation, op: PublishOp, { headers }: UpstreamMessage): Refusal {
-    if (violation.violates === 'data') this.#charge(costOf(violation))
     return toRefusal(violation, op, headers && toClientHeaders(headers, this.#client.scope))
   }
 
@@ -134,32 +139,22 @@ export class Publications {
   }
 
   #checkRate(subject: string, bytes: number): Outcome {
-    const { user } = this.#client.identity
-    const isWithinRate =
-      user === '' ? this.#ownMeter.take(bytes, this.#hub.clock()) : this.#hub.users.meter(user, bytes)
-    if (!isWithinRate) return ++this.#refusals > MAX_REFUSALS ? this.#suspend() : { refused: 'rate', subject }
+    if (!this.#meter.take(bytes, this.#hub.clock()))
+      return ++this.#refusals > MAX_REFUSALS ? this.#suspend() : { refused: 'rate', subject }
     // Not set to zero: part of a steady flood is within the rate.
     if (this.#refusals > 0) this.#refusals--
     return undefined
   }
 
-  /** Counts work for the client towards its rate. */
-  #charge(bytes: number): void {
+  get #meter(): RateMeter {
     const { user } = this.#client.identity
-    if (user === '') this.#ownMeter.charge(bytes, this.#hub.clock())
-    else this.#hub.users.charge(user, bytes)
-  }
-
-  get #ownMeter(): RateMeter {
-    this.#meter ??= new RateMeter(this.#hub.limits.publishRate, this.#hub.clock())
-    return this.#meter
+    if (user !== '') return this.#hub.users.meterOf(user)
+    this.#ownMeter ??= new RateMeter(this.#hub.limits.publishRate, this.#hub.clock())
+    return this.#ownMeter
   }
 
   #suspend(): Outcome {
-    const { user } = this.#client.identity
-    const until = this.#hub.clock() + PENALTY
-    if (user === '') this.#ownMeter.suspend(until)
-    else this.#hub.users.suspend(user, until)
+    this.#meter.suspend(this.#hub.clock() + PENALTY)
     return closeReasons.publishRate
   }
 

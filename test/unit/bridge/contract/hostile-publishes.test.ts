@@ -150,6 +150,30 @@ describe('a payload', () => {
     expect((await bridge.app.request('/publish/list.a', { method: 'POST', body })).status).toBe(422)
     expect((await post()).status).toBe(429)
   })
+
+  it('with many issues ends the checks of its batch, also while earlier publishes wait', async () => {
+    let calls = 0
+    const counted = defineEvents({
+      'list.{id}': schema(() => {
+        calls++
+        return { issues: Array(20_000).fill({ message: 'wrong' }) }
+      }),
+      'slow.{id}': schema(() => new Promise<never>(() => {})),
+    })
+    const limits = { publishRate: { messages: 1_000, bytes: 1_000_000 } }
+    const { bridge } = gatedBridge({ events: counted, limits, authorize: { timeout: 50 } })
+    const body = '{"subject":"list.a","data":1}\n'.repeat(50)
+    const response = await bridge.app.request('/publish', { method: 'POST', body })
+    const codes = (await response.text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).code)
+    expect([codes.length, codes[0], codes.at(-1), calls]).toEqual([50, 'invalid-data', 'rate-limited', 1])
+    const client = await ScriptedClient.connected(bridge)
+    client.send(`${pub('slow.a', 1)}${pub('list.a', 1).repeat(20)}PING\r\n`)
+    const text = await client.until('PONG\r\n')
+    expect([text.match(/a rate over the limit/g)?.length, calls]).toEqual([19, 2])
+  })
 })
 
 describe('a schema', () => {
