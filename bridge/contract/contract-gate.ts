@@ -37,6 +37,7 @@ interface CheckedMessage {
 }
 
 const TIMEOUT = 5_000
+const FAILURE = 'The schema failed.'
 /** RFC 8259 requires UTF-8. Other clients refuse JSON that is not. */
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -75,14 +76,14 @@ export class ContractGate {
     const effects = headers && block !== undefined ? readEffects(headers, block) : undefined
     const header = effects && this.#uncheckedHeader(effects)
     if (header !== undefined) return this.#refuse({ violates: 'header', header }, user)
-    const { targets = [], isQuery = false } = effects ?? {}
-    const known = [...new Set([...targets, subject])].flatMap((one) => {
+    const { target, isQuery = false } = effects ?? {}
+    const subjects = target === undefined || target === subject ? [subject] : [target, subject]
+    const known = subjects.flatMap((one) => {
       const event = this.#events.find(one)
       return event ? [{ event, subject: one, block, isQuery, payload }] : []
     })
-    const required = targets.length > 0 ? targets : [subject]
-    if (required.some((one) => this.#isUnknown(one) && !this.hasEvent(one)))
-      return this.#refuse(forbidden(UNKNOWN), user)
+    const required = target ?? subject
+    if (this.#isUnknown(required) && !this.hasEvent(required)) return this.#refuse(forbidden(UNKNOWN), user)
     return firstViolation(known.map((one) => () => this.#check(user, one)))
   }
 
@@ -110,12 +111,11 @@ export class ContractGate {
   }
 
   /** The header by which the server would publish to an event without a check. */
-  #uncheckedHeader({ targets, sources, reports }: ServerEffects): string | undefined {
+  #uncheckedHeader({ target, repeated, sources, reports }: ServerEffects): string | undefined {
     const [header] = reports.find(([, subject]) => this.hasEvent(subject)) ?? []
-    if (header !== undefined) return header
-    const events = targets.flatMap((target) => this.#events.find(target) ?? [])
-    const isCopied = sources.some((source) => events.some((event) => event !== this.#events.find(source)))
-    return isCopied ? 'Nats-Schedule-Source' : undefined
+    const event = target === undefined ? undefined : this.#events.find(target)
+    const isCopied = event && sources.some((source) => this.#events.find(source) !== event)
+    return repeated ?? header ?? (isCopied ? 'Nats-Schedule-Source' : undefined)
   }
 
   #isUnknown(subject: string): boolean {
@@ -173,8 +173,10 @@ export class ContractGate {
   }
 
   #refuseData(error: unknown, user: Identity, event: IndexedEvent): Violation {
-    const { issues = undefined, message = 'The schema failed.' } = isSpanwireError(error) ? error : {}
-    return this.#refuse(dataViolation(issues ?? [{ message }]), user, event)
+    const { issues = undefined, message = FAILURE } = isSpanwireError(error) ? error : {}
+    // A schema that is wrong may return other issues than a list.
+    const all = Array.isArray(issues) ? issues : [{ message: issues ? FAILURE : message }]
+    return this.#refuse(dataViolation(all), user, event)
   }
 
   #refuse(violation: Violation, { user }: Identity, event?: IndexedEvent): Violation {

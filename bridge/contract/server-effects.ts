@@ -3,8 +3,10 @@ import { isStoredQuery } from '../auth/header-permissions.ts'
 
 /** Further subjects to which the headers of a message make nats-server, or a client of NATS, publish. */
 export interface ServerEffects {
-  /** A stream publishes the message to these subjects later. nats-server obeys one of several. */
-  readonly targets: readonly string[]
+  /** A stream publishes the message to this subject later. */
+  readonly target?: string | undefined
+  /** The header of the target, if there are several. nats-server obeys one of them, and each check takes time. */
+  readonly repeated?: string | undefined
   /** The stream publishes the last message of this subject in place of it. */
   readonly sources: readonly string[]
   /** Headers with a subject that gets reports or answers, which have no data of an event. */
@@ -13,7 +15,7 @@ export interface ServerEffects {
   readonly isQuery: boolean
 }
 
-const NONE: ServerEffects = { targets: [], sources: [], reports: [], isQuery: false }
+const NONE: ServerEffects = { sources: [], reports: [], isQuery: false }
 
 /** Most messages have none of these headers, and their lines are not parsed. */
 const EFFECT = /\r.nats-(?:schedule-|trace-dest|consumer-stalled|rollup)/is
@@ -26,8 +28,10 @@ export function readEffects(block: Uint8Array, text: string): ServerEffects {
   if (!EFFECT.test(text)) return NONE
   const lines = [...natsHeaderLines(block)]
   const named = (...names: string[]) => lines.filter(({ name }) => names.includes(name.toLowerCase()))
+  const [target, ...others] = named('nats-schedule-target')
   return {
-    targets: named('nats-schedule-target').map(({ value }) => value),
+    target: target?.value,
+    repeated: others.length > 0 ? 'Nats-Schedule-Target' : undefined,
     sources: named('nats-schedule-source').map(({ value }) => value),
     reports: named('nats-trace-dest', 'nats-consumer-stalled').map(({ name, value }) => [name, value]),
     isQuery: isStoredQuery(lines),

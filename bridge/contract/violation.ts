@@ -48,9 +48,9 @@ export function costOf({ count }: { readonly count: number }): number {
 }
 
 function toIssue(issue: Partial<Issues[number]> | null): Issues[number] {
-  const { message = 'It is not valid.', path } = issue ?? {}
+  const { message, path } = issue ?? {}
   return {
-    message: String(message).slice(0, MAX_MESSAGE),
+    message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : 'It is not valid.',
     ...(Array.isArray(path) && { path: path.slice(0, MAX_PATH).map(toKey) }),
   }
 }
