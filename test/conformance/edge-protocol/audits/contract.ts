@@ -1,10 +1,11 @@
 import { expect } from 'vitest'
 import { consume } from '../../../../sdk/consumer/index.ts'
 import { webSocket } from '../../../../sdk/transport/websocket/websocket.ts'
-import { encodeHeaders, type HeaderFields } from '../../../../sdk/wire/headers.ts'
+import type { HeaderFields } from '../../../../sdk/wire/headers.ts'
 import type { Audit } from '../audit.ts'
 import { auditedEvents } from '../audited-contract.ts'
 import { expectMessages, lines, messages } from '../expectations.ts'
+import { contractAudit, hpub, pub, refusal, violation } from './contract-audit.ts'
 
 const VALID = '{"text":"x"}'
 const INVALID = '{"text":7}'
@@ -14,32 +15,6 @@ const UNKNOWN = 'no event of the contract has this subject'
 const DENIED = 'the application does not permit it'
 const FAILED = 'the decision of the application failed'
 const LATE = 'no decision of the application in time'
-
-const violation = (subject: string, beyond: string) =>
-  `-ERR 'Permissions Violation for Publish to "${subject}" with ${beyond}'`
-const refusal = (subject: string, reason: string) => violation(subject, `a refusal "${reason}"`)
-
-function pub(subject: string, payload: string, reply = ''): string {
-  return `PUB ${subject} ${reply && `${reply} `}${Buffer.byteLength(payload)}\r\n${payload}\r\n`
-}
-
-function hpub(subject: string, fields: HeaderFields, payload: string): string {
-  const block = new TextDecoder().decode(encodeHeaders(fields))
-  return `HPUB ${subject} ${block.length} ${block.length + Buffer.byteLength(payload)}\r\n${block}${payload}\r\n`
-}
-
-/** An audit of a bridge that knows the contract. */
-function contractAudit(audit: Pick<Audit, 'rules' | 'title' | 'run'> & { readonly needsBroker?: true }): Audit {
-  const { needsBroker, ...rest } = audit
-  return {
-    ...rest,
-    bridgeOnly: true,
-    needs({ contract, broker }) {
-      if (!contract) return 'it has no bridge with the contract of the audits'
-      return needsBroker && !broker ? 'native publishers need a nats-server' : undefined
-    },
-  }
-}
 
 export const contract: readonly Audit[] = [
   contractAudit({
