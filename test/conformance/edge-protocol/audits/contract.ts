@@ -185,7 +185,6 @@ export const contract: readonly Audit[] = [
       for (const [subject, reason] of Object.entries({
         [`other.${token}`]: UNKNOWN,
         [`note.${token}.closed`]: DENIED,
-        [`note.${token}.hung`]: LATE,
       })) {
         const { status, text } = await post(`/publish/${subject}`, VALID)
         const detail = `Permissions Violation for Publish to "${subject}" with a refusal: ${reason}`
