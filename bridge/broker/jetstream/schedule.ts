@@ -1,7 +1,8 @@
-import { encodeHeaders, type HeaderFields, parseHeaders } from '../../../sdk/wire/headers.ts'
+import { type HeaderFields, readFields } from '../../../sdk/wire/header-fields.ts'
 import { isSubject, matchesFilter } from '../../../sdk/wire/subject.ts'
 import { apiErrors } from './api-error.ts'
 import { isTimeZone, nextCron } from './cron.ts'
+import { encodeCopied } from './join-headers.ts'
 import { parseDuration, parseTtl } from './message-ttl.ts'
 import type { StreamConfig } from './stream-config.ts'
 
@@ -81,7 +82,7 @@ export function producedHeaders(
   scheduler: string,
   next: number | undefined,
 ): Uint8Array {
-  const copied = block ? parseHeaders(block).fields.filter(([name]) => !OWN.test(name)) : []
+  const copied = readFields(block).filter(([name]) => !OWN.test(name))
   const fields: HeaderFields = [
     ...copied,
     ['Nats-Scheduler', scheduler],
@@ -89,5 +90,5 @@ export function producedHeaders(
     ...(ttl === undefined ? [] : [['Nats-TTL', ttl] as const]),
     ...(rollup === undefined ? [] : [['Nats-Rollup', rollup] as const]),
   ]
-  return encodeHeaders(fields)
+  return encodeCopied(fields)
 }

@@ -2,7 +2,7 @@ import { readFields } from '../../../sdk/wire/header-fields.ts'
 import { encodeHeaders } from '../../../sdk/wire/headers.ts'
 import type { UpstreamMessage } from '../../upstream/upstream.ts'
 import { Filter } from './filter.ts'
-import { joinHeaders } from './join-headers.ts'
+import { encodeCopied, joinHeaders } from './join-headers.ts'
 import { type SourceConfig, sourceId } from './source-config.ts'
 import type { Stream, StreamObserver } from './stream.ts'
 import type { StoreRecord } from './stream-store.ts'
@@ -110,7 +110,7 @@ export class StreamSource implements StreamObserver {
     const kept = readFields(headers).filter(([field]) => !CONDITION.test(field) && field !== SOURCE)
     return {
       subject: this.#change(subject),
-      headers: kept.length > 0 ? joinHeaders(encodeHeaders(kept), source) : source,
+      headers: kept.length > 0 ? joinHeaders(encodeCopied(kept), source) : source,
       payload,
     }
   }
