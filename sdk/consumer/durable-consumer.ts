@@ -209,7 +209,6 @@ export class DurableConsumer implements Consumer {
     const pull = this.#pull
     this.#pull = undefined
     await this.#end(pull)
-    pull?.unpin()
   }
 
   async #ensure(): Promise<void> {
@@ -240,7 +239,6 @@ export class DurableConsumer implements Consumer {
     this.#stopped = true
     await this.#end(this.#pull)
     await this.#underway.settled()
-    this.#pull?.unpin()
   }
 
   /** Ends a pull before its events are returned: otherwise this process would receive them again. */

@@ -61,7 +61,7 @@ export function startOf(config: StreamConfig): SourceStart {
 }
 
 /** Returns the source of the copies. Undefined while a change is underway. */
-export function sourceOf({ sources }: StreamConfig): StreamSource | undefined {
+export function sourceOf({ sources }: Partial<StreamConfig>): StreamSource | undefined {
   return Array.isArray(sources) ? sources[0] : undefined
 }
 

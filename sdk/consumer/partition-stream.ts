@@ -153,24 +153,28 @@ export class PartitionStream {
     const start = toSourceStart(this.#events.from, origin)
     const transforms = this.#events.transforms(first)
     const created = withPartitions(own, { generations: [first], origin, start, transforms })
-    // Another process may create it at the same time, from another position.
-    const failure = await this.#api.createStream(created).catch((error: unknown) => ({ error }))
-    if (isSpanwireError(failure?.error, 'permission-denied'))
+    // Another process may create it at the same time, from another position, and delete it on a server that is too old.
+    let failure: unknown
+    const made = await this.#api.createStream(created).catch((error: unknown) => {
+      failure = error
+    })
+    if (isSpanwireError(failure, 'permission-denied'))
       throw new SpanwireError(
         'permission-denied',
         `The stream ${this.name} can't be created: call setPartitions once, with more permissions.`,
-        { cause: failure.error },
+        { cause: failure },
       )
     const state = await this.#api.streamState(this.name)
-    if (!state) throw failure?.error ?? new SpanwireError('stream-not-found', `${this.name} was deleted.`)
+    const config = state?.config ?? made
     // nats-server before 2.10 ignores fields that it does not know.
-    if (!sourceOf(state.config)?.subject_transforms) {
-      await this.#api.deleteStream(this.name)
+    if (config && !sourceOf(config)?.subject_transforms) {
+      await this.#api.deleteStream(this.name).catch(() => {})
       throw new SpanwireError(
         'unsupported',
         'Partitions require nats-server 2.11 or later: upgrade it, or remove the option partitions.',
       )
     }
+    if (!state) throw failure ?? new SpanwireError('stream-not-found', `${this.name} was deleted.`)
     return state
   }
 

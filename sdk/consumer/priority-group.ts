@@ -15,8 +15,14 @@ export function takePin(given: StoredMessage): { readonly message: StoredMessage
   return { message, pin: value }
 }
 
-/** Releases the pin of a consumer: the next process that requests messages receives them. */
-export function unpin(link: JetStreamLink, stream: string, consumer: string): void {
-  const subject = `$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`
-  link.publish(subject, encode(JSON.stringify({ group: GROUP })), `${link.newInbox()}.unpinned`)
+/** Time for the release of a pin, in ms. */
+const PATIENCE = 1_000
+
+/**
+ * Releases the pin of a consumer: the next process that requests messages receives them. Without permission or an answer,
+ * the pin ends after its timeout.
+ */
+export async function unpin(link: JetStreamLink, stream: string, consumer: string): Promise<void> {
+  const order = encode(JSON.stringify({ group: GROUP }))
+  await link.request(`$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`, order, { timeout: PATIENCE }).catch(() => {})
 }

@@ -43,6 +43,8 @@ export interface PullHandler {
 
 /** Time until a request expires, in ms. */
 const EXPIRES = 30_000
+/** Longest time that a message with a pin is on its way, in ms. After a longer time, the pin ends by its timeout. */
+const TRANSIT = 500
 /** Interval of heartbeats, in ms. A request is repeated after a silence of 2.5 intervals. */
 const HEARTBEAT = 5_000
 
@@ -140,15 +142,28 @@ export class Pull {
       this.#send(pinRequest(this.#pin), { batch: 1, max_bytes: 1, no_wait: true }).catch(() => {})
   }
 
-  /** Releases the pin, so that another process begins immediately. Without permission, it begins after the timeout. */
-  unpin(): void {
-    if (this.#pin !== undefined) unpin(this.#api.link, this.#target.stream, this.#target.consumer)
+  /**
+   * Ends all requests, and releases the pin. Resolves when the messages that are on their way were delivered. The pin is
+   * released first, so that JetStream sends no message to the subscription that ends: such a message waits for `ackWait`.
+   */
+  async stop(): Promise<void> {
+    const begun = performance.now()
+    const isWaiting = this.#target.pinTimeout !== undefined && this.#pin === undefined && this.#open > 0
+    this.#end()
+    if (this.#pin !== undefined) await this.#unpin()
+    await this.#subscription.drain()
+    if (isWaiting && (this.#pin !== undefined || (await this.#isPinnedSince(begun - TRANSIT)))) await this.#unpin()
   }
 
-  /** Ends all requests. Resolves when the messages that are on their way were delivered. */
-  async stop(): Promise<void> {
-    this.#end()
-    await this.#subscription.drain()
+  /** Whether the open request may have the pin: JetStream gives it also to a request whose subscription has just ended. */
+  async #isPinnedSince(begun: number): Promise<boolean> {
+    const { stream, consumer } = this.#target
+    const progress = await this.#api.consumerProgress(stream, consumer).catch(() => undefined)
+    return progress !== undefined && progress.pinnedFor <= performance.now() - begun
+  }
+
+  async #unpin(): Promise<void> {
+    if (this.#transport.status.state === 'open') await unpin(this.#api.link, this.#target.stream, this.#target.consumer)
   }
 
   #end(): void {

@@ -62,6 +62,8 @@ interface Answer {
   readonly num_ack_pending?: unknown
   readonly num_redelivered?: unknown
   readonly ack_floor?: { readonly stream_seq?: unknown }
+  readonly priority_groups?: ReadonlyArray<{ readonly pinned_ts?: string }>
+  readonly ts?: string
   readonly sources?: ReadonlyArray<{ readonly lag?: unknown }>
   readonly message?: {
     readonly subject?: string
@@ -85,6 +87,8 @@ export interface Progress {
   readonly floor: number
   /** Number of unacknowledged deliveries. */
   readonly unacknowledged: number
+  /** Time since the consumer was pinned to its present client, in ms. NaN if it has none. */
+  readonly pinnedFor: number
 }
 
 /** Options of {@link JetStreamApi}. */
@@ -256,7 +260,11 @@ export class JetStreamApi {
    */
   async consumerProgress(stream: string, name: string): Promise<Progress> {
     const answer = await this.#read(`CONSUMER.INFO.${stream}.${name}`, {})
-    return { floor: count(answer.ack_floor?.stream_seq), unacknowledged: count(answer.num_ack_pending) }
+    return {
+      floor: count(answer.ack_floor?.stream_seq),
+      unacknowledged: count(answer.num_ack_pending),
+      pinnedFor: Date.parse(answer.ts ?? '') - Date.parse(answer.priority_groups?.[0]?.pinned_ts ?? ''),
+    }
   }
 
   /** Returns the numbers of messages that a consumer has not finished. Undefined if it does not exist. */

@@ -601,6 +601,37 @@ describe('a work queue on nats-server', () => {
     await bus.close()
   }, 60_000)
 
+  it('hands over 200 times in quick succession, and no event waits for ackWait', async () => {
+    if (isOld()) return
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const handled = new Set<number>()
+    const start = () =>
+      consume({ events, connection: nats({ url: server.url }) }, 'jobs.{id}', (e) => void handled.add(e.data.n), {
+        consumer: 'relay-race',
+        ordered: ['id'],
+        ackWait: 60_000,
+      })
+    const workers = [start(), start()] as const
+    await Promise.all(workers.map(({ ready }) => ready))
+    await workers[1].pause()
+    let total = 0
+    for (let round = 0; round < 200; round++) {
+      const [from, to] = round % 2 === 0 ? workers : [workers[1], workers[0]]
+      await Promise.all(
+        Array.from({ length: 20 }, () => bus.publish('jobs.{id}', { id: String(total % 7) }, { n: total++ })),
+      )
+      // Often before the first event has arrived.
+      if (round % 3 > 0) await new Promise((resolve) => setTimeout(resolve, round % 20))
+      to.resume()
+      await from.pause()
+    }
+    await eventually(() => handled.size === total, { what: 'all events, without a wait for ackWait' })
+    for (const worker of workers) await worker.drain()
+    await bus.close()
+  }, 60_000)
+
   it('retries an event whose dead letter has no stream', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
