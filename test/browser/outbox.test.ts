@@ -275,6 +275,8 @@ describe.skipIf(isSkipped('chromium'))('an outbox', () => {
     await eventually(async () => (await written(page)) === 2)
     const session = await context.newCDPSession(page)
     await session.send('Storage.clearDataForOrigin', { origin: pages.url, storageTypes: 'indexeddb' })
+    // The command may return before that. An event that is written until then goes with the database.
+    await eventually(async () => (await written(page)) === undefined, { what: 'the end of the database' })
     await publish(page, 3, 3)
     await eventually(async () => (await written(page)) === 1, { what: 'the event in the new database' })
     proxy.accept()
