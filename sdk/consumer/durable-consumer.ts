@@ -261,8 +261,8 @@ export class DurableConsumer implements Consumer {
     const known = this.#held.get(seq)
     if (known) return known.acknowledgement.renew()
     const acknowledgement = holdDelivery(this.#transport, ackTo, this.#work.settings.ackWait)
-    // The acknowledgement was lost, or JetStream sent this delivery before it arrived.
-    if (this.#done.has(message)) return this.#underway.add(acknowledgement.done())
+    // The acknowledgement was lost, or JetStream sent this delivery before it arrived. A first delivery is on purpose.
+    if (delivered > 1 && this.#done.has(message)) return this.#underway.add(acknowledgement.done())
     if (this.#stopped || this.#paused) return this.#underway.add(acknowledgement.again(0))
     const lane = this.#laneOf(seq, subject)
     // With order by lane, most repeated deliveries were returned without an attempt.
