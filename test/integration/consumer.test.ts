@@ -634,6 +634,25 @@ describe('a work queue on nats-server', () => {
     await bus.close()
   }, 60_000)
 
+  it('handles events again after a reset of the consumer', async () => {
+    // nats-server 2.9 has no resets.
+    if (isOld()) return
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    const bus = connect({ events, transport })
+    const handled: number[] = []
+    await using worker = consume({ events, connection: transport }, 'jobs.{id}', (e) => void handled.push(e.data.n), {
+      consumer: 'again',
+    })
+    await worker.ready
+    for (const n of [1, 2, 3]) await bus.publish('jobs.{id}', { id: '1' }, { n })
+    await eventually(() => handled.length === 3)
+    const order = new TextEncoder().encode('{"seq":2}')
+    await transport.request('$JS.API.CONSUMER.RESET.JOBS.again', order, { timeout: 5_000 })
+    await eventually(() => handled.length >= 5, { what: 'the events from 2 on' })
+    expect(handled).toEqual([1, 2, 3, 2, 3])
+  })
+
   it('retries an event whose dead letter has no stream', async () => {
     const transport = nats({ url: server.url })
     await ensureStreams(events, transport)
