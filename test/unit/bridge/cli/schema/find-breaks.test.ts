@@ -274,6 +274,13 @@ describe('the proof', () => {
     const wide = (n: number): Schema => ({
       anyOf: Array.from({ length: n }, (_, i) => ({ type: 'object', properties: { [`p${i}`]: { $ref: '#' } } })),
     })
+    // Several schemas list the same value.
+    const repeated = {
+      type: 'object',
+      properties: { a: { oneOf: [{ const: false }, { enum: [null, true] }, { type: 'boolean' }] } },
+      required: ['a', 'b'],
+    }
+    expect(findBreaks(repeated, { oneOf: [{ type: 'string' }, { ...repeated, required: ['c'] }] })).not.toEqual([])
     for (const schema of [
       wide(30),
       { allOf: [wide(20), wide(20), wide(20)] },
