@@ -58,12 +58,10 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
   requireNatsClient(flags.upstream)
   const { config } = await loadConfig()
   const place = given ?? config.contract ?? (await findUsual())
-  let isStale = false
-  let reload = () => {
-    isStale = true
-  }
+  const started = Promise.withResolvers<() => void>()
+  const changed = () => void started.promise.then((reload) => reload())
   // Before the contract is read, so that no change is missed.
-  const unwatch = place === undefined ? () => {} : await watchModule(splitPlace(place)[0], () => reload())
+  const unwatch = place === undefined ? () => {} : await watchModule(splitPlace(place)[0], changed)
   const events = place === undefined ? [] : await readContract(place)
   const state = await devState.readDevState()
   const dev = await startDevServer({
@@ -94,8 +92,7 @@ async function run(given: string | undefined, flags: DevFlags, context: CommandC
     else
       for (const line of greeting(dev, { ...flags, place, events, made: made.text, adminKey, monitoringKey }, context))
         context.terminal.out(line)
-    if (place !== undefined) reload = reloader(place, dev, config.streams ?? {}, context)
-    if (isStale) reload()
+    if (place !== undefined) started.resolve(reloader(place, dev, config.streams ?? {}, context))
     await aborted(stop)
   } finally {
     unwatch()

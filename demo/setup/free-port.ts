@@ -25,6 +25,17 @@ export async function freePort(wanted?: number): Promise<number> {
   }
 }
 
+/** Starts a server on free ports. Up to three attempts: another process may take a port before the server binds it. */
+export async function onFreePorts<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (attempt === 3) throw error
+    }
+  }
+}
+
 function anyPort(): number {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1))

@@ -503,6 +503,11 @@ describe.each(Object.entries(targets))('a work queue on %s', (name, open) => {
 })
 
 describe('a work queue on nats-server', () => {
+  const begin = async () => {
+    const transport = nats({ url: server.url })
+    await ensureStreams(events, transport)
+    return { transport, bus: connect({ events, transport }) }
+  }
   afterEach(async () => {
     const transport = nats({ url: server.url })
     const api = new JetStreamApi(transportLink(transport))
@@ -569,9 +574,7 @@ describe('a work queue on nats-server', () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'spanwire-workers-'))
     const log = join(folder.path, 'log')
     await writeFile(log, '')
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { bus } = await begin()
     const total = 4_000
     await Promise.all(
       Array.from({ length: total }, (_, n) => bus.publish('jobs.{id}', { id: String(n % 20) }, { n: n + 1 })),
@@ -605,9 +608,7 @@ describe('a work queue on nats-server', () => {
 
   it('hands over 200 times in quick succession, and no event waits for ackWait', async () => {
     if (isOld()) return
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { bus } = await begin()
     const handled = new Set<number>()
     const start = () =>
       consume({ events, connection: nats({ url: server.url }) }, 'jobs.{id}', (e) => void handled.add(e.data.n), {
@@ -637,9 +638,7 @@ describe('a work queue on nats-server', () => {
   it('handles events again after a reset of the consumer', async () => {
     // nats-server 2.9 has no resets.
     if (isOld()) return
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { transport, bus } = await begin()
     const handled: number[] = []
     await using worker = consume({ events, connection: transport }, 'jobs.{id}', (e) => void handled.push(e.data.n), {
       consumer: 'again',
@@ -654,9 +653,7 @@ describe('a work queue on nats-server', () => {
   })
 
   it('retries an event whose dead letter has no stream', async () => {
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { transport, bus } = await begin()
     await bus.publish('jobs.{id}', { id: '1' }, { n: 1 })
     const errors: unknown[] = []
     const attempts: number[] = []
@@ -709,9 +706,7 @@ describe('a work queue on nats-server', () => {
   })
 
   it('sends an event to the dead letters that ends its processes', async () => {
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { bus } = await begin()
     const dead = bus.subscribe('dead.{of}', { of: 'deadly' })
     await dead.ready
     await bus.publish('jobs.{id}', { id: 'deadly' }, { n: 13 })
@@ -743,9 +738,7 @@ describe('a work queue on nats-server', () => {
   })
 
   it('needs only the documented permissions, and names a missing one', async () => {
-    const transport = nats({ url: server.url })
-    await ensureStreams(events, transport)
-    const bus = connect({ events, transport })
+    const { bus } = await begin()
     const api = '$JS.API.CONSUMER'
     const allow = [`${api}.INFO.JOBS.w`, `${api}.DURABLE.CREATE.JOBS.w`, `${api}.MSG.NEXT.JOBS.w`, '$JS.ACK.JOBS.w.>']
     const token = await createToken({ pub: { allow } })

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../demo/setup/free-port.ts'
+import { freePort, onFreePorts } from '../../demo/setup/free-port.ts'
 import { findNatsServer, installHint } from '../../demo/setup/nats-server.ts'
 import type { Certificate } from './certificate.ts'
 import { eventually } from './eventually.ts'
@@ -47,14 +47,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const found = await findNatsServer()
   if (!found) throw new Error(`These tests need nats-server. ${installHint}`)
   const folder = await mkdtemp(join(tmpdir(), 'spanwire-nats-'))
-  // Another process may take a free port before the server binds it.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(found.path, found.version, folder, options)
-    } catch (error) {
-      if (attempt === 3) throw error
-    }
-  }
+  return onFreePorts(() => start(found.path, found.version, folder, options))
 }
 
 async function start(path: string, version: string, folder: string, options: NatsServerOptions): Promise<NatsServer> {

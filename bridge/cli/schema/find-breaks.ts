@@ -149,8 +149,6 @@ class Proof {
   }
 
   #anyOf(writer: Alternative, branches: readonly Schema[], path: string): Break[] {
-    if (++this.#steps > MAX_STEPS || this.#depth > MAX_DEPTH)
-      return unclear(path, 'the schemas are too large to compare')
     let best: { readonly found: Break[]; readonly score: number } | undefined
     for (const branch of branches) {
       const found = this.#guarded(writer, branch, path)
@@ -160,12 +158,7 @@ class Proof {
       if (!best || score < best.score) best = { found, score }
     }
     const parts = splitByProperty(writer)
-    if (parts) {
-      this.#depth++
-      const found = parts.flatMap((part) => this.#anyOf(part, branches, path))
-      this.#depth--
-      return found
-    }
+    if (parts) return parts.flatMap((part) => this.#guarded(part, { anyOf: branches }, path))
     return best?.found ?? broken(path, 'no value is accepted here')
   }
 
@@ -284,10 +277,6 @@ function propertyValues({ parts, root }: Alternative, name: string): unknown[] |
   return all.every(({ only }) => only) ? all.map(({ only }) => only?.value) : undefined
 }
 
-function jsonEqualTo(value: unknown): (other: unknown) => boolean {
-  return (other) => jsonEqual(value, other)
-}
-
 /** Most values of a property that are looked at one by one. */
 const MAX_SPLIT = 32
 
@@ -296,7 +285,9 @@ function splitByProperty(writer: Alternative): Alternative[] | undefined {
   if (writer.type !== 'object' || writer.only) return undefined
   for (const name of requiredOf(writer)) {
     // Several schemas can list the same value. Without this, a part of one value would be split again, for ever.
-    const values = propertyValues(writer, name)?.filter((one, at, all) => !all.slice(0, at).some(jsonEqualTo(one)))
+    const values = propertyValues(writer, name)?.filter(
+      (one, at, all) => all.findIndex((other) => jsonEqual(one, other)) === at,
+    )
     if (!values || values.length < 2 || values.length > MAX_SPLIT) continue
     return values.map((value) => ({
       ...writer,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as pause } from 'node:timers/promises'
+import { onFreePorts } from '../free-port.ts'
 
 /** A broker that a relay reads from or writes to. */
 export type BrokerKind = 'kafka' | 'rabbitmq' | 'activemq' | 'artemis'
@@ -51,15 +52,8 @@ export interface BrokerProcess {
 const START = 90_000
 
 /** Starts a broker and waits until it accepts clients. `describe` is called with the folder of its store. */
-export async function startForeignBroker(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(describe)
-    } catch (error) {
-      // Another process may take a free port before the broker binds it.
-      if (attempt === 3) throw error
-    }
-  }
+export function startForeignBroker(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
+  return onFreePorts(() => start(describe))
 }
 
 async function start(describe: (folder: string) => Promise<BrokerProcess>): Promise<ForeignBroker> {
